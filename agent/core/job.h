@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/core/job — the work the engine asks of a disk, as plain values: filled in by the engine, carried
+// out by agent/fs in a worker (or by a simulated disk), and handed back with the results filled in.
+//
+// A job owns its arena; all slices and arrays of it live there. The executor may allocate results
+// on job->arena: nobody else touches the job meanwhile.
+#ifndef AGENT_CORE_JOB_H
+#define AGENT_CORE_JOB_H
+
+#include "agent/base/err.h"
+#include "agent/core/item.h"
+#include "proto/message.h"
+
+enum job_kind {
+    JOB_SCAN,    // next batch of a walk
+    JOB_LOOK,    // stat, and read and hash what changed
+    JOB_STAGE,   // put small contents into staging, durable
+    JOB_PART,    // open a large staged content: which leaves are there already
+    JOB_LEAF,    // write one verified leaf into it
+    JOB_FINISH,  // verify the whole, make durable
+    JOB_COPY,    // stage a content from a local file
+    JOB_READ,    // read contents or a leaf for a peer
+    JOB_APPLY,   // put staged contents in place, delete, make directories
+    JOB_RECOVER, // after a crash: finish or forget what a journal row says
+    JOB_HEALTH,  // is the root the root
+};
+
+// ---- JOB_SCAN: the walk goes in tree order (path_compare), a directory before what is in it.
+struct scan_entry {
+    struct slice path;      // canonical
+    struct slice disk_name; // empty unless the disk spells the last component differently
+    struct fingerprint print;
+};
+
+struct scan_problem {
+    struct slice path; // raw bytes as on disk
+    const char *what;  // static: "not UTF-8", "cannot be read: permission denied", ...
+    enum err code;
+};
+
+struct walk; // the executor's cursor of one walk
+
+struct job_scan {
+    struct slice prefix; // walk this item and what is below it; empty: the whole root
+    struct walk *walk;   // NULL in the first job; pass the same on in the next; NULL again when done
+    uint32_t entries_max;
+    struct scan_entry *entries;
+    uint32_t entry_count;
+    struct scan_problem *problems;
+    uint32_t problem_count;
+    bool done;     // the walk has ended
+    bool complete; // every directory below prefix could be read (else absence proves nothing)
+    // Problem subtrees: absence below one of these paths proves nothing.
+    struct slice *unread;
+    uint32_t unread_count;
+};
+
+// ---- JOB_LOOK
+enum look_result {
+    LOOK_SAME,    // fingerprint equals `before`: not read
+    LOOK_VALUE,   // read; value, print and bytes are set
+    LOOK_GONE,    // nothing there
+    LOOK_MOVING,  // changed while being read, three times
+    LOOK_PROBLEM, // cannot be read or synced: err, what
+};
+
+struct look {
+    struct slice path;
+    bool force;                // read even if the fingerprint is equal (racy, dirty)
+    struct fingerprint before; // what local says; present = false: none
+    // results
+    enum look_result result;
+    struct fingerprint print;
+    struct slice disk_name;
+    struct value value;
+    struct slice bytes;       // whole content when size <= PROTO_PACK_CONTENT_BYTES_MAX, else empty
+    struct digest *leaves;    // when size > PROTO_LEAF_BYTES
+    uint32_t leaf_count;
+    bool racy;
+    enum err err;
+    const char *what;
+    uint64_t hash_ms;
+};
+
+struct job_look {
+    struct look *looks;
+    uint32_t count;
+};
+
+// ---- staging. A staged content is named by its id; putting one that is there already is a success.
+struct stage_entry {
+    struct content content;
+    struct slice bytes; // raw content; verified against the id by the executor
+    enum err err;       // result; MALFORMED: bytes are not that content
+};
+
+struct job_stage {
+    struct stage_entry *entries;
+    uint32_t count;
+};
+
+struct job_part {
+    struct content content;
+    struct digest *leaves; // the verified leaf list; NULL: use the one kept beside the part, if any
+    uint32_t leaf_count;   // result: set when the kept one was used
+    uint8_t *have;         // result: one byte per leaf, 1 = verified on disk
+};
+
+struct job_leaf {
+    struct content content;
+    uint32_t leaf;
+    struct digest expected;
+    struct slice bytes; // MALFORMED if they are not that leaf
+};
+
+struct job_finish {
+    struct content content;
+};
+
+struct job_copy {
+    struct content content;
+    struct slice path;         // relative to the root
+    struct fingerprint before; // CHANGED if the file is not that any more
+};
+
+// ---- JOB_READ
+struct read_entry {
+    struct content content;
+    struct slice path;         // item path
+    struct fingerprint before; // compared before and after
+    bool staged;               // read it from staging instead
+    struct slice bytes;        // result
+    enum err err;              // CHANGED: not held here any more
+};
+
+struct job_read {
+    struct read_entry *entries;
+    uint32_t count;
+    uint32_t leaf;  // for one entry: this leaf only; UINT32_MAX - 1 (JOB_READ_WHOLE): whole contents
+};
+
+#define JOB_READ_WHOLE (UINT32_MAX - 1)
+
+// ---- JOB_APPLY
+enum step_result {
+    STEP_DONE,
+    STEP_CHANGED,  // the disk is not what `before` says, or the user wrote meanwhile: nothing was done
+    STEP_BLOCKED,  // `blocked` says why; nothing was done
+    STEP_WAIT,     // not now (parent is not a directory yet, directory still has known children): try again later
+    STEP_UNDONE,   // another member of the group failed
+    STEP_FAILED,   // IO; staged content was discarded
+};
+
+struct step {
+    struct slice path;
+    struct slice disk_name;    // how the disk spells it, empty: as in path
+    struct version version;    // what is to be there: any kind, KIND_TOMB removes
+    uint32_t parent_mode;      // for missing parents: 0755 when unknown
+    struct fingerprint before; // what must be there now; present = false: nothing
+    bool dir_implied_mode;     // directory exists already: only its mode is set
+    // results
+    enum step_result result;
+    enum blocked blocked;
+    struct fingerprint print; // after
+    bool kept;                // displaced content went to kept/
+    struct slice kept_name;
+};
+
+struct job_apply {
+    uint64_t journal;  // number of the journal row; names of swapped-out files carry it
+    bool all_or_none;  // an intent: undo everything when one step fails
+    struct step *steps; // executed: removals deepest first, directories shallow first, files and symlinks;
+                        // an intent in the given order
+    uint32_t count;
+};
+
+// ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is there);
+// UNDONE: it had not, or was taken back; CHANGED: a raced edit was put back, the path is dirty.
+
+struct job_health {
+    bool create;               // make .cfgsync and the marker when the root has none (folder add)
+    struct folder_id id;       // expected (or to be written)
+    bool write_id;             // overwrite the marker's id (adoption)
+    uint8_t witness_next[16];  // if set_witness: write it
+    bool set_witness;
+    // results
+    bool healthy;
+    const char *what; // why not: "root is missing", "marker is missing", ...
+    bool has_id;      // marker carries an id
+    struct folder_id found;
+    bool has_witness;
+    uint8_t witness[16];
+};
+
+struct job {
+    enum job_kind kind;
+    uint32_t folder; // the engine's number of the folder
+    enum err err;    // result for the job as a whole
+    struct arena *arena;
+    void *context; // the engine's
+    uint64_t number;
+    union {
+        struct job_scan scan;
+        struct job_look look;
+        struct job_stage stage;
+        struct job_part part;
+        struct job_leaf leaf;
+        struct job_finish finish;
+        struct job_copy copy;
+        struct job_read read;
+        struct job_apply apply; // and JOB_RECOVER
+        struct job_health health;
+    };
+};
+
+struct job *job_new(enum job_kind kind, uint32_t folder);
+void job_destroy(struct job **job);
+
+#endif

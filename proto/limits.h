@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// proto/limits — every limit on what is sent and accepted (docs/PROTOCOL.md "Limits").
+//
+// Checked before anything is allocated, on what we send as well.
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+enum {
+    PROTO_VERSION = 1,
+    PROTO_MESSAGE_BYTES_MAX = 1 << 20,
+    PROTO_HELLO_BYTES_MAX = 16 << 10,
+    PROTO_FRAME_BYTES_MAX = (1 << 20) + (64 << 10), // ZMQ_MAXMSGSIZE
+    PROTO_DEPTH_MAX = 8,
+    PROTO_MAP_ENTRIES_MAX = 32,
+    PROTO_ARRAY_ENTRIES_MAX = 4096,
+    PROTO_STRING_BYTES_MAX = 4096,
+    PROTO_PATH_BYTES_MAX = 4096,
+    PROTO_COMPONENT_BYTES_MAX = 255,
+    PROTO_PATH_DEPTH_MAX = 64,
+    PROTO_VV_ENTRIES_MAX = 4096,
+    PROTO_DOTS_MAX = 4096,
+    PROTO_HEADS_SPARE = 8, // heads of an item: its incarnations + this
+    PROTO_PAGE_VERSIONS_MAX = 4096,
+    PROTO_PAGE_BYTES_MAX = 192 << 10,
+    PROTO_CONTROL_PAGE_BYTES_MAX = 16 << 10, // a VERSIONS page over this goes by the bulk lane
+    PROTO_CHUNK_BYTES = 128 << 10,
+    PROTO_CHUNK_BYTES_MAX = 256 << 10,
+    PROTO_LEAF_BYTES = 1 << 20,
+    PROTO_WINDOW_BYTES = 2 << 20, // requested and unanswered per peer
+    PROTO_RIDE_BYTES_MAX = 64 << 10,       // one content that rides along with a PUSH, compressed
+    PROTO_RIDE_TOTAL_BYTES_MAX = 256 << 10, // all of them
+    PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10, // one content in a PACK, uncompressed
+    PROTO_PACK_BYTES_MAX = 512 << 10,         // a PACK, uncompressed
+    PROTO_BLOCKED_MAX = 64,
+    PROTO_FOLDERS_MAX = 256,
+    PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
+};
+
+#define PROTO_COUNTER_MAX INT64_MAX // counters are below 2^63
+#define PROTO_LEAF_LIST UINT32_MAX  // "leaf" number by which the leaf list itself is asked for
+
+#endif

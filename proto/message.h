@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+//
+// proto/message — the messages of docs/PROTOCOL.md as typed values, and their codec.
+//
+// On the wire a message is one frame: msgpack array [kind text, session number, body map]. Unknown
+// body keys are ignored (inside a version they are kept), an unknown kind is ERR_ILLEGAL, anything
+// else that is off is ERR_MALFORMED or ERR_LIMIT with the offset.
+#ifndef PROTO_MESSAGE_H
+#define PROTO_MESSAGE_H
+
+#include "agent/base/err.h"
+#include "proto/types.h"
+
+enum lane { LANE_CONTROL = 0, LANE_BULK = 1 };
+
+enum message_kind {
+    MSG_HELLO = 1,
+    MSG_OFFER,
+    MSG_OWNERS,
+    MSG_PULL,
+    MSG_ACK,
+    MSG_DONE,
+    MSG_VERSIONS,
+    MSG_PUSH,
+    MSG_NEWS,
+    MSG_APPLIED,
+    MSG_WANT,
+    MSG_NOT_HELD,
+    MSG_DATA,
+    MSG_PACK,
+    MSG_PING,
+    MSG_PONG,
+    MSG_BYE,
+    MSG_KIND_COUNT
+};
+
+struct marks {
+    struct mark *entries;
+    uint32_t count;
+};
+
+struct versions {
+    struct version *entries;
+    uint32_t count;
+};
+
+// A content by id. Ids of files over one leaf are tree hashes, so the size always goes with it.
+struct content {
+    struct digest id;
+    uint64_t size;
+};
+
+struct msg_hello {
+    uint32_t protocol;
+    struct slice program; // "cfgsync-agent 0.1.0"
+    uint64_t features;    // bits, none defined yet
+    struct slice name;    // the device's name for people
+    uint64_t boot;        // drawn at process start
+    uint64_t session;     // what the receiver must put on every later message of both lanes; not 0
+    enum lane lane;
+    int64_t wall_ms;
+};
+
+enum offer_state { OFFER_SCANNING = 1, OFFER_READY = 2, OFFER_PENDING = 3, OFFER_ERROR = 4, OFFER_GONE = 5 };
+
+struct msg_offer {
+    struct folder_id folder;
+    struct slice name;
+    uint64_t inc;   // own incarnation
+    uint8_t nonce[16]; // of that incarnation
+    enum offer_state state;
+    bool has_items; // has ever had an item
+    struct vv k;
+    struct marks marks; // for entries of k
+    struct vv a;
+    struct vv gcfloor;
+    uint64_t items;
+    uint64_t bytes;
+};
+
+struct msg_owners {
+    struct folder_id folder;
+    struct owner *owners;
+    uint32_t count;
+};
+
+struct msg_pull {
+    struct folder_id folder;
+    uint64_t round;
+    struct vv k;
+    struct slice token; // of an interrupted round with this sender, else empty
+};
+
+struct msg_ack {
+    struct folder_id folder;
+    uint64_t round;
+    uint32_t page;
+};
+
+struct msg_done {
+    struct folder_id folder;
+    uint64_t round;
+    uint32_t pages;
+    struct vv k;
+    struct marks marks;
+    struct vv gcfloor;
+};
+
+struct msg_versions {
+    struct folder_id folder;
+    uint64_t round;
+    uint32_t page; // from 1
+    struct slice token;
+    struct marks marks;
+    struct versions versions;
+};
+
+// A content that rides along; `bytes` is a zstd frame if compressed, else the content.
+struct ride {
+    struct content content;
+    bool compressed;
+    struct slice bytes;
+};
+
+struct msg_push {
+    struct folder_id folder;
+    uint64_t inc;
+    uint64_t after;
+    struct mark upto;
+    struct marks marks;
+    struct versions versions;
+    struct ride *rides;
+    uint32_t ride_count;
+};
+
+struct msg_news {
+    struct folder_id folder;
+    struct vv k; // changed entries only
+    struct marks marks;
+    struct vv gcfloor;
+};
+
+struct blocked_item {
+    struct slice path;
+    struct dots dots;
+    struct slice reason; // text of enum blocked
+};
+
+struct msg_applied {
+    struct folder_id folder;
+    struct vv a;
+    struct blocked_item *blocked;
+    uint32_t blocked_count;
+    uint64_t blocked_total;
+    uint64_t need_changes;
+    uint64_t need_bytes;
+};
+
+// Either leaves of one content (ids has one entry, leaves not empty), or whole small contents (leaves empty).
+struct msg_want {
+    struct folder_id folder;
+    struct slice path; // an item that has it, a hint; may be empty
+    struct content *ids;
+    uint32_t id_count;
+    uint32_t *leaves; // leaf numbers; PROTO_LEAF_LIST asks for the list of leaf digests
+    uint32_t leaf_count;
+};
+
+struct msg_not_held {
+    struct folder_id folder;
+    struct digest *ids;
+    uint32_t count;
+};
+
+struct msg_data {
+    struct folder_id folder;
+    struct digest content;
+    uint32_t leaf;   // PROTO_LEAF_LIST: bytes are leaf digests
+    uint32_t offset; // of the uncompressed bytes inside the leaf (or list)
+    uint32_t size;   // uncompressed bytes of this chunk
+    bool compressed; // zstd
+    struct slice bytes;
+};
+
+struct msg_pack {
+    struct folder_id folder;
+    struct content *contents; // in this order, one behind the other
+    uint32_t count;
+    bool compressed; // the whole as one zstd frame
+    struct slice bytes;
+};
+
+struct msg_ping {
+    uint64_t token;
+    int64_t wall_ms;
+};
+
+enum bye_code { BYE_STOPPING = 1, BYE_PROTOCOL = 2, BYE_REPLACED = 3, BYE_DENIED = 4, BYE_VERSION = 5, BYE_CLONE = 6 };
+
+struct msg_bye {
+    enum bye_code code;
+    struct slice text;
+};
+
+struct message {
+    enum message_kind kind;
+    uint64_t session;
+    union {
+        struct msg_hello hello;
+        struct msg_offer offer;
+        struct msg_owners owners;
+        struct msg_pull pull;
+        struct msg_ack ack;
+        struct msg_done done;
+        struct msg_versions versions;
+        struct msg_push push;
+        struct msg_news news;
+        struct msg_applied applied;
+        struct msg_want want;
+        struct msg_not_held not_held;
+        struct msg_data data;
+        struct msg_pack pack;
+        struct msg_ping ping; // PING and PONG
+        struct msg_bye bye;
+    };
+};
+
+const char *message_kind_text(enum message_kind kind);
+
+// Appends the encoded message to `out`. CHECKs that limits are kept: callers build within them.
+void message_encode(const struct message *message, struct buf *out);
+
+// Decodes one whole frame. Slices of *out point into `bytes`, arrays are on the arena. All values
+// are valid and canonical when this returns ERR_OK: paths, sorted vectors, counters, enums, digests
+// of symlink targets are not checked (needs a hash: core does).
+enum err message_decode(struct arena *arena, struct slice bytes, struct message *out, struct fault *fault) MUST_USE;
+
+// A version alone, as it stands inside VERSIONS and PUSH and as the store keeps it.
+void version_encode(const struct version *version, struct buf *out);
+enum err version_decode(struct arena *arena, struct slice bytes, struct version *out, struct fault *fault) MUST_USE;
+size_t version_encoded_size(const struct version *version); // exact or a close upper bound
+
+// A vector alone: how the store keeps K and A of peers.
+void vv_encode(struct vv v, struct buf *out);
+enum err vv_decode(struct arena *arena, struct slice bytes, struct vv *out, struct fault *fault) MUST_USE;
+
+#endif
