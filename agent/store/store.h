@@ -9,7 +9,7 @@
 #define AGENT_STORE_STORE_H
 
 #include "agent/base/err.h"
-#include "agent/core/item.h"
+#include "agent/core/index.h"
 #include "proto/message.h"
 
 struct store;
@@ -31,25 +31,6 @@ bool store_meta_get(struct store *store, struct arena *arena, const char *key, s
 void store_meta_put(struct store *store, const char *key, struct slice value);
 
 // ---- folders. `folder` below is the number given here, stable while the folder exists.
-struct folder_row {
-    uint32_t folder;
-    struct folder_id id;
-    struct slice name;
-    uint64_t inc; // own incarnation
-    uint8_t nonce[16];
-    uint64_t counter;      // last own counter drawn
-    uint64_t seq;          // last seq given
-    bool first;            // versions minted before the first completed scan are `first`
-    bool scanned;          // a scan has completed once
-    bool ever_had_items;
-    uint8_t witness_current[16];
-    uint8_t witness_next[16];
-    uint64_t items; // live items (heads with a live version), kept up to date by item_put
-    uint64_t bytes; // of their contents
-    uint64_t needs; // unblocked; kept up to date by item_put
-    uint64_t need_bytes; // of their (first) heads
-    uint64_t blocked;
-};
 bool store_folder_get(struct store *store, struct arena *arena, struct slice name, struct folder_row *out);
 // Inserts (row->folder == 0; set on return) or updates id, inc, nonce, counter, flags, witness. Not the counts or seq.
 void store_folder_put(struct store *store, struct folder_row *row);
@@ -80,10 +61,6 @@ uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32
 bool store_local_by_content(struct store *store, struct arena *arena, uint32_t folder, const struct digest *content,
                             struct slice after, struct item *out);
 
-struct path_row {
-    struct slice path;
-    uint64_t counter; // dot scan: the dot's counter; seq scan: the seq
-};
 // Items with a dot (inc, n), after < n <= upto, in order of n. Up to max.
 uint32_t store_dots_after(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc, uint64_t after,
                           uint64_t upto, uint32_t max, struct path_row *out);
@@ -118,15 +95,6 @@ bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct m
 void store_mark_put(struct store *store, uint32_t folder, const struct mark *mark); // ignored unless higher
 
 // ---- what peers said (device key -> K, A, blocked list, needs)
-struct peer_row {
-    struct vv k;
-    struct vv a;
-    uint64_t need_changes;
-    uint64_t need_bytes;
-    uint64_t blocked_total;
-    struct slice blocked; // encoded list, opaque to the store
-    int64_t seen_ms;      // wall clock
-};
 bool store_peer_get(struct store *store, struct arena *arena, uint32_t folder, struct device_id device, struct peer_row *out);
 void store_peer_put(struct store *store, uint32_t folder, struct device_id device, const struct peer_row *row);
 void store_peer_remove(struct store *store, struct device_id device); // in every folder
@@ -134,10 +102,6 @@ void store_peer_remove(struct store *store, struct device_id device); // in ever
 // ---- journal of disk steps under way
 uint64_t store_journal_add(struct store *store, uint32_t folder, struct slice record); // its number
 void store_journal_remove(struct store *store, uint32_t folder, uint64_t number);
-struct journal_row {
-    uint64_t number;
-    struct slice record;
-};
 uint32_t store_journal_list(struct store *store, struct arena *arena, uint32_t folder, uint32_t max, struct journal_row *out);
 
 // ---- kept versions

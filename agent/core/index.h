@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/core/index — rows of the index that are more than one item: shared by the engine and the store.
+#ifndef AGENT_CORE_INDEX_H
+#define AGENT_CORE_INDEX_H
+
+#include "agent/core/item.h"
+
+// `folder` is the number the store gave it, stable while the folder exists.
+struct folder_row {
+    uint32_t folder;
+    struct folder_id id;
+    struct slice name;
+    uint64_t inc; // own incarnation
+    uint8_t nonce[16];
+    uint64_t counter;      // last own counter drawn
+    uint64_t seq;          // last seq given
+    bool first;            // versions minted before the first completed scan are `first`
+    bool scanned;          // a scan has completed once
+    bool ever_had_items;
+    uint8_t witness_current[16];
+    uint8_t witness_next[16];
+    uint64_t items; // live items (heads with a live version), kept up to date by item_put
+    uint64_t bytes; // of their contents
+    uint64_t needs; // unblocked; kept up to date by item_put
+    uint64_t need_bytes; // of their (first) heads
+    uint64_t blocked;
+};
+
+struct path_row {
+    struct slice path;
+    uint64_t counter; // dot scan: the dot's counter; seq scan: the seq
+};
+
+// What a peer said of a folder.
+struct peer_row {
+    struct vv k;
+    struct vv a;
+    uint64_t need_changes;
+    uint64_t need_bytes;
+    uint64_t blocked_total;
+    struct slice blocked; // encoded list, opaque to the store
+    int64_t seen_ms;      // wall clock
+};
+
+struct journal_row {
+    uint64_t number;
+    struct slice record;
+};
+
+#endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/sync/engine — the replication engine: decides everything, does nothing itself.
+//
+// A deterministic function of its inputs: the calls below, in order, and what the ports answer. One thread.
+// It never blocks beyond one port call and never reads a clock: engine_now is called first in each
+// turn. It never sleeps: engine_deadline says when it wants engine_tick.
+#ifndef AGENT_SYNC_ENGINE_H
+#define AGENT_SYNC_ENGINE_H
+
+#include "agent/core/index.h"
+#include "agent/sync/ports.h"
+
+struct engine;
+
+struct engine_options {
+    struct index_port index;
+    struct disk_port disk;
+    struct net_port net;
+    struct key_port keys;
+    struct notify_port notify;
+    struct device_id device;
+    const char *name;    // this device's, for people
+    const char *program; // "cfgsync-agent 0.1.0"
+};
+
+struct engine *engine_new(const struct engine_options *options);
+void engine_destroy(struct engine **engine); // says BYE to all, drops everything; jobs under way are the caller's
+
+void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms);
+void engine_tick(struct engine *engine);
+int64_t engine_deadline(const struct engine *engine); // monotonic ms; INT64_MAX: nothing waits
+
+// ---- who is trusted. Put again to rename.
+void engine_peer_put(struct engine *engine, struct device_id device, const char *name);
+void engine_peer_remove(struct engine *engine, struct device_id device); // sessions end at once
+
+// ---- folders
+struct engine_folder {
+    const char *name;
+    const char *path; // for messages only
+    struct folder_id id; // what the registry has; all zero: the marker's, or a new one
+    bool with_all;
+    const struct device_id *with; // devices it is shared with
+    uint32_t with_count;
+    bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is root-missing
+};
+// Opens it (index row made if missing), checks the root, recovers the journal, scans. Putting it
+// again changes the sharing. *out_folder is the number jobs and watch events carry: the disk's root must be
+// added under it before the next engine_tick: that is when the first job goes out.
+enum err engine_folder_put(struct engine *engine, const struct engine_folder *folder, uint32_t *out_folder) MUST_USE;
+void engine_folder_remove(struct engine *engine, const char *name); // forgets its index; files stay
+// Joins the folder of this name of a peer (2.13). DENIED: that peer offers none, or nothing is to decide;
+// UNREACHABLE: not connected. *out_what static text.
+enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from, const char **out_what) MUST_USE;
+
+// ---- events
+void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled, enum lane lane,
+                    struct slice address);
+void engine_conn_down(struct engine *engine, uint64_t conn);
+void engine_message(struct engine *engine, uint64_t conn, struct slice bytes);
+void engine_drained(struct engine *engine, uint64_t conn);
+void engine_job_done(struct engine *engine, struct job *job); // takes it
+
+enum engine_watch { ENGINE_WRITTEN, ENGINE_MODIFIED, ENGINE_GONE, ENGINE_TREE, ENGINE_RESCAN, ENGINE_ROOT };
+void engine_watch(struct engine *engine, uint32_t folder, enum engine_watch what, struct slice path);
+
+// ---- sync (design.md section 9). Watch events must have been drained into engine_watch before.
+// notify.sync_done(ticket) comes once, now or later.
+struct sync_request {
+    const char *folder; // NULL: all
+    bool has_peer;
+    struct device_id peer;
+    bool wait;
+    int64_t timeout_ms;
+    bool unwatched; // some directories are not watched: walk first
+};
+void engine_sync(struct engine *engine, uint64_t ticket, const struct sync_request *request);
+void engine_sync_cancel(struct engine *engine, uint64_t ticket);
+
+struct sync_line {
+    bool problem;
+    struct slice text;
+};
+struct sync_result {
+    int exit; // 0, 1, 4, 5
+    const struct sync_line *lines;
+    uint32_t count;
+};
+
+// ---- what status shows. Everything lives on the arena.
+enum folder_state {
+    FOLDER_SYNCED, FOLDER_PENDING_OUT, FOLDER_PENDING_IN, FOLDER_SYNCING, FOLDER_CONFLICT, FOLDER_HELD, FOLDER_ERROR,
+    FOLDER_PAUSED
+}; // in order of badness
+const char *folder_state_text(enum folder_state state); // "synced", "pending-out", ...
+
+struct status_error {
+    const char *code; // "blocked:no-space", "root-missing", ...
+    struct slice path;
+    const char *message;
+    const char *hint;
+};
+
+struct folder_status {
+    struct slice name;
+    struct folder_id id;
+    uint32_t folder;
+    enum folder_state state;
+    const char *code; // "" or "root-missing", "join-pending", "secrets", ...
+    uint64_t items, bytes;
+    uint64_t pending_in;  // unblocked needs here
+    uint64_t pending_out; // largest of what a peer is owed
+    uint64_t conflicts, held, blocked;
+    bool scanning;
+    uint64_t scanned; // entries seen by the scan under way
+    struct status_error *errors;
+    uint32_t error_count;
+};
+
+struct peer_folder_status {
+    struct slice name;
+    const char *state; // "joined", "not-joined", "join-pending", "scanning"
+    uint64_t owed_changes, owed_bytes;
+};
+
+struct peer_status {
+    struct device_id device;
+    struct slice name;
+    bool connected;
+    struct slice address; // empty if never
+    bool dialled;
+    int64_t rtt_ms; // -1: unknown
+    int64_t last_seen_wall_ms; // 0: never
+    uint64_t owed_changes, owed_bytes;
+    struct peer_folder_status *folders;
+    uint32_t folder_count;
+};
+
+struct engine_counters { // since start, for /metrics
+    uint64_t messages_in, messages_out, bytes_in, bytes_out, contents_in, content_bytes_in, contents_out, content_bytes_out,
+        versions_in, minted, applied, conflicts_made, rounds, commits, sessions_refused;
+};
+
+struct engine_status {
+    enum folder_state state; // the worst
+    struct folder_status *folders;
+    uint32_t folder_count;
+    struct peer_status *peers;
+    uint32_t peer_count;
+    struct engine_counters counters;
+};
+void engine_status(struct engine *engine, struct arena *arena, struct engine_status *out);
+// Held secrets and the like are the disk's: the daemon adds them.
+
+// True when nothing is under way: no scan, look, apply, transfer (tests; `folder add` waits for the first scan).
+bool engine_folder_scanned(struct engine *engine, uint32_t folder);
+
+#endif
