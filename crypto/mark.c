@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+//
+// Marks, and the incarnation number that a mark speaks of.
+#include <sodium.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "crypto/hash.h"
+#include "crypto/identity_priv.h"
+
+#define MARK_TAG "cfgsync-mark1"
+
+// What is signed: every field has a fixed size, so no two marks make the same bytes.
+struct mark_text {
+    uint8_t bytes[sizeof MARK_TAG - 1 + sizeof(struct folder_id) + 8 + 8];
+};
+
+static uint8_t *put_u64(uint8_t *at, uint64_t number)
+{
+    for (unsigned i = 0; i < 8; i++) at[i] = (uint8_t)(number >> (56 - 8 * i));
+    return at + 8;
+}
+
+static struct mark_text mark_text(struct folder_id folder, uint64_t inc, uint64_t counter)
+{
+    struct mark_text text;
+    uint8_t *at = text.bytes;
+    memcpy(at, MARK_TAG, sizeof MARK_TAG - 1);
+    at += sizeof MARK_TAG - 1;
+    memcpy(at, folder.bytes, sizeof folder.bytes);
+    at = put_u64(at + sizeof folder.bytes, inc);
+    at = put_u64(at, counter);
+    CHECK(at == text.bytes + sizeof text.bytes);
+    return text;
+}
+
+struct signature mark_sign(const struct identity *identity, struct folder_id folder, uint64_t inc,
+                           uint64_t counter)
+{
+    struct signature signature;
+    struct mark_text text = mark_text(folder, inc, counter);
+    CHECK(crypto_sign_detached(signature.bytes, NULL, text.bytes, sizeof text.bytes,
+                               identity->sign_secret) == 0);
+    return signature;
+}
+
+bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark)
+{
+    struct mark_text text = mark_text(folder, mark->inc, mark->counter);
+    return crypto_sign_verify_detached(mark->signature.bytes, text.bytes, sizeof text.bytes,
+                                       device.bytes) == 0;
+}
+
+uint64_t inc_derive(struct device_id device, struct folder_id folder, const uint8_t nonce[16])
+{
+    uint8_t text[sizeof device.bytes + sizeof folder.bytes + 16];
+    memcpy(text, device.bytes, sizeof device.bytes);
+    memcpy(text + sizeof device.bytes, folder.bytes, sizeof folder.bytes);
+    memcpy(text + sizeof device.bytes + sizeof folder.bytes, nonce, 16);
+    struct digest digest = hash_sha256(slice_of(text, sizeof text));
+    uint64_t inc = 0;
+    for (unsigned i = 0; i < 8; i++) inc = inc << 8 | digest.bytes[i];
+    return inc ? inc : 1;
+}
