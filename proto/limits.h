@@ -30,6 +30,7 @@ enum {
     PROTO_WINDOW_BYTES = 2 << 20, // requested and unanswered per peer
     PROTO_RIDE_BYTES_MAX = 64 << 10,       // one content that rides along with a PUSH, compressed
     PROTO_RIDE_TOTAL_BYTES_MAX = 256 << 10, // all of them
+    PROTO_RIDE_CONTENT_BYTES_MAX = 1 << 20, // one of them, uncompressed (a single leaf)
     PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10, // one content in a PACK, uncompressed
     PROTO_PACK_BYTES_MAX = 512 << 10,         // a PACK, uncompressed
     PROTO_BLOCKED_MAX = 64,

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "proto/list_priv.h"
+
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "proto/message.h"
+#include "proto/path.h"
+#include "proto/version_priv.h"
+
+static void list_set(const struct field *field, void *record, void *entries, uint32_t count)
+{
+    memcpy(field_at(field, record), &entries, sizeof entries);
+    memcpy((char *)record + field->count_offset, &count, sizeof count);
+}
+
+static uint32_t list_count(const struct field *field, const void *record)
+{
+    uint32_t count;
+    memcpy(&count, (const char *)record + field->count_offset, sizeof count);
+    return count;
+}
+
+static const void *list_entries(const struct field *field, const void *record)
+{
+    const void *entries;
+    memcpy(&entries, field_in(field, record), sizeof entries);
+    return entries;
+}
+
+static bool list_empty(const struct field *field, const void *record)
+{
+    return list_count(field, record) == 0;
+}
+
+// Opens a list and allocates its entries. `element_bytes`: the least one takes on the wire.
+static uint32_t list_open(struct reader *r, const struct field *field, void *record, size_t size,
+                          size_t element_bytes, void **out)
+{
+    size_t start = r->at;
+    uint32_t count = reader_array(r, (uint32_t)field->max, element_bytes);
+    if (reader_ok(r) && count < field->min)
+        reader_fail(r, ERR_MALFORMED, start, "empty list");
+    *out = count > 0 && reader_ok(r) ? arena_alloc(r->arena, count, size) : NULL;
+    list_set(field, record, *out, count);
+    return count;
+}
+
+static void list_write_head(struct writer *w, const struct field *field, const void *record)
+{
+    uint32_t count = list_count(field, record);
+    CHECK(count >= field->min && count <= field->max);
+    writer_array(w, count);
+}
+
+// A list from the type of an entry, its least size on the wire, and two functions for one entry.
+#define LIST_TYPE(name_, entry_, element_bytes_)                                                   \
+    static void name_##_list_read(struct reader *r, const struct field *field, void *record)       \
+    {                                                                                              \
+        void *entries;                                                                             \
+        uint32_t count = list_open(r, field, record, sizeof(entry_), element_bytes_, &entries);    \
+        for (uint32_t i = 0; i < count && reader_ok(r); i++)                                       \
+            name_##_read(r, (entry_ *)entries + i);                                                \
+        reader_leave(r);                                                                           \
+    }                                                                                              \
+    static void name_##_list_write(struct writer *w, const struct field *field,                    \
+                                   const void *record)                                             \
+    {                                                                                              \
+        const entry_ *entries = list_entries(field, record);                                       \
+        list_write_head(w, field, record);                                                         \
+        for (uint32_t i = 0; i < list_count(field, record); i++)                                   \
+            name_##_write(w, &entries[i]);                                                         \
+    }
+
+// Flat pairs in strictly rising order; `unique_inc`: each inc once (a vector), else dots.
+static struct vv pairs_read(struct reader *r, uint32_t max, bool unique_inc)
+{
+    size_t start = r->at;
+    uint32_t count = reader_array(r, 2 * max, 1);
+    if (count % 2 != 0)
+        reader_fail(r, ERR_MALFORMED, start, "odd number of entries");
+    struct vv out = {NULL, count / 2};
+    if (out.count > 0 && reader_ok(r))
+        out.entries = arena_alloc(r->arena, out.count, sizeof *out.entries);
+    for (uint32_t i = 0; i < out.count && reader_ok(r); i++) {
+        size_t at = r->at;
+        struct dot *d = &out.entries[i];
+        d->inc = reader_uint(r, 0, UINT64_MAX);
+        d->counter = reader_uint(r, 1, PROTO_COUNTER_MAX);
+        if (i == 0 || d[-1].inc < d->inc)
+            continue;
+        if (unique_inc || d[-1].inc != d->inc || d[-1].counter >= d->counter)
+            reader_fail(r, ERR_MALFORMED, at, "not in order");
+    }
+    reader_leave(r);
+    return reader_ok(r) ? out : (struct vv){NULL, 0};
+}
+
+static void pairs_write(struct writer *w, const struct dot *entries, uint32_t count,
+                        bool unique_inc)
+{
+    CHECK(count <= PROTO_VV_ENTRIES_MAX);
+    writer_array(w, 2 * count);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(entries[i].counter >= 1 && entries[i].counter <= PROTO_COUNTER_MAX);
+        CHECK(i == 0 || entries[i - 1].inc < entries[i].inc ||
+              (!unique_inc && entries[i - 1].inc == entries[i].inc &&
+               entries[i - 1].counter < entries[i].counter));
+        writer_uint(w, entries[i].inc);
+        writer_uint(w, entries[i].counter);
+    }
+}
+
+struct vv vv_read(struct reader *r)
+{
+    return pairs_read(r, PROTO_VV_ENTRIES_MAX, true);
+}
+
+void vv_write(struct writer *w, struct vv v)
+{
+    pairs_write(w, v.entries, v.count, true);
+}
+
+static void pairs_field_read(struct reader *r, const struct field *field, void *record, bool unique)
+{
+    size_t start = r->at;
+    struct vv pairs = pairs_read(r, (uint32_t)field->max, unique);
+    if (pairs.count < field->min)
+        reader_fail(r, ERR_MALFORMED, start, "empty list");
+    list_set(field, record, pairs.entries, pairs.count);
+}
+
+static void pairs_field_write(struct writer *w, const struct field *field, const void *record,
+                              bool unique)
+{
+    uint32_t count = list_count(field, record);
+    CHECK(count >= field->min && count <= field->max);
+    pairs_write(w, list_entries(field, record), count, unique);
+}
+
+static void vv_field_read(struct reader *r, const struct field *field, void *record)
+{
+    pairs_field_read(r, field, record, true);
+}
+
+static void vv_field_write(struct writer *w, const struct field *field, const void *record)
+{
+    pairs_field_write(w, field, record, true);
+}
+
+const struct field_type type_vv = {vv_field_read, vv_field_write, list_empty};
+
+static void dots_field_read(struct reader *r, const struct field *field, void *record)
+{
+    pairs_field_read(r, field, record, false);
+}
+
+static void dots_field_write(struct writer *w, const struct field *field, const void *record)
+{
+    pairs_field_write(w, field, record, false);
+}
+
+const struct field_type type_dots = {dots_field_read, dots_field_write, list_empty};
+
+static void mark_read(struct reader *r, struct mark *out)
+{
+    reader_tuple(r, 3);
+    out->inc = reader_uint(r, 0, UINT64_MAX);
+    out->counter = reader_uint(r, 1, PROTO_COUNTER_MAX);
+    reader_fixed(r, out->signature.bytes, sizeof out->signature.bytes);
+    reader_leave(r);
+}
+
+static void mark_write(struct writer *w, const struct mark *mark)
+{
+    CHECK(mark->counter >= 1 && mark->counter <= PROTO_COUNTER_MAX);
+    writer_array(w, 3);
+    writer_uint(w, mark->inc);
+    writer_uint(w, mark->counter);
+    writer_bin(w, mark->signature.bytes, sizeof mark->signature.bytes);
+}
+
+LIST_TYPE(mark, struct mark, 69)
+const struct field_type type_marks = {mark_list_read, mark_list_write, list_empty};
+
+static void mark_field_read(struct reader *r, const struct field *field, void *record)
+{
+    mark_read(r, field_at(field, record));
+}
+
+static void mark_field_write(struct writer *w, const struct field *field, const void *record)
+{
+    mark_write(w, field_in(field, record));
+}
+
+static bool never_empty(const struct field *field, const void *record)
+{
+    (void)field;
+    (void)record;
+    return false;
+}
+
+const struct field_type type_mark = {mark_field_read, mark_field_write, never_empty};
+
+static void owner_read(struct reader *r, struct owner *out)
+{
+    reader_tuple(r, 4);
+    out->inc = reader_uint(r, 0, UINT64_MAX);
+    reader_fixed(r, out->device.bytes, sizeof out->device.bytes);
+    reader_fixed(r, out->nonce, sizeof out->nonce);
+    out->name = reader_text(r, PROTO_NAME_BYTES_MAX);
+    reader_leave(r);
+}
+
+static void owner_write(struct writer *w, const struct owner *owner)
+{
+    CHECK(owner->name.size <= PROTO_NAME_BYTES_MAX);
+    writer_array(w, 4);
+    writer_uint(w, owner->inc);
+    writer_bin(w, owner->device.bytes, sizeof owner->device.bytes);
+    writer_bin(w, owner->nonce, sizeof owner->nonce);
+    writer_text(w, owner->name);
+}
+
+LIST_TYPE(owner, struct owner, 55)
+const struct field_type type_owners = {owner_list_read, owner_list_write, list_empty};
+
+LIST_TYPE(version, struct version, VERSION_BYTES_MIN)
+const struct field_type type_versions = {version_list_read, version_list_write, list_empty};
+
+static void content_read(struct reader *r, struct content *out)
+{
+    reader_tuple(r, 2);
+    reader_fixed(r, out->id.bytes, sizeof out->id.bytes);
+    out->size = reader_uint(r, 0, INT64_MAX);
+    reader_leave(r);
+}
+
+static void content_write(struct writer *w, const struct content *content)
+{
+    CHECK(content->size <= INT64_MAX);
+    writer_array(w, 2);
+    writer_bin(w, content->id.bytes, sizeof content->id.bytes);
+    writer_uint(w, content->size);
+}
+
+LIST_TYPE(content, struct content, 36)
+const struct field_type type_contents = {content_list_read, content_list_write, list_empty};
+
+static void ride_read(struct reader *r, struct ride *out)
+{
+    reader_tuple(r, 4);
+    reader_fixed(r, out->content.id.bytes, sizeof out->content.id.bytes);
+    out->content.size = reader_uint(r, 0, INT64_MAX);
+    out->compressed = reader_bool(r);
+    out->bytes = reader_bin(r, PROTO_RIDE_BYTES_MAX);
+    reader_leave(r);
+}
+
+static void ride_write(struct writer *w, const struct ride *ride)
+{
+    CHECK(ride->bytes.size <= PROTO_RIDE_BYTES_MAX);
+    writer_array(w, 4);
+    writer_bin(w, ride->content.id.bytes, sizeof ride->content.id.bytes);
+    writer_uint(w, ride->content.size);
+    writer_bool(w, ride->compressed);
+    writer_bin(w, ride->bytes.data, ride->bytes.size);
+}
+
+LIST_TYPE(ride, struct ride, 39)
+const struct field_type type_rides = {ride_list_read, ride_list_write, list_empty};
+
+static void blocked_read(struct reader *r, struct blocked_item *out)
+{
+    reader_tuple(r, 3);
+    size_t start = r->at;
+    out->path = reader_text(r, PROTO_PATH_BYTES_MAX);
+    const char *fault = path_fault(out->path);
+    if (fault != NULL)
+        reader_fail(r, ERR_MALFORMED, start, fault);
+    struct vv pairs = pairs_read(r, PROTO_DOTS_MAX, false);
+    out->dots = (struct dots){pairs.entries, pairs.count};
+    out->reason = reader_text(r, PROTO_NAME_BYTES_MAX);
+    reader_leave(r);
+}
+
+static void blocked_write(struct writer *w, const struct blocked_item *item)
+{
+    CHECK(item->reason.size <= PROTO_NAME_BYTES_MAX);
+    writer_array(w, 3);
+    writer_text(w, item->path);
+    pairs_write(w, item->dots.entries, item->dots.count, false);
+    writer_text(w, item->reason);
+}
+
+LIST_TYPE(blocked, struct blocked_item, 5)
+const struct field_type type_blocked = {blocked_list_read, blocked_list_write, list_empty};
+
+static void digest_read(struct reader *r, struct digest *out)
+{
+    reader_fixed(r, out->bytes, sizeof out->bytes);
+}
+
+static void digest_write(struct writer *w, const struct digest *digest)
+{
+    writer_bin(w, digest->bytes, sizeof digest->bytes);
+}
+
+LIST_TYPE(digest, struct digest, 34)
+const struct field_type type_digests = {digest_list_read, digest_list_write, list_empty};
+
+static void leaf_read(struct reader *r, uint32_t *out)
+{
+    *out = (uint32_t)reader_uint(r, 0, UINT32_MAX);
+}
+
+static void leaf_write(struct writer *w, const uint32_t *leaf)
+{
+    writer_uint(w, *leaf);
+}
+
+LIST_TYPE(leaf, uint32_t, 1)
+const struct field_type type_leaves = {leaf_list_read, leaf_list_write, list_empty};
