@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# scripts/test.sh: installs what is missing, builds, runs all tests, then the unit tests again
+# under ASan and UBSan. The last line is `N passed, N failed`; exit 1 if anything failed.
+#
+# CFGSYNC_ONLY=REGEX   only tests whose ctest name matches (unit_..., lint_..., e2e_...)
+# CFGSYNC_ASAN=0       without the sanitizer build
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+
+# attribute NAME FILE: a number of the <testsuite> element that ctest wrote.
+attribute() {
+    grep -o -m1 "\b$1=\"[0-9]*\"" "$2" | head -1 | tr -dc 0-9
+}
+
+count() {
+    local report=$1 tests bad skipped
+    if [[ ! -s $report ]]; then
+        echo "test: ctest wrote no report" >&2
+        failed=$((failed + 1))
+        return
+    fi
+    tests=$(attribute tests "$report")
+    bad=$(attribute failures "$report")
+    skipped=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
+    failed=$((failed + bad))
+    passed=$((passed + tests - bad - skipped))
+    ((skipped == 0)) || echo "test: $skipped skipped"
+}
+
+# run PRESET CTEST-ARGUMENT...
+run() {
+    local preset=$1 report
+    shift
+    report=$PWD/build/$preset/tests.xml
+    echo "== $preset"
+    if ! cmake --preset "$preset" >/dev/null || ! cmake --build --preset "$preset"; then
+        echo "test: the build of $preset failed" >&2
+        failed=$((failed + 1))
+        return
+    fi
+    rm -f "$report"
+    ctest --preset "$preset" -j 2 --output-junit "$report" "$@" || true
+    count "$report"
+}
+
+only=()
+[[ -z ${CFGSYNC_ONLY:-} ]] || only=(-R "$CFGSYNC_ONLY")
+
+scripts/deps.sh --test || exit 1
+run dev "${only[@]}"
+[[ ${CFGSYNC_ASAN:-1} == 0 ]] || run asan "${only[@]}"
+if ((passed + failed == 0)); then
+    echo "test: nothing was run" >&2
+    failed=1
+fi
+echo "$passed passed, $failed failed"
+((failed == 0))
