@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/delta/compress — one-shot zstd. The output never grows past what was announced, because
+// the destination is reserved once and zstd is told its end.
+#include "agent/delta/compress.h"
+
+#include <zstd.h>
+
+#include "agent/base/check.h"
+#include "agent/base/own.h"
+
+enum {
+    LEVEL = 1,
+    GAIN = 16, // at least 1/16 must be saved
+    SAMPLE_BYTES = 16 << 10,
+    SAMPLE_FROM_BYTES = 128 << 10, // inputs from here on are tried on samples first
+    SAMPLE_COUNT = 3,
+    WINDOW_LOG_MAX = 23, // 8 MiB
+};
+
+static void drop_cctx(ZSTD_CCtx **context)
+{
+    ZSTD_freeCCtx(*context);
+    *context = NULL;
+}
+
+static void drop_dctx(ZSTD_DCtx **context)
+{
+    ZSTD_freeDCtx(*context);
+    *context = NULL;
+}
+
+// The size at which compressing stops to pay.
+static size_t worthwhile(size_t size)
+{
+    return size - size / GAIN;
+}
+
+// Appends the frame if it fits in what pays; false leaves *out as it was.
+static bool squeeze(ZSTD_CCtx *context, struct slice in, struct buf *out)
+{
+    size_t room = worthwhile(in.size);
+    if (room == in.size) return false; // too small to save anything
+    buf_reserve(out, room);
+    size_t made = ZSTD_compressCCtx(context, out->data + out->size, room, in.data, in.size, LEVEL);
+    if (ZSTD_isError(made)) return false; // does not fit
+    out->size += made;
+    return true;
+}
+
+// Whether samples from the front, the middle and the end of a large input shrink taken together.
+static bool sample_shrinks(ZSTD_CCtx *context, struct slice in)
+{
+    AUTO(buf_fini) struct buf sample = {0};
+    buf_reserve(&sample, (size_t)SAMPLE_COUNT * SAMPLE_BYTES);
+    for (size_t i = 0; i < SAMPLE_COUNT; i++) {
+        size_t at = (in.size - SAMPLE_BYTES) / (SAMPLE_COUNT - 1) * i;
+        buf_append(&sample, in.data + at, SAMPLE_BYTES);
+    }
+    AUTO(buf_fini) struct buf squeezed = {0};
+    return squeeze(context, buf_slice(&sample), &squeezed);
+}
+
+bool compress_try(struct slice in, struct buf *out)
+{
+    if (worthwhile(in.size) == in.size) return false;
+    AUTO(drop_cctx) ZSTD_CCtx *context = ZSTD_createCCtx();
+    CHECK(context != NULL);
+    if (in.size >= SAMPLE_FROM_BYTES && !sample_shrinks(context, in)) return false;
+    return squeeze(context, in, out);
+}
+
+enum err decompress(struct slice in, size_t size, struct buf *out)
+{
+    // One frame and nothing behind it. A frame that names its size is refused before allocating.
+    size_t frame = ZSTD_findFrameCompressedSize(in.data, in.size);
+    if (ZSTD_isError(frame) || frame != in.size) return ERR_MALFORMED;
+    unsigned long long named = ZSTD_getFrameContentSize(in.data, in.size);
+    if (named == ZSTD_CONTENTSIZE_ERROR) return ERR_MALFORMED;
+    if (named != ZSTD_CONTENTSIZE_UNKNOWN && named != size) return ERR_MALFORMED;
+
+    AUTO(drop_dctx) ZSTD_DCtx *context = ZSTD_createDCtx();
+    CHECK(context != NULL);
+    if (ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))) {
+        return ERR_MALFORMED;
+    }
+    size_t before = out->size;
+    buf_reserve(out, size > 0 ? size : 1);
+    ZSTD_outBuffer to = {out->data + before, size, 0};
+    ZSTD_inBuffer from = {in.data, in.size, 0};
+    size_t left = ZSTD_decompressStream(context, &to, &from);
+    // Skippable frames end with left == 0, too, but make nothing; they are no content.
+    if (left != 0 || to.pos != size || from.pos != in.size) return ERR_MALFORMED;
+    out->size = before + size;
+    return ERR_OK;
+}
