@@ -5,10 +5,11 @@
 // be reused: one per worker.
 #include "crypto/hash.h"
 
-#include <openssl/evp.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/evp.h>
+#include <sodium.h>
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
@@ -17,9 +18,9 @@
 
 struct content_hash {
     EVP_MD *sha256;
-    EVP_MD_CTX *leaf; // of the leaf under way
-    size_t leaf_size; // bytes fed to it
-    uint64_t size;    // bytes fed in all
+    EVP_MD_CTX *leaf;  // of the leaf under way
+    size_t leaf_size;  // bytes fed to it
+    uint64_t size;     // bytes fed in all
     struct buf leaves; // digests of the leaves before
     bool ended;
 };
@@ -152,7 +153,8 @@ static void update_field(crypto_generichash_blake2b_state *state, struct slice f
 {
     uint8_t prefix[8];
     uint64_t size = field.size;
-    for (unsigned i = 0; i < 8; i++) prefix[i] = (uint8_t)(size >> (56 - 8 * i));
+    for (unsigned i = 0; i < 8; i++)
+        prefix[i] = (uint8_t)(size >> (56 - 8 * i));
     CHECK(crypto_generichash_blake2b_update(state, prefix, sizeof prefix) == 0);
     if (size == 0) return;
     CHECK(crypto_generichash_blake2b_update(state, field.data, size) == 0);
@@ -163,7 +165,8 @@ struct digest hash_fields(const struct slice *fields, size_t count)
     struct digest digest;
     crypto_generichash_blake2b_state state;
     CHECK(crypto_generichash_blake2b_init(&state, NULL, 0, sizeof digest.bytes) == 0);
-    for (size_t i = 0; i < count; i++) update_field(&state, fields[i]);
+    for (size_t i = 0; i < count; i++)
+        update_field(&state, fields[i]);
     CHECK(crypto_generichash_blake2b_final(&state, digest.bytes, sizeof digest.bytes) == 0);
     return digest;
 }

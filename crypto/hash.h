@@ -3,8 +3,8 @@
 // crypto/hash — content ids, and BLAKE2b for derived names.
 //
 // Content id: SHA-256 of a content of up to 1 MiB; above that SHA-256("cfgsync-leaves1\0" | leaf
-// digests), a leaf being the SHA-256 of each 1 MiB (the last one shorter). Always used together with
-// the size.
+// digests), a leaf digest being the SHA-256 of each 1 MiB (the last one shorter). Always used
+// together with the size.
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H
 
@@ -25,9 +25,10 @@ struct content_hash *content_hash_new(void);
 void content_hash_destroy(struct content_hash **hash);
 void content_hash_reset(struct content_hash *hash);
 void content_hash_feed(struct content_hash *hash, const void *data, size_t size);
-// Ends it. *out_leaves borrows until the next call on `hash`; count is 0 for contents of up to 1 MiB.
-void content_hash_end(struct content_hash *hash, struct content *out, const struct digest **out_leaves,
-                      uint32_t *out_count);
+// Ends it; before more is fed comes content_hash_reset. *out_leaves borrows until the next call on
+// `hash`; count is 0 for contents of up to 1 MiB.
+void content_hash_end(struct content_hash *hash, struct content *out,
+                      const struct digest **out_leaves, uint32_t *out_count);
 
 // BLAKE2b-256 of length-prefixed fields (each: 8 bytes big-endian length, then the bytes).
 struct digest hash_fields(const struct slice *fields, size_t count);

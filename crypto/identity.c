@@ -2,8 +2,9 @@
 //
 // Everything of an identity follows from its seed: the Ed25519 pair, and from that the CURVE pair,
 // so that one id of 32 bytes both admits a device and checks what it has signed.
-#include <sodium.h>
 #include <string.h>
+
+#include <sodium.h>
 
 #include "agent/base/check.h"
 #include "crypto/identity_priv.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// crypto/identity — the device's long-term key: one Ed25519 seed, and the CURVE key converted from it.
+// crypto/identity — the device's long-term key: an Ed25519 seed, and the CURVE key made from it.
 //
 // Secrets live inside struct identity in wiped memory and leave only as a signature or, for
 // libzmq, as the raw CURVE secret key handed to a callback.
@@ -20,11 +20,13 @@ void crypto_init(void); // once per process, before anything else of this room
 // CHANGED: it exists already. `dir_fd` with `name`.
 enum err identity_create(int dir_fd, const char *name, struct identity **out) MUST_USE;
 
-// CONFIG: readable by others, not a regular file, wrong format (fault->what says which); ACCESS, IO.
-enum err identity_load(int dir_fd, const char *name, struct identity **out, struct fault *fault) MUST_USE;
+// CONFIG: missing, readable by others, not a regular file, wrong format (fault->what says which).
+// ACCESS, IO.
+enum err identity_load(int dir_fd, const char *name, struct identity **out,
+                       struct fault *fault) MUST_USE;
 
 struct identity *identity_from_seed(const uint8_t seed[32]); // tests, simulator
-void identity_destroy(struct identity **identity); // wipes
+void identity_destroy(struct identity **identity);           // wipes
 
 struct device_id identity_device(const struct identity *identity);
 void identity_curve_public(const struct identity *identity, uint8_t out[CURVE_KEY_BYTES]);
@@ -46,7 +48,8 @@ enum err device_id_parse(const char *text, struct device_id *out, unsigned *out_
 char *device_id_short(struct device_id device, char out[DEVICE_ID_TEXT_MAX]);
 
 // Ed25519 over "cfgsync-mark1" | folder | inc (8 bytes BE) | counter (8 bytes BE).
-struct signature mark_sign(const struct identity *identity, struct folder_id folder, uint64_t inc, uint64_t counter);
+struct signature mark_sign(const struct identity *identity, struct folder_id folder, uint64_t inc,
+                           uint64_t counter);
 bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark);
 
 // First 64 bits, big-endian, of SHA-256(device | folder | nonce); never 0.

@@ -8,11 +8,12 @@
 // Hexadecimal goes through libsodium, whose conversion does not branch on the secret.
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <sodium.h>
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
@@ -56,8 +57,8 @@ static enum err write_seed(int fd, const uint8_t seed[SEED_BYTES])
 // took from the owner.
 static enum err write_temp(int dir_fd, const char *temp, const uint8_t seed[SEED_BYTES])
 {
-    AUTO(fd_close) int fd =
-        openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO(fd_close)
+    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_CRYPTO, "openat", slice_text(temp));
     enum err err = ERR_OK;
     if (fchmod(fd, 0600) != 0) err = log_errno(LOG_CRYPTO, "fchmod", slice_text(temp));
@@ -137,8 +138,7 @@ static enum err check_file(int fd, struct fault *fault)
         return refuse(fault, ERR_CONFIG, "identity belongs to another user; run chown on it");
     }
     if (st.st_mode & 077) {
-        return refuse(fault, ERR_CONFIG,
-                      "identity can be read by others; run chmod 600 on it");
+        return refuse(fault, ERR_CONFIG, "identity can be read by others; run chmod 600 on it");
     }
     return ERR_OK;
 }

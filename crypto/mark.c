@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Marks, and the incarnation number that a mark speaks of.
-#include <sodium.h>
 #include <string.h>
+
+#include <sodium.h>
 
 #include "agent/base/check.h"
 #include "crypto/hash.h"
@@ -17,7 +18,8 @@ struct mark_text {
 
 static uint8_t *put_u64(uint8_t *at, uint64_t number)
 {
-    for (unsigned i = 0; i < 8; i++) at[i] = (uint8_t)(number >> (56 - 8 * i));
+    for (unsigned i = 0; i < 8; i++)
+        at[i] = (uint8_t)(number >> (56 - 8 * i));
     return at + 8;
 }
 
@@ -59,6 +61,7 @@ uint64_t inc_derive(struct device_id device, struct folder_id folder, const uint
     memcpy(text + sizeof device.bytes + sizeof folder.bytes, nonce, 16);
     struct digest digest = hash_sha256(slice_of(text, sizeof text));
     uint64_t inc = 0;
-    for (unsigned i = 0; i < 8; i++) inc = inc << 8 | digest.bytes[i];
+    for (unsigned i = 0; i < 8; i++)
+        inc = inc << 8 | digest.bytes[i];
     return inc ? inc : 1;
 }

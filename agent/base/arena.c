@@ -56,8 +56,8 @@ void arena_reset(struct arena *arena)
     struct block *kept = NULL;
     for (struct block *block = arena->newest, *older; block; block = older) {
         older = block->older;
-        bool better = block->capacity <= BLOCK_BYTES_KEPT &&
-                      (!kept || block->capacity > kept->capacity);
+        bool better =
+            block->capacity <= BLOCK_BYTES_KEPT && (!kept || block->capacity > kept->capacity);
         if (better) {
             free(kept);
             kept = block;

@@ -48,6 +48,7 @@ void arena_reset(struct arena *arena); // keeps one block, so a reused arena doe
 void *arena_alloc(struct arena *arena, size_t count, size_t size); // zeroed, aligned for any type
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 char *arena_text(struct arena *arena, struct slice bytes); // NUL-terminated copy
-char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

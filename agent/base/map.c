@@ -40,7 +40,8 @@ struct map *map_new(void)
 void map_destroy(struct map **map)
 {
     if (!*map) return;
-    for (uint32_t i = 0; i < (*map)->used; i++) free((*map)->entries[i].key);
+    for (uint32_t i = 0; i < (*map)->used; i++)
+        free((*map)->entries[i].key);
     free((*map)->entries);
     free((*map)->slots);
     free(*map);
@@ -93,7 +94,8 @@ static void slot_take(struct map *map, uint32_t number)
 {
     uint32_t mask = map->capacity * 2 - 1;
     uint32_t slot = (uint32_t)map->entries[number].hash & mask;
-    while (map->slots[slot]) slot = (slot + 1) & mask;
+    while (map->slots[slot])
+        slot = (slot + 1) & mask;
     map->slots[slot] = number + 1;
 }
 

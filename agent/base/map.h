@@ -15,9 +15,10 @@ struct map;
 struct map *map_new(void);
 void map_destroy(struct map **map);
 size_t map_count(const struct map *map);
-void *map_get(const struct map *map, struct slice key);               // NULL if absent
-void *map_put(struct map *map, struct slice key, void *value);        // returns the old value or NULL; value must not be NULL
-void *map_remove(struct map *map, struct slice key);                  // returns the value or NULL
+void *map_get(const struct map *map, struct slice key); // NULL if absent
+// Returns the value that was there before, or NULL; the new one must not be NULL.
+void *map_put(struct map *map, struct slice key, void *value);
+void *map_remove(struct map *map, struct slice key); // returns the value or NULL
 
 // Iteration: for (size_t at = 0; map_next(map, &at, &key, &value);) The entry just returned may be
 // removed inside the loop; nothing may be added.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/base/own — ownership: AUTO runs a destructor at the end of the scope, TAKE hands a value out.
+// agent/base/own — AUTO runs a destructor at the end of the scope, TAKE hands a value out.
 //
 // Destructors take `struct x **`, accept NULL inside, and null the pointer. An AUTO variable is
 // initialised where it is declared.

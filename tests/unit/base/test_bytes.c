@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "agent/base/bytes.h"
 #include "agent/base/check.h"
@@ -39,7 +39,8 @@ static void buf_grows_and_keeps_what_it_has(void **state)
         buf_append(&buf, &byte, 1);
     }
     assert_int_equal(buf.size, 5000);
-    for (unsigned i = 0; i < 5000; i++) assert_int_equal(buf.data[i], (uint8_t)(i * 7));
+    for (unsigned i = 0; i < 5000; i++)
+        assert_int_equal(buf.data[i], (uint8_t)(i * 7));
     buf_append(&buf, NULL, 0);
     assert_int_equal(buf_slice(&buf).size, 5000);
     size_t capacity = buf.capacity;
@@ -65,7 +66,8 @@ static void buf_prints_text(void **state)
 
 static void assert_zeroed(const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) assert_int_equal(bytes[i], 0);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(bytes[i], 0);
 }
 
 static void arena_memory_is_zeroed_and_aligned_even_after_reset(void **state)
@@ -91,10 +93,12 @@ static void arena_pieces_do_not_overlap(void **state)
     uint32_t **all = mem_zalloc(COUNT, sizeof *all);
     for (uint32_t i = 0; i < COUNT; i++) {
         all[i] = arena_alloc(arena, 1 + i % 40, sizeof **all);
-        for (uint32_t k = 0; k < 1 + i % 40; k++) all[i][k] = i;
+        for (uint32_t k = 0; k < 1 + i % 40; k++)
+            all[i][k] = i;
     }
     for (uint32_t i = 0; i < COUNT; i++) {
-        for (uint32_t k = 0; k < 1 + i % 40; k++) assert_int_equal(all[i][k], i);
+        for (uint32_t k = 0; k < 1 + i % 40; k++)
+            assert_int_equal(all[i][k], i);
     }
     mem_free(&all);
     assert_null(all);
@@ -105,7 +109,8 @@ static void arena_reset_keeps_the_block_it_needs(void **state)
     (void)state;
     AUTO(arena_destroy) struct arena *arena = arena_new();
     arena_reset(arena); // nothing there yet
-    for (int i = 0; i < 100; i++) arena_alloc(arena, 1, 700);
+    for (int i = 0; i < 100; i++)
+        arena_alloc(arena, 1, 700);
     arena_reset(arena);
     void *first = arena_alloc(arena, 1, 700);
     arena_reset(arena);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <errno.h>
-#include <string.h>
 
 #include "agent/base/err.h"
 
@@ -16,7 +16,8 @@ static void every_code_has_a_reaction_and_a_text_of_its_own(void **state)
     for (int i = ERR_OK; i <= ERR_CORRUPT; i++) {
         const char *text = err_text((enum err)i);
         assert_string_not_equal(text, "unknown error");
-        for (int j = ERR_OK; j < i; j++) assert_string_not_equal(text, err_text((enum err)j));
+        for (int j = ERR_OK; j < i; j++)
+            assert_string_not_equal(text, err_text((enum err)j));
         assert_true(i == ERR_OK || err_reaction((enum err)i) != REACT_NONE);
     }
 }

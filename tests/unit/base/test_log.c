@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <errno.h>
-#include <string.h>
 
 #include "agent/base/json.h"
 #include "agent/base/log.h"
@@ -106,7 +106,8 @@ static void escape_lets_printable_text_through(void **state)
     (void)state;
     assert_escaped("", "");
     assert_escaped("plain ~ name", "plain ~ name");
-    assert_escaped("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80");
+    assert_escaped("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80",
+                   "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80");
     assert_escaped("\xc2\xa0\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf",
                    "\xc2\xa0\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf");
 }
@@ -116,15 +117,15 @@ static void escape_stops_what_a_terminal_or_reader_would_misread(void **state)
     (void)state;
     assert_escaped("a\nb\x1b\x7f", "a\\x0ab\\x1b\\x7f");
     assert_escaped("\"'\\", "\\x22\\x27\\x5c");
-    assert_escaped("\xc2\x80\xc2\x9f", "\\xc2\\x80\\xc2\\x9f");         // C1
+    assert_escaped("\xc2\x80\xc2\x9f", "\\xc2\\x80\\xc2\\x9f"); // C1
     assert_escaped("\xff\xfe", "\\xff\\xfe");
-    assert_escaped("\xc0\xaf\xc1\xbf", "\\xc0\\xaf\\xc1\\xbf");         // overlong
-    assert_escaped("\xe0\x9f\xbf", "\\xe0\\x9f\\xbf");                   // overlong
-    assert_escaped("\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf");         // overlong
-    assert_escaped("\xed\xa0\x80", "\\xed\\xa0\\x80");                   // surrogate
-    assert_escaped("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");         // above U+10FFFF
+    assert_escaped("\xc0\xaf\xc1\xbf", "\\xc0\\xaf\\xc1\\xbf"); // overlong
+    assert_escaped("\xe0\x9f\xbf", "\\xe0\\x9f\\xbf");          // overlong
+    assert_escaped("\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf"); // overlong
+    assert_escaped("\xed\xa0\x80", "\\xed\\xa0\\x80");          // surrogate
+    assert_escaped("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); // above U+10FFFF
     assert_escaped("\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80");
-    assert_escaped("\xe2\x82", "\\xe2\\x82");                             // cut off
+    assert_escaped("\xe2\x82", "\\xe2\\x82"); // cut off
     assert_escaped("\xe2\x82x", "\\xe2\\x82x");
     char out[LOG_ESCAPED_MAX];
     assert_string_equal(log_escape(slice_of("a\0b", 3), out), "a\\x00b");

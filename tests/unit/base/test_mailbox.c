@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
-#include <stdatomic.h>
 
 #include "agent/base/mailbox.h"
 #include "agent/base/own.h"
@@ -30,7 +30,8 @@ static void keeps_order_across_growth(void **state)
         if (in % 3 == 0) assert_ptr_equal(mailbox_try(box), &items[out++]);
     }
     assert_int_equal(mailbox_count(box), 100 - out);
-    while (out < 100) assert_ptr_equal(mailbox_wait(box), &items[out++]);
+    while (out < 100)
+        assert_ptr_equal(mailbox_wait(box), &items[out++]);
     assert_null(mailbox_try(box));
 }
 
@@ -65,14 +66,16 @@ static int numbers[MESSAGES];
 
 static void *produce(void *context)
 {
-    for (int i = 0; i < MESSAGES; i++) mailbox_put(context, &numbers[i]);
+    for (int i = 0; i < MESSAGES; i++)
+        mailbox_put(context, &numbers[i]);
     return NULL;
 }
 
 static void *consume(void *context)
 {
     uintptr_t taken = 0;
-    while (mailbox_wait(context)) taken++;
+    while (mailbox_wait(context))
+        taken++;
     return (void *)taken;
 }
 
@@ -89,7 +92,8 @@ static void nothing_is_lost_between_threads(void **state)
     for (int i = 0; i < PRODUCERS; i++) {
         assert_int_equal(pthread_create(&producers[i], NULL, produce, box), 0);
     }
-    for (int i = 0; i < PRODUCERS; i++) assert_int_equal(pthread_join(producers[i], NULL), 0);
+    for (int i = 0; i < PRODUCERS; i++)
+        assert_int_equal(pthread_join(producers[i], NULL), 0);
     mailbox_close(box);
     for (int i = 0; i < 2; i++) {
         void *taken = NULL;

@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "agent/base/map.h"
 #include "agent/base/own.h"
@@ -60,7 +60,8 @@ static void iteration_is_in_insertion_order(void **state)
     AUTO(map_destroy) struct map *map = map_new();
     static int values[KEY_COUNT];
     char text[32];
-    for (unsigned i = 0; i < KEY_COUNT; i++) map_put(map, key_of(i * 7919, text), &values[i]);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        map_put(map, key_of(i * 7919, text), &values[i]);
     map_put(map, key_of(0, text), &values[0]); // a new value does not move an entry
     struct slice key;
     void *value;
@@ -78,7 +79,8 @@ static void the_entry_just_returned_may_be_removed(void **state)
     AUTO(map_destroy) struct map *map = map_new();
     static int values[KEY_COUNT];
     char text[32];
-    for (unsigned i = 0; i < KEY_COUNT; i++) map_put(map, key_of(i, text), &values[i]);
+    for (unsigned i = 0; i < KEY_COUNT; i++)
+        map_put(map, key_of(i, text), &values[i]);
     struct slice key;
     void *value;
     unsigned seen = 0;
@@ -117,7 +119,8 @@ static void behaves_like_an_array(void **state)
         }
         assert_int_equal(map_count(map), count);
     }
-    for (unsigned i = 0; i < 64; i++) assert_ptr_equal(map_get(map, key_of(i, text)), model[i]);
+    for (unsigned i = 0; i < 64; i++)
+        assert_ptr_equal(map_get(map, key_of(i, text)), model[i]);
 }
 
 int main(void)

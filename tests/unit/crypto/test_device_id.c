@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <string.h>
 
 #include "crypto/identity.h"
 
@@ -14,7 +14,8 @@
 static struct device_id counting_id(void)
 {
     struct device_id device;
-    for (uint8_t i = 0; i < 32; i++) device.bytes[i] = i;
+    for (uint8_t i = 0; i < 32; i++)
+        device.bytes[i] = i;
     return device;
 }
 
@@ -111,7 +112,8 @@ static void swapped_neighbours_name_their_group(void **state)
         for (size_t at = 0; text[at + 1]; at++) {
             char a = text[at];
             char b = text[at + 1];
-            if (a == b || a == '-' || b == '-' || (a == 'A' && b == '7') || (a == '7' && b == 'A')) {
+            if (a == b || a == '-' || b == '-' || (a == 'A' && b == '7') ||
+                (a == '7' && b == 'A')) {
                 continue;
             }
             text[at] = b;
@@ -133,9 +135,10 @@ static void a_wrong_length_names_no_group(void **state)
     size_t length = strlen(text);
     assert_group("", 0);
     assert_group("not an id", 0);
-    strcpy(text + length, "A");
+    memcpy(text + length, "A", 2);
     assert_group(text, 0);
-    strcpy(text + length, "AAAAAAAAAAAAAAAAAAAAAAAA");
+    memset(text + length, 'A', 20);
+    text[length + 20] = '\0';
     assert_group(text, 0);
     text[length - 1] = '\0';
     assert_group(text, 0);

@@ -3,11 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
@@ -30,8 +30,9 @@ static void sha256_known_answers(void **state)
                   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     assert_digest(hash_sha256(slice_text("abc")),
                   "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    assert_digest(hash_sha256(slice_text("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
-                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    assert_digest(
+        hash_sha256(slice_text("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
     assert_digest(hash_sha256(slice_of(million, sizeof million)),
                   "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
@@ -55,7 +56,8 @@ static struct digest defined_id(struct slice bytes)
     buf_append(&list, "cfgsync-leaves1\0", 16);
     for (size_t at = 0; at < bytes.size; at += 1 << 20) {
         size_t left = bytes.size - at;
-        struct digest leaf = hash_sha256(slice_of(bytes.data + at, left < 1 << 20 ? left : 1 << 20));
+        struct digest leaf =
+            hash_sha256(slice_of(bytes.data + at, left < 1 << 20 ? left : 1 << 20));
         buf_append(&list, leaf.bytes, sizeof leaf.bytes);
     }
     return hash_sha256(buf_slice(&list));
@@ -152,8 +154,8 @@ static void fields_are_length_prefixed(void **state)
 static void base32_and_hex(void **state)
 {
     (void)state;
-    static const char *const answers[] = {"", "my", "mzxq", "mzxw6", "mzxw6yq", "mzxw6ytb",
-                                          "mzxw6ytboi"};
+    static const char *const answers[] = {"",        "my",       "mzxq",      "mzxw6",
+                                          "mzxw6yq", "mzxw6ytb", "mzxw6ytboi"};
     char out[32];
     for (size_t size = 0; size <= 6; size++) {
         base32_lower((const uint8_t *)"foobar", size, out, sizeof out);

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
 #include "agent/base/own.h"
 #include "crypto/identity.h"
 
-#define HEAD "cfgsync identity 1\n"
+#define HEAD  "cfgsync identity 1\n"
 #define HEX32 "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 struct folder {
@@ -28,7 +28,7 @@ static int set_up(void **state)
 {
     struct folder *folder = calloc(1, sizeof *folder);
     if (!folder) return -1;
-    strcpy(folder->path, "/tmp/cfgsync-identity-XXXXXX");
+    (void)snprintf(folder->path, sizeof folder->path, "/tmp/cfgsync-identity-XXXXXX");
     if (!mkdtemp(folder->path)) return -1;
     folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *state = folder;
@@ -214,7 +214,8 @@ static void a_file_written_by_hand_is_read_as_documented(void **state)
     struct fault fault;
     char text[DEVICE_ID_TEXT_MAX];
     uint8_t seed[32];
-    for (uint8_t i = 0; i < 32; i++) seed[i] = i;
+    for (uint8_t i = 0; i < 32; i++)
+        seed[i] = i;
     AUTO(identity_destroy) struct identity *same = identity_from_seed(seed);
     write_file(dir_fd, HEAD HEX32 "\n", 0600);
     assert_int_equal(identity_load(dir_fd, "identity", &identity, &fault), ERR_OK);

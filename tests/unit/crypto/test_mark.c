@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <string.h>
 
 #include "agent/base/own.h"
 #include "crypto/hash.h"
@@ -13,7 +13,8 @@
 
 static void fill(uint8_t *bytes, size_t size, uint8_t first)
 {
-    for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(first + i);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(first + i);
 }
 
 static struct identity *example(void)
@@ -44,7 +45,8 @@ static void keys_follow_from_the_seed(void **state)
     AUTO(identity_destroy) struct identity *identity = example();
     struct device_id device = identity_device(identity);
     uint8_t key[CURVE_KEY_BYTES];
-    assert_hex(device.bytes, 32, "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8");
+    assert_hex(device.bytes, 32,
+               "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8");
     identity_curve_secret(identity, key);
     assert_hex(key, 32, "3894eea49c580aef816935762be049559d6d1440dede12e6a125f1841fff8e6f");
     identity_curve_public(identity, key);
