@@ -48,7 +48,8 @@ static enum err code_of(CURLcode code)
     }
 }
 
-static void set_request(CURL *easy, const char *method, struct slice body, struct curl_slist *headers)
+static void set_request(CURL *easy, const char *method, struct slice body,
+                        struct curl_slist *headers)
 {
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);

@@ -29,10 +29,12 @@ static enum err remove_leftover(const char *path, struct fault *fault)
         return fail(fault, "lstat", path, "the socket's directory cannot be used");
     }
     if (!S_ISSOCK(st.st_mode)) {
-        *fault = (struct fault){ERR_CONFIG, 0, "something that is not a socket has the socket's name"};
+        *fault =
+            (struct fault){ERR_CONFIG, 0, "something that is not a socket has the socket's name"};
         return ERR_CONFIG;
     }
-    if (unlink(path) != 0) return fail(fault, "unlink", path, "a leftover socket cannot be removed");
+    if (unlink(path) != 0)
+        return fail(fault, "unlink", path, "a leftover socket cannot be removed");
     return ERR_OK;
 }
 

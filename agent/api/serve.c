@@ -2,8 +2,8 @@
 //
 // agent/api/serve — libmicrohttpd's callbacks, all run by its one thread.
 //
-//     connection_changed(started) -> handle_request, several times -> suspended until the engine has
-//     answered -> handle_request again queues the response -> request_completed
+//     connection_changed(started) -> handle_request, several times -> suspended until the engine
+//     has answered -> handle_request again queues the response -> request_completed
 //
 // The lock is held across putting a request into the mailbox and suspending its connection, so that
 // an answer cannot overtake the suspension.
@@ -31,20 +31,27 @@ struct MHD_Response *api_response(const char *type, struct slice body)
     return response;
 }
 
-static enum MHD_Result queue_error(struct MHD_Connection *connection, unsigned status,
-                                   const char *code, const char *message)
+static struct MHD_Response *error_response(const char *code, const char *message)
 {
     AUTO(buf_fini) struct buf body = {0};
-    buf_printf(&body, "{\"error\": {\"code\": \"%s\", \"message\": \"%s\", \"exit\": 1}}\n", code, message);
-    struct MHD_Response *response = api_response("application/json", buf_slice(&body));
+    buf_printf(&body, "{\"error\": {\"code\": \"%s\", \"message\": \"%s\", \"exit\": 1}}\n", code,
+               message);
+    return api_response("application/json", buf_slice(&body));
+}
+
+static struct MHD_Response *too_big_response(void)
+{
+    return error_response("too-big", "the body is over 1 MiB");
+}
+
+// Without the lock: libmicrohttpd takes the response's own lock here, and holds it around
+// read_stream, which takes ours.
+static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status,
+                             struct MHD_Response *response)
+{
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
-}
-
-static enum MHD_Result queue_too_big(struct MHD_Connection *connection)
-{
-    return queue_error(connection, 413, "too-big", "the body is over 1 MiB");
 }
 
 static struct api_socket *socket_of(struct MHD_Connection *connection)
@@ -65,7 +72,7 @@ static enum MHD_Result begin(struct api_server *server, struct MHD_Connection *c
     // Who asks before sending is told at once; others are read to the end, so that they get to
     // read the answer.
     if (expect != NULL && length != NULL && strtoull(length, NULL, 10) > API_BODY_BYTES_MAX) {
-        return queue_too_big(connection);
+        return queue(connection, 413, too_big_response());
     }
     struct exchange *exchange = mem_zalloc(1, sizeof *exchange);
     exchange->server = server;
@@ -100,7 +107,8 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
     return MHD_YES;
 }
 
-static struct api_request *request_new(struct exchange *exchange, const char *method, const char *path)
+static struct api_request *request_new(struct exchange *exchange, const char *method,
+                                       const char *path)
 {
     struct api_request *request = mem_zalloc(1, sizeof *request);
     request->number = exchange->number;
@@ -119,24 +127,30 @@ static void suspend(struct exchange *exchange)
     api_watch_wake(exchange->server);
 }
 
-// The request is complete: the engine's turn.
-static enum MHD_Result ask(struct exchange *exchange, const char *method, const char *path)
+static void ready(struct exchange *exchange, int http_status, struct MHD_Response *response)
+{
+    exchange->state = EXCHANGE_ANSWERED;
+    exchange->http_status = http_status;
+    exchange->response = response;
+}
+
+// The request is complete: the engine's turn, unless it is clear what to say.
+static void ask(struct exchange *exchange, const char *method, const char *path)
 {
     exchange->socket->deadline_ms = 0;
     if (exchange->is_too_big) {
         exchange->body.size = 0;
-        exchange->state = EXCHANGE_ANSWERED;
-        return queue_too_big(exchange->connection);
+        ready(exchange, 413, too_big_response());
+        return;
     }
     if (exchange->server->closing) {
-        exchange->state = EXCHANGE_ANSWERED;
-        return queue_error(exchange->connection, 503, "ending", "the agent is ending");
+        ready(exchange, 503, error_response("ending", "the agent is ending"));
+        return;
     }
     exchange->state = EXCHANGE_ASKED;
     exchange->was_asked = true;
     suspend(exchange);
     mailbox_put(exchange->server->inbox, request_new(exchange, method, path));
-    return MHD_YES;
 }
 
 static ssize_t read_stream(void *context, uint64_t position, char *out, size_t max)
@@ -159,45 +173,41 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t m
     return result;
 }
 
-static enum MHD_Result begin_stream(struct exchange *exchange)
+static struct MHD_Response *stream_response(struct exchange *exchange)
 {
     enum { BLOCK_BYTES = 4096 };
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, exchange, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES,
+                                                                      read_stream, exchange, NULL);
     CHECK(response != NULL);
     CHECK(MHD_add_response_header(response, "Content-Type", "text/event-stream") == MHD_YES);
     CHECK(MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES);
-    enum MHD_Result result = MHD_queue_response(exchange->connection, 200, response);
-    MHD_destroy_response(response);
-    return result;
+    return response;
 }
 
-static enum MHD_Result answer(struct exchange *exchange)
+// What to do with a complete request. True with *out NULL: nothing now; false: hang up.
+static bool proceed(struct exchange *exchange, const char *method, const char *path,
+                    struct MHD_Response **out)
 {
-    struct MHD_Response *response = TAKE(exchange->response);
-    if (response == NULL) return MHD_NO; // answered before: nothing calls this twice
-    enum MHD_Result result =
-        MHD_queue_response(exchange->connection, (unsigned)exchange->http_status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static enum MHD_Result proceed(struct exchange *exchange, const char *method, const char *path)
-{
+    *out = NULL;
+    if (exchange->state == EXCHANGE_RECEIVING) ask(exchange, method, path);
     switch (exchange->state) {
-    case EXCHANGE_RECEIVING: return ask(exchange, method, path);
-    case EXCHANGE_ASKED: return MHD_YES; // resumed for nothing
-    case EXCHANGE_ANSWERED: return answer(exchange);
+    case EXCHANGE_RECEIVING:
+    case EXCHANGE_ASKED: return true;
+    case EXCHANGE_ANSWERED: *out = TAKE(exchange->response); return *out != NULL;
     case EXCHANGE_STREAMING:
-    case EXCHANGE_ENDED: return begin_stream(exchange);
+    case EXCHANGE_ENDED:
+        exchange->http_status = 200;
+        *out = stream_response(exchange);
+        return true;
     case EXCHANGE_GONE: break;
     }
-    return MHD_NO;
+    return false;
 }
 
 static enum MHD_Result handle_request(void *context, struct MHD_Connection *connection,
                                       const char *url, const char *method, const char *version,
-                                      const char *upload, size_t *upload_size, void **request_context)
+                                      const char *upload, size_t *upload_size,
+                                      void **request_context)
 {
     struct api_server *server = context;
     struct exchange *exchange = *request_context;
@@ -206,9 +216,11 @@ static enum MHD_Result handle_request(void *context, struct MHD_Connection *conn
     if (exchange == NULL) return begin(server, connection, request_context);
     if (*upload_size > 0) return take_body(exchange, upload, upload_size);
     pthread_mutex_lock(&server->lock);
-    enum MHD_Result result = proceed(exchange, method, url);
+    struct MHD_Response *response;
+    bool stays = proceed(exchange, method, url, &response);
     pthread_mutex_unlock(&server->lock);
-    return result;
+    if (response == NULL) return stays ? MHD_YES : MHD_NO;
+    return queue(connection, (unsigned)exchange->http_status, response);
 }
 
 static void exchange_free(struct exchange *exchange)
@@ -235,7 +247,8 @@ static void request_completed(void *context, struct MHD_Connection *connection,
     pthread_mutex_lock(&server->lock);
     exchange_tell_gone(exchange);
     struct exchange **at = &server->exchanges;
-    while (*at != exchange) at = &(*at)->next;
+    while (*at != exchange)
+        at = &(*at)->next;
     *at = exchange->next;
     exchange->socket->deadline_ms = api_now_ms() + API_RECEIVE_MS; // for the next request
     api_watch_wake(server);
@@ -276,7 +289,8 @@ static void connection_closed(struct api_server *server, void **socket_context)
     *socket_context = NULL;
     pthread_mutex_lock(&server->lock);
     struct api_socket **at = &server->sockets;
-    while (*at != socket) at = &(*at)->next;
+    while (*at != socket)
+        at = &(*at)->next;
     *at = socket->next;
     pthread_mutex_unlock(&server->lock);
     free(socket);
@@ -295,11 +309,10 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 struct MHD_Daemon *api_serve(struct api_server *server)
 {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_ALLOW_SUSPEND_RESUME;
-    return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, server,
-                            MHD_OPTION_LISTEN_SOCKET, (MHD_socket)server->listen_fd,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS_MAX,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_HEADER_BYTES_MAX,
-                            MHD_OPTION_NOTIFY_COMPLETED, request_completed, server,
-                            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
-                            MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET,
+                            (MHD_socket)server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)API_HEADER_BYTES_MAX, MHD_OPTION_NOTIFY_COMPLETED,
+                            request_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+                            connection_changed, server, MHD_OPTION_END);
 }

@@ -69,7 +69,8 @@ enum err api_server_open(const char *socket_path, struct mailbox *inbox, struct 
     server->listen_fd = fd;
     server->path = mem_strdup(socket_path);
     server->wake[0] = server->wake[1] = -1;
-    if (!make_pipe(server->wake) || pthread_create(&server->watcher, NULL, api_watch, server) != 0) {
+    if (!make_pipe(server->wake) ||
+        pthread_create(&server->watcher, NULL, api_watch, server) != 0) {
         server_free(server);
         return open_fail(fault, "no descriptor or thread left for the local API");
     }
@@ -178,7 +179,8 @@ void exchange_tell_gone(struct exchange *exchange)
 static struct exchange *find(struct api_server *server, uint64_t number, enum exchange_state state)
 {
     struct exchange *at = server->exchanges;
-    while (at != NULL && at->number != number) at = at->next;
+    while (at != NULL && at->number != number)
+        at = at->next;
     return at != NULL && at->state == state ? at : NULL;
 }
 

@@ -16,27 +16,33 @@ struct api_server;
 
 struct api_request {
     uint64_t number;
-    char method[8];   // "GET", "POST"
-    char *path;       // "/v1/status"
-    struct buf body;  // at most 1 MiB
-    bool gone;        // the client hung up (sent again as a request with this set and the same number): forget it
+    char method[8];  // "GET", "POST"
+    char *path;      // "/v1/status"
+    struct buf body; // at most 1 MiB
+    bool gone; // the client hung up (sent again as a request with this set and the same number):
+               // forget it
 };
 
-// `socket_path` was checked for length; the lock is held, a leftover file is removed. CONFIG with fault->what.
-// Requests arrive in `inbox`, owned by the receiver (api_request_destroy).
-enum err api_server_open(const char *socket_path, struct mailbox *inbox, struct api_server **out, struct fault *fault) MUST_USE;
+// `socket_path` was checked for length; the lock is held, a leftover file is removed. CONFIG with
+// fault->what. Requests arrive in `inbox`, owned by the receiver (api_request_destroy).
+enum err api_server_open(const char *socket_path, struct mailbox *inbox, struct api_server **out,
+                         struct fault *fault) MUST_USE;
 void api_server_close(struct api_server **server); // removes the socket file
 void api_request_destroy(struct api_request **request);
 
-// From the engine's thread; any number once, unknown numbers are ignored. `type` static: "application/json", "text/plain; version=0.0.4".
-void api_answer(struct api_server *server, uint64_t number, int http_status, const char *type, struct slice body);
-// Turns the request into a stream of server-sent events; then each event; api_answer with 0 ends it.
+// From the engine's thread; any number once, unknown numbers are ignored. `type` static:
+// "application/json", "text/plain; version=0.0.4".
+void api_answer(struct api_server *server, uint64_t number, int http_status, const char *type,
+                struct slice body);
+// Turns the request into a stream of server-sent events; then each event; api_answer with 0 ends
+// it.
 void api_stream(struct api_server *server, uint64_t number);
 void api_event(struct api_server *server, uint64_t number, const char *event, struct slice json);
 
 // Client side, for the CLI: one request over the socket (libcurl). UNREACHABLE: no agent there.
 // on_bytes (may be NULL) is called with pieces of a stream as they come.
-enum err api_call(const char *socket_path, const char *method, const char *path, struct slice body, long timeout_s,
-                  int *out_status, struct buf *out_body, void (*on_bytes)(void *context, struct slice piece), void *context) MUST_USE;
+enum err api_call(const char *socket_path, const char *method, const char *path, struct slice body,
+                  long timeout_s, int *out_status, struct buf *out_body,
+                  void (*on_bytes)(void *context, struct slice piece), void *context) MUST_USE;
 
 #endif

@@ -7,9 +7,10 @@
 #ifndef AGENT_API_SERVER_PRIV_H
 #define AGENT_API_SERVER_PRIV_H
 
-#include <microhttpd.h>
 #include <pthread.h>
 #include <sys/types.h>
+
+#include <microhttpd.h>
 
 #include "agent/api/server.h"
 #include "agent/api/stream_priv.h"

@@ -3,10 +3,10 @@
 // agent/api/stream — a client that reads too slowly loses the oldest events and is told how many:
 //
 //     current (partly sent) | lost? | waiting[first] ... waiting[first + count - 1]
-#include "agent/api/stream_priv.h"
-
 #include <inttypes.h>
 #include <string.h>
+
+#include "agent/api/stream_priv.h"
 
 void stream_init(struct stream *stream)
 {
@@ -15,7 +15,8 @@ void stream_init(struct stream *stream)
 
 void stream_fini(struct stream *stream)
 {
-    for (size_t i = 0; i < STREAM_EVENTS_MAX; i++) buf_fini(&stream->waiting[i]);
+    for (size_t i = 0; i < STREAM_EVENTS_MAX; i++)
+        buf_fini(&stream->waiting[i]);
     buf_fini(&stream->current);
 }
 
@@ -70,7 +71,8 @@ static bool next_event(struct stream *stream)
     buf_fini(&stream->current);
     stream->sent = 0;
     if (stream->lost > 0) {
-        buf_printf(&stream->current, "event: lost\ndata: {\"count\": %" PRIu64 "}\n\n", stream->lost);
+        buf_printf(&stream->current, "event: lost\ndata: {\"count\": %" PRIu64 "}\n\n",
+                   stream->lost);
         stream->lost = 0;
         return true;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/api/watch — one poll over the clients that wait for an answer, with the earliest deadline of
-// those that are sending a request as its timeout. Sleeps without end when there is neither.
+// agent/api/watch — one poll over the clients that wait for an answer, with the earliest deadline
+// of those that are sending a request as its timeout. Sleeps without end when there is neither.
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -68,7 +68,8 @@ static void collect(struct api_server *server, struct watched *watched)
 static void hang_up(struct api_server *server, uint64_t number)
 {
     struct exchange *at = server->exchanges;
-    while (at != NULL && at->number != number) at = at->next;
+    while (at != NULL && at->number != number)
+        at = at->next;
     if (at == NULL || !at->suspended) return;
     exchange_tell_gone(at);
     at->state = EXCHANGE_GONE;
@@ -78,7 +79,8 @@ static void hang_up(struct api_server *server, uint64_t number)
 static void drain(int fd)
 {
     char bytes[64];
-    while (read(fd, bytes, sizeof bytes) > 0) continue;
+    while (read(fd, bytes, sizeof bytes) > 0)
+        continue;
 }
 
 void *api_watch(void *context)

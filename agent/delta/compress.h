@@ -11,8 +11,8 @@
 // inputs first). Returns false, with *out untouched, when it does not. Appends to *out.
 bool compress_try(struct slice in, struct buf *out);
 
-// Decompresses one frame to exactly `size` bytes, appended to *out. MALFORMED: not a frame, or another size, or a
-// window over 8 MiB. Nothing beyond `size` is ever allocated or written.
+// Decompresses one frame to exactly `size` bytes, appended to *out. MALFORMED: not a frame, or
+// another size, or a window over 8 MiB. Nothing beyond `size` is ever allocated or written.
 enum err decompress(struct slice in, size_t size, struct buf *out) MUST_USE;
 
 #endif

@@ -29,7 +29,8 @@ static char *join(const char *dir, const char *name)
     char *path = mem_alloc(dir_size + name_size + 2);
 
     memcpy(path, dir, dir_size);
-    while (dir_size > 1 && path[dir_size - 1] == '/') dir_size--;
+    while (dir_size > 1 && path[dir_size - 1] == '/')
+        dir_size--;
     if (path[dir_size - 1] != '/') path[dir_size++] = '/';
     memcpy(path + dir_size, name, name_size + 1);
     return path;
@@ -64,7 +65,8 @@ static enum err absolute(const char *dir, char **out, struct buf *out_message)
     }
     AUTO(mem_free) char *cwd = getcwd(NULL, 0);
     if (cwd == NULL) {
-        buf_append_text(out_message, "the working directory cannot be named; give --home an absolute path");
+        buf_append_text(out_message,
+                        "the working directory cannot be named; give --home an absolute path");
         return ERR_CONFIG;
     }
     *out = join(cwd, dir);
@@ -99,8 +101,8 @@ static enum err place_xdg(struct home *home, struct buf *out_message)
     home->config_dir = xdg_dir("XDG_CONFIG_HOME", user, ".config");
     home->state_dir = xdg_dir("XDG_STATE_HOME", user, ".local/state");
     const char *runtime = env_path("XDG_RUNTIME_DIR");
-    home->socket_dir = runtime != NULL && is_dir(runtime) ? join(runtime, "cfgsync")
-                                                          : mem_strdup(home->state_dir);
+    home->socket_dir =
+        runtime != NULL && is_dir(runtime) ? join(runtime, "cfgsync") : mem_strdup(home->state_dir);
     return ERR_OK;
 }
 
@@ -133,11 +135,12 @@ enum err home_init(struct home *home, const char *dir, struct buf *out_message)
 void home_fini(struct home *home)
 {
     char **paths[] = {
-        &home->config_dir, &home->state_dir, &home->socket_dir, &home->config, &home->socket,
-        &home->identity, &home->registry, &home->index, &home->witness_dir, &home->status,
-        &home->lock, &home->adopt, &home->rekey,
+        &home->config_dir, &home->state_dir, &home->socket_dir, &home->config,      &home->socket,
+        &home->identity,   &home->registry,  &home->index,      &home->witness_dir, &home->status,
+        &home->lock,       &home->adopt,     &home->rekey,
     };
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) mem_free(paths[i]);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        mem_free(paths[i]);
     memset(home, 0, sizeof *home);
 }
 
@@ -167,7 +170,8 @@ static bool is_ours(const char *path)
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         empty = false;
-        if (strcmp(entry->d_name, HOME_IDENTITY_NAME) == 0 || strcmp(entry->d_name, "config") == 0) {
+        if (strcmp(entry->d_name, HOME_IDENTITY_NAME) == 0 ||
+            strcmp(entry->d_name, "config") == 0) {
             known = true;
         }
     }
@@ -190,7 +194,9 @@ static enum err make_private(const char *path, struct buf *out_message)
     }
     if ((st.st_mode & 077) == 0) return ERR_OK;
     if (is_ours(path) && chmod(path, 0700) == 0) return ERR_OK;
-    buf_printf(out_message, "others can read the directory %s, and it holds other things; use another one, or: chmod 700 %s",
+    buf_printf(out_message,
+               "others can read the directory %s, and it holds other things; "
+               "use another one, or: chmod 700 %s",
                path, path);
     return ERR_CONFIG;
 }

@@ -34,12 +34,12 @@ struct home {
 // Names inside the state directory, for calls that take a directory descriptor.
 #define HOME_IDENTITY_NAME "identity"
 #define HOME_REGISTRY_NAME "registry.json"
-#define HOME_STATUS_NAME "status"
+#define HOME_STATUS_NAME   "status"
 
 enum { HOME_SOCKET_BYTES_MAX = 103 }; // macOS has 104 with the NUL, Linux 108
 
-// Works out the paths; touches nothing. `dir` is --home; NULL: CFGSYNC_HOME, else XDG. CONFIG with a
-// sentence for people in *out_message: no home directory, or the socket's path is too long.
+// Works out the paths; touches nothing. `dir` is --home; NULL: CFGSYNC_HOME, else XDG. CONFIG with
+// a sentence for people in *out_message: no home directory, or the socket's path is too long.
 enum err home_init(struct home *home, const char *dir, struct buf *out_message) MUST_USE;
 void home_fini(struct home *home);
 

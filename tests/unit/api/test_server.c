@@ -2,18 +2,16 @@
 //
 // A real server with an engine thread of its own, and real clients: libcurl through api_call, and
 // bare sockets for what no well-behaved client does.
+#include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -21,6 +19,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "agent/api/server.h"
 #include "agent/base/check.h"
@@ -52,7 +52,8 @@ static void handle(struct fixture *f, struct api_request *request)
     } else if (strcmp(request->method, "POST") == 0) {
         api_answer(f->server, request->number, 200, "application/json", buf_slice(&request->body));
     } else if (strcmp(request->path, "/hello") == 0) {
-        api_answer(f->server, request->number, 200, "text/plain; version=0.0.4", slice_text("hello"));
+        api_answer(f->server, request->number, 200, "text/plain; version=0.0.4",
+                   slice_text("hello"));
     } else {
         AUTO(buf_fini) struct buf text = {0};
         buf_printf(&text, "%s %s", request->method, request->path);
@@ -106,14 +107,16 @@ static enum err call(struct fixture *f, const char *method, const char *path, st
 static void wait_for(const atomic_uint_fast64_t *value, uint64_t want)
 {
     const struct timespec nap = {0, 2000000};
-    for (int i = 0; i < 2000 && atomic_load(value) != want; i++) nanosleep(&nap, NULL);
+    for (int i = 0; i < 2000 && atomic_load(value) != want; i++)
+        nanosleep(&nap, NULL);
     assert_int_equal(atomic_load(value), want);
 }
 
 static uint64_t wait_any(const atomic_uint_fast64_t *value)
 {
     const struct timespec nap = {0, 2000000};
-    for (int i = 0; i < 2000 && atomic_load(value) == 0; i++) nanosleep(&nap, NULL);
+    for (int i = 0; i < 2000 && atomic_load(value) == 0; i++)
+        nanosleep(&nap, NULL);
     assert_true(atomic_load(value) != 0);
     return atomic_load(value);
 }
@@ -188,7 +191,8 @@ static void a_body_up_to_1_mib_is_taken(void **state)
     for (size_t i = 0; i < 4; i++) {
         int status = 0;
         AUTO(buf_fini) struct buf answer = {0};
-        assert_int_equal(call(f, "POST", "/echo", slice_of(body, sizes[i]), &status, &answer), ERR_OK);
+        assert_int_equal(call(f, "POST", "/echo", slice_of(body, sizes[i]), &status, &answer),
+                         ERR_OK);
         assert_int_equal(status, sizes[i] <= LIMIT ? 200 : 413);
         if (sizes[i] <= LIMIT) assert_int_equal(answer.size, sizes[i]);
     }
@@ -200,7 +204,8 @@ static void headers_over_8_kib_are_refused(void **state)
     AUTO(fd_close) int fd = raw_connect(f);
     AUTO(buf_fini) struct buf request = {0};
     buf_append_text(&request, "GET /hello HTTP/1.1\r\nHost: agent\r\nX-Long: ");
-    while (request.size < 9000) buf_append_text(&request, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    while (request.size < 9000)
+        buf_append_text(&request, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
     buf_append_text(&request, "\r\n\r\n");
     raw_send(fd, buf_text(&request));
     AUTO(buf_fini) struct buf seen = {0};
@@ -279,7 +284,8 @@ static void a_client_that_does_not_read_loses_events(void **state)
     uint64_t number = wait_any(&f->asked);
     AUTO(mem_free) char *large = mem_alloc(8192);
     memset(large, 'x', 8192);
-    for (int i = 0; i < 2000; i++) api_event(f->server, number, "n", slice_of(large, 8192));
+    for (int i = 0; i < 2000; i++)
+        api_event(f->server, number, "n", slice_of(large, 8192));
     int status = 0;
     AUTO(buf_fini) struct buf answer = {0};
     assert_int_equal(call(f, "GET", "/hello", slice_text(""), &status, &answer), ERR_OK);
@@ -329,7 +335,8 @@ static void garbage_does_no_harm(void **state)
     struct fixture *f = *state;
     for (int i = 0; i < 50; i++) {
         AUTO(fd_close) int fd = raw_connect(f);
-        raw_send(fd, i % 2 ? "\x01\x02\xff garbage\r\n\r\n" : "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\nxx");
+        raw_send(fd, i % 2 ? "\x01\x02\xff garbage\r\n\r\n"
+                           : "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\nxx");
     }
     int status = 0;
     AUTO(buf_fini) struct buf answer = {0};
@@ -353,7 +360,8 @@ static void slow_clients_hold_up_nobody(void **state)
         assert_int_equal(call(f, "GET", "/hello", slice_text(""), &status, &answer), ERR_OK);
         assert_int_equal(status, 200);
     }
-    for (int i = 0; i < SLOW; i++) fd_close(&slow[i]);
+    for (int i = 0; i < SLOW; i++)
+        fd_close(&slow[i]);
 }
 
 static void closing_answers_who_waits(void **state)
@@ -414,7 +422,8 @@ static void a_leftover_socket_is_replaced_and_nothing_else(void **state)
 
     AUTO(buf_fini) struct buf longer = {0};
     buf_printf(&longer, "%s/", f->dir);
-    while (longer.size < 120) buf_append_text(&longer, "x");
+    while (longer.size < 120)
+        buf_append_text(&longer, "x");
     assert_int_equal(api_server_open(buf_text(&longer), f->inbox, &server, &fault), ERR_CONFIG);
     assert_non_null(strstr(fault.what, "too long"));
 }

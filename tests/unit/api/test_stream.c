@@ -18,7 +18,8 @@ static void take_all(struct stream *stream, size_t piece, struct buf *out)
 {
     char bytes[512];
     assert_true(piece <= sizeof bytes);
-    for (size_t got; (got = stream_take(stream, bytes, piece)) > 0;) buf_append(out, bytes, got);
+    for (size_t got; (got = stream_take(stream, bytes, piece)) > 0;)
+        buf_append(out, bytes, got);
 }
 
 static void events_come_in_order_in_any_pieces(void **state)

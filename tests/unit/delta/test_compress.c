@@ -16,7 +16,8 @@
 
 static void fill_text(struct buf *out, size_t size)
 {
-    for (unsigned i = 0; out->size < size; i++) buf_printf(out, "option_%u = value %u\n", i, i * 7919u);
+    for (unsigned i = 0; out->size < size; i++)
+        buf_printf(out, "option_%u = value %u\n", i, i * 7919u);
     out->size = size;
 }
 
