@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// Every statement that is prepared, so that what the indexes of schema.c are for can be seen in one
+// place. Parameters are numbered in the order in which they are bound.
+#include "agent/store/store_priv.h"
+
+#define ITEM_COLUMNS "row, key, seq, need, blocked, own_last, heads, local"
+#define FOLDER_COLUMNS                                                                             \
+    "folder, name, id, inc, nonce, counter, seq, first, scanned, ever_had_items, "                 \
+    "witness_current, witness_next, items, bytes, needs, need_bytes, blocked"
+
+const char *const statement_texts[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_META_GET] = "SELECT value FROM meta WHERE key = CAST(?1 AS TEXT)",
+    [SQL_META_PUT] = "INSERT OR REPLACE INTO meta(key, value) VALUES (CAST(?1 AS TEXT), ?2)",
+    [SQL_FOLDER_BY_NAME] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE name = ?1",
+    [SQL_FOLDER_BY_NUMBER] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE folder = ?1",
+    [SQL_FOLDER_INSERT] =
+        "INSERT INTO folder(id, inc, nonce, counter, first, scanned, ever_had_items,"
+        " witness_current, witness_next, name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_FOLDER_UPDATE] =
+        "UPDATE folder SET id = ?1, inc = ?2, nonce = ?3, counter = ?4, first = ?5, scanned = ?6,"
+        " ever_had_items = ?7, witness_current = ?8, witness_next = ?9 WHERE folder = ?10",
+    [SQL_FOLDER_COUNTS] =
+        "UPDATE folder SET seq = ?1, items = ?2, bytes = ?3, needs = ?4, need_bytes = ?5,"
+        " blocked = ?6 WHERE folder = ?7",
+    [SQL_FOLDER_DELETE] = "DELETE FROM folder WHERE folder = ?1",
+    [SQL_CLEAR_ITEMS] = "DELETE FROM item WHERE folder = ?1",
+    [SQL_CLEAR_DOTS] = "DELETE FROM dot WHERE folder = ?1",
+    [SQL_CLEAR_K] = "DELETE FROM k WHERE folder = ?1",
+    [SQL_CLEAR_GCFLOOR] = "DELETE FROM gcfloor WHERE folder = ?1",
+    [SQL_CLEAR_PEERS] = "DELETE FROM peer WHERE folder = ?1",
+    [SQL_CLEAR_JOURNAL] = "DELETE FROM journal WHERE folder = ?1",
+    [SQL_CLEAR_KEPT] = "DELETE FROM kept WHERE folder = ?1",
+    [SQL_CLEAR_LEAVES] = "DELETE FROM leaves WHERE folder = ?1",
+    [SQL_CLEAR_OWNERS] = "DELETE FROM owner WHERE folder = ?1",
+    [SQL_CLEAR_MARKS] = "DELETE FROM mark WHERE folder = ?1",
+    [SQL_ITEM_GET] = "SELECT " ITEM_COLUMNS " FROM item WHERE folder = ?1 AND key = ?2",
+    [SQL_ITEM_OLD] = "SELECT row, seq, live, need, blocked, bytes, first_bytes, heads"
+                     " FROM item WHERE folder = ?1 AND key = ?2",
+    [SQL_ITEM_INSERT] =
+        "INSERT INTO item(need, blocked, here, own_last, content, local, seq, live, dots, bytes,"
+        " first_bytes, heads, folder, key)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [SQL_ITEM_UPDATE] =
+        "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
+        " local = ?6, seq = ?7, live = ?8, dots = ?9, bytes = ?10, first_bytes = ?11, heads = ?12"
+        " WHERE row = ?13",
+    [SQL_ITEM_UPDATE_LOCAL] =
+        "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
+        " local = ?6 WHERE row = ?7",
+    [SQL_ITEM_DELETE] = "DELETE FROM item WHERE row = ?1",
+    [SQL_ITEMS_RANGE] = "SELECT " ITEM_COLUMNS " FROM item"
+                        " WHERE folder = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
+    [SQL_LIVE_BELOW] = "SELECT 1 FROM item WHERE folder = ?1 AND key >= ?2 AND key < ?3"
+                       " AND live = 1 LIMIT 1",
+    [SQL_LOCAL_BELOW] = "SELECT 1 FROM item WHERE folder = ?1 AND key >= ?2 AND key < ?3"
+                        " AND here = 1 LIMIT 1",
+    [SQL_LIVE_PATHS] = "SELECT key FROM item WHERE folder = ?1 AND key >= ?2 AND key < ?3"
+                       " AND live = 1 ORDER BY key LIMIT ?4",
+    [SQL_ITEM_ROW] = "SELECT row FROM item WHERE folder = ?1 AND key = ?2",
+    [SQL_ITEM_BY_CONTENT] = "SELECT " ITEM_COLUMNS " FROM item"
+                            " WHERE folder = ?1 AND content = ?2 AND row > ?3 ORDER BY row",
+    [SQL_DOT_PUT] = "INSERT OR REPLACE INTO dot(folder, inc, counter, row, need)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_DOT_DELETE] = "DELETE FROM dot WHERE folder = ?1 AND inc = ?2 AND counter = ?3"
+                       " AND row = ?4",
+    [SQL_DOTS_AFTER] = "SELECT item.key, dot.counter FROM dot CROSS JOIN item ON item.row = dot.row"
+                       " WHERE dot.folder = ?1 AND dot.inc = ?2 AND dot.counter > ?3"
+                       " AND dot.counter <= ?4 ORDER BY dot.counter, dot.row LIMIT ?5",
+    [SQL_SEQ_AFTER] = "SELECT key, seq FROM item WHERE folder = ?1 AND seq > ?2"
+                      " ORDER BY seq LIMIT ?3",
+    [SQL_NEEDS] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked = 0"
+                  " AND key >= ?2 ORDER BY key LIMIT ?3",
+    [SQL_BLOCKED] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked <> 0"
+                    " ORDER BY live, key LIMIT ?2",
+    [SQL_BLOCKED_REASON] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked <> 0"
+                           " AND blocked = ?2 ORDER BY live, key LIMIT ?3",
+    [SQL_NEED_MIN] = "SELECT counter FROM dot WHERE folder = ?1 AND inc = ?2 AND need = 1"
+                     " ORDER BY counter LIMIT 1",
+    [SQL_NEED_INC] = "SELECT inc FROM dot WHERE folder = ?1 AND inc >= ?2 AND need = 1"
+                     " ORDER BY inc LIMIT 1",
+    [SQL_DOT_INC] = "SELECT inc FROM dot WHERE folder = ?1 AND inc >= ?2 ORDER BY inc LIMIT 1",
+    [SQL_OWED] = "SELECT dot.counter, item.row, item.dots, item.bytes"
+                 " FROM dot CROSS JOIN item ON item.row = dot.row"
+                 " WHERE dot.folder = ?1 AND dot.inc = ?2 AND dot.counter > ?3",
+    [SQL_ITEM_HEADS] = "SELECT heads FROM item WHERE row = ?1",
+    [SQL_K_GET] = "SELECT inc, counter FROM k WHERE folder = ?1 ORDER BY inc",
+    [SQL_K_PUT] = "INSERT OR REPLACE INTO k(folder, inc, counter) VALUES (?1, ?2, ?3)",
+    [SQL_K_DELETE] = "DELETE FROM k WHERE folder = ?1 AND inc = ?2",
+    [SQL_GCFLOOR_GET] = "SELECT inc, counter FROM gcfloor WHERE folder = ?1 ORDER BY inc",
+    [SQL_GCFLOOR_PUT] = "INSERT INTO gcfloor(folder, inc, counter) VALUES (?1, ?2, ?3)",
+    [SQL_OWNER_GET] = "SELECT device, nonce, name FROM owner WHERE folder = ?1 AND inc = ?2",
+    [SQL_OWNER_PUT] = "INSERT OR REPLACE INTO owner(folder, inc, device, nonce, name)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_MARK_GET] = "SELECT counter, signature FROM mark WHERE folder = ?1 AND inc = ?2",
+    [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, signature) VALUES (?1, ?2, ?3, ?4)"
+                     " ON CONFLICT(folder, inc) DO UPDATE SET counter = excluded.counter,"
+                     " signature = excluded.signature WHERE excluded.counter > mark.counter",
+    [SQL_PEER_GET] = "SELECT k, a, need_changes, need_bytes, blocked_total, blocked, seen_ms"
+                     " FROM peer WHERE folder = ?1 AND device = ?2",
+    [SQL_PEER_PUT] = "INSERT OR REPLACE INTO peer(folder, device, k, a, need_changes, need_bytes,"
+                     " blocked_total, blocked, seen_ms)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SQL_PEER_REMOVE] = "DELETE FROM peer WHERE device = ?1",
+    [SQL_JOURNAL_ADD] = "INSERT INTO journal(folder, record) VALUES (?1, ?2)",
+    [SQL_JOURNAL_REMOVE] = "DELETE FROM journal WHERE number = ?1 AND folder = ?2",
+    [SQL_JOURNAL_LIST] = "SELECT number, record FROM journal WHERE folder = ?1"
+                         " ORDER BY number LIMIT ?2",
+    [SQL_KEPT_ADD] = "INSERT INTO kept(folder, key, when_ms, by, content, version, file)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_KEPT_BY_CONTENT] = "SELECT file FROM kept WHERE folder = ?1 AND content = ?2"
+                            " ORDER BY number DESC LIMIT 1",
+    [SQL_LEAVES_PUT] = "INSERT OR REPLACE INTO leaves(folder, content, size, leaves)"
+                       " VALUES (?1, ?2, ?3, ?4)",
+    [SQL_LEAVES_GET] = "SELECT leaves FROM leaves WHERE folder = ?1 AND content = ?2 AND size = ?3",
+};
