@@ -6,7 +6,7 @@
 # CFGSYNC_ONLY=REGEX   only tests whose ctest name matches (unit_..., lint_..., e2e_...)
 # CFGSYNC_ASAN=0       without the sanitizer build
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 passed=0
 failed=0
