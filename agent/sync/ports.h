@@ -80,8 +80,9 @@ struct index_port {
 struct disk_port {
     struct workers *self;
     void (*submit)(struct workers *, struct job *); // takes the job
-    // Why a path is left out here: static text of the rule, or NULL. Pure and quick.
-    const char *(*ignored)(struct workers *, uint32_t folder, struct slice path, bool is_dir);
+    // Why a path is left out here: static text of the rule, or NULL. *out_secret: it only looks like a
+    // secret, which holds it back from being published, not from being received. Pure and quick.
+    const char *(*ignored)(struct workers *, uint32_t folder, struct slice path, bool is_dir, bool *out_secret);
 };
 
 // ---- the wire

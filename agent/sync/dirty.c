@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+//
+// Paths that must be looked at, and when: quiet windows, the rate of a path that is written again
+// and again, and the jobs that look.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+enum { RATE_WINDOW_MS = 10 * 1000, RATE_MAX_MS = 60 * 1000, RATE_MIN_MS = 2000, PUBLISHED_MAX = 1024 };
+
+static struct dirty_list *list_of(struct folder *folder, const struct dirty *dirty)
+{
+    return dirty->ready ? &folder->ready : &folder->timed;
+}
+
+static void list_remove(struct dirty_list *list, struct dirty *dirty)
+{
+    if (dirty->prev != NULL) dirty->prev->next = dirty->next;
+    else list->first = dirty->next;
+    if (dirty->next != NULL) dirty->next->prev = dirty->prev;
+    else list->last = dirty->prev;
+    dirty->prev = dirty->next = NULL;
+    list->count--;
+}
+
+static void list_append(struct dirty_list *list, struct dirty *dirty)
+{
+    dirty->prev = list->last;
+    dirty->next = NULL;
+    if (list->last != NULL) list->last->next = dirty;
+    else list->first = dirty;
+    list->last = dirty;
+    list->count++;
+}
+
+static void dirty_schedule(struct folder *folder, struct dirty *dirty, int64_t due_ms)
+{
+    list_remove(list_of(folder, dirty), dirty);
+    dirty->due_ms = due_ms;
+    dirty->ready = due_ms <= folder->engine->now_ms;
+    list_append(list_of(folder, dirty), dirty);
+}
+
+static struct dirty *dirty_new(struct folder *folder, struct slice path)
+{
+    struct dirty *dirty = mem_zalloc(1, sizeof *dirty);
+    dirty->folder = folder;
+    dirty->path = mem_alloc(path.size + 1);
+    memcpy(dirty->path, path.data, path.size);
+    dirty->path[path.size] = 0;
+    dirty->path_size = path.size;
+    (void)map_put(folder->dirty, path, dirty);
+    list_append(&folder->timed, dirty);
+    return dirty;
+}
+
+static void dirty_drop(struct folder *folder, struct dirty *dirty)
+{
+    (void)map_remove(folder->dirty, slice_of(dirty->path, dirty->path_size));
+    if (!dirty->looking) list_remove(list_of(folder, dirty), dirty);
+    mem_free(&dirty->path);
+    mem_free(&dirty);
+}
+
+void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force)
+{
+    if (path.size == 0) return;
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty == NULL) dirty = dirty_new(folder, path);
+    dirty->force |= force;
+    if (dirty->looking) {
+        dirty->again = true;
+        dirty->again_modified = delay_ms > 0;
+        return;
+    }
+    int64_t wait = dirty_publish_delay(folder, path);
+    dirty_schedule(folder, dirty, folder->engine->now_ms + (delay_ms > wait ? delay_ms : wait));
+}
+
+bool dirty_has(const struct folder *folder, struct slice path)
+{
+    return map_get(folder->dirty, path) != NULL;
+}
+
+void dirty_all_now(struct folder *folder)
+{
+    while (folder->timed.first != NULL) {
+        struct dirty *dirty = folder->timed.first;
+        dirty->now = true;
+        dirty_schedule(folder, dirty, folder->engine->now_ms);
+    }
+}
+
+void dirty_clear(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->dirty, &at, &key, &value)) {
+        struct dirty *dirty = value;
+        dirty_drop(folder, dirty);
+    }
+}
+
+int64_t dirty_deadline(const struct folder *folder)
+{
+    if (folder->ready.first != NULL && folder->look_jobs < LOOK_JOBS_MAX) return 0;
+    int64_t at = INT64_MAX;
+    for (const struct dirty *d = folder->timed.first; d != NULL; d = d->next) {
+        if (d->due_ms < at) at = d->due_ms;
+    }
+    return at;
+}
+
+// ---- rate: a log or a growing file is not hashed for ever
+
+int64_t dirty_publish_delay(struct folder *folder, struct slice path)
+{
+    const struct published *p = map_get(folder->published, path);
+    int64_t now = folder->engine->now_ms;
+    if (p == NULL || p->times[0] == 0 || now - p->times[0] > RATE_WINDOW_MS) return 0;
+    int64_t wait = 10 * p->hash_ms;
+    if (wait < RATE_MIN_MS) wait = RATE_MIN_MS;
+    if (wait > RATE_MAX_MS) wait = RATE_MAX_MS;
+    int64_t due = p->times[2] + wait;
+    return due > now ? due - now : 0;
+}
+
+static void published_trim(struct folder *folder)
+{
+    if (map_count(folder->published) < PUBLISHED_MAX) return;
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->published, &at, &key, &value)) {
+        struct published *p = value;
+        if (folder->engine->now_ms - p->times[2] <= RATE_WINDOW_MS) continue;
+        (void)map_remove(folder->published, key);
+        mem_free(&p);
+    }
+}
+
+void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms)
+{
+    struct published *p = map_get(folder->published, path);
+    if (p == NULL) {
+        published_trim(folder);
+        if (map_count(folder->published) >= PUBLISHED_MAX) return;
+        p = mem_zalloc(1, sizeof *p);
+        (void)map_put(folder->published, path, p);
+    }
+    p->times[0] = p->times[1];
+    p->times[1] = p->times[2];
+    p->times[2] = folder->engine->now_ms;
+    p->hash_ms = (int64_t)hash_ms;
+}
+
+// ---- jobs
+
+static void look_fill(struct folder *folder, struct job *job, struct look *look, struct dirty *dirty)
+{
+    const struct index_port *index = &folder->engine->o.index;
+    struct item item;
+    look->path = arena_copy(job->arena, slice_of(dirty->path, dirty->path_size));
+    index->item_get(index->self, folder->engine->scratch, folder->number, look->path, &item);
+    bool known = item.local.state == LOCAL_OK || item.local.state == LOCAL_OBSOLETE;
+    if (known && version_live(&item.local.version)) look->before = item.local.print;
+    look->force = dirty->force || item.local.racy || item.local.state == LOCAL_DIRTY;
+}
+
+static void timed_to_ready(struct folder *folder)
+{
+    for (struct dirty *d = folder->timed.first, *next; d != NULL; d = next) {
+        next = d->next;
+        if (d->due_ms <= folder->engine->now_ms) dirty_schedule(folder, d, d->due_ms);
+    }
+}
+
+// A path whose step is under way is left alone; it is looked at when the step has ended.
+static bool wait_for_step(struct folder *folder, struct dirty *dirty)
+{
+    static const char later = 2;
+    struct slice path = slice_of(dirty->path, dirty->path_size);
+    if (map_get(folder->busy, path) == NULL) return false;
+    (void)map_put(folder->busy, path, (void *)(uintptr_t)&later);
+    dirty_drop(folder, dirty);
+    return true;
+}
+
+void dirty_dispatch(struct folder *folder)
+{
+    if (!folder_usable(folder)) return;
+    timed_to_ready(folder);
+    while (folder->ready.first != NULL && folder->look_jobs < LOOK_JOBS_MAX) {
+        struct job *job = job_new(JOB_LOOK, folder->number);
+        uint32_t max = folder->ready.count < 2 * LOOKS_PER_JOB ? (uint32_t)(folder->ready.count + 1) / 2 : LOOKS_PER_JOB;
+        job->look.looks = arena_alloc(job->arena, max, sizeof *job->look.looks);
+        while (folder->ready.first != NULL && job->look.count < max) {
+            struct dirty *dirty = folder->ready.first;
+            if (wait_for_step(folder, dirty)) continue;
+            list_remove(&folder->ready, dirty);
+            dirty->looking = true;
+            look_fill(folder, job, &job->look.looks[job->look.count++], dirty);
+        }
+        if (job->look.count == 0) {
+            job_destroy(&job);
+            break;
+        }
+        folder->look_jobs++;
+        submit(folder, job);
+    }
+}
+
+void dirty_free(struct folder *folder, struct slice path)
+{
+    void *mark = map_remove(folder->busy, path);
+    if (mark != NULL && *(const char *)mark == 2) dirty_mark(folder, path, 0, false);
+}
+
+static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_verdict verdict)
+{
+    int64_t now = folder->engine->now_ms;
+    dirty->looking = false;
+    dirty->force = false;
+    bool again = dirty->again;
+    dirty->again = false;
+    list_append(list_of(folder, dirty), dirty);
+    if (verdict == LOOK_AGAIN_LATER) {
+        dirty_schedule(folder, dirty, dirty->due_ms);
+    } else if (again) {
+        int64_t wait = dirty_publish_delay(folder, slice_of(dirty->path, dirty->path_size));
+        int64_t quiet = dirty->again_modified ? OPEN_QUIET_MS : 0;
+        dirty_schedule(folder, dirty, now + (quiet > wait ? quiet : wait));
+    } else {
+        dirty_drop(folder, dirty);
+    }
+}
+
+static void looks_postpone(struct folder *folder, const struct job_look *looks)
+{
+    for (uint32_t i = 0; i < looks->count; i++) {
+        struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
+        if (dirty == NULL) continue;
+        dirty->due_ms = folder->engine->now_ms + 1000;
+        dirty_settle(folder, dirty, LOOK_AGAIN_LATER);
+    }
+}
+
+void dirty_look_done(struct folder *folder, struct job *job)
+{
+    const struct job_look *looks = &job->look;
+    folder->look_jobs--;
+    if (folder->gone) return;
+    if (job->err != ERR_OK || !folder_usable(folder)) {
+        looks_postpone(folder, looks);
+        return;
+    }
+    enum look_verdict *verdicts = arena_alloc(folder->engine->scratch, looks->count, sizeof *verdicts);
+    txn_begin(folder);
+    for (uint32_t i = 0; i < looks->count; i++) {
+        struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
+        if (dirty != NULL) verdicts[i] = local_look(folder, &looks->looks[i], dirty);
+    }
+    if (txn_end(folder) != ERR_OK) {
+        looks_postpone(folder, looks);
+        return;
+    }
+    for (uint32_t i = 0; i < looks->count; i++) {
+        struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
+        if (dirty != NULL && dirty->looking) dirty_settle(folder, dirty, verdicts[i]);
+    }
+    push_all(folder);
+    share_due(folder);
+    txn_begin(folder);
+    for (uint32_t i = 0; i < looks->count; i++) work_item(folder, looks->looks[i].path);
+    if (txn_end(folder) == ERR_OK) apply_flush(folder);
+    dirty_dispatch(folder);
+    scan_continue(folder);
+}

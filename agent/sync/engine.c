@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+//
+// The engine's door: its life, the clock of a turn, and where each event goes.
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+void vvbox_set(struct vvbox *box, struct vv v)
+{
+    struct arena *fresh = arena_new();
+    box->v = vv_copy(fresh, v);
+    arena_destroy(&box->arena);
+    box->arena = fresh;
+}
+
+void vvbox_fini(struct vvbox *box)
+{
+    arena_destroy(&box->arena);
+    box->v = (struct vv){0};
+}
+
+bool device_equal(struct device_id a, struct device_id b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+bool folder_id_equal(struct folder_id a, struct folder_id b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+struct slice content_key(const struct content *content, uint8_t out[40])
+{
+    memcpy(out, content->id.bytes, 32);
+    for (int i = 0; i < 8; i++) out[32 + i] = (uint8_t)(content->size >> (8 * i));
+    return slice_of(out, 40);
+}
+
+void engine_changed(struct engine *engine)
+{
+    engine->changed = true;
+}
+
+struct engine *engine_new(const struct engine_options *options)
+{
+    struct engine *engine = mem_zalloc(1, sizeof *engine);
+    engine->o = *options;
+    engine->name = mem_strdup(options->name);
+    engine->program = mem_strdup(options->program);
+    engine->o.keys.random(&engine->boot, sizeof engine->boot);
+    engine->scratch = arena_new();
+    return engine;
+}
+
+static void peer_free(struct peer *peer)
+{
+    mem_free(&peer->name);
+    mem_free(&peer->address);
+    mem_free(&peer);
+}
+
+static void conns_free(struct engine *engine)
+{
+    while (engine->conns != NULL) {
+        struct conn *conn = engine->conns;
+        engine->conns = conn->next;
+        mem_free(&conn->address);
+        mem_free(&conn);
+    }
+}
+
+void engine_destroy(struct engine **slot)
+{
+    struct engine *engine = *slot;
+    if (engine == NULL) return;
+    while (engine->sessions != NULL) session_end(engine->sessions, BYE_STOPPING, "stopping");
+    waits_destroy(engine);
+    conns_free(engine);
+    while (engine->folders != NULL) {
+        struct folder *folder = engine->folders;
+        engine->folders = folder->next;
+        for (struct bond *b = folder->bonds; b != NULL; b = b->next) bond_save(folder, b);
+        folder_destroy(folder);
+    }
+    while (engine->peers != NULL) {
+        struct peer *peer = engine->peers;
+        engine->peers = peer->next;
+        peer_free(peer);
+    }
+    while (engine->ride_first != NULL) {
+        struct ride_cache_entry *entry = engine->ride_first;
+        engine->ride_first = entry->next;
+        mem_free(&entry->bytes);
+        mem_free(&entry);
+    }
+    arena_destroy(&engine->scratch);
+    mem_free(&engine->name);
+    mem_free(&engine->program);
+    mem_free(slot);
+}
+
+void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms)
+{
+    engine->now_ms = monotonic_ms;
+    engine->wall_ms = wall_ms;
+}
+
+// Every event ends here: what can go on goes on, and the owner hears that something changed.
+static void turn_end(struct engine *engine)
+{
+    waits_check(engine);
+    if (!engine->changed) return;
+    engine->changed = false;
+    engine->o.notify.changed(engine->o.notify.context);
+}
+
+static void folders_sweep(struct engine *engine)
+{
+    for (struct folder **at = &engine->folders; *at != NULL;) {
+        struct folder *folder = *at;
+        if (folder->gone && folder->jobs == 0) {
+            *at = folder->next;
+            folder_destroy(folder);
+        } else {
+            at = &folder->next;
+        }
+    }
+}
+
+void engine_tick(struct engine *engine)
+{
+    arena_reset(engine->scratch);
+    folders_sweep(engine);
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (!f->gone) folder_tick(f);
+    }
+    for (struct session *s = engine->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        session_tick(s);
+    }
+    turn_end(engine);
+}
+
+static int64_t session_deadline(const struct session *session)
+{
+    int64_t at = session->open ? session->next_ping_ms : INT64_MAX;
+    if (session->ping_sent_ms != 0 && session->ping_sent_ms + PONG_LATE_MS < at) {
+        at = session->ping_sent_ms + PONG_LATE_MS;
+    }
+    for (const struct share *share = session->shares; share != NULL; share = share->next) {
+        int64_t due = share_deadline(share);
+        if (due < at) at = due;
+    }
+    return at;
+}
+
+int64_t engine_deadline(const struct engine *engine)
+{
+    int64_t at = waits_deadline(engine);
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
+        int64_t due = f->gone ? INT64_MAX : folder_deadline(f);
+        if (due < at) at = due;
+    }
+    for (const struct session *s = engine->sessions; s != NULL; s = s->next) {
+        int64_t due = session_deadline(s);
+        if (due < at) at = due;
+    }
+    return at;
+}
+
+// ---- peers
+
+struct peer *peer_find(struct engine *engine, struct device_id device)
+{
+    struct peer *peer = engine->peers;
+    while (peer != NULL && !device_equal(peer->device, device)) peer = peer->next;
+    return peer;
+}
+
+void engine_peer_put(struct engine *engine, struct device_id device, const char *name)
+{
+    arena_reset(engine->scratch);
+    struct peer *peer = peer_find(engine, device);
+    if (peer == NULL) {
+        peer = mem_zalloc(1, sizeof *peer);
+        peer->device = device;
+        peer->rtt_ms = -1;
+        peer->next = engine->peers;
+        engine->peers = peer;
+    }
+    mem_free(&peer->name);
+    peer->name = mem_strdup(name);
+    engine_changed(engine);
+    turn_end(engine);
+}
+
+static void bonds_forget(struct folder *folder, struct device_id device)
+{
+    for (struct bond **at = &folder->bonds; *at != NULL;) {
+        struct bond *bond = *at;
+        if (!device_equal(bond->device, device)) {
+            at = &bond->next;
+            continue;
+        }
+        *at = bond->next;
+        vvbox_fini(&bond->k);
+        vvbox_fini(&bond->a);
+        buf_fini(&bond->blocked);
+        buf_fini(&bond->token);
+        mem_free(&bond);
+    }
+}
+
+void engine_peer_remove(struct engine *engine, struct device_id device)
+{
+    arena_reset(engine->scratch);
+    for (struct session *s = engine->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (device_equal(s->peer->device, device)) session_end(s, BYE_DENIED, "not trusted any more");
+    }
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) bonds_forget(f, device);
+    for (struct peer **at = &engine->peers; *at != NULL; at = &(*at)->next) {
+        struct peer *peer = *at;
+        if (!device_equal(peer->device, device)) continue;
+        *at = peer->next;
+        peer_free(peer);
+        break;
+    }
+    engine_changed(engine);
+    turn_end(engine);
+}
+
+// ---- folders
+
+struct folder *folder_by_number(struct engine *engine, uint32_t number)
+{
+    struct folder *f = engine->folders;
+    while (f != NULL && f->number != number) f = f->next;
+    return f;
+}
+
+struct folder *folder_by_id(struct engine *engine, struct folder_id id)
+{
+    struct folder *f = engine->folders;
+    while (f != NULL && (f->gone || !f->id_known || !folder_id_equal(f->row.id, id))) f = f->next;
+    return f;
+}
+
+struct folder *folder_by_name(struct engine *engine, struct slice name)
+{
+    struct folder *f = engine->folders;
+    while (f != NULL && (f->gone || !slice_equal(slice_text(f->name), name))) f = f->next;
+    return f;
+}
+
+bool folder_shared_with(const struct folder *folder, struct device_id device)
+{
+    if (folder->with_all) return true;
+    for (uint32_t i = 0; i < folder->with_count; i++) {
+        if (device_equal(folder->with[i], device)) return true;
+    }
+    return false;
+}
+
+void submit(struct folder *folder, struct job *job)
+{
+    folder->jobs++;
+    folder->engine->o.disk.submit(folder->engine->o.disk.self, job);
+}
+
+// ---- results of jobs
+
+static void errand_dispatch(struct folder *folder, struct job *job)
+{
+    const struct errand *errand = job->context;
+    switch (errand->purpose) {
+    case FOR_TRANSFER: fetch_job_done(folder, job); break;
+    case FOR_PUSH: push_staged(folder, job); break;
+    case FOR_SERVE: serve_job_done(folder, job); break;
+    case FOR_RESOLVE: resolve_done(folder, job); break;
+    case FOR_APPLY: apply_done(folder, job); break;
+    }
+}
+
+static void job_dispatch(struct folder *folder, struct job *job)
+{
+    switch (job->kind) {
+    case JOB_SCAN: scan_job_done(folder, job); break;
+    case JOB_LOOK: dirty_look_done(folder, job); break;
+    case JOB_HEALTH: folder_health_done(folder, job); break;
+    case JOB_RECOVER: folder_recover_done(folder, job); break;
+    case JOB_STAGE:
+    case JOB_PART:
+    case JOB_LEAF:
+    case JOB_FINISH:
+    case JOB_COPY:
+    case JOB_READ:
+    case JOB_APPLY: errand_dispatch(folder, job); break;
+    }
+}
+
+void engine_job_done(struct engine *engine, struct job *job)
+{
+    arena_reset(engine->scratch);
+    struct folder *folder = folder_by_number(engine, job->folder);
+    CHECK(folder != NULL && folder->jobs > 0);
+    folder->jobs--;
+    bool root_lost = job->err == ERR_UNREACHABLE && job->kind != JOB_HEALTH;
+    if (root_lost && !folder->gone) folder_set_root_missing(folder, "the root is not there");
+    job_dispatch(folder, job);
+    mem_free(&job->context);
+    job_destroy(&job);
+    folders_sweep(engine);
+    turn_end(engine);
+}
+
+void engine_watch(struct engine *engine, uint32_t number, enum engine_watch what, struct slice path)
+{
+    arena_reset(engine->scratch);
+    struct folder *folder = folder_by_number(engine, number);
+    if (folder == NULL || folder->gone) return;
+    switch (what) {
+    case ENGINE_WRITTEN: dirty_mark(folder, path, 0, false); break;
+    case ENGINE_MODIFIED: dirty_mark(folder, path, OPEN_QUIET_MS, false); break;
+    case ENGINE_GONE: dirty_mark(folder, path, GONE_DELAY_MS, false); break;
+    case ENGINE_TREE: scan_tree(folder, path); break;
+    case ENGINE_RESCAN: scan_start(folder); break;
+    case ENGINE_ROOT: folder_check_root(folder); break;
+    }
+    if (folder_usable(folder)) dirty_dispatch(folder);
+    turn_end(engine);
+}

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: MIT
+//
+// The engine's own state. One struct per thing: engine, peer, session (a pair of lanes), folder,
+// share (a folder within a session), transfer (a content on its way here), wait (a sync request).
+#ifndef AGENT_SYNC_ENGINE_PRIV_H
+#define AGENT_SYNC_ENGINE_PRIV_H
+
+#include "agent/base/bytes.h"
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/map.h"
+#include "agent/base/own.h"
+#include "agent/core/heads.h"
+#include "agent/sync/engine.h"
+#include "proto/path.h"
+#include "proto/session.h"
+#include "proto/vv.h"
+
+enum {
+    FLUSH_MS = 50,           // APPLIED and NEWS at most this often
+    PING_MS = 30 * 1000,
+    PONG_LATE_MS = 60 * 1000,
+    NEWS_PULL_DELAY_MS = 30, // a push of the same is likely on its way
+    GONE_DELAY_MS = 300,
+    OPEN_QUIET_MS = 2000,
+    EMPTY_WAIT_MS = 5000,
+    BLOCKED_RETRY_MS = 10 * 1000,
+    ROOT_RETRY_MS = 5 * 1000,
+    REQUEST_TIMEOUT_MS = 30 * 1000,
+    LOOKS_PER_JOB = 64,
+    LOOK_JOBS_MAX = 4,
+    SCAN_ENTRIES = 1024,
+    DIRTY_MAX_FOR_SCAN = 4096, // the walk waits while so many looks are open
+    STEPS_PER_JOB = 1024,
+    TRANSFERS_MAX = 4096,
+    LARGE_MAX = 4,
+    RIDE_CACHE_BYTES = 4 << 20,
+    SERVE_QUEUE_MAX = 256,
+};
+
+// A vector that outlives arenas.
+struct vvbox {
+    struct arena *arena;
+    struct vv v;
+};
+
+struct peer {
+    struct device_id device;
+    char *name;
+    struct session *in_use;
+    int64_t last_seen_wall_ms;
+    int64_t rtt_ms;
+    char *address; // of the last session
+    bool dialled;
+    struct peer *next;
+};
+
+struct conn {
+    uint64_t id;
+    struct device_id device;
+    bool dialled;
+    char *address;
+    struct lane_state lane;
+    struct session *session;
+    struct conn *next;
+};
+
+struct session {
+    struct peer *peer;
+    struct conn *lanes[2];
+    uint64_t own_number;
+    uint64_t other_number;
+    uint64_t other_boot;
+    bool dialled;
+    bool open; // both lanes said HELLO
+    int64_t ping_sent_ms; // 0: none on the way
+    uint64_t ping_token;
+    int64_t next_ping_ms;
+    struct share *shares;
+    struct session *next;
+};
+
+// What we remember of a peer and a folder for longer than a session.
+struct bond {
+    struct device_id device;
+    struct vvbox k, a;
+    uint64_t need_changes, need_bytes, blocked_total;
+    struct buf blocked; // the encoded APPLIED it came in, for its list
+    bool unsaved;
+    int64_t save_at_ms;
+    struct buf token; // of an interrupted round
+    bool not_carried; // it said nothing of this folder when asked
+    struct bond *next;
+};
+
+// Sending side of a round.
+struct serving {
+    bool active;
+    uint64_t round;
+    struct vvbox k;
+    bool catching_up;
+    uint64_t inc, counter; // scan position
+    uint64_t s0;
+    uint32_t page, acked;
+    bool ended;
+};
+
+// Receiving side.
+struct pulling {
+    bool active;
+    uint64_t round;
+    uint32_t contiguous; // pages ingested without a gap
+    bool ahead;          // page contiguous + 2 came before contiguous + 1
+    struct buf ahead_token;
+    bool done_came;
+    uint32_t done_pages;
+    struct vvbox done_k;
+    struct vvbox done_floor;
+    bool again;
+    int64_t delayed_until_ms; // a pull that NEWS asked for
+};
+
+struct waiting_push { // a PUSH whose contents are being staged
+    struct buf frame;
+    bool staged;
+    struct waiting_push *next;
+};
+
+struct want_out { // small contents asked for together
+    struct content *ids;
+    uint32_t count;
+};
+
+struct share {
+    struct folder *folder;
+    struct session *session;
+    bool offer_sent;
+    bool offer_heard;
+    bool joined;
+    bool pending; // same name, other id, both with items
+    enum offer_state offer_state; // theirs
+    struct folder_id offered_id;
+    bool offered_items;
+    struct vvbox said_k; // what it said of its K in this session
+    struct vvbox told_k;
+    struct vvbox shown;  // highest mark shown per incarnation
+    struct vvbox owners_shown;
+    uint64_t pushed;
+    struct serving serving;
+    struct pulling pulling;
+    struct waiting_push *pushes, **pushes_end;
+    struct buf applied_sent;
+    int64_t flushed_ms;
+    bool news_due, applied_due;
+    size_t wanted_bytes; // asked for and not answered
+    uint32_t serving_jobs;
+    struct msg_queue *serve_queue;
+    uint32_t serve_queued;
+    int64_t caught_from_ms; // for the log line: owed when the session began
+    uint64_t caught_changes, caught_bytes;
+    struct vvbox caught_k;
+    bool catching;
+    struct share *next;
+};
+
+struct dirty {
+    struct folder *folder;
+    char *path;
+    size_t path_size;
+    int64_t due_ms;
+    bool ready;   // in the ready list, else in the timed one
+    bool looking; // a job has it
+    bool again;   // something happened while it was looked at
+    bool again_modified;
+    bool force;
+    bool now;     // sync asked: no quiet window
+    int64_t empty_since_ms;
+    struct dirty *prev, *next;
+};
+
+struct dirty_list {
+    struct dirty *first, *last;
+    size_t count;
+};
+
+struct published { // rate of publications of one path
+    int64_t times[3];
+    int64_t hash_ms;
+};
+
+struct scan {
+    bool active;
+    bool job_out;
+    bool wanted_again;
+    bool walked; // the walk has ended, looks are still open
+    bool whole;  // not of a subtree
+    struct buf prefix;
+    struct walk *walk;
+    struct buf cursor; // last path merged
+    bool cursor_set;
+    struct arena *arena; // gone and unread paths
+    struct slice *gone;
+    size_t gone_count, gone_capacity;
+    struct slice *unread;
+    size_t unread_count, unread_capacity;
+    bool complete;
+    uint64_t seen;
+    int64_t started_ms;
+};
+
+struct tree_want { // a subtree to walk
+    struct buf prefix;
+    struct tree_want *next;
+};
+
+enum transfer_state { TRANSFER_NEW, TRANSFER_COPYING, TRANSFER_ASKED, TRANSFER_PART, TRANSFER_LIST, TRANSFER_LEAVES, TRANSFER_FINISHING, TRANSFER_STAGING, TRANSFER_NO_SOURCE };
+
+struct leaf_want {
+    struct share *asked; // NULL: not asked
+    uint8_t *bytes;      // being assembled
+    uint32_t have;       // bytes so far, chunks come in order
+    bool written;
+    bool writing;
+    int64_t asked_ms;
+};
+
+struct transfer {
+    struct folder *folder;
+    struct content content;
+    enum transfer_state state;
+    bool copy_tried;
+    bool large;
+    struct slice *paths; // items that wait for it
+    uint32_t path_count, path_capacity;
+    struct arena *arena;
+    struct share *asked;
+    int64_t asked_ms;
+    struct device_id tried[16];
+    uint32_t tried_count;
+    struct digest *leaves;
+    uint32_t leaf_count;
+    uint32_t list_have; // bytes of the list so far
+    struct leaf_want *parts;
+    uint32_t written, asked_leaves;
+    uint32_t jobs;
+    struct transfer *prev, *next; // of the folder's list
+};
+
+struct resolution_work; // resolve.c
+
+enum root_state { ROOT_CHECKING, ROOT_RECOVERING, ROOT_OK, ROOT_MISSING };
+
+struct folder {
+    struct engine *engine;
+    uint32_t number;
+    char *name;
+    char *path;
+    struct folder_row row; // name borrowed from `name`
+    struct vvbox k, gcfloor, marks;
+    bool with_all;
+    struct device_id *with;
+    uint32_t with_count;
+    bool new_root;
+    bool gone; // removed: only jobs under way keep it
+    enum root_state root;
+    const char *root_what;
+    const char *stopped; // code of a state only a person can end, e.g. "rolled-back"
+    bool health_out, health_wanted, id_known, witness_checked;
+    uint8_t root_witness[16];
+    bool root_has_witness;
+    struct folder_id previous_id; // before an accept, for "both accept each other"
+    int64_t root_retry_ms;
+    int64_t verified_wall_ms;
+    struct bond *bonds;
+    struct map *dirty; // path -> struct dirty
+    struct dirty_list ready, timed;
+    uint32_t look_jobs;
+    struct map *published;
+    struct scan scan;
+    struct tree_want *trees;
+    struct map *busy;   // path -> (void *)1, or 2: look again when free
+    struct map *staged; // content key -> (void *)1
+    struct map *transfers;
+    struct transfer *transfer_list;
+    uint32_t large_count;
+    struct map *problems; // path -> struct status_error's text
+    struct buf needs_cursor;
+    bool needs_cursor_set, needs_again, needs_done;
+    struct map *step_paths; // ready to be applied
+    uint32_t apply_jobs, resolve_jobs, recover_jobs, jobs;
+    int64_t blocked_retry_ms;
+    uint32_t blocked_rounds;
+    int64_t wait_retry_ms;
+    uint64_t lost_own;
+    bool in_txn, minted;
+    uint64_t minted_from;
+    struct folder *next;
+};
+
+struct wait;
+
+struct ride_cache_entry {
+    struct content content;
+    uint8_t *bytes;
+    struct ride_cache_entry *next;
+};
+
+struct engine {
+    struct engine_options o;
+    char *name, *program;
+    uint64_t boot;
+    int64_t now_ms, wall_ms;
+    struct arena *scratch; // reset at the start of every event
+    struct peer *peers;
+    struct conn *conns;
+    struct session *sessions;
+    struct folder *folders;
+    struct wait *waits;
+    struct engine_counters counters;
+    struct ride_cache_entry *ride_first, *ride_last;
+    size_t ride_bytes;
+    bool changed;
+};
+
+// ---- engine.c
+void vvbox_set(struct vvbox *box, struct vv v);
+void vvbox_fini(struct vvbox *box);
+void engine_changed(struct engine *engine);
+struct peer *peer_find(struct engine *engine, struct device_id device);
+struct folder *folder_by_number(struct engine *engine, uint32_t number);
+struct folder *folder_by_id(struct engine *engine, struct folder_id id);
+struct folder *folder_by_name(struct engine *engine, struct slice name);
+bool device_equal(struct device_id a, struct device_id b);
+bool folder_id_equal(struct folder_id a, struct folder_id b);
+bool folder_shared_with(const struct folder *folder, struct device_id device);
+struct slice content_key(const struct content *content, uint8_t out[40]);
+void submit(struct folder *folder, struct job *job);
+
+// ---- txn.c: transactions of one folder, and everything that changes an item
+void txn_begin(struct folder *folder);
+enum err txn_end(struct folder *folder) MUST_USE; // signs the mark, commits; on failure memory is reloaded
+void folder_reload(struct folder *folder);
+void item_save(struct folder *folder, struct item *item, bool heads_changed, bool was_live);
+bool item_refresh_need(struct folder *folder, struct item *item);
+// A new version of item from `from` (value, birth unless wall 0, parent, flags, ...): draws the dot, joins heads,
+// makes it local. False: INV-OwnChain would break.
+bool item_mint(struct folder *folder, struct item *item, const struct version *from, struct vv context,
+               const struct fingerprint *print, struct dots bundle);
+struct dot folder_draw(struct folder *folder);
+void k_raise(struct folder *folder, struct dot entry);
+
+// ---- folder.c
+void folder_check_root(struct folder *folder);
+void folder_health_done(struct folder *folder, struct job *job);
+void folder_recover_done(struct folder *folder, struct job *job);
+void folder_tick(struct folder *folder);
+int64_t folder_deadline(const struct folder *folder);
+void folder_set_root_missing(struct folder *folder, const char *what);
+bool folder_usable(const struct folder *folder); // root there, not stopped
+void folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
+void folder_destroy(struct folder *folder);
+void folder_problem(struct folder *folder, struct slice path, const char *what);
+void folder_problem_clear(struct folder *folder, struct slice path);
+
+// ---- dirty.c, local.c, scan.c: local changes
+void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
+void dirty_dispatch(struct folder *folder);
+void dirty_all_now(struct folder *folder);
+void dirty_clear(struct folder *folder);
+int64_t dirty_deadline(const struct folder *folder);
+void dirty_look_done(struct folder *folder, struct job *job);
+void dirty_free(struct folder *folder, struct slice path); // its step has ended
+bool dirty_has(const struct folder *folder, struct slice path);
+int64_t dirty_publish_delay(struct folder *folder, struct slice path);
+void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
+enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
+enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty);
+void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
+void local_gone(struct folder *folder, struct item *item);
+void scan_start(struct folder *folder);
+void scan_tree(struct folder *folder, struct slice prefix);
+void scan_continue(struct folder *folder);
+void scan_job_done(struct folder *folder, struct job *job);
+void scan_stop(struct folder *folder);
+
+// ---- session.c
+bool session_send(struct session *session, enum lane lane, struct message *message);
+void session_end(struct session *session, enum bye_code code, const char *text);
+void session_tick(struct session *session);
+struct session *peer_session(struct engine *engine, struct device_id device);
+
+// ---- share.c: offers, owners, marks, NEWS, APPLIED
+struct share *share_find(struct session *session, const struct folder *folder);
+struct share *share_get(struct session *session, struct folder *folder);
+void share_destroy(struct share *share);
+void session_offer_all(struct session *session);
+void folder_offer_all(struct folder *folder);
+void share_offer(struct share *share);
+void offer_handle(struct session *session, const struct msg_offer *offer);
+bool owners_handle(struct session *session, const struct msg_owners *owners);
+void share_due(struct folder *folder);   // K or A may have changed
+void share_flush(struct share *share, bool force);
+int64_t share_deadline(const struct share *share);
+void news_handle(struct share *share, const struct msg_news *news);
+void applied_handle(struct share *share, const struct msg_applied *applied);
+struct vv folder_applied(struct folder *folder, struct arena *arena);
+struct bond *bond_get(struct folder *folder, struct device_id device);
+void bond_save(struct folder *folder, struct bond *bond);
+void share_said_k(struct share *share, struct vv k, bool replace);
+void share_check_caught(struct share *share);
+
+// ---- marks.c
+struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv);
+struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also);
+void owners_show(struct share *share, struct vv vv); // sends OWNERS for what was not shown
+bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended
+bool counters_marked(struct share *share, struct vv vv);           // likewise
+
+// ---- round.c, push.c
+void pull_start(struct share *share);
+void pull_handle(struct share *share, const struct msg_pull *pull);
+void ack_handle(struct share *share, const struct msg_ack *ack);
+void versions_handle(struct share *share, const struct msg_versions *page);
+void done_handle(struct share *share, const struct msg_done *done);
+bool ingest_versions(struct share *share, const struct versions *versions); // inside a transaction
+void versions_collect_bundle(struct folder *folder, struct arena *arena, struct version *list, uint32_t *count, uint32_t max);
+void push_all(struct folder *folder);
+void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
+void push_staged(struct folder *folder, struct job *job);
+void ride_remember(struct engine *engine, const struct content *content, struct slice bytes);
+struct slice ride_find(struct engine *engine, const struct content *content);
+
+// ---- work.c, apply.c, resolve.c: from heads to disk
+void work_item(struct folder *folder, struct slice path);
+void work_more(struct folder *folder); // needs from the store, as long as there is room
+void work_again(struct folder *folder); // something changed: look at all needs again
+bool work_ready(struct folder *folder, struct slice path); // path has a step in hand
+void apply_add(struct folder *folder, struct slice path);
+struct job *apply_prepare(struct folder *folder); // inside a transaction; NULL: nothing to do
+void apply_flush(struct folder *folder);
+void apply_done(struct folder *folder, struct job *job);
+void resolve_item(struct folder *folder, struct item *item);
+void resolve_clash_above(struct folder *folder, struct slice path);
+bool resolve_clash_at(struct folder *folder, struct item *item); // true: a resolution is under way or must be waited for
+void resolve_done(struct folder *folder, struct job *job);
+void resolve_final(struct folder *folder, struct job_apply *apply);
+
+// ---- fetch.c, serve.c: contents
+bool content_staged(const struct folder *folder, const struct content *content);
+void content_want(struct folder *folder, const struct content *content, struct slice path);
+void fetch_step(struct folder *folder);
+void fetch_session_gone(struct session *session);
+void fetch_retry_sources(struct folder *folder);
+void fetch_job_done(struct folder *folder, struct job *job);
+void fetch_clear(struct folder *folder);
+int64_t fetch_deadline(const struct folder *folder);
+void data_handle(struct share *share, const struct msg_data *data);
+void pack_handle(struct share *share, const struct msg_pack *pack);
+void not_held_handle(struct share *share, const struct msg_not_held *not_held);
+void want_handle(struct share *share, const struct msg_want *want, struct slice frame);
+void serve_job_done(struct folder *folder, struct job *job);
+void serve_more(struct share *share);
+void serve_clear(struct share *share);
+struct item *item_with_content(struct folder *folder, struct arena *arena, const struct content *content);
+
+// ---- wait.c
+void waits_check(struct engine *engine);
+int64_t waits_deadline(const struct engine *engine);
+void waits_pong(struct session *session, uint64_t token);
+void waits_round_done(struct share *share, struct vv k);
+void waits_destroy(struct engine *engine);
+
+// What a job was made for; job->context points to one.
+enum purpose { FOR_TRANSFER = 1, FOR_PUSH, FOR_SERVE, FOR_RESOLVE, FOR_APPLY };
+struct errand {
+    enum purpose purpose;
+    struct transfer *transfer;
+    uint32_t leaf;
+    uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
+    struct waiting_push *push;
+    struct msg_want *want;
+};
+
+#endif

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: MIT
+//
+// A folder's life: which folder it is, whether its root is the root, recovery, and its timers.
+//
+//     ROOT_CHECKING -> ROOT_RECOVERING -> ROOT_OK (scan) ; any -> ROOT_MISSING -> ROOT_CHECKING
+#include <string.h>
+
+#include "agent/core/incarnation.h"
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { JOURNAL_ROWS_MAX = 256 };
+
+bool folder_usable(const struct folder *folder)
+{
+    return folder->root == ROOT_OK && folder->stopped == NULL && !folder->gone;
+}
+
+static struct folder *folder_make(struct engine *engine, const struct engine_folder *options)
+{
+    struct folder *folder = mem_zalloc(1, sizeof *folder);
+    folder->engine = engine;
+    folder->name = mem_strdup(options->name);
+    folder->path = mem_strdup(options->path);
+    folder->dirty = map_new();
+    folder->published = map_new();
+    folder->busy = map_new();
+    folder->staged = map_new();
+    folder->transfers = map_new();
+    folder->problems = map_new();
+    folder->step_paths = map_new();
+    folder->scan.arena = arena_new();
+    return folder;
+}
+
+static void map_drop_values(struct map **map)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(*map, &at, &key, &value)) mem_free(&value);
+    map_destroy(map);
+}
+
+static void bonds_destroy(struct folder *folder)
+{
+    while (folder->bonds != NULL) {
+        struct bond *bond = folder->bonds;
+        folder->bonds = bond->next;
+        vvbox_fini(&bond->k);
+        vvbox_fini(&bond->a);
+        buf_fini(&bond->blocked);
+        buf_fini(&bond->token);
+        mem_free(&bond);
+    }
+}
+
+void folder_destroy(struct folder *folder)
+{
+    dirty_clear(folder);
+    scan_stop(folder);
+    fetch_clear(folder);
+    bonds_destroy(folder);
+    map_destroy(&folder->dirty);
+    map_drop_values(&folder->published);
+    map_drop_values(&folder->problems);
+    map_destroy(&folder->busy);
+    map_destroy(&folder->staged);
+    map_destroy(&folder->transfers);
+    map_destroy(&folder->step_paths);
+    arena_destroy(&folder->scan.arena);
+    buf_fini(&folder->scan.prefix);
+    buf_fini(&folder->scan.cursor);
+    buf_fini(&folder->needs_cursor);
+    vvbox_fini(&folder->k);
+    vvbox_fini(&folder->gcfloor);
+    vvbox_fini(&folder->marks);
+    mem_free(&folder->with);
+    mem_free(&folder->name);
+    mem_free(&folder->path);
+    mem_free(&folder);
+}
+
+static void folder_share(struct folder *folder, const struct engine_folder *options)
+{
+    folder->with_all = options->with_all;
+    mem_free(&folder->with);
+    folder->with_count = options->with_count;
+    if (options->with_count == 0) return;
+    folder->with = mem_zalloc(options->with_count, sizeof *folder->with);
+    memcpy(folder->with, options->with, options->with_count * sizeof *folder->with);
+}
+
+static bool id_is_zero(struct folder_id id)
+{
+    static const struct folder_id zero;
+    return folder_id_equal(id, zero);
+}
+
+// A new incarnation: who it is goes into the owners, so that it is shown before its first dot.
+static void draw_incarnation(struct folder *folder)
+{
+    struct engine *engine = folder->engine;
+    const struct index_port *index = INDEX(folder);
+    engine->o.keys.random(folder->row.nonce, sizeof folder->row.nonce);
+    folder->row.inc = incarnation_of(engine->o.device, folder->row.id, folder->row.nonce);
+    folder->row.counter = 0;
+    struct owner owner = {.inc = folder->row.inc, .device = engine->o.device, .name = slice_text(engine->name)};
+    memcpy(owner.nonce, folder->row.nonce, sizeof owner.nonce);
+    index->owner_put(index->self, folder->number, &owner);
+    folder->lost_own = 0;
+}
+
+void folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker)
+{
+    struct engine *engine = folder->engine;
+    const struct index_port *index = INDEX(folder);
+    txn_begin(folder);
+    folder->row.id = id;
+    folder->row.first = first;
+    folder->row.scanned = false;
+    folder->row.ever_had_items = false;
+    if (folder->row.folder == 0) {
+        index->folder_put(index->self, &folder->row);
+        folder->number = folder->row.folder;
+    } else {
+        index->folder_clear(index->self, folder->number, true);
+    }
+    draw_incarnation(folder);
+    index->folder_put(index->self, &folder->row);
+    if (txn_end(folder) != ERR_OK) return;
+    folder_reload(folder);
+    folder->id_known = true;
+    engine->o.notify.folder_id(engine->o.notify.context, slice_text(folder->name), id);
+    if (!write_marker) return;
+    bonds_destroy(folder);
+    scan_stop(folder);
+    struct job *job = job_new(JOB_HEALTH, folder->number);
+    job->health.id = id;
+    job->health.write_id = true;
+    folder->health_out = true;
+    submit(folder, job);
+    folder->root = ROOT_CHECKING;
+}
+
+static enum err folder_load(struct folder *folder, const struct engine_folder *options)
+{
+    struct engine *engine = folder->engine;
+    const struct index_port *index = INDEX(folder);
+    folder->new_root = options->new_root;
+    if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
+        folder->number = folder->row.folder;
+        folder_reload(folder);
+        folder->id_known = true;
+        return ERR_OK;
+    }
+    // The id is drawn now and kept unless the root's marker has one already.
+    struct folder_id id = options->id;
+    bool drawn = id_is_zero(id);
+    if (drawn) engine->o.keys.random(id.bytes, sizeof id.bytes);
+    folder->row = (struct folder_row){.name = slice_text(folder->name)};
+    folder_start_life(folder, id, !drawn, false);
+    return folder->row.folder == 0 ? ERR_IO : ERR_OK;
+}
+
+enum err engine_folder_put(struct engine *engine, const struct engine_folder *options, uint32_t *out_folder)
+{
+    arena_reset(engine->scratch);
+    struct folder *folder = folder_by_name(engine, slice_text(options->name));
+    if (folder != NULL) {
+        folder_share(folder, options);
+        *out_folder = folder->number;
+        folder_offer_all(folder);
+        return ERR_OK;
+    }
+    folder = folder_make(engine, options);
+    folder_share(folder, options);
+    enum err err = folder_load(folder, options);
+    if (err != ERR_OK) {
+        folder_destroy(folder);
+        return err;
+    }
+    folder->lost_own = folder->row.counter;
+    folder->next = engine->folders;
+    engine->folders = folder;
+    folder->root = ROOT_CHECKING;
+    folder->health_wanted = true;
+    *out_folder = folder->number;
+    engine_changed(engine);
+    return ERR_OK;
+}
+
+void engine_folder_remove(struct engine *engine, const char *name)
+{
+    arena_reset(engine->scratch);
+    struct folder *folder = folder_by_name(engine, slice_text(name));
+    if (folder == NULL) return;
+    folder->gone = true;
+    folder_offer_all(folder);
+    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
+        for (struct share **at = &s->shares; *at != NULL;) {
+            struct share *share = *at;
+            if (share->folder != folder) {
+                at = &share->next;
+                continue;
+            }
+            *at = share->next;
+            share_destroy(share);
+        }
+    }
+    INDEX(folder)->folder_remove(INDEX(folder)->self, folder->number);
+    engine_changed(engine);
+}
+
+// ---- the root
+
+void folder_check_root(struct folder *folder)
+{
+    if (folder->health_out) {
+        folder->health_wanted = true;
+        return;
+    }
+    folder->health_wanted = false;
+    struct job *job = job_new(JOB_HEALTH, folder->number);
+    job->health.id = folder->row.id;
+    job->health.create = folder->new_root;
+    folder->health_out = true;
+    submit(folder, job);
+}
+
+void folder_set_root_missing(struct folder *folder, const char *what)
+{
+    if (folder->root != ROOT_MISSING) {
+        log_warn(LOG_SYNC, "root missing", "folder=%s what=\"%s\"", folder->name, what);
+    }
+    folder->root = ROOT_MISSING;
+    folder->root_what = what;
+    folder->root_retry_ms = folder->engine->now_ms + ROOT_RETRY_MS;
+    scan_stop(folder);
+    engine_changed(folder->engine);
+}
+
+// Index and root must be of the same time: the root's witness is the one the index wrote last, or was about to.
+static bool witness_fits(const struct folder *folder, const struct job_health *health)
+{
+    static const uint8_t zero[16];
+    if (memcmp(folder->row.witness_current, zero, sizeof zero) == 0 && memcmp(folder->row.witness_next, zero, sizeof zero) == 0) {
+        return true; // a new index: nothing was written yet
+    }
+    return health->has_witness && (memcmp(health->witness, folder->row.witness_current, sizeof zero) == 0 ||
+                                   memcmp(health->witness, folder->row.witness_next, sizeof zero) == 0);
+}
+
+static void renew_incarnation(struct folder *folder, const char *why)
+{
+    log_warn(LOG_SYNC, "new incarnation", "folder=%s why=\"%s\"", folder->name, why);
+    txn_begin(folder);
+    draw_incarnation(folder);
+    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
+    if (txn_end(folder) == ERR_OK) folder_reload(folder);
+}
+
+static void witness_write(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    txn_begin(folder);
+    folder->engine->o.keys.random(folder->row.witness_next, sizeof folder->row.witness_next);
+    index->folder_put(index->self, &folder->row);
+    if (txn_end(folder) != ERR_OK) return;
+    struct job *job = job_new(JOB_HEALTH, folder->number);
+    job->health.id = folder->row.id;
+    job->health.set_witness = true;
+    memcpy(job->health.witness_next, folder->row.witness_next, sizeof folder->row.witness_next);
+    folder->health_out = true;
+    submit(folder, job);
+}
+
+static void witness_written(struct folder *folder)
+{
+    txn_begin(folder);
+    memcpy(folder->row.witness_current, folder->row.witness_next, sizeof folder->row.witness_next);
+    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
+    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "witness not noted", "folder=%s", folder->name);
+}
+
+static struct errand *errand_none(enum purpose purpose)
+{
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = purpose;
+    return errand;
+}
+
+// Finishes or forgets what a crash interrupted; the last job cleans staging.
+static void recover_start(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct journal_row *rows = arena_alloc(arena, JOURNAL_ROWS_MAX, sizeof *rows);
+    uint32_t count = index->journal_list(index->self, arena, folder->number, JOURNAL_ROWS_MAX, rows);
+    folder->root = ROOT_RECOVERING;
+    for (uint32_t i = 0; i <= count; i++) {
+        struct job *job = job_new(JOB_RECOVER, folder->number);
+        if (i < count) {
+            struct slice record = arena_copy(job->arena, rows[i].record);
+            if (index->journal_decode(job->arena, record, &job->apply) != ERR_OK) {
+                log_error(LOG_SYNC, "journal row not readable", "folder=%s number=%llu", folder->name,
+                          (unsigned long long)rows[i].number);
+                job->apply.count = 0;
+            }
+            job->apply.journal = rows[i].number;
+        }
+        if (i == count && count > 0) {
+            job_destroy(&job); // staging is cleaned when the rows are done
+            break;
+        }
+        job->context = errand_none(FOR_APPLY);
+        folder->recover_jobs++;
+        submit(folder, job);
+    }
+}
+
+static void recovered(struct folder *folder)
+{
+    folder->root = ROOT_OK;
+    folder->new_root = false;
+    if (!folder->witness_checked) {
+        folder->witness_checked = true;
+        witness_write(folder);
+    }
+    folder_offer_all(folder);
+    scan_start(folder);
+    engine_changed(folder->engine);
+}
+
+void folder_recover_done(struct folder *folder, struct job *job)
+{
+    folder->recover_jobs--;
+    if (folder->gone) return;
+    if (job->apply.journal != 0 && job->err == ERR_OK) {
+        if (job->apply.all_or_none) {
+            resolve_done(folder, job);
+        } else {
+            apply_done(folder, job);
+        }
+    }
+    if (folder->recover_jobs > 0 || folder->root != ROOT_RECOVERING) return;
+    if (job->apply.journal != 0) {
+        struct job *clean = job_new(JOB_RECOVER, folder->number);
+        clean->context = errand_none(FOR_APPLY);
+        folder->recover_jobs++;
+        submit(folder, clean);
+        return;
+    }
+    recovered(folder);
+}
+
+// A root that was a folder before keeps its id: it joins what it was, with a new life.
+static bool take_id_of_marker(struct folder *folder, const struct job_health *health)
+{
+    if (!folder->new_root || !health->has_id || folder_id_equal(health->found, folder->row.id)) return false;
+    if (folder->row.scanned) return false;
+    folder_start_life(folder, health->found, true, false);
+    folder_check_root(folder);
+    return true;
+}
+
+void folder_health_done(struct folder *folder, struct job *job)
+{
+    struct job_health *health = &job->health;
+    folder->health_out = false;
+    if (folder->gone) return;
+    if (health->set_witness) {
+        if (job->err == ERR_OK && health->healthy) witness_written(folder);
+        if (folder->health_wanted) folder_check_root(folder);
+        return;
+    }
+    if (take_id_of_marker(folder, health)) return;
+    if (job->err != ERR_OK || !health->healthy) {
+        const char *what = health->what != NULL ? health->what : err_text(job->err);
+        folder_set_root_missing(folder, what);
+        return;
+    }
+    if (folder->row.inc == 0) renew_incarnation(folder, "adopted");
+    if (!folder->witness_checked && !witness_fits(folder, health)) {
+        renew_incarnation(folder, "index and root are of different times");
+    }
+    if (folder->root == ROOT_MISSING) log_info(LOG_SYNC, "root is back", "folder=%s", folder->name);
+    if (folder->root != ROOT_OK) recover_start(folder);
+    if (folder->health_wanted) folder_check_root(folder);
+}
+
+// ---- problems: files that cannot be read or synced, shown until they can
+
+void folder_problem(struct folder *folder, struct slice path, const char *what)
+{
+    if (map_count(folder->problems) >= 1000) return;
+    char *text = mem_strdup(what);
+    void *old = map_put(folder->problems, path, text);
+    mem_free(&old);
+    engine_changed(folder->engine);
+}
+
+void folder_problem_clear(struct folder *folder, struct slice path)
+{
+    if (map_count(folder->problems) == 0) return;
+    void *old = map_remove(folder->problems, path);
+    mem_free(&old);
+}
+
+// ---- timers
+
+static void retry_blocked(struct folder *folder)
+{
+    static const enum blocked slow[] = {BLOCKED_PERMISSION, BLOCKED_IO, BLOCKED_BUSY, BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct slice *paths = arena_alloc(arena, 256, sizeof *paths);
+    uint32_t reasons = folder->blocked_rounds++ % 6 == 0 ? 1 + sizeof slow / sizeof slow[0] : 1;
+    txn_begin(folder);
+    for (uint32_t r = 0; r < reasons; r++) {
+        enum blocked reason = r == 0 ? BLOCKED_NO_SPACE : slow[r - 1];
+        uint32_t count = index->blocked(index->self, arena, folder->number, reason, 256, paths);
+        for (uint32_t i = 0; i < count; i++) {
+            struct item item;
+            index->item_get(index->self, arena, folder->number, paths[i], &item);
+            item.blocked = BLOCKED_NONE;
+            index->item_put(index->self, folder->number, &item, false);
+        }
+    }
+    if (txn_end(folder) == ERR_OK) work_again(folder);
+}
+
+void folder_tick(struct folder *folder)
+{
+    int64_t now = folder->engine->now_ms;
+    if (folder->health_wanted && !folder->health_out) folder_check_root(folder);
+    if (folder->root == ROOT_MISSING && now >= folder->root_retry_ms && !folder->health_out) {
+        folder->root_retry_ms = now + ROOT_RETRY_MS;
+        folder_check_root(folder);
+    }
+    for (struct bond *b = folder->bonds; b != NULL; b = b->next) {
+        if (b->unsaved && now >= b->save_at_ms) bond_save(folder, b);
+    }
+    if (!folder_usable(folder)) return;
+    if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
+        folder->blocked_retry_ms = now + BLOCKED_RETRY_MS;
+        retry_blocked(folder);
+    }
+    if (folder->wait_retry_ms != 0 && now >= folder->wait_retry_ms) {
+        folder->wait_retry_ms = 0;
+        work_again(folder);
+    }
+    dirty_dispatch(folder);
+    fetch_step(folder);
+    work_more(folder);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t folder_deadline(const struct folder *folder)
+{
+    if (folder->health_wanted && !folder->health_out) return 0;
+    int64_t at = INT64_MAX;
+    for (const struct bond *b = folder->bonds; b != NULL; b = b->next) {
+        if (b->unsaved) at = earlier(at, b->save_at_ms);
+    }
+    if (folder->root == ROOT_MISSING) at = earlier(at, folder->root_retry_ms);
+    if (!folder_usable(folder)) return at;
+    if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
+    if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);
+    at = earlier(at, dirty_deadline(folder));
+    return earlier(at, fetch_deadline(folder));
+}
+
+bool engine_folder_scanned(struct engine *engine, uint32_t number)
+{
+    const struct folder *folder = folder_by_number(engine, number);
+    return folder != NULL && folder->row.scanned && !folder->scan.active;
+}

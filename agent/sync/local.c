@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+//
+// The local change rule: what a look at the disk means for the index. A local edit descends from what
+// was on this disk, never from what is merely known.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { BELOW_PAGE = 256 };
+
+static bool local_live(const struct item *item)
+{
+    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
+}
+
+static struct vv context_of(const struct item *item)
+{
+    return item->local.state != LOCAL_NONE ? item->local.version.vv : (struct vv){0};
+}
+
+static struct version version_from_disk(const struct folder *folder, const struct item *item, const struct value *value,
+                                        const struct fingerprint *print)
+{
+    struct version v = {.value = *value, .mtime_ns = print->mtime_ns};
+    int64_t mtime_ms = print->mtime_ns / 1000000;
+    int64_t wall = mtime_ms > folder->verified_wall_ms ? mtime_ms : folder->verified_wall_ms;
+    v.birth.wall_ms = wall < folder->engine->wall_ms ? wall : folder->engine->wall_ms;
+    if (local_live(item)) {
+        v.has_parent = item->local.version.value.kind != KIND_DIR;
+        v.parent = item->local.version.value.content;
+        v.parent_mode = item->local.version.value.mode;
+    }
+    if (folder->row.first && !folder->row.scanned) v.flags |= VERSION_FIRST;
+    if (path_is_conflict_item(item->path)) v.origin = item->local.version.origin;
+    return v;
+}
+
+void local_gone(struct folder *folder, struct item *item)
+{
+    if (!local_live(item)) return;
+    bool secret = false;
+    bool is_dir = item->local.version.value.kind == KIND_DIR;
+    const struct disk_port *disk = &folder->engine->o.disk;
+    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret) return;
+    if (item->local.state == LOCAL_OBSOLETE) {
+        item->local.state = LOCAL_NONE;
+        item_save(folder, item, false, heads_live(item));
+        return;
+    }
+    struct value tomb = {.kind = KIND_TOMB};
+    struct fingerprint absent = {0};
+    struct version v = version_from_disk(folder, item, &tomb, &absent);
+    v.birth.wall_ms = folder->engine->wall_ms;
+    v.flags = 0;
+    (void)item_mint(folder, item, &v, context_of(item), &absent, (struct dots){0});
+}
+
+// A path that is no directory any more proves that all that was below it is gone; children first.
+static void gone_below(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct item **found = NULL;
+    size_t count = 0, capacity = 0;
+    struct slice after = path;
+    for (;;) {
+        struct item *page = arena_alloc(arena, BELOW_PAGE, sizeof *page);
+        uint32_t got = index->items_after(index->self, arena, folder->number, path, after, false, BELOW_PAGE, page);
+        for (uint32_t i = 0; i < got; i++) {
+            if (count == capacity) {
+                capacity = capacity == 0 ? 64 : 2 * capacity;
+                found = mem_realloc(found, capacity * sizeof(struct item *));
+            }
+            found[count++] = &page[i];
+        }
+        if (got < BELOW_PAGE) break;
+        after = page[got - 1].path;
+    }
+    while (count-- > 0) local_gone(folder, found[count]);
+    mem_free(&found);
+}
+
+// The end of a file above: its path is a directory now, or there would be nothing below it.
+static void gone_above(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        struct item item;
+        index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
+        if (item.local.state == LOCAL_NONE) continue;
+        if (local_live(&item) && item.local.version.value.kind != KIND_DIR) local_gone(folder, &item);
+        return;
+    }
+}
+
+// A lost index finds what everyone has: no dot is drawn for it.
+static bool is_the_head(const struct item *item, const struct value *value)
+{
+    return item->head_count == 1 && value_equal(&item->heads[0].value, value) &&
+           vv_le(context_of(item), item->heads[0].vv);
+}
+
+static void become_head(struct folder *folder, struct item *item, const struct fingerprint *print)
+{
+    item->local.state = LOCAL_OK;
+    item->local.version = item->heads[0];
+    item->local.print = *print;
+    item_save(folder, item, false, heads_live(item));
+}
+
+static bool is_implied(struct folder *folder, const struct item *item)
+{
+    if (item->head_count > 1 || (item->head_count == 1 && version_live(&item->heads[0]))) return false;
+    return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
+}
+
+void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print)
+{
+    struct value value = {.kind = KIND_DIR, .mode = print->mode & 0777};
+    if (local_live(item) && value_equal(&item->local.version.value, &value)) {
+        bool stale = item->local.state == LOCAL_DIRTY || item->local.print.ino != print->ino ||
+                     item->local.print.device != print->device;
+        if (!stale) return;
+        item->local.print = *print;
+        if (item->local.state == LOCAL_DIRTY) item->local.state = LOCAL_OK;
+        item_save(folder, item, false, heads_live(item));
+        return;
+    }
+    if (is_the_head(item, &value)) {
+        become_head(folder, item, print);
+        return;
+    }
+    if (is_implied(folder, item)) return;
+    gone_above(folder, item->path);
+    struct version v = version_from_disk(folder, item, &value, print);
+    (void)item_mint(folder, item, &v, context_of(item), print, (struct dots){0});
+}
+
+static void remember_content(struct folder *folder, const struct look *look)
+{
+    const struct index_port *index = INDEX(folder);
+    if (look->value.kind != KIND_FILE) return;
+    struct content content = {.id = look->value.content, .size = look->value.size};
+    if (look->leaf_count > 0) {
+        index->leaves_put(index->self, folder->number, &content, look->leaves, look->leaf_count);
+    }
+    if (look->bytes.size > 0) ride_remember(folder->engine, &content, look->bytes);
+}
+
+static void same_value(struct folder *folder, struct item *item, const struct look *look)
+{
+    item->local.print = look->print;
+    item->local.racy = look->racy;
+    if (item->local.state == LOCAL_DIRTY) item->local.state = LOCAL_OK;
+    item_save(folder, item, false, heads_live(item));
+}
+
+// An editor that truncates and writes again must not be caught in between.
+static bool wait_for_content(struct folder *folder, const struct item *item, const struct look *look, struct dirty *dirty)
+{
+    bool emptied = look->value.kind == KIND_FILE && look->value.size == 0 && local_live(item) &&
+                   item->local.version.value.kind == KIND_FILE && item->local.version.value.size > 0;
+    if (!emptied || dirty->now) return false;
+    int64_t now = folder->engine->now_ms;
+    if (dirty->empty_since_ms == 0) dirty->empty_since_ms = now;
+    if (now - dirty->empty_since_ms >= EMPTY_WAIT_MS) return false;
+    dirty->due_ms = dirty->empty_since_ms + EMPTY_WAIT_MS;
+    return true;
+}
+
+static enum look_verdict look_value(struct folder *folder, struct item *item, const struct look *look, struct dirty *dirty)
+{
+    if (look->value.kind == KIND_DIR) {
+        local_directory(folder, item, &look->print);
+        return LOOK_SETTLED;
+    }
+    if (item->local.state != LOCAL_NONE && value_equal(&item->local.version.value, &look->value)) {
+        same_value(folder, item, look);
+        return LOOK_SETTLED;
+    }
+    if (wait_for_content(folder, item, look, dirty)) return LOOK_AGAIN_LATER;
+    if (is_the_head(item, &look->value)) {
+        remember_content(folder, look);
+        item->local.racy = look->racy;
+        item->local.disk_name = look->disk_name;
+        become_head(folder, item, &look->print);
+        return LOOK_SETTLED;
+    }
+    if (local_live(item) && item->local.version.value.kind == KIND_DIR) gone_below(folder, item->path);
+    gone_above(folder, item->path);
+    remember_content(folder, look);
+    struct version v = version_from_disk(folder, item, &look->value, &look->print);
+    item->local.racy = look->racy;
+    item->local.disk_name = look->disk_name;
+    (void)item_mint(folder, item, &v, context_of(item), &look->print, (struct dots){0});
+    dirty_note_published(folder, item->path, look->hash_ms);
+    return LOOK_SETTLED;
+}
+
+static enum look_verdict look_gone(struct folder *folder, struct item *item)
+{
+    const struct index_port *index = INDEX(folder);
+    if (!local_live(item)) return LOOK_SETTLED;
+    if (item->local.version.value.kind == KIND_DIR && index->local_below(index->self, folder->number, item->path)) {
+        scan_tree(folder, item->path);
+        return LOOK_SETTLED;
+    }
+    local_gone(folder, item);
+    return LOOK_SETTLED;
+}
+
+static bool left_out(struct folder *folder, const struct item *item, bool is_dir)
+{
+    const struct disk_port *disk = &folder->engine->o.disk;
+    bool secret = false;
+    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) == NULL) return false;
+    // What is synced already is never held for looking like a secret.
+    return !(secret && item->head_count > 0);
+}
+
+enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    if (map_get(folder->busy, look->path) != NULL) {
+        dirty->due_ms = folder->engine->now_ms + 20;
+        return LOOK_AGAIN_LATER;
+    }
+    index->item_get(index->self, folder->engine->scratch, folder->number, look->path, &item);
+    switch (look->result) {
+    case LOOK_SAME:
+        folder_problem_clear(folder, look->path);
+        if (look->print.present && look->print.kind == KIND_DIR) local_directory(folder, &item, &look->print);
+        return LOOK_SETTLED;
+    case LOOK_VALUE:
+        folder_problem_clear(folder, look->path);
+        if (left_out(folder, &item, look->value.kind == KIND_DIR)) return LOOK_SETTLED;
+        return look_value(folder, &item, look, dirty);
+    case LOOK_GONE:
+        folder_problem_clear(folder, look->path);
+        return look_gone(folder, &item);
+    case LOOK_MOVING:
+        dirty->due_ms = folder->engine->now_ms + 1000;
+        return LOOK_AGAIN_LATER;
+    case LOOK_PROBLEM:
+        folder_problem(folder, look->path, look->what != NULL ? look->what : err_text(look->err));
+        return LOOK_SETTLED;
+    }
+    return LOOK_SETTLED;
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+//
+// Walking a tree beside the index, both in tree order, in bounded batches. What differs is looked at;
+// what is absent is a deletion only when the walk has ended and every directory could be read.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { MERGE_PAGE = 256 };
+
+static void scan_begin(struct folder *folder, struct slice prefix)
+{
+    struct scan *scan = &folder->scan;
+    arena_reset(scan->arena);
+    scan->active = true;
+    scan->walked = false;
+    scan->whole = prefix.size == 0;
+    scan->walk = NULL;
+    scan->cursor_set = false;
+    scan->gone_count = scan->unread_count = 0;
+    scan->gone_capacity = scan->unread_capacity = 0;
+    scan->gone = scan->unread = NULL;
+    scan->complete = true;
+    scan->seen = 0;
+    scan->started_ms = folder->engine->wall_ms;
+    buf_clear(&scan->prefix);
+    buf_append(&scan->prefix, prefix.data, prefix.size);
+    buf_clear(&scan->cursor);
+    engine_changed(folder->engine);
+    scan_continue(folder);
+}
+
+void scan_start(struct folder *folder)
+{
+    if (!folder_usable(folder)) return;
+    if (folder->scan.active) {
+        folder->scan.wanted_again = true;
+        return;
+    }
+    scan_begin(folder, slice_of(NULL, 0));
+}
+
+void scan_tree(struct folder *folder, struct slice prefix)
+{
+    if (!folder_usable(folder)) return;
+    if (!folder->scan.active) {
+        scan_begin(folder, prefix);
+        return;
+    }
+    for (const struct tree_want *t = folder->trees; t != NULL; t = t->next) {
+        if (slice_equal(buf_slice(&t->prefix), prefix) || path_below(prefix, buf_slice(&t->prefix))) return;
+    }
+    struct tree_want *tree = mem_zalloc(1, sizeof *tree);
+    buf_append(&tree->prefix, prefix.data, prefix.size);
+    struct tree_want **end = &folder->trees;
+    while (*end != NULL) end = &(*end)->next;
+    *end = tree;
+}
+
+static void trees_drop(struct folder *folder)
+{
+    while (folder->trees != NULL) {
+        struct tree_want *tree = folder->trees;
+        folder->trees = tree->next;
+        buf_fini(&tree->prefix);
+        mem_free(&tree);
+    }
+}
+
+void scan_stop(struct folder *folder)
+{
+    struct scan *scan = &folder->scan;
+    trees_drop(folder);
+    scan->wanted_again = false;
+    if (!scan->job_out) scan->active = false;
+    scan->complete = false;
+    scan->walked = true; // a job under way is the last one
+}
+
+static void list_add(struct arena *arena, struct slice **list, size_t *count, size_t *capacity, struct slice path)
+{
+    if (*count == *capacity) {
+        size_t grown = *capacity == 0 ? 64 : 2 * *capacity;
+        struct slice *fresh = arena_alloc(arena, grown, sizeof *fresh);
+        if (*count > 0) memcpy(fresh, *list, *count * sizeof *fresh);
+        *list = fresh;
+        *capacity = grown;
+    }
+    (*list)[(*count)++] = arena_copy(arena, path);
+}
+
+static bool print_equal(const struct fingerprint *a, const struct fingerprint *b)
+{
+    return a->kind == b->kind && a->mode == b->mode && a->device == b->device && a->ino == b->ino && a->size == b->size &&
+           a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+static void merge_absent(struct folder *folder, const struct item *item)
+{
+    struct scan *scan = &folder->scan;
+    if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) return;
+    if (map_get(folder->busy, item->path) != NULL) {
+        dirty_mark(folder, item->path, 0, false);
+        return;
+    }
+    list_add(scan->arena, &scan->gone, &scan->gone_count, &scan->gone_capacity, item->path);
+}
+
+static void merge_present(struct folder *folder, struct item *item, const struct scan_entry *entry)
+{
+    if (map_get(folder->busy, entry->path) != NULL) {
+        dirty_mark(folder, entry->path, 0, false);
+        return;
+    }
+    if (entry->print.kind == KIND_DIR) {
+        local_directory(folder, item, &entry->print);
+        return;
+    }
+    bool same = item->local.state == LOCAL_OK && version_live(&item->local.version) && !item->local.racy &&
+                print_equal(&item->local.print, &entry->print);
+    if (!same && !dirty_has(folder, entry->path)) dirty_mark(folder, entry->path, 0, false);
+}
+
+struct merge {
+    struct folder *folder;
+    struct item *page;
+    uint32_t count, at;
+    bool ended;
+};
+
+static struct item *merge_peek(struct merge *m)
+{
+    const struct index_port *index = INDEX(m->folder);
+    struct scan *scan = &m->folder->scan;
+    if (m->at < m->count) return &m->page[m->at];
+    if (m->ended) return NULL;
+    struct arena *arena = m->folder->engine->scratch;
+    m->page = arena_alloc(arena, MERGE_PAGE, sizeof *m->page);
+    m->count = index->items_after(index->self, arena, m->folder->number, buf_slice(&scan->prefix), buf_slice(&scan->cursor),
+                                  !scan->cursor_set, MERGE_PAGE, m->page);
+    m->at = 0;
+    m->ended = m->count < MERGE_PAGE;
+    return m->count > 0 ? &m->page[0] : NULL;
+}
+
+static void cursor_set(struct scan *scan, struct slice path)
+{
+    buf_clear(&scan->cursor);
+    buf_append(&scan->cursor, path.data, path.size);
+    scan->cursor_set = true;
+}
+
+static void merge_batch(struct folder *folder, const struct job_scan *batch)
+{
+    struct merge m = {.folder = folder};
+    struct scan *scan = &folder->scan;
+    for (uint32_t i = 0; i < batch->entry_count; i++) {
+        const struct scan_entry *entry = &batch->entries[i];
+        struct item *item = merge_peek(&m);
+        while (item != NULL && path_compare(item->path, entry->path) < 0) {
+            merge_absent(folder, item);
+            cursor_set(scan, item->path);
+            m.at++;
+            item = merge_peek(&m);
+        }
+        if (item != NULL && slice_equal(item->path, entry->path)) {
+            cursor_set(scan, entry->path);
+            m.at++;
+            merge_present(folder, item, entry);
+        } else {
+            struct item none;
+            INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, entry->path, &none);
+            merge_present(folder, &none, entry);
+            cursor_set(scan, entry->path);
+        }
+    }
+    if (!batch->done) return;
+    for (struct item *item = merge_peek(&m); item != NULL; item = merge_peek(&m)) {
+        merge_absent(folder, item);
+        cursor_set(scan, item->path);
+        m.at++;
+    }
+}
+
+static bool is_unread(const struct scan *scan, struct slice path)
+{
+    for (size_t i = 0; i < scan->unread_count; i++) {
+        if (slice_equal(path, scan->unread[i]) || path_below(path, scan->unread[i])) return true;
+    }
+    return false;
+}
+
+// Each is looked at once more, for it may have been renamed to where the walk had been already.
+static void scan_report_gone(struct folder *folder)
+{
+    struct scan *scan = &folder->scan;
+    txn_begin(folder);
+    for (size_t i = scan->gone_count; i-- > 0;) {
+        if (is_unread(scan, scan->gone[i])) continue;
+        struct item item;
+        INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, scan->gone[i], &item);
+        if (item.local.state == LOCAL_NONE || !version_live(&item.local.version)) continue;
+        if (dirty_has(folder, scan->gone[i])) continue;
+        if (item.local.version.value.kind == KIND_DIR) {
+            local_gone(folder, &item);
+        } else {
+            dirty_mark(folder, scan->gone[i], 0, false);
+        }
+    }
+    if (txn_end(folder) != ERR_OK) scan->wanted_again = true;
+}
+
+static void scan_finish(struct folder *folder)
+{
+    struct scan *scan = &folder->scan;
+    scan->active = false;
+    if (scan->whole && scan->complete) folder->verified_wall_ms = scan->started_ms;
+    if (scan->whole && !folder->row.scanned) {
+        folder->row.scanned = true;
+        txn_begin(folder);
+        INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
+        if (txn_end(folder) != ERR_OK) folder->row.scanned = false;
+        log_info(LOG_SYNC, "first scan done", "folder=%s items=%llu", folder->name, (unsigned long long)folder->row.items);
+        folder_offer_all(folder);
+    }
+    engine_changed(folder->engine);
+    share_due(folder);
+    work_again(folder);
+    if (scan->wanted_again) {
+        scan->wanted_again = false;
+        scan_start(folder);
+    } else if (folder->trees != NULL) {
+        struct tree_want *tree = folder->trees;
+        folder->trees = tree->next;
+        scan_begin(folder, buf_slice(&tree->prefix));
+        buf_fini(&tree->prefix);
+        mem_free(&tree);
+    }
+}
+
+void scan_continue(struct folder *folder)
+{
+    struct scan *scan = &folder->scan;
+    if (!scan->active || scan->job_out) return;
+    size_t open = folder->ready.count + (size_t)folder->look_jobs * LOOKS_PER_JOB;
+    if (scan->walked) {
+        if (folder->ready.count == 0 && folder->look_jobs == 0) scan_finish(folder);
+        return;
+    }
+    if (open > DIRTY_MAX_FOR_SCAN) return;
+    struct job *job = job_new(JOB_SCAN, folder->number);
+    job->scan.prefix = arena_copy(job->arena, buf_slice(&scan->prefix));
+    job->scan.walk = scan->walk;
+    job->scan.entries_max = SCAN_ENTRIES;
+    scan->job_out = true;
+    submit(folder, job);
+}
+
+static void scan_note(struct folder *folder, const struct job_scan *batch)
+{
+    struct scan *scan = &folder->scan;
+    scan->seen += batch->entry_count;
+    for (uint32_t i = 0; i < batch->problem_count; i++) {
+        folder_problem(folder, batch->problems[i].path, batch->problems[i].what);
+    }
+    for (uint32_t i = 0; i < batch->unread_count; i++) {
+        list_add(scan->arena, &scan->unread, &scan->unread_count, &scan->unread_capacity, batch->unread[i]);
+    }
+    if (!batch->complete && batch->done) scan->complete = false;
+}
+
+void scan_job_done(struct folder *folder, struct job *job)
+{
+    struct scan *scan = &folder->scan;
+    const struct job_scan *batch = &job->scan;
+    scan->job_out = false;
+    scan->walk = batch->walk;
+    if (folder->gone || job->err != ERR_OK || !folder_usable(folder)) {
+        scan->active = false;
+        if (!folder->gone && job->err != ERR_OK && job->err != ERR_UNREACHABLE) {
+            folder_set_root_missing(folder, err_text(job->err));
+        }
+        return;
+    }
+    scan_note(folder, batch);
+    txn_begin(folder);
+    merge_batch(folder, batch);
+    if (txn_end(folder) != ERR_OK) {
+        scan->active = false;
+        scan->walk = NULL;
+        folder_set_root_missing(folder, "the index cannot be written");
+        return;
+    }
+    if (batch->done) {
+        scan->walked = true;
+        scan_report_gone(folder);
+    }
+    push_all(folder);
+    dirty_dispatch(folder);
+    scan_continue(folder);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+//
+// One transaction of one folder: versions, heads, own counter and knowledge move together or not at
+// all. All changes of items go through item_save, so that need is always what the facts say.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+void txn_begin(struct folder *folder)
+{
+    CHECK(!folder->in_txn);
+    folder->in_txn = true;
+    folder->minted = false;
+    INDEX(folder)->begin(INDEX(folder)->self);
+}
+
+void folder_reload(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct engine *engine = folder->engine;
+    if (!index->folder_reload(index->self, engine->scratch, folder->number, &folder->row)) return;
+    folder->row.name = slice_text(folder->name);
+    vvbox_set(&folder->k, index->k(index->self, engine->scratch, folder->number));
+    vvbox_set(&folder->gcfloor, index->gcfloor(index->self, engine->scratch, folder->number));
+    vvbox_fini(&folder->marks);
+}
+
+static void publish_mark(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    const struct key_port *keys = &folder->engine->o.keys;
+    struct mark mark = {.inc = folder->row.inc, .counter = folder->row.counter};
+    mark.signature = keys->sign(keys->self, folder->row.id, mark.inc, mark.counter);
+    index->mark_put(index->self, folder->number, &mark);
+    k_raise(folder, (struct dot){.inc = mark.inc, .counter = mark.counter});
+    folder->row.ever_had_items = true;
+    index->folder_put(index->self, &folder->row);
+}
+
+enum err txn_end(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    CHECK(folder->in_txn);
+    bool minted = folder->minted;
+    if (minted) publish_mark(folder);
+    enum err err = index->commit(index->self);
+    folder->in_txn = false;
+    folder->minted = false;
+    folder->engine->counters.commits++;
+    if (err != ERR_OK) {
+        log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name, err_text(err));
+        folder_reload(folder);
+        return err;
+    }
+    // Counts kept by the store (items, bytes, needs) are part of the row.
+    struct folder_row fresh;
+    if (index->folder_reload(index->self, folder->engine->scratch, folder->number, &fresh)) {
+        folder->row = fresh;
+        folder->row.name = slice_text(folder->name);
+    }
+    engine_changed(folder->engine);
+    return ERR_OK;
+}
+
+void k_raise(struct folder *folder, struct dot entry)
+{
+    const struct index_port *index = INDEX(folder);
+    if (vv_covers(folder->k.v, entry)) return;
+    index->k_set(index->self, folder->number, entry);
+    struct vv raised = vv_with(folder->engine->scratch, folder->k.v, entry);
+    vvbox_set(&folder->k, raised);
+}
+
+static bool live_below(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    return index->live_below(index->self, folder->number, path);
+}
+
+static bool compute_need(struct folder *folder, const struct item *item)
+{
+    bool tomb = item->head_count == 1 && !version_live(&item->heads[0]);
+    bool undecided = tomb && (item->local.state == LOCAL_NONE || item->local.version.value.kind == KIND_DIR);
+    return item_need(item, undecided && live_below(folder, item->path));
+}
+
+// Recomputes need and stores it when it is not what is stored. Returns need.
+bool item_refresh_need(struct folder *folder, struct item *item)
+{
+    const struct index_port *index = INDEX(folder);
+    bool need = compute_need(folder, item);
+    if (need == item->need) return need;
+    item->need = need;
+    if (!need) item->blocked = BLOCKED_NONE;
+    index->item_put(index->self, folder->number, item, false);
+    return need;
+}
+
+// The last child has died: directories that lived on by implication go with it.
+static void ancestors_refresh(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        struct item item;
+        index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
+        if (item.head_count == 0) continue;
+        if (heads_live(&item)) return;
+        if (item_refresh_need(folder, &item)) work_again(folder);
+    }
+}
+
+void item_save(struct folder *folder, struct item *item, bool heads_changed, bool was_live)
+{
+    const struct index_port *index = INDEX(folder);
+    CHECK(folder->in_txn);
+    item->need = compute_need(folder, item);
+    if (!item->need || heads_changed) item->blocked = BLOCKED_NONE;
+    index->item_put(index->self, folder->number, item, heads_changed);
+    if (was_live && !heads_live(item)) ancestors_refresh(folder, item->path);
+}
+
+struct dot folder_draw(struct folder *folder)
+{
+    CHECK(folder->in_txn && folder->row.counter < PROTO_COUNTER_MAX);
+    folder->row.counter++;
+    folder->minted = true;
+    return (struct dot){.inc = folder->row.inc, .counter = folder->row.counter};
+}
+
+// Vectors are exact only if what is on disk covers all that was minted here for this path.
+static bool own_chain(const struct folder *folder, const struct item *item)
+{
+    if (item->own_last == 0) return true;
+    return item->local.state != LOCAL_NONE && vv_get(item->local.version.vv, folder->row.inc) >= item->own_last;
+}
+
+static const struct version *head_with(const struct item *item, struct dot dot)
+{
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        if (dots_contain(item->heads[i].dots, dot)) return &item->heads[i];
+    }
+    return NULL;
+}
+
+bool item_mint(struct folder *folder, struct item *item, const struct version *from, struct vv context,
+               const struct fingerprint *print, struct dots bundle)
+{
+    struct engine *engine = folder->engine;
+    if (!own_chain(folder, item)) {
+        char escaped[LOG_ESCAPED_MAX];
+        log_error(LOG_SYNC, "own chain broken", "folder=%s path=\"%s\"", folder->name, log_escape(item->path, escaped));
+        return false;
+    }
+    bool was_live = heads_live(item);
+    struct dot dot = folder_draw(folder);
+    struct version version = *from;
+    version.path = item->path;
+    version.dots.entries = arena_alloc(engine->scratch, 1, sizeof dot);
+    version.dots.entries[0] = dot;
+    version.dots.count = 1;
+    version.vv = vv_with(engine->scratch, context, dot);
+    version.bundle = bundle;
+    if (version.birth.counter == 0) {
+        version.birth.inc = dot.inc;
+        version.birth.counter = dot.counter;
+    }
+    (void)heads_ingest(engine->scratch, item, &version, 0);
+    const struct version *head = head_with(item, dot);
+    CHECK(head != NULL);
+    item->own_last = dot.counter;
+    item->local.state = LOCAL_OK;
+    item->local.version = *head;
+    if (print != NULL) item->local.print = *print;
+    item_save(folder, item, true, was_live);
+    engine->counters.minted++;
+    return true;
+}
