@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/net/net_priv — what the files of this room share.
+//
+//     peer (dial.c)      one device that is dialled: addresses, back-off, a pair of lanes
+//     conn (conn.c)      one pipe: a DEALER of a pair (dealer.c), or one routing id (accept.c)
+//     source             something net_poll found readable; net_next serves them in turn
+//
+// An accepted conn outlives its NET_DOWN as a muted one until the monitor has seen its descriptor
+// close, because ZeroMQ may still hand out messages of its routing id. Then the routing id is put
+// into a small ring ("graves") for the last stragglers. Routing ids are never used twice.
+#ifndef AGENT_NET_NET_PRIV_H
+#define AGENT_NET_NET_PRIV_H
+
+#include <sys/socket.h>
+
+#include <zmq.h>
+
+#include "agent/base/map.h"
+#include "agent/net/net.h"
+#include "crypto/identity.h"
+
+enum {
+    NET_ADDRESS_BYTES = 320, // "tcp://", a DNS name, a port, NUL
+    NET_CONTROL_BUDGET = 8 << 20,
+    NET_BULK_BUDGET = 4 << 20,
+    NET_QUEUED_OVERHEAD = 128, // counted per queued message, so that empty ones are bounded too
+    NET_DEVICE_CONNS_MAX = 6,
+    NET_DEVICES_MAX = 64,
+    NET_CANDIDATES_MAX = 4, // addresses used of one DNS name
+    NET_ROUTING_ID_BYTES = 5,
+    NET_GRAVES = 64,
+    NET_CONNECT_MS = 3000,
+    NET_HANDSHAKE_MS = 3000,
+    // The router carries both lanes. Its kernel of trouble is a slow peer with large messages:
+    // 128 x 128 KiB is 16 MiB, 128 small ones keep the I/O thread busy until the next retry.
+    NET_ROUTER_HWM = 128,
+    NET_CONTROL_HWM = 1000,
+    NET_BULK_HWM = 32,
+};
+
+// ---- queue.c: messages of one conn that ZeroMQ did not take yet
+
+struct queued {
+    struct queued *next;
+    size_t size; // sending empties the message
+    zmq_msg_t message;
+};
+
+struct queue {
+    struct queued *first;
+    struct queued *last;
+    size_t bytes;
+    size_t count;
+    bool was_high; // over half the budget since the last NET_DRAINED
+};
+
+void queue_fini(struct queue *queue);
+void queue_put(struct queue *queue, zmq_msg_t *message); // takes the message
+void queue_pop(struct queue *queue);                     // the first was sent
+bool queue_fits(const struct queue *queue, size_t size, size_t budget);
+
+// ---- sources, in net.c
+
+enum source_kind { SOURCE_ROUTER, SOURCE_ROUTER_MONITOR, SOURCE_DEALER, SOURCE_RESOLVER };
+
+struct source {
+    struct source *next;
+    enum source_kind kind;
+    struct conn *conn; // SOURCE_DEALER
+    bool is_queued;
+};
+
+void source_ready(struct net *net, struct source *source);
+void source_forget(struct net *net, struct source *source);
+
+// ---- conns
+
+enum conn_state { CONN_OPENING, CONN_UP, CONN_MUTED };
+
+struct conn {
+    conn_id id;
+    enum conn_state state;
+    bool dialled;
+    bool is_gone; // accepted: the monitor saw its descriptor close
+    enum lane lane;
+    struct device_id device;
+    uint8_t key[CURVE_KEY_BYTES];
+    char address[NET_ADDRESS_BYTES];
+    struct queue queue;
+    // dialled
+    struct peer *peer;
+    char endpoint[NET_ADDRESS_BYTES]; // numeric
+    void *socket;
+    void *monitor;
+    struct source source;
+    // accepted
+    uint8_t routing_id[NET_ROUTING_ID_BYTES];
+    int fd;                         // -1: unknown
+    struct sockaddr_storage remote; // at the first message; guards fd against reuse
+    socklen_t remote_size;
+    int64_t last_ms; // its last message; the start while it opens
+};
+
+struct grave {
+    uint8_t routing_id[NET_ROUTING_ID_BYTES];
+};
+
+struct event_node {
+    struct event_node *next;
+    struct net_event event;
+    zmq_msg_t message; // of a NET_MESSAGE
+    char address[NET_ADDRESS_BYTES];
+};
+
+struct net {
+    void *context;
+    const struct identity *identity;
+    bool (*trusted)(void *context, const uint8_t curve_key[32], struct device_id *out_device);
+    void *trusted_context;
+    struct zap *zap;
+    struct resolver *resolver; // NULL until a name has to be looked up
+    char **endpoints;
+    uint32_t endpoint_count;
+
+    void *router; // NULL: dial only
+    void *router_monitor;
+    struct source router_source;
+    struct source router_monitor_source;
+    struct source resolver_source;
+    uint8_t *open_fds; // 1 at [fd]: accepted and not seen closed
+    size_t open_fds_size;
+    struct grave graves[NET_GRAVES];
+    uint32_t grave_count;
+    uint32_t ending_count; // accepted conns with is_gone
+    int64_t ending_ms;     // when the first of them did so
+    uint32_t blocked_count; // accepted conns with a queue
+    int retry_ms;           // pause until their next try
+    bool retry_due;
+
+    struct map *conns;      // conn_id -> struct conn
+    struct map *by_routing; // routing id -> struct conn
+    struct map *peers;      // device id -> struct peer
+    conn_id last_id;
+    uint64_t monitor_count;
+    int64_t now_ms;
+
+    struct source *ready_first;
+    struct source *ready_last;
+    struct event_node *event_first;
+    struct event_node *event_last;
+    struct event_node *event_current; // handed out by the last net_next
+    zmq_pollitem_t *items;
+    struct source **item_sources;
+    uint32_t item_capacity;
+};
+
+struct slice conn_key(const conn_id *id);
+struct conn *conn_new(struct net *net, bool dialled);
+struct conn *conn_find(const struct net *net, conn_id id);
+void conn_free(struct net *net, struct conn *conn); // forgets it without an event
+enum err conn_send(struct net *net, struct conn *conn, struct slice bytes) MUST_USE;
+// Hands queued messages to ZeroMQ. False: the conn is gone; NET_DOWN is on its way.
+bool conn_flush(struct net *net, struct conn *conn);
+void conn_drop(struct net *net, struct conn *conn); // NET_DOWN; its pair too if it is dialled
+// The address is copied.
+void conn_event(struct net *net, const struct conn *conn, enum net_event_kind kind,
+                const char *text);
+void conn_message(struct net *net, const struct conn *conn, zmq_msg_t *message); // takes it
+// Receives and drops what is left of a multipart message.
+void conn_discard_rest(void *socket);
+
+// ---- event.c
+
+void event_put(struct net *net, const struct net_event *event, zmq_msg_t *message);
+bool event_take(struct net *net, struct net_event *out); // frees the one handed out before
+void event_forget_messages(struct net *net, conn_id id);
+void event_fini(struct net *net);
+
+// ---- accept.c: the ROUTER side
+
+bool accept_receive(struct net *net);       // one message; false: nothing more to read
+void accept_monitor(struct net *net);       // all monitor events
+void accept_bury(struct net *net);          // ends the conns whose descriptor was seen closed
+void accept_mute(struct net *net, struct conn *conn); // cuts it off without an event
+bool accept_transmit(struct net *net, struct conn *conn, zmq_msg_t *message, bool *out_gone);
+void accept_gone(struct net *net, struct conn *conn); // ended; NET_DOWN
+void accept_flush(struct net *net);         // tries all queues
+
+// ---- dealer.c: one lane that we dialled
+
+// NULL: no descriptors left.
+struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id device,
+                         enum lane lane, const char *endpoint, const char *address);
+void dealer_serve(struct net *net, struct conn *conn); // flush, one message or its monitor
+bool dealer_transmit(struct conn *conn, zmq_msg_t *message);
+
+// ---- dial.c: peers
+
+void dial_tick(struct net *net);           // runs due timers
+int64_t dial_next_ms(const struct net *net);
+void dial_resolved(struct net *net);       // answers of the resolver
+void dial_lane_up(struct net *net, struct conn *conn);
+void dial_lane_failed(struct net *net, struct conn *conn, const char *text); // while opening
+void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the pair
+void dial_forget(struct net *net, struct device_id device);
+void dial_fini(struct net *net);
+
+// ---- address.c
+
+struct address {
+    char host[NET_ADDRESS_BYTES]; // without brackets; "*" for any
+    char port[6];
+};
+
+bool address_parse(const char *text, struct address *out); // "tcp://HOST:PORT", "tcp://[V6]:PORT"
+bool address_is_numeric(const struct address *address);
+// "tcp://10.0.0.2:7575"; a v4-mapped address is written as v4. False: not an internet address.
+bool address_text(const struct sockaddr *from, socklen_t size, char out[NET_ADDRESS_BYTES]);
+bool address_is_near(const char *endpoint); // loopback, link-local or private; numeric
+bool address_has_route(const char *endpoint);
+// Up to NET_CANDIDATES_MAX numeric endpoints. May block on DNS unless the host is numeric.
+uint32_t address_resolve(const struct address *address,
+                         char out[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES]);
+
+// ---- resolve.c: DNS in a thread of its own
+
+struct resolved {
+    struct device_id device;
+    uint64_t ticket;
+    uint32_t count;
+    char endpoints[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES];
+};
+
+struct resolver *resolver_new(void); // NULL: no descriptors or threads left
+void resolver_destroy(struct resolver **resolver); // does not wait for a lookup under way
+void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
+                  const struct address *address);
+struct resolved *resolver_next(struct resolver *resolver); // the caller frees; NULL: none
+int resolver_fd(const struct resolver *resolver);          // readable when an answer is there
+
+// ---- listen.c, listen_linux.c
+
+enum err listen_all(struct net *net, const struct net_options *options,
+                    struct fault *fault) MUST_USE;
+// A bound, listening, non-blocking descriptor, silent strangers kept out of accept; -1: errno.
+int listen_descriptor(const struct sockaddr *address, socklen_t size, bool dual_stack);
+
+// ---- zap.c, selftest.c
+
+struct zap *zap_start(struct net *net); // NULL: could not start
+void zap_join(struct zap **zap);        // after the context was shut down
+enum err selftest_run(struct net *net, struct fault *fault) MUST_USE;
+
+// ---- socket.c: options every socket of ours has
+
+void *socket_new(struct net *net, int type, int hwm);
+void socket_set(void *socket, int option, int value);
+bool socket_admission(struct net *net, void *socket); // CURVE server, ZAP enforced
+void socket_keys(struct net *net, void *socket);      // our own key pair
+
+// ---- monitor.c
+
+struct monitor_event {
+    unsigned event; // ZMQ_EVENT_*
+    uint32_t value;
+};
+
+void *monitor_open(struct net *net, void *socket, int events);
+void monitor_close(void *socket, void **monitor);
+bool monitor_next(void *monitor, struct monitor_event *out);
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// Names are looked up in a thread, because a lookup can take many seconds and ZeroMQ would do it in
+// the I/O thread, where it stops heartbeats. A lookup cannot be interrupted, so the thread is
+// detached and whoever lets go last frees.
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent/base/check.h"
+#include "agent/base/mailbox.h"
+#include "agent/base/own.h"
+#include "agent/net/net_priv.h"
+
+struct question {
+    struct device_id device;
+    uint64_t ticket;
+    struct address address;
+};
+
+struct resolver {
+    struct mailbox *questions;
+    struct mailbox *answers;
+    int wake[2];
+    atomic_int holders;
+};
+
+static void resolver_release(struct resolver *resolver)
+{
+    if (atomic_fetch_sub(&resolver->holders, 1) != 1) return;
+    for (void *left; (left = mailbox_try(resolver->questions));) free(left);
+    for (void *left; (left = mailbox_try(resolver->answers));) free(left);
+    mailbox_destroy(&resolver->questions);
+    mailbox_destroy(&resolver->answers);
+    fd_close(&resolver->wake[0]);
+    fd_close(&resolver->wake[1]);
+    free(resolver);
+}
+
+static void resolver_wake(void *context)
+{
+    struct resolver *resolver = context;
+    ssize_t written = write(resolver->wake[1], "", 1);
+    (void)written; // a full pipe wakes as well
+}
+
+static void *resolver_run(void *argument)
+{
+    struct resolver *resolver = argument;
+    for (struct question *question; (question = mailbox_wait(resolver->questions));) {
+        struct resolved *answer = mem_zalloc(1, sizeof *answer);
+        answer->device = question->device;
+        answer->ticket = question->ticket;
+        answer->count = address_resolve(&question->address, answer->endpoints);
+        free(question);
+        mailbox_put(resolver->answers, answer);
+    }
+    resolver_release(resolver);
+    return NULL;
+}
+
+static bool resolver_launch(struct resolver *resolver)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_running = pthread_create(&thread, NULL, resolver_run, resolver) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (is_running) pthread_detach(thread);
+    return is_running;
+}
+
+struct resolver *resolver_new(void)
+{
+    struct resolver *resolver = mem_zalloc(1, sizeof *resolver);
+    resolver->wake[0] = resolver->wake[1] = -1;
+    resolver->questions = mailbox_new(NULL, NULL);
+    resolver->answers = mailbox_new(resolver_wake, resolver);
+    atomic_init(&resolver->holders, 2);
+    if (pipe(resolver->wake) == 0) {
+        for (int i = 0; i < 2; i++) {
+            fcntl(resolver->wake[i], F_SETFD, FD_CLOEXEC);
+            fcntl(resolver->wake[i], F_SETFL, O_NONBLOCK);
+        }
+        if (resolver_launch(resolver)) return resolver;
+    }
+    atomic_store(&resolver->holders, 1);
+    resolver_release(resolver);
+    return NULL;
+}
+
+void resolver_destroy(struct resolver **resolver)
+{
+    if (!*resolver) return;
+    mailbox_close((*resolver)->questions);
+    resolver_release(*resolver);
+    *resolver = NULL;
+}
+
+void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
+                  const struct address *address)
+{
+    struct question *question = mem_zalloc(1, sizeof *question);
+    *question = (struct question){device, ticket, *address};
+    mailbox_put(resolver->questions, question);
+}
+
+struct resolved *resolver_next(struct resolver *resolver)
+{
+    uint8_t bytes[64];
+    while (read(resolver->wake[0], bytes, sizeof bytes) > 0) {
+    }
+    return mailbox_try(resolver->answers);
+}
+
+int resolver_fd(const struct resolver *resolver)
+{
+    return resolver->wake[0];
+}
