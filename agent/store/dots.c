@@ -44,7 +44,8 @@ uint32_t store_seq_after(struct store *store, struct arena *arena, uint32_t fold
 static uint32_t paths(struct arena *arena, struct query *query, uint32_t max, struct slice *out)
 {
     uint32_t count = 0;
-    while (count < max && query_row(query)) out[count++] = key_path(arena, column_slice(query, 0));
+    while (count < max && query_row(query))
+        out[count++] = key_path(arena, column_slice(query, 0));
     return count;
 }
 
@@ -111,7 +112,8 @@ uint32_t store_dot_incs(struct store *store, struct arena *arena, uint32_t folde
     }
     uint32_t count = (uint32_t)(found.size / sizeof inc);
     *out = arena_alloc(arena, count, sizeof inc);
-    for (uint32_t i = 0; i < count; i++) (*out)[i] = ((const uint64_t *)(void *)found.data)[i];
+    for (uint32_t i = 0; i < count; i++)
+        (*out)[i] = ((const uint64_t *)(void *)found.data)[i];
     buf_fini(&found);
     return count;
 }

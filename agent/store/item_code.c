@@ -22,7 +22,8 @@ struct slice key_of(struct buf *out, struct slice path)
 struct slice key_path(struct arena *arena, struct slice key)
 {
     uint8_t *path = arena_alloc(arena, key.size, 1);
-    for (size_t i = 0; i < key.size; i++) path[i] = key.data[i] == 0 ? '/' : key.data[i];
+    for (size_t i = 0; i < key.size; i++)
+        path[i] = key.data[i] == 0 ? '/' : key.data[i];
     return slice_of(path, key.size);
 }
 
@@ -59,23 +60,27 @@ int64_t content_hint(const struct digest *content)
 void heads_encode(const struct item *item, struct buf *out)
 {
     buf_clear(out);
-    for (uint32_t i = 0; i < item->head_count; i++) pack_version(out, &item->heads[i]);
+    for (uint32_t i = 0; i < item->head_count; i++)
+        pack_version(out, &item->heads[i]);
 }
 
 static uint32_t count_records(struct unpack in)
 {
     uint32_t count = 0;
-    for (; in.rest.size > 0 && !in.bad; count++) (void)unpack_slice(&in);
+    for (; in.rest.size > 0 && !in.bad; count++)
+        (void)unpack_slice(&in);
     return in.bad ? 0 : count;
 }
 
 // Versions point into `bytes`: these must live as long as the arena.
-bool heads_decode(struct arena *arena, struct slice bytes, struct version **out, uint32_t *out_count)
+bool heads_decode(struct arena *arena, struct slice bytes, struct version **out,
+                  uint32_t *out_count)
 {
     struct unpack in = {.rest = bytes};
     uint32_t count = count_records(in);
     struct version *heads = count > 0 ? arena_alloc(arena, count, sizeof *heads) : NULL;
-    for (uint32_t i = 0; i < count; i++) unpack_version(&in, arena, &heads[i]);
+    for (uint32_t i = 0; i < count; i++)
+        unpack_version(&in, arena, &heads[i]);
     *out = heads;
     *out_count = count;
     return !in.bad && in.rest.size == 0;
@@ -94,12 +99,14 @@ struct dots heads_dots(struct arena *arena, const struct version *heads, uint32_
 {
     if (count == 1) return heads[0].dots;
     size_t total = 0;
-    for (uint32_t i = 0; i < count; i++) total += heads[i].dots.count;
+    for (uint32_t i = 0; i < count; i++)
+        total += heads[i].dots.count;
     if (total == 0) return (struct dots){0};
     struct dot *all = arena_alloc(arena, total, sizeof *all);
     size_t at = 0;
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < heads[i].dots.count; j++) all[at++] = heads[i].dots.entries[j];
+        for (uint32_t j = 0; j < heads[i].dots.count; j++)
+            all[at++] = heads[i].dots.entries[j];
     }
     qsort(all, total, sizeof *all, dot_order);
     uint32_t unique = 1;
@@ -114,7 +121,8 @@ static uint64_t file_bytes(const struct version *version)
     return version->value.kind == KIND_FILE ? version->value.size : 0;
 }
 
-struct heads_summary heads_summarise(struct arena *arena, const struct version *heads, uint32_t count)
+struct heads_summary heads_summarise(struct arena *arena, const struct version *heads,
+                                     uint32_t count)
 {
     struct heads_summary summary = {.dots = heads_dots(arena, heads, count)};
     for (uint32_t i = 0; i < count; i++) {

@@ -52,7 +52,8 @@ uint32_t store_items_after(struct store *store, struct arena *arena, uint32_t fo
     query_slice(&query, end);
     query_int(&query, max);
     uint32_t count = 0;
-    while (count < max && query_row(&query)) read_item(store, arena, &query, &out[count++]);
+    while (count < max && query_row(&query))
+        read_item(store, arena, &query, &out[count++]);
     return count;
 }
 
@@ -84,7 +85,8 @@ uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32
     AUTO(query_end) struct query query = below(store, SQL_LIVE_PATHS, folder, path);
     query_int(&query, max);
     uint32_t count = 0;
-    while (count < max && query_row(&query)) out[count++] = key_path(arena, column_slice(&query, 0));
+    while (count < max && query_row(&query))
+        out[count++] = key_path(arena, column_slice(&query, 0));
     return count;
 }
 

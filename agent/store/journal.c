@@ -47,7 +47,8 @@ enum err journal_decode(struct arena *arena, struct slice record, struct job_app
     if (in.bad || !known || count > in.rest.size / STEP_BYTES_MIN) return ERR_CORRUPT;
     out->steps = arena_alloc(arena, (size_t)count, sizeof *out->steps);
     out->count = (uint32_t)count;
-    for (uint32_t i = 0; i < out->count && !in.bad; i++) unpack_step(&in, arena, &out->steps[i]);
+    for (uint32_t i = 0; i < out->count && !in.bad; i++)
+        unpack_step(&in, arena, &out->steps[i]);
     if (!in.bad && in.rest.size == 0) return ERR_OK;
     *out = (struct job_apply){0};
     return ERR_CORRUPT;

@@ -3,7 +3,6 @@
 // Numbers are small most of the time (modes, link counts, sizes of configuration files), so one
 // byte each is usual. A version is the one of proto, behind its length.
 #include "agent/store/pack_priv.h"
-
 #include "proto/message.h"
 
 enum { VARINT_BYTES_MAX = 10 };
@@ -12,7 +11,8 @@ void pack_u64(struct buf *out, uint64_t value)
 {
     uint8_t bytes[VARINT_BYTES_MAX];
     size_t size = 0;
-    for (; value >= 0x80; value >>= 7) bytes[size++] = (uint8_t)(value | 0x80);
+    for (; value >= 0x80; value >>= 7)
+        bytes[size++] = (uint8_t)(value | 0x80);
     bytes[size++] = (uint8_t)value;
     buf_append(out, bytes, size);
 }

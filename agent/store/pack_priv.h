@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/store/pack — the form of small records inside blobs: LEB128 numbers and length-prefixed bytes.
+// agent/store/pack — the form of small records inside blobs: LEB128 numbers and length-prefixed
+// bytes.
 //
 // Reading keeps its first failure and goes quiet: every later read gives zero or nothing, and the
 // caller asks once at the end. No length is believed beyond the bytes that are there.

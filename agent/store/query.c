@@ -140,7 +140,8 @@ bool query_row(struct query *query)
 
 void query_run(struct query *query)
 {
-    while (query_row(query)) continue;
+    while (query_row(query))
+        continue;
 }
 
 int64_t column_int(const struct query *query, int column)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/store/registry — registry.json: peers and folders that the CLI added. Losing the index loses no trust.
+// agent/store/registry — registry.json: peers and folders that the CLI added. Losing the index
+// loses no trust.
 //
 // 0600, replaced atomically and durably on every change. Times and addresses are text as typed.
 #ifndef AGENT_STORE_REGISTRY_H
@@ -16,15 +17,16 @@ struct registry_peer {
     struct device_id device;
     char **addresses; // "tcp://host:port"
     uint32_t address_count;
-    bool approves; // may approve mass changes
-    char *declared_at; // "config:12" when it stands in the config file (then it cannot be changed here), else NULL
+    bool approves;     // may approve mass changes
+    char *declared_at; // "config:12" when it stands in the config file (then it cannot be changed
+                       // here), else NULL
 };
 
 struct registry_folder {
     char *name;
-    char *path;       // absolute
-    bool with_all;    // shared with every trusted peer, now and later
-    char **with;      // peer names
+    char *path;    // absolute
+    bool with_all; // shared with every trusted peer, now and later
+    char **with;   // peer names
     uint32_t with_count;
     bool include_secrets;
     bool include_vcs;
@@ -35,21 +37,32 @@ struct registry_folder {
 
 struct registry;
 
-enum err registry_open(int dir_fd, const char *name, struct registry **out, struct fault *fault) MUST_USE; // missing file: empty
-struct registry *registry_new(void); // in memory, for tests
+enum err registry_open(int dir_fd, const char *name, struct registry **out,
+                       struct fault *fault) MUST_USE; // missing file: empty
+struct registry *registry_new(void);                  // in memory, for tests
 void registry_close(struct registry **registry);
 
 uint32_t registry_peers(const struct registry *registry, const struct registry_peer **out);
 uint32_t registry_folders(const struct registry *registry, const struct registry_folder **out);
 const struct registry_peer *registry_peer(const struct registry *registry, const char *name);
-const struct registry_peer *registry_peer_by_device(const struct registry *registry, struct device_id device);
+const struct registry_peer *registry_peer_by_device(const struct registry *registry,
+                                                    struct device_id device);
 const struct registry_folder *registry_folder(const struct registry *registry, const char *name);
 
-// Deep copies; an entry of that name is replaced. Entries with declared_at are kept in memory only, never written.
+// What the calls above return is good until the next change.
+//
+// Changes: deep copies; an entry of that name is replaced. Entries with declared_at are kept in
+// memory only, never written. On an error nothing has changed. DENIED: the entry is declared in the
+// config file. CONFIG: a name or path that cannot be. UNREPRESENTABLE: a text is not UTF-8.
+// Removing what is not there is OK; renaming it is CONFIG, renaming to a name that is taken
+// IN_THE_WAY.
 enum err registry_put_peer(struct registry *registry, const struct registry_peer *peer) MUST_USE;
-enum err registry_put_folder(struct registry *registry, const struct registry_folder *folder) MUST_USE;
-enum err registry_remove_peer(struct registry *registry, const char *name) MUST_USE;   // and from every folder's `with`
+enum err registry_put_folder(struct registry *registry,
+                             const struct registry_folder *folder) MUST_USE;
+enum err registry_remove_peer(struct registry *registry,
+                              const char *name) MUST_USE; // and from every folder's `with`
 enum err registry_remove_folder(struct registry *registry, const char *name) MUST_USE;
-enum err registry_rename_peer(struct registry *registry, const char *old, const char *name) MUST_USE;
+enum err registry_rename_peer(struct registry *registry, const char *old,
+                              const char *name) MUST_USE;
 
 #endif

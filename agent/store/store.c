@@ -45,7 +45,10 @@ static enum err make_private(const char *path, struct fault *fault)
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0) {
         enum err err = log_errno(LOG_STORE, "open", slice_text(path));
-        return refuse(fault, err == ERR_NO_SPACE ? err : err == ERR_IO ? err : ERR_ACCESS,
+        return refuse(fault,
+                      err == ERR_NO_SPACE ? err
+                      : err == ERR_IO     ? err
+                                          : ERR_ACCESS,
                       "the index cannot be opened");
     }
     if (!S_ISREG(st.st_mode)) return refuse(fault, ERR_CORRUPT, "the index is not a file");
@@ -61,12 +64,14 @@ static enum err connect_db(struct store *store, const char *path, struct fault *
     int code = sqlite3_open_v2(path ? path : ":memory:", &store->db, flags, NULL);
     CHECK(store->db != NULL);
     if (code != SQLITE_OK) {
-        return refuse(fault, store_sqlite_error(store->db, code, "open"), "the index cannot be opened");
+        return refuse(fault, store_sqlite_error(store->db, code, "open"),
+                      "the index cannot be opened");
     }
     (void)sqlite3_busy_timeout(store->db, BUSY_WAIT_MS);
     code = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
     if (code != SQLITE_OK) {
-        return refuse(fault, store_sqlite_error(store->db, code, "settings"), "the index cannot be read");
+        return refuse(fault, store_sqlite_error(store->db, code, "settings"),
+                      "the index cannot be read");
     }
     return ERR_OK;
 }
@@ -90,7 +95,8 @@ void store_close(struct store **store)
     struct store *s = *store;
     if (!s) return;
     if (s->in_txn) store_rollback(s);
-    for (int i = 0; i < SQL_COUNT; i++) (void)sqlite3_finalize(s->statements[i]);
+    for (int i = 0; i < SQL_COUNT; i++)
+        (void)sqlite3_finalize(s->statements[i]);
     (void)sqlite3_close(s->db);
     arena_destroy(&s->scratch);
     free(s->counts);

@@ -3,8 +3,8 @@
 // agent/store/store — the index: one SQLite file (WAL, synchronous=FULL, strict tables).
 //
 // One writer, one thread. All calls but the opening ones remember their first error: inside a
-// transaction reads after an error find nothing, writes do nothing, and store_commit reports it and rolls back. Arrays in
-// results live on the arena handed in. docs/STORAGE.md has the schema.
+// transaction reads after an error find nothing, writes do nothing, and store_commit reports it and
+// rolls back. Arrays in results live on the arena handed in. docs/STORAGE.md has the schema.
 #ifndef AGENT_STORE_STORE_H
 #define AGENT_STORE_STORE_H
 
@@ -27,93 +27,111 @@ void store_rollback(struct store *store);
 enum err store_error(struct store *store);
 
 // ---- the index as a whole
-bool store_meta_get(struct store *store, struct arena *arena, const char *key, struct slice *out_value);
+bool store_meta_get(struct store *store, struct arena *arena, const char *key,
+                    struct slice *out_value);
 void store_meta_put(struct store *store, const char *key, struct slice value);
 
 // ---- folders. `folder` below is the number given here, stable while the folder exists.
-bool store_folder_get(struct store *store, struct arena *arena, struct slice name, struct folder_row *out);
-// Inserts (row->folder == 0; set on return) or updates id, inc, nonce, counter, flags, witness. Not the counts or seq.
+bool store_folder_get(struct store *store, struct arena *arena, struct slice name,
+                      struct folder_row *out);
+// Inserts (row->folder == 0; set on return) or updates id, inc, nonce, counter, flags, witness. Not
+// the counts or seq.
 void store_folder_put(struct store *store, struct folder_row *row);
 void store_folder_remove(struct store *store, uint32_t folder);
-// Empties everything of the folder but its row, its marks and its owners (a new life under another id removes these, too: with_marks).
+// Empties everything of the folder but its row, its marks and its owners (a new life under another
+// id removes these, too: with_marks).
 void store_folder_clear(struct store *store, uint32_t folder, bool with_marks);
 // Fresh numbers of one folder.
-bool store_folder_reload(struct store *store, struct arena *arena, uint32_t folder, struct folder_row *out);
+bool store_folder_reload(struct store *store, struct arena *arena, uint32_t folder,
+                         struct folder_row *out);
 
 // ---- items
 // Always fills *out (path set, no heads, LOCAL_NONE when not stored).
-void store_item_get(struct store *store, struct arena *arena, uint32_t folder, struct slice path, struct item *out);
-// Writes heads, local, blocked, need, own_last; maintains dots, counts and, if heads_changed, raises seq.
-// An item without heads and with LOCAL_NONE is deleted.
+void store_item_get(struct store *store, struct arena *arena, uint32_t folder, struct slice path,
+                    struct item *out);
+// Writes heads, local, blocked, need, own_last; maintains dots, counts and, if heads_changed,
+// raises seq. An item without heads and with LOCAL_NONE is deleted.
 void store_item_put(struct store *store, uint32_t folder, struct item *item, bool heads_changed);
 
-// Up to `max` items in tree order strictly after `after` (empty with from_start: from the first), at or
-// below `prefix` when that is not empty. Full records.
-uint32_t store_items_after(struct store *store, struct arena *arena, uint32_t folder, struct slice prefix,
-                           struct slice after, bool from_start, uint32_t max, struct item *out);
+// Up to `max` items in tree order strictly after `after` (empty with from_start: from the first),
+// at or below `prefix` when that is not empty. Full records.
+uint32_t store_items_after(struct store *store, struct arena *arena, uint32_t folder,
+                           struct slice prefix, struct slice after, bool from_start, uint32_t max,
+                           struct item *out);
 // Any live head strictly below / any local with a non-tombstone strictly below.
 bool store_live_below(struct store *store, uint32_t folder, struct slice path);
 bool store_local_below(struct store *store, uint32_t folder, struct slice path);
 // Paths of live items strictly below, up to max.
-uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32_t folder, struct slice path, uint32_t max, struct slice *out);
+uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32_t folder,
+                                struct slice path, uint32_t max, struct slice *out);
 
 // An item whose local (LOCAL_OK) has this content; *after (may be empty) to see the next one.
-bool store_local_by_content(struct store *store, struct arena *arena, uint32_t folder, const struct digest *content,
-                            struct slice after, struct item *out);
+bool store_local_by_content(struct store *store, struct arena *arena, uint32_t folder,
+                            const struct digest *content, struct slice after, struct item *out);
 
 // Items with a dot (inc, n), after < n <= upto, in order of n. Up to max.
-uint32_t store_dots_after(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc, uint64_t after,
-                          uint64_t upto, uint32_t max, struct path_row *out);
+uint32_t store_dots_after(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc,
+                          uint64_t after, uint64_t upto, uint32_t max, struct path_row *out);
 // Items whose heads changed with seq > after, in order of seq.
-uint32_t store_seq_after(struct store *store, struct arena *arena, uint32_t folder, uint64_t after, uint32_t max,
-                         struct path_row *out);
+uint32_t store_seq_after(struct store *store, struct arena *arena, uint32_t folder, uint64_t after,
+                         uint32_t max, struct path_row *out);
 // Unblocked needs in tree order strictly after `after` (from_start: from the first).
-uint32_t store_needs_after(struct store *store, struct arena *arena, uint32_t folder, struct slice after, bool from_start,
-                           uint32_t max, struct slice *out);
-// Blocked items (any need with a reason), tombstones first, then tree order; only those with `reason` unless BLOCKED_NONE.
-uint32_t store_blocked(struct store *store, struct arena *arena, uint32_t folder, enum blocked reason, uint32_t max, struct slice *out);
+uint32_t store_needs_after(struct store *store, struct arena *arena, uint32_t folder,
+                           struct slice after, bool from_start, uint32_t max, struct slice *out);
+// Blocked items (any need with a reason), tombstones first, then tree order; only those with
+// `reason` unless BLOCKED_NONE.
+uint32_t store_blocked(struct store *store, struct arena *arena, uint32_t folder,
+                       enum blocked reason, uint32_t max, struct slice *out);
 // Smallest counter of inc among dots of unblocked needs.
 bool store_need_min(struct store *store, uint32_t folder, uint64_t inc, uint64_t *out);
 // Incarnations among dots of unblocked needs.
 uint32_t store_need_incs(struct store *store, uint32_t folder, uint32_t max, uint64_t *out);
 // How many items have a dot not covered by k, and the bytes of their live heads; counts at most
 // `max` items (0: all). Costs what is owed.
-void store_owed(struct store *store, uint32_t folder, struct vv k, uint64_t max, uint64_t *out_changes, uint64_t *out_bytes);
+void store_owed(struct store *store, uint32_t folder, struct vv k, uint64_t max,
+                uint64_t *out_changes, uint64_t *out_bytes);
 // Every incarnation that has a dot among the heads.
 uint32_t store_dot_incs(struct store *store, struct arena *arena, uint32_t folder, uint64_t **out);
 
 // ---- knowledge
 struct vv store_k(struct store *store, struct arena *arena, uint32_t folder);
-void store_k_set(struct store *store, uint32_t folder, struct dot entry); // any value; raising is the caller's duty
+void store_k_set(struct store *store, uint32_t folder,
+                 struct dot entry); // any value; raising is the caller's duty
 struct vv store_gcfloor(struct store *store, struct arena *arena, uint32_t folder);
 void store_gcfloor_put(struct store *store, uint32_t folder, struct vv floor);
 
 // ---- owners and marks. The highest mark per incarnation is kept.
-bool store_owner_get(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc, struct owner *out);
+bool store_owner_get(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc,
+                     struct owner *out);
 void store_owner_put(struct store *store, uint32_t folder, const struct owner *owner);
 bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct mark *out);
-void store_mark_put(struct store *store, uint32_t folder, const struct mark *mark); // ignored unless higher
+void store_mark_put(struct store *store, uint32_t folder,
+                    const struct mark *mark); // ignored unless higher
 
 // ---- what peers said (device key -> K, A, blocked list, needs)
-bool store_peer_get(struct store *store, struct arena *arena, uint32_t folder, struct device_id device, struct peer_row *out);
-void store_peer_put(struct store *store, uint32_t folder, struct device_id device, const struct peer_row *row);
+bool store_peer_get(struct store *store, struct arena *arena, uint32_t folder,
+                    struct device_id device, struct peer_row *out);
+void store_peer_put(struct store *store, uint32_t folder, struct device_id device,
+                    const struct peer_row *row);
 void store_peer_remove(struct store *store, struct device_id device); // in every folder
 
 // ---- journal of disk steps under way
 uint64_t store_journal_add(struct store *store, uint32_t folder, struct slice record); // its number
 void store_journal_remove(struct store *store, uint32_t folder, uint64_t number);
-uint32_t store_journal_list(struct store *store, struct arena *arena, uint32_t folder, uint32_t max, struct journal_row *out);
+uint32_t store_journal_list(struct store *store, struct arena *arena, uint32_t folder, uint32_t max,
+                            struct journal_row *out);
 
 // ---- kept versions
-void store_kept_add(struct store *store, uint32_t folder, const struct version *version, int64_t when_ms,
-                    struct device_id by, struct slice file);
-bool store_kept_by_content(struct store *store, struct arena *arena, uint32_t folder, const struct digest *content,
-                           struct slice *out_file);
+void store_kept_add(struct store *store, uint32_t folder, const struct version *version,
+                    int64_t when_ms, struct device_id by, struct slice file);
+bool store_kept_by_content(struct store *store, struct arena *arena, uint32_t folder,
+                           const struct digest *content, struct slice *out_file);
 
 // ---- leaf lists of large contents that are or were on this disk
-void store_leaves_put(struct store *store, uint32_t folder, const struct content *content, const struct digest *leaves, uint32_t count);
-bool store_leaves_get(struct store *store, struct arena *arena, uint32_t folder, const struct content *content,
-                      struct digest **out, uint32_t *out_count);
+void store_leaves_put(struct store *store, uint32_t folder, const struct content *content,
+                      const struct digest *leaves, uint32_t count);
+bool store_leaves_get(struct store *store, struct arena *arena, uint32_t folder,
+                      const struct content *content, struct digest **out, uint32_t *out_count);
 
 // A row of the journal: steps and flags in a form of this room's own, for apply and recover.
 struct job_apply;

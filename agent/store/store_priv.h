@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/store/store_priv — the inside of a store: its connection, its prepared statements, its errors.
+// agent/store/store_priv — the inside of a store: its connection, its prepared statements, its
+// errors.
 //
 // Counters go into the database as they are (they are below 2^63), incarnations with the top bit
 // turned over, so that SQLite's order of signed integers is the order of version vectors.
@@ -150,7 +151,8 @@ struct slice column_slice(const struct query *query, int column); // until the n
 void column_bytes(const struct query *query, int column, void *out, size_t size);
 
 // ---- folder.c
-struct counts *folder_counts(struct store *store, uint32_t folder); // NULL: no such folder, or an error
+struct counts *folder_counts(struct store *store,
+                             uint32_t folder); // NULL: no such folder, or an error
 
 // ---- item_code.c
 // Keys: paths with '/' as byte 0, so that memcmp is tree order. On `out`, which is cleared first.
@@ -171,8 +173,10 @@ struct heads_summary {
     struct dots dots;
 };
 void heads_encode(const struct item *item, struct buf *out);
-bool heads_decode(struct arena *arena, struct slice bytes, struct version **out, uint32_t *out_count);
-struct heads_summary heads_summarise(struct arena *arena, const struct version *heads, uint32_t count);
+bool heads_decode(struct arena *arena, struct slice bytes, struct version **out,
+                  uint32_t *out_count);
+struct heads_summary heads_summarise(struct arena *arena, const struct version *heads,
+                                     uint32_t count);
 struct dots heads_dots(struct arena *arena, const struct version *heads, uint32_t count);
 void local_encode(const struct item *item, struct buf *out);
 bool local_decode(struct arena *arena, struct slice bytes, struct item *item);

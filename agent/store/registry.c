@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+//
+// The registry in memory and its file. What callers were handed points into the present tables, so
+// it is good until the next change.
+#include "agent/store/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "agent/store/registry_priv.h"
+
+enum { REGISTRY_BYTES_MAX = 8 << 20 };
+
+struct registry {
+    int dir_fd; // -1: in memory
+    char *name;
+    struct tables *tables;
+};
+
+// ---- the file
+
+static enum err read_all(int fd, const char *name, struct buf *out)
+{
+    for (;;) {
+        buf_reserve(out, 64 << 10);
+        ssize_t got = read(fd, out->data + out->size, 64 << 10);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return log_errno(LOG_STORE, "read", slice_text(name));
+        if (got == 0) return ERR_OK;
+        out->size += (size_t)got;
+        if (out->size > REGISTRY_BYTES_MAX) return ERR_TOO_BIG;
+    }
+}
+
+// A copy restored from somewhere may be open to others; it is closed and used.
+static enum err close_to_others(int fd, const char *name)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) return log_errno(LOG_STORE, "fstat", slice_text(name));
+    if (!S_ISREG(st.st_mode)) return ERR_CORRUPT;
+    if ((st.st_mode & 07777) == 0600 || fchmod(fd, 0600) == 0) return ERR_OK;
+    return log_errno(LOG_STORE, "fchmod", slice_text(name));
+}
+
+static enum err read_file(int dir_fd, const char *name, struct buf *out, bool *out_found)
+{
+    AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    *out_found = fd >= 0;
+    if (fd < 0 && errno == ENOENT) return ERR_OK;
+    if (fd < 0) return log_errno(LOG_STORE, "open", slice_text(name));
+    enum err err = close_to_others(fd, name);
+    return err ? err : read_all(fd, name, out);
+}
+
+static enum err write_all(int fd, const char *name, struct slice bytes)
+{
+    while (bytes.size > 0) {
+        ssize_t done = write(fd, bytes.data, bytes.size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return log_errno(LOG_STORE, "write", slice_text(name));
+        bytes = slice_of(bytes.data + done, bytes.size - (size_t)done);
+    }
+    return fsync(fd) == 0 ? ERR_OK : log_errno(LOG_STORE, "fsync", slice_text(name));
+}
+
+static enum err write_new(int dir_fd, const char *name, struct slice bytes)
+{
+    (void)unlinkat(dir_fd, name, 0); // of a run that was cut off
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    AUTO(fd_close) int fd = openat(dir_fd, name, flags, 0600);
+    if (fd < 0) return log_errno(LOG_STORE, "create", slice_text(name));
+    if (fchmod(fd, 0600) != 0) return log_errno(LOG_STORE, "fchmod", slice_text(name));
+    return write_all(fd, name, bytes);
+}
+
+static enum err replace_file(int dir_fd, const char *name, struct slice bytes)
+{
+    AUTO(buf_fini) struct buf fresh = {0};
+    buf_printf(&fresh, "%s.new", name);
+    const char *fresh_name = buf_text(&fresh);
+    enum err err = write_new(dir_fd, fresh_name, bytes);
+    if (!err && renameat(dir_fd, fresh_name, dir_fd, name) != 0) {
+        err = log_errno(LOG_STORE, "rename", slice_text(name));
+    }
+    if (err) {
+        (void)unlinkat(dir_fd, fresh_name, 0);
+        return err;
+    }
+    return fsync(dir_fd) == 0 ? ERR_OK : log_errno(LOG_STORE, "fsync directory", slice_text(name));
+}
+
+// ---- opening
+
+struct registry *registry_new(void)
+{
+    struct registry *registry = mem_zalloc(1, sizeof *registry);
+    registry->dir_fd = -1;
+    registry->tables = tables_new(json_object(), 0, 0);
+    return registry;
+}
+
+static enum err fail(struct fault *fault, enum err code, const char *what)
+{
+    *fault = (struct fault){.code = code, .what = what};
+    return code;
+}
+
+enum err registry_open(int dir_fd, const char *name, struct registry **out, struct fault *fault)
+{
+    *out = NULL;
+    *fault = (struct fault){0};
+    AUTO(buf_fini) struct buf text = {0};
+    bool found = false;
+    enum err err = read_file(dir_fd, name, &text, &found);
+    if (err) return fail(fault, err, "the registry cannot be read");
+    AUTO(registry_close) struct registry *registry = registry_new();
+    if (found) {
+        struct tables *tables = NULL;
+        err = tables_load(buf_slice(&text), name, &tables, fault);
+        if (err) return err;
+        tables_destroy(&registry->tables);
+        registry->tables = tables;
+    }
+    registry->name = mem_strdup(name);
+    registry->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+    if (registry->dir_fd < 0) {
+        return fail(fault, log_errno(LOG_STORE, "dup", slice_text(name)), "no descriptor left");
+    }
+    *out = TAKE(registry);
+    return ERR_OK;
+}
+
+void registry_close(struct registry **registry)
+{
+    struct registry *r = *registry;
+    if (!r) return;
+    fd_close(&r->dir_fd);
+    tables_destroy(&r->tables);
+    free(r->name);
+    free(r);
+    *registry = NULL;
+}
+
+// ---- looking
+
+uint32_t registry_peers(const struct registry *registry, const struct registry_peer **out)
+{
+    *out = registry->tables->peers;
+    return registry->tables->peer_count;
+}
+
+uint32_t registry_folders(const struct registry *registry, const struct registry_folder **out)
+{
+    *out = registry->tables->folders;
+    return registry->tables->folder_count;
+}
+
+// The index of the name, or the count.
+static uint32_t find_peer(const struct tables *tables, const char *name)
+{
+    uint32_t at = 0;
+    while (at < tables->peer_count && strcmp(tables->peers[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+static uint32_t find_folder(const struct tables *tables, const char *name)
+{
+    uint32_t at = 0;
+    while (at < tables->folder_count && strcmp(tables->folders[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+const struct registry_peer *registry_peer(const struct registry *registry, const char *name)
+{
+    uint32_t at = find_peer(registry->tables, name);
+    return at < registry->tables->peer_count ? &registry->tables->peers[at] : NULL;
+}
+
+const struct registry_peer *registry_peer_by_device(const struct registry *registry,
+                                                    struct device_id device)
+{
+    for (uint32_t i = 0; i < registry->tables->peer_count; i++) {
+        const struct registry_peer *peer = &registry->tables->peers[i];
+        if (memcmp(&peer->device, &device, sizeof device) == 0) return peer;
+    }
+    return NULL;
+}
+
+const struct registry_folder *registry_folder(const struct registry *registry, const char *name)
+{
+    uint32_t at = find_folder(registry->tables, name);
+    return at < registry->tables->folder_count ? &registry->tables->folders[at] : NULL;
+}
+
+// ---- changing
+
+// Takes *next if it could be written; the old tables stay in force otherwise.
+static enum err adopt(struct registry *registry, struct tables **next, bool write)
+{
+    if (write && registry->dir_fd >= 0) {
+        AUTO(buf_fini) struct buf text = {0};
+        enum err err = tables_dump(*next, &text);
+        if (!err) err = replace_file(registry->dir_fd, registry->name, buf_slice(&text));
+        if (err) return err;
+    }
+    tables_destroy(&registry->tables);
+    registry->tables = TAKE(*next);
+    return ERR_OK;
+}
+
+static bool is_name(const char *name)
+{
+    size_t size = name ? strlen(name) : 0;
+    return size > 0 && size <= PROTO_NAME_BYTES_MAX;
+}
+
+enum err registry_put_peer(struct registry *registry, const struct registry_peer *peer)
+{
+    if (!is_name(peer->name) || peer->address_count > REGISTRY_ADDRESSES_MAX) return ERR_CONFIG;
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    uint32_t at = find_peer(next, peer->name);
+    bool declared = peer->declared_at != NULL;
+    if (at == next->peer_count)
+        next->peer_count++;
+    else if (next->peers[at].declared_at && !declared)
+        return ERR_DENIED;
+    next->peers[at] = registry_peer_copy(next->arena, peer);
+    return adopt(registry, &next, !declared);
+}
+
+enum err registry_put_folder(struct registry *registry, const struct registry_folder *folder)
+{
+    if (!is_name(folder->name) || !folder->path || folder->path[0] != '/') return ERR_CONFIG;
+    if (folder->with_count > PROTO_ARRAY_ENTRIES_MAX) return ERR_CONFIG;
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    uint32_t at = find_folder(next, folder->name);
+    bool declared = folder->declared_at != NULL;
+    if (at == next->folder_count)
+        next->folder_count++;
+    else if (next->folders[at].declared_at && !declared)
+        return ERR_DENIED;
+    next->folders[at] = registry_folder_copy(next->arena, folder);
+    return adopt(registry, &next, !declared);
+}
+
+static void rename_in_folders(struct tables *tables, const char *old, char *name)
+{
+    for (uint32_t i = 0; i < tables->folder_count; i++) {
+        struct registry_folder *folder = &tables->folders[i];
+        bool accepting = folder->accept_from && strcmp(folder->accept_from, old) == 0;
+        if (accepting) folder->accept_from = name;
+        uint32_t kept = 0;
+        for (uint32_t j = 0; j < folder->with_count; j++) {
+            bool same = strcmp(folder->with[j], old) == 0;
+            char *now = same ? name : folder->with[j];
+            if (now) folder->with[kept++] = now;
+        }
+        folder->with_count = kept;
+    }
+}
+
+enum err registry_remove_peer(struct registry *registry, const char *name)
+{
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    uint32_t at = find_peer(next, name);
+    if (at == next->peer_count) return ERR_OK;
+    if (next->peers[at].declared_at) return ERR_DENIED;
+    json_drop(&next->peer_json[at]);
+    next->peer_count--;
+    for (uint32_t i = at; i < next->peer_count; i++) {
+        next->peers[i] = next->peers[i + 1];
+        next->peer_json[i] = next->peer_json[i + 1];
+    }
+    next->peer_json[next->peer_count] = NULL;
+    rename_in_folders(next, name, NULL);
+    return adopt(registry, &next, true);
+}
+
+enum err registry_remove_folder(struct registry *registry, const char *name)
+{
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    uint32_t at = find_folder(next, name);
+    if (at == next->folder_count) return ERR_OK;
+    if (next->folders[at].declared_at) return ERR_DENIED;
+    json_drop(&next->folder_json[at]);
+    next->folder_count--;
+    for (uint32_t i = at; i < next->folder_count; i++) {
+        next->folders[i] = next->folders[i + 1];
+        next->folder_json[i] = next->folder_json[i + 1];
+    }
+    next->folder_json[next->folder_count] = NULL;
+    return adopt(registry, &next, true);
+}
+
+enum err registry_rename_peer(struct registry *registry, const char *old, const char *name)
+{
+    if (!is_name(name)) return ERR_CONFIG;
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    uint32_t at = find_peer(next, old);
+    if (at == next->peer_count) return ERR_CONFIG;
+    if (next->peers[at].declared_at) return ERR_DENIED;
+    if (strcmp(old, name) == 0) return ERR_OK;
+    if (find_peer(next, name) < next->peer_count) return ERR_IN_THE_WAY;
+    char *copy = arena_text(next->arena, slice_text(name));
+    rename_in_folders(next, old, copy);
+    next->peers[at].name = copy;
+    return adopt(registry, &next, true);
+}
