@@ -27,8 +27,8 @@ enum {
     PROTO_CHUNK_BYTES = 128 << 10,
     PROTO_CHUNK_BYTES_MAX = 256 << 10,
     PROTO_LEAF_BYTES = 1 << 20,
-    PROTO_WINDOW_BYTES = 2 << 20, // requested and unanswered per peer
-    PROTO_RIDE_BYTES_MAX = 64 << 10,       // one content that rides along with a PUSH, compressed
+    PROTO_WINDOW_BYTES = 2 << 20,           // requested and unanswered per peer
+    PROTO_RIDE_BYTES_MAX = 64 << 10,        // one content that rides along with a PUSH, compressed
     PROTO_RIDE_TOTAL_BYTES_MAX = 256 << 10, // all of them
     PROTO_RIDE_CONTENT_BYTES_MAX = 1 << 20, // one of them, uncompressed (a single leaf)
     PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10, // one content in a PACK, uncompressed
@@ -38,7 +38,7 @@ enum {
     PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
 };
 
-#define PROTO_COUNTER_MAX INT64_MAX // counters are below 2^63
-#define PROTO_LEAF_LIST UINT32_MAX  // "leaf" number by which the leaf list itself is asked for
+#define PROTO_COUNTER_MAX INT64_MAX  // counters are below 2^63
+#define PROTO_LEAF_LIST   UINT32_MAX // "leaf" number by which the leaf list itself is asked for
 
 #endif

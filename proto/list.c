@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "proto/list_priv.h"
-
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "proto/list_priv.h"
 #include "proto/message.h"
 #include "proto/path.h"
 #include "proto/version_priv.h"
@@ -39,8 +38,7 @@ static uint32_t list_open(struct reader *r, const struct field *field, void *rec
 {
     size_t start = r->at;
     uint32_t count = reader_array(r, (uint32_t)field->max, element_bytes);
-    if (reader_ok(r) && count < field->min)
-        reader_fail(r, ERR_MALFORMED, start, "empty list");
+    if (reader_ok(r) && count < field->min) reader_fail(r, ERR_MALFORMED, start, "empty list");
     *out = count > 0 && reader_ok(r) ? arena_alloc(r->arena, count, size) : NULL;
     list_set(field, record, *out, count);
     return count;
@@ -77,8 +75,7 @@ static struct vv pairs_read(struct reader *r, uint32_t max, bool unique_inc)
 {
     size_t start = r->at;
     uint32_t count = reader_array(r, 2 * max, 1);
-    if (count % 2 != 0)
-        reader_fail(r, ERR_MALFORMED, start, "odd number of entries");
+    if (count % 2 != 0) reader_fail(r, ERR_MALFORMED, start, "odd number of entries");
     struct vv out = {NULL, count / 2};
     if (out.count > 0 && reader_ok(r))
         out.entries = arena_alloc(r->arena, out.count, sizeof *out.entries);
@@ -87,8 +84,7 @@ static struct vv pairs_read(struct reader *r, uint32_t max, bool unique_inc)
         struct dot *d = &out.entries[i];
         d->inc = reader_uint(r, 0, UINT64_MAX);
         d->counter = reader_uint(r, 1, PROTO_COUNTER_MAX);
-        if (i == 0 || d[-1].inc < d->inc)
-            continue;
+        if (i == 0 || d[-1].inc < d->inc) continue;
         if (unique_inc || d[-1].inc != d->inc || d[-1].counter >= d->counter)
             reader_fail(r, ERR_MALFORMED, at, "not in order");
     }
@@ -125,8 +121,7 @@ static void pairs_field_read(struct reader *r, const struct field *field, void *
 {
     size_t start = r->at;
     struct vv pairs = pairs_read(r, (uint32_t)field->max, unique);
-    if (pairs.count < field->min)
-        reader_fail(r, ERR_MALFORMED, start, "empty list");
+    if (pairs.count < field->min) reader_fail(r, ERR_MALFORMED, start, "empty list");
     list_set(field, record, pairs.entries, pairs.count);
 }
 
@@ -276,8 +271,7 @@ static void blocked_read(struct reader *r, struct blocked_item *out)
     size_t start = r->at;
     out->path = reader_text(r, PROTO_PATH_BYTES_MAX);
     const char *fault = path_fault(out->path);
-    if (fault != NULL)
-        reader_fail(r, ERR_MALFORMED, start, fault);
+    if (fault != NULL) reader_fail(r, ERR_MALFORMED, start, fault);
     struct vv pairs = pairs_read(r, PROTO_DOTS_MAX, false);
     out->dots = (struct dots){pairs.entries, pairs.count};
     out->reason = reader_text(r, PROTO_NAME_BYTES_MAX);

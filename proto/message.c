@@ -10,16 +10,24 @@
 
 #define AT(record_, member_) .offset = offsetof(record_, member_)
 #define FOLDER(record_)                                                                            \
-    {"folder", &type_fixed, AT(record_, folder), .max = sizeof(struct folder_id)}
+    {                                                                                              \
+        "folder", &type_fixed, AT(record_, folder), .max = sizeof(struct folder_id)                \
+    }
 #define VV(key_, record_, member_)                                                                 \
-    {LIST(key_, type_vv, record_, member_.entries, member_.count), 0, PROTO_VV_ENTRIES_MAX,        \
-     OPTIONAL}
+    {                                                                                              \
+        LIST(key_, type_vv, record_, member_.entries, member_.count), 0, PROTO_VV_ENTRIES_MAX,     \
+            OPTIONAL                                                                               \
+    }
 #define MARKS(record_)                                                                             \
-    {LIST("marks", type_marks, record_, marks.entries, marks.count), 0, PROTO_ARRAY_ENTRIES_MAX,   \
-     OPTIONAL}
+    {                                                                                              \
+        LIST("marks", type_marks, record_, marks.entries, marks.count), 0,                         \
+            PROTO_ARRAY_ENTRIES_MAX, OPTIONAL                                                      \
+    }
 #define VERSIONS(record_)                                                                          \
-    {LIST("versions", type_versions, record_, versions.entries, versions.count), 0,                \
-     PROTO_PAGE_VERSIONS_MAX, OPTIONAL}
+    {                                                                                              \
+        LIST("versions", type_versions, record_, versions.entries, versions.count), 0,             \
+            PROTO_PAGE_VERSIONS_MAX, OPTIONAL                                                      \
+    }
 
 static const struct field hello_fields[] = {
     {"protocol", &type_u32, AT(struct msg_hello, protocol), .min = 1, .max = UINT32_MAX},
@@ -143,8 +151,7 @@ static const struct field data_fields[] = {
 
 static const struct field pack_fields[] = {
     FOLDER(struct msg_pack),
-    {LIST("contents", type_contents, struct msg_pack, contents, count), 1,
-     PROTO_ARRAY_ENTRIES_MAX},
+    {LIST("contents", type_contents, struct msg_pack, contents, count), 1, PROTO_ARRAY_ENTRIES_MAX},
     {"zstd", &type_bool, AT(struct msg_pack, compressed), .presence = OPTIONAL},
     {"bytes", &type_bin, AT(struct msg_pack, bytes), .max = PROTO_PACK_BYTES_MAX},
 };
@@ -194,8 +201,7 @@ const char *message_kind_text(enum message_kind kind)
 static enum message_kind kind_parse(struct slice text)
 {
     for (enum message_kind kind = MSG_HELLO; kind < MSG_KIND_COUNT; kind++)
-        if (slice_equal(text, slice_text(kinds[kind].text)))
-            return kind;
+        if (slice_equal(text, slice_text(kinds[kind].text))) return kind;
     return MSG_KIND_COUNT;
 }
 
@@ -211,28 +217,24 @@ void message_read_head(struct reader *r, struct message *out)
     struct slice text = reader_text(r, PROTO_NAME_BYTES_MAX);
     enum message_kind kind = kind_parse(text);
     uint64_t session = reader_uint(r, 0, UINT64_MAX);
-    if (reader_ok(r) && kind == MSG_KIND_COUNT)
-        reader_fail(r, ERR_ILLEGAL, start, "unknown kind");
+    if (reader_ok(r) && kind == MSG_KIND_COUNT) reader_fail(r, ERR_ILLEGAL, start, "unknown kind");
     if (reader_ok(r) && r->size > kinds[kind].bytes_max)
         reader_fail(r, ERR_LIMIT, 0, "message is too large");
-    if (!reader_ok(r))
-        return;
+    if (!reader_ok(r)) return;
     out->kind = kind;
     out->session = session;
 }
 
 void message_read_body(struct reader *r, struct message *out)
 {
-    if (!reader_ok(r))
-        return;
+    if (!reader_ok(r)) return;
     size_t start = r->at;
     (void)record_read(r, &kinds[out->kind].body, &out->hello, NULL);
     reader_leave(r);
     reader_end(r);
     const char *what = NULL;
     enum err err = reader_ok(r) ? message_rules(out, &what) : ERR_OK;
-    if (err != ERR_OK)
-        reader_fail(r, err, start, what);
+    if (err != ERR_OK) reader_fail(r, err, start, what);
 }
 
 enum err message_decode(struct arena *arena, struct slice bytes, struct message *out,

@@ -61,12 +61,18 @@ struct msg_hello {
     int64_t wall_ms;
 };
 
-enum offer_state { OFFER_SCANNING = 1, OFFER_READY = 2, OFFER_PENDING = 3, OFFER_ERROR = 4, OFFER_GONE = 5 };
+enum offer_state {
+    OFFER_SCANNING = 1,
+    OFFER_READY = 2,
+    OFFER_PENDING = 3,
+    OFFER_ERROR = 4,
+    OFFER_GONE = 5
+};
 
 struct msg_offer {
     struct folder_id folder;
     struct slice name;
-    uint64_t inc;   // own incarnation
+    uint64_t inc;      // own incarnation
     uint8_t nonce[16]; // of that incarnation
     enum offer_state state;
     bool has_items; // has ever had an item
@@ -156,7 +162,8 @@ struct msg_applied {
     uint64_t need_bytes;
 };
 
-// Either leaves of one content (ids has one entry, leaves not empty), or whole small contents (leaves empty).
+// Either leaves of one content (ids has one entry, leaves not empty), or whole small contents
+// (leaves empty).
 struct msg_want {
     struct folder_id folder;
     struct slice path; // an item that has it, a hint; may be empty
@@ -195,7 +202,14 @@ struct msg_ping {
     int64_t wall_ms;
 };
 
-enum bye_code { BYE_STOPPING = 1, BYE_PROTOCOL = 2, BYE_REPLACED = 3, BYE_DENIED = 4, BYE_VERSION = 5, BYE_CLONE = 6 };
+enum bye_code {
+    BYE_STOPPING = 1,
+    BYE_PROTOCOL = 2,
+    BYE_REPLACED = 3,
+    BYE_DENIED = 4,
+    BYE_VERSION = 5,
+    BYE_CLONE = 6
+};
 
 struct msg_bye {
     enum bye_code code;
@@ -233,15 +247,18 @@ void message_encode(const struct message *message, struct buf *out);
 // Decodes one whole frame. Slices of *out point into `bytes`, arrays are on the arena. All values
 // are valid and canonical when this returns ERR_OK: paths, sorted vectors, counters, enums, digests
 // of symlink targets are not checked (needs a hash: core does).
-enum err message_decode(struct arena *arena, struct slice bytes, struct message *out, struct fault *fault) MUST_USE;
+enum err message_decode(struct arena *arena, struct slice bytes, struct message *out,
+                        struct fault *fault) MUST_USE;
 
 // A version alone, as it stands inside VERSIONS and PUSH and as the store keeps it.
 void version_encode(const struct version *version, struct buf *out);
-enum err version_decode(struct arena *arena, struct slice bytes, struct version *out, struct fault *fault) MUST_USE;
+enum err version_decode(struct arena *arena, struct slice bytes, struct version *out,
+                        struct fault *fault) MUST_USE;
 size_t version_encoded_size(const struct version *version); // exact or a close upper bound
 
 // A vector alone: how the store keeps K and A of peers.
 void vv_encode(struct vv v, struct buf *out);
-enum err vv_decode(struct arena *arena, struct slice bytes, struct vv *out, struct fault *fault) MUST_USE;
+enum err vv_decode(struct arena *arena, struct slice bytes, struct vv *out,
+                   struct fault *fault) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 #include "proto/path.h"
 
 #include <string.h>
+
 #include <utf8proc.h>
 
 #include "proto/limits.h"
@@ -28,29 +29,24 @@ static uint8_t ascii_lower(uint8_t byte)
 
 static bool internal_ascii(struct slice component)
 {
-    if (component.size != INTERNAL_SIZE)
-        return false;
+    if (component.size != INTERNAL_SIZE) return false;
     for (size_t i = 0; i < INTERNAL_SIZE; i++)
-        if (ascii_lower(component.data[i]) != (uint8_t)INTERNAL[i])
-            return false;
+        if (ascii_lower(component.data[i]) != (uint8_t)INTERNAL[i]) return false;
     return true;
 }
 
 bool path_is_internal(struct slice component)
 {
-    if (utf8_is_ascii(component))
-        return internal_ascii(component);
+    if (utf8_is_ascii(component)) return internal_ascii(component);
     // All of ".cfgsync" is ASCII, which nothing composes into: the decomposed form decides.
     utf8proc_int32_t points[INTERNAL_SIZE];
     utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT |
                                 UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
     utf8proc_ssize_t count = utf8proc_decompose(component.data, (utf8proc_ssize_t)component.size,
                                                 points, INTERNAL_SIZE, options);
-    if (count != INTERNAL_SIZE)
-        return false;
+    if (count != INTERNAL_SIZE) return false;
     for (size_t i = 0; i < INTERNAL_SIZE; i++)
-        if (points[i] != INTERNAL[i])
-            return false;
+        if (points[i] != INTERNAL[i]) return false;
     return true;
 }
 
@@ -58,29 +54,25 @@ bool path_is_internal(struct slice component)
 static bool nfc_surely(struct slice text)
 {
     for (size_t i = 0; i < text.size; i++)
-        if (text.data[i] >= 0xcc)
-            return false;
+        if (text.data[i] >= 0xcc) return false;
     return true;
 }
 
 // `component` is valid UTF-8.
 static bool component_is_nfc(struct slice component)
 {
-    if (nfc_surely(component))
-        return true;
+    if (nfc_surely(component)) return true;
     utf8proc_int32_t points[COMPONENT_POINTS_MAX];
     utf8proc_ssize_t count = utf8proc_decompose(component.data, (utf8proc_ssize_t)component.size,
                                                 points, COMPONENT_POINTS_MAX, NFC);
-    if (count < 0 || count > COMPONENT_POINTS_MAX)
-        return false;
+    if (count < 0 || count > COMPONENT_POINTS_MAX) return false;
     count = utf8proc_normalize_utf32(points, count, NFC);
     size_t at = 0;
     for (utf8proc_ssize_t i = 0; i < count; i++) {
         utf8proc_int32_t point = -1;
-        utf8proc_ssize_t size = utf8proc_iterate(
-            component.data + at, (utf8proc_ssize_t)(component.size - at), &point);
-        if (size <= 0 || point != points[i])
-            return false;
+        utf8proc_ssize_t size =
+            utf8proc_iterate(component.data + at, (utf8proc_ssize_t)(component.size - at), &point);
+        if (size <= 0 || point != points[i]) return false;
         at += (size_t)size;
     }
     return at == component.size;
@@ -88,21 +80,16 @@ static bool component_is_nfc(struct slice component)
 
 static const char *component_fault(struct slice component, bool may_be_internal)
 {
-    if (component.size == 0)
-        return "path has an empty component";
-    if (component.size > PROTO_COMPONENT_BYTES_MAX)
-        return "path component is too long";
+    if (component.size == 0) return "path has an empty component";
+    if (component.size > PROTO_COMPONENT_BYTES_MAX) return "path component is too long";
     if (component.data[0] == '.' &&
         (component.size == 1 || (component.size == 2 && component.data[1] == '.')))
         return "path has a dot component";
     if (!utf8_is_ascii(component)) {
-        if (!utf8_valid(component))
-            return "path is not UTF-8";
-        if (!component_is_nfc(component))
-            return "path is not NFC";
+        if (!utf8_valid(component)) return "path is not UTF-8";
+        if (!component_is_nfc(component)) return "path is not NFC";
     }
-    if (!may_be_internal && path_is_internal(component))
-        return "path is inside .cfgsync";
+    if (!may_be_internal && path_is_internal(component)) return "path is inside .cfgsync";
     return NULL;
 }
 
@@ -116,23 +103,18 @@ static size_t component_size(struct slice path, size_t start)
 
 const char *path_fault(struct slice path)
 {
-    if (path.size == 0)
-        return "path is empty";
-    if (path.size > PROTO_PATH_BYTES_MAX)
-        return "path is too long";
-    if (memchr(path.data, 0, path.size) != NULL)
-        return "path has a NUL";
+    if (path.size == 0) return "path is empty";
+    if (path.size > PROTO_PATH_BYTES_MAX) return "path is too long";
+    if (memchr(path.data, 0, path.size) != NULL) return "path has a NUL";
     bool conflict = path_is_conflict_item(path);
     size_t start = 0;
     unsigned depth = 0;
     while (start <= path.size) {
-        if (++depth > PROTO_PATH_DEPTH_MAX)
-            return "path is too deep";
+        if (++depth > PROTO_PATH_DEPTH_MAX) return "path is too deep";
         size_t size = component_size(path, start);
         struct slice component = slice_of(path.data + start, size);
         const char *fault = component_fault(component, conflict && start == 0);
-        if (fault != NULL)
-            return fault;
+        if (fault != NULL) return fault;
         start += size + 1;
     }
     return NULL;
@@ -143,30 +125,23 @@ static struct slice normalized(struct arena *arena, struct slice text, utf8proc_
 {
     utf8proc_ssize_t size = (utf8proc_ssize_t)text.size;
     utf8proc_ssize_t count = utf8proc_decompose(text.data, size, NULL, 0, options);
-    if (count < 0)
-        return (struct slice){NULL, 0};
+    if (count < 0) return (struct slice){NULL, 0};
     // One more than the points: utf8proc ends its output with a NUL.
     utf8proc_int32_t *points = arena_alloc(arena, (size_t)count + 1, sizeof *points);
     count = utf8proc_decompose(text.data, size, points, count, options);
-    if (count >= 0)
-        count = utf8proc_reencode(points, count, options);
+    if (count >= 0) count = utf8proc_reencode(points, count, options);
     return count < 0 ? (struct slice){NULL, 0} : slice_of(points, (size_t)count);
 }
 
 enum err path_normalize(struct arena *arena, struct slice name, struct slice *out)
 {
     *out = name;
-    if (utf8_is_ascii(name))
-        return ERR_OK;
-    if (!utf8_valid(name))
-        return ERR_UNREPRESENTABLE;
-    if (nfc_surely(name))
-        return ERR_OK;
+    if (utf8_is_ascii(name)) return ERR_OK;
+    if (!utf8_valid(name)) return ERR_UNREPRESENTABLE;
+    if (nfc_surely(name)) return ERR_OK;
     struct slice nfc = normalized(arena, name, NFC);
-    if (nfc.data == NULL)
-        return ERR_UNREPRESENTABLE;
-    if (!slice_equal(nfc, name))
-        *out = nfc;
+    if (nfc.data == NULL) return ERR_UNREPRESENTABLE;
+    if (!slice_equal(nfc, name)) *out = nfc;
     return ERR_OK;
 }
 
@@ -175,8 +150,7 @@ bool path_is_conflict_item(struct slice path)
     if (path.size <= CONFLICTS_SIZE || memcmp(path.data, PATH_CONFLICTS "/", CONFLICTS_SIZE) != 0)
         return false;
     struct slice base = slice_of(path.data + CONFLICTS_SIZE, path.size - CONFLICTS_SIZE);
-    if (memchr(base.data, '/', base.size) != NULL)
-        return false;
+    if (memchr(base.data, '/', base.size) != NULL) return false;
     return !slice_equal(base, slice_text(".")) && !slice_equal(base, slice_text(".."));
 }
 
@@ -184,8 +158,7 @@ bool path_is_conflict_item(struct slice path)
 static size_t last_slash(struct slice path)
 {
     for (size_t i = path.size; i > 0; i--)
-        if (path.data[i - 1] == '/')
-            return i - 1;
+        if (path.data[i - 1] == '/') return i - 1;
     return SIZE_MAX;
 }
 
@@ -203,8 +176,7 @@ struct slice path_base(struct slice path)
 
 bool path_below(struct slice path, struct slice ancestor)
 {
-    if (ancestor.size == 0)
-        return path.size > 0;
+    if (ancestor.size == 0) return path.size > 0;
     return path.size > ancestor.size && path.data[ancestor.size] == '/' &&
            memcmp(path.data, ancestor.data, ancestor.size) == 0;
 }
@@ -218,15 +190,13 @@ int path_compare(struct slice a, struct slice b)
 {
     size_t common = a.size < b.size ? a.size : b.size;
     for (size_t i = 0; i < common; i++)
-        if (a.data[i] != b.data[i])
-            return tree_rank(a.data[i]) < tree_rank(b.data[i]) ? -1 : 1;
+        if (a.data[i] != b.data[i]) return tree_rank(a.data[i]) < tree_rank(b.data[i]) ? -1 : 1;
     return a.size == b.size ? 0 : a.size < b.size ? -1 : 1;
 }
 
 struct slice path_fold(struct arena *arena, struct slice path)
 {
-    if (path.size == 0)
-        return path;
+    if (path.size == 0) return path;
     if (!utf8_is_ascii(path)) {
         struct slice folded = normalized(arena, path, FOLD);
         return folded.data == NULL ? path : folded;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "proto/reader_priv.h"
-
 #include <string.h>
 
 #include "agent/base/check.h"
 #include "proto/limits.h"
+#include "proto/reader_priv.h"
 #include "proto/utf8_priv.h"
 
 enum { FLAT_ENTRIES_MAX = 2 * PROTO_VV_ENTRIES_MAX };
@@ -22,8 +21,7 @@ bool reader_ok(const struct reader *r)
 void reader_fail(struct reader *r, enum err code, size_t offset, const char *what)
 {
     CHECK(code != ERR_OK);
-    if (!reader_ok(r))
-        return;
+    if (!reader_ok(r)) return;
     r->fault = (struct fault){code, (uint32_t)offset, what};
     r->at = r->size;
 }
@@ -50,13 +48,11 @@ static uint64_t take_number(struct reader *r, size_t size, uint64_t least)
 {
     size_t start = r->at;
     const uint8_t *bytes = take(r, size);
-    if (bytes == NULL)
-        return 0;
+    if (bytes == NULL) return 0;
     uint64_t value = 0;
     for (size_t i = 0; i < size; i++)
         value = value << 8 | bytes[i];
-    if (value < least)
-        reader_fail(r, ERR_MALFORMED, start - 1, "not the shortest form");
+    if (value < least) reader_fail(r, ERR_MALFORMED, start - 1, "not the shortest form");
     return value;
 }
 
@@ -96,8 +92,7 @@ static bool negative_rest(struct reader *r, uint8_t head, int64_t *out)
         *out = (int64_t)head - 0x100;
         return true;
     }
-    if (head < 0xd0 || head > 0xd3)
-        return false;
+    if (head < 0xd0 || head > 0xd3) return false;
     static const int64_t ceilings[] = {-32, INT8_MIN, INT16_MIN, INT32_MIN};
     unsigned form = head - 0xd0u;
     size_t start = r->at - 1;
@@ -105,7 +100,7 @@ static bool negative_rest(struct reader *r, uint8_t head, int64_t *out)
     uint64_t raw = take_number(r, bits / 8, 0);
     uint64_t fill = bits == 64 ? 0 : ~UINT64_C(0) << bits;
     bool negative = (raw >> (bits - 1) & 1) != 0;
-    int64_t value = negative ? -(int64_t)~(raw | fill) - 1 : 0;
+    int64_t value = negative ? -(int64_t) ~(raw | fill) - 1 : 0;
     if (!negative || value >= ceilings[form])
         reader_fail(r, ERR_MALFORMED, start, "not the shortest form");
     *out = value;
@@ -119,12 +114,10 @@ int64_t reader_int(struct reader *r)
     uint64_t value = 0;
     int64_t negative = 0;
     if (uint_rest(r, head, &value)) {
-        if (value > INT64_MAX)
-            reader_fail(r, ERR_MALFORMED, start, "integer out of range");
+        if (value > INT64_MAX) reader_fail(r, ERR_MALFORMED, start, "integer out of range");
         return reader_ok(r) ? (int64_t)value : 0;
     }
-    if (!negative_rest(r, head, &negative))
-        reader_fail(r, ERR_MALFORMED, start, "not an integer");
+    if (!negative_rest(r, head, &negative)) reader_fail(r, ERR_MALFORMED, start, "not an integer");
     return reader_ok(r) ? negative : 0;
 }
 
@@ -132,16 +125,14 @@ bool reader_bool(struct reader *r)
 {
     size_t start = r->at;
     uint8_t head = take_byte(r);
-    if (head != 0xc2 && head != 0xc3)
-        reader_fail(r, ERR_MALFORMED, start, "not a boolean");
+    if (head != 0xc2 && head != 0xc3) reader_fail(r, ERR_MALFORMED, start, "not a boolean");
     return head == 0xc3;
 }
 
 // `size` bytes of text or binary whose header began at `start`.
 static struct slice body(struct reader *r, size_t start, uint64_t size, size_t max)
 {
-    if (reader_ok(r) && size > max)
-        reader_fail(r, ERR_LIMIT, start, "longer than allowed");
+    if (reader_ok(r) && size > max) reader_fail(r, ERR_LIMIT, start, "longer than allowed");
     const uint8_t *bytes = reader_ok(r) ? take(r, (size_t)size) : NULL;
     return bytes == NULL ? (struct slice){NULL, 0} : slice_of(bytes, (size_t)size);
 }
@@ -173,8 +164,7 @@ struct slice reader_text(struct reader *r, size_t max)
 {
     size_t start = r->at;
     uint64_t size = 0;
-    if (!text_size(r, take_byte(r), &size))
-        reader_fail(r, ERR_MALFORMED, start, "not a text");
+    if (!text_size(r, take_byte(r), &size)) reader_fail(r, ERR_MALFORMED, start, "not a text");
     return text_rest(r, size, start, max);
 }
 
@@ -195,8 +185,7 @@ struct slice reader_bin(struct reader *r, size_t max)
 {
     size_t start = r->at;
     uint64_t size = 0;
-    if (!bin_size(r, take_byte(r), &size))
-        reader_fail(r, ERR_MALFORMED, start, "not a binary");
+    if (!bin_size(r, take_byte(r), &size)) reader_fail(r, ERR_MALFORMED, start, "not a binary");
     return body(r, start, size, max);
 }
 
@@ -241,14 +230,12 @@ static bool map_count(struct reader *r, uint8_t head, uint64_t *out)
 // Opens a container of `count` elements if limit, bytes left and depth allow it.
 static uint32_t enter(struct reader *r, size_t start, uint64_t count, uint64_t max, size_t bytes)
 {
-    if (reader_ok(r) && count > max)
-        reader_fail(r, ERR_LIMIT, start, "more entries than allowed");
+    if (reader_ok(r) && count > max) reader_fail(r, ERR_LIMIT, start, "more entries than allowed");
     if (reader_ok(r) && r->depth >= PROTO_DEPTH_MAX)
         reader_fail(r, ERR_LIMIT, start, "nested too deep");
     if (reader_ok(r) && count > (r->size - r->at) / bytes)
         reader_fail(r, ERR_MALFORMED, start, "more entries than bytes left");
-    if (!reader_ok(r))
-        return 0;
+    if (!reader_ok(r)) return 0;
     r->depth++;
     return (uint32_t)count;
 }
@@ -258,8 +245,7 @@ uint32_t reader_array(struct reader *r, uint32_t max, size_t element_bytes)
     CHECK(element_bytes > 0);
     size_t start = r->at;
     uint64_t count = 0;
-    if (!array_count(r, take_byte(r), &count))
-        reader_fail(r, ERR_MALFORMED, start, "not an array");
+    if (!array_count(r, take_byte(r), &count)) reader_fail(r, ERR_MALFORMED, start, "not an array");
     return enter(r, start, count, max, element_bytes);
 }
 
@@ -275,23 +261,20 @@ uint32_t reader_map(struct reader *r)
 {
     size_t start = r->at;
     uint64_t count = 0;
-    if (!map_count(r, take_byte(r), &count))
-        reader_fail(r, ERR_MALFORMED, start, "not a map");
+    if (!map_count(r, take_byte(r), &count)) reader_fail(r, ERR_MALFORMED, start, "not a map");
     return enter(r, start, count, PROTO_MAP_ENTRIES_MAX, 2);
 }
 
 void reader_leave(struct reader *r)
 {
     CHECK(!reader_ok(r) || r->depth > 0);
-    if (reader_ok(r))
-        r->depth--;
+    if (reader_ok(r)) r->depth--;
 }
 
 // nil, booleans, floats and extensions: nothing of ours, but a newer program may use them.
 static bool skip_other(struct reader *r, uint8_t head)
 {
-    if (head == 0xc0 || head == 0xc2 || head == 0xc3)
-        return true;
+    if (head == 0xc0 || head == 0xc2 || head == 0xc3) return true;
     if (head == 0xca || head == 0xcb) {
         (void)take(r, head == 0xca ? 4 : 8);
         return true;
@@ -300,8 +283,7 @@ static bool skip_other(struct reader *r, uint8_t head)
         (void)take(r, 1u + (1u << (head - 0xd4)));
         return true;
     }
-    if (head < 0xc7 || head > 0xc9)
-        return false;
+    if (head < 0xc7 || head > 0xc9) return false;
     static const uint64_t least[] = {0, UINT64_C(1) << 8, UINT64_C(1) << 16};
     size_t start = r->at - 1;
     uint64_t size = take_number(r, (size_t)1 << (head - 0xc7), least[head - 0xc7]);
@@ -339,16 +321,14 @@ void reader_skip(struct reader *r)
     uint32_t open = 0;
     while (reader_ok(r)) {
         while (left[open] == 0) {
-            if (open == 0)
-                return;
+            if (open == 0) return;
             open--;
             reader_leave(r);
         }
         left[open]--;
         uint32_t depth = r->depth;
         uint32_t count = skip_head(r);
-        if (r->depth > depth)
-            left[++open] = count;
+        if (r->depth > depth) left[++open] = count;
     }
 }
 

@@ -2,9 +2,10 @@
 //
 // proto/reader — a bounded cursor over msgpack bytes.
 //
-// It remembers its first fault and goes quiet: reads after a fault yield zeros, and the caller looks
-// once at the end. Every count is compared with its limit and with the bytes that are left before
-// anything is allocated for it. Only the shortest form of each integer and length is accepted.
+// It remembers its first fault and goes quiet: reads after a fault yield zeros, and the caller
+// looks once at the end. Every count is compared with its limit and with the bytes that are left
+// before anything is allocated for it. Only the shortest form of each integer and length is
+// accepted.
 #ifndef PROTO_READER_PRIV_H
 #define PROTO_READER_PRIV_H
 

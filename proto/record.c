@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "proto/record_priv.h"
-
 #include <string.h>
 
 #include "agent/base/check.h"
 #include "proto/path.h"
+#include "proto/record_priv.h"
 
 void *field_at(const struct field *field, void *record)
 {
@@ -23,8 +22,7 @@ static uint32_t record_find(const struct record *record, struct slice key, uint3
     for (uint32_t i = 0; i < record->count; i++) {
         uint32_t at = hint + i < record->count ? hint + i : hint + i - record->count;
         const char *name = record->fields[at].key;
-        if (strlen(name) == key.size && memcmp(name, key.data, key.size) == 0)
-            return at;
+        if (strlen(name) == key.size && memcmp(name, key.data, key.size) == 0) return at;
     }
     return record->count;
 }
@@ -39,13 +37,11 @@ static struct slice pair_key(struct slice pair)
 
 static void keep_unknown(struct reader *r, struct unknown *unknown, size_t start, struct slice key)
 {
-    if (unknown == NULL || !reader_ok(r))
-        return;
+    if (unknown == NULL || !reader_ok(r)) return;
     for (uint32_t i = 0; i < unknown->count; i++)
         if (slice_equal(pair_key(unknown->pairs[i]), key))
             reader_fail(r, ERR_MALFORMED, start, "key twice");
-    if (reader_ok(r))
-        unknown->pairs[unknown->count++] = slice_of(r->data + start, r->at - start);
+    if (reader_ok(r)) unknown->pairs[unknown->count++] = slice_of(r->data + start, r->at - start);
 }
 
 uint32_t record_read(struct reader *r, const struct record *record, void *out,
@@ -65,8 +61,7 @@ uint32_t record_read(struct reader *r, const struct record *record, void *out,
             keep_unknown(r, unknown, start, key);
             continue;
         }
-        if ((seen >> at & 1) != 0)
-            reader_fail(r, ERR_MALFORMED, start, "key twice");
+        if ((seen >> at & 1) != 0) reader_fail(r, ERR_MALFORMED, start, "key twice");
         seen |= UINT32_C(1) << at;
         hint = at + 1 < record->count ? at + 1 : 0;
         record->fields[at].type->read(r, &record->fields[at], out);
@@ -81,12 +76,9 @@ uint32_t record_read(struct reader *r, const struct record *record, void *out,
 static bool field_written(const struct field *field, const void *record, uint32_t kind)
 {
     switch (field->presence) {
-    case ALWAYS:
-        return true;
-    case OPTIONAL:
-        return !field->type->is_empty(field, record);
-    case BY_KIND:
-        return (field->kinds & kind) != 0;
+    case ALWAYS: return true;
+    case OPTIONAL: return !field->type->is_empty(field, record);
+    case BY_KIND: return (field->kinds & kind) != 0;
     }
     return false;
 }
@@ -96,14 +88,12 @@ void record_write(struct writer *w, const struct record *record, const void *fro
 {
     uint32_t written = 0;
     for (uint32_t i = 0; i < record->count; i++)
-        if (field_written(&record->fields[i], from, kind))
-            written |= UINT32_C(1) << i;
+        if (field_written(&record->fields[i], from, kind)) written |= UINT32_C(1) << i;
     uint32_t count = (uint32_t)__builtin_popcount(written) + extra_count;
     CHECK(count <= PROTO_MAP_ENTRIES_MAX);
     writer_map(w, count);
     for (uint32_t i = 0; i < record->count; i++) {
-        if ((written >> i & 1) == 0)
-            continue;
+        if ((written >> i & 1) == 0) continue;
         writer_text(w, slice_text(record->fields[i].key));
         record->fields[i].type->write(w, &record->fields[i], from);
     }
@@ -209,8 +199,7 @@ static void text_read(struct reader *r, const struct field *field, void *record)
     size_t start = r->at;
     struct slice *out = field_at(field, record);
     *out = reader_text(r, field->max);
-    if (out->size < field->min)
-        reader_fail(r, ERR_MALFORMED, start, "empty text");
+    if (out->size < field->min) reader_fail(r, ERR_MALFORMED, start, "empty text");
 }
 
 static void text_write(struct writer *w, const struct field *field, const void *record)
@@ -226,8 +215,7 @@ static void path_read(struct reader *r, const struct field *field, void *record)
     struct slice *out = field_at(field, record);
     *out = reader_text(r, field->max);
     const char *fault = out->size == 0 && field->min == 0 ? NULL : path_fault(*out);
-    if (fault != NULL)
-        reader_fail(r, ERR_MALFORMED, start, fault);
+    if (fault != NULL) reader_fail(r, ERR_MALFORMED, start, fault);
 }
 
 const struct field_type type_path = {path_read, text_write, slice_empty};
@@ -237,8 +225,7 @@ static void bin_read(struct reader *r, const struct field *field, void *record)
     size_t start = r->at;
     struct slice *out = field_at(field, record);
     *out = reader_bin(r, field->max);
-    if (out->size < field->min)
-        reader_fail(r, ERR_MALFORMED, start, "empty binary");
+    if (out->size < field->min) reader_fail(r, ERR_MALFORMED, start, "empty binary");
 }
 
 static void bin_write(struct writer *w, const struct field *field, const void *record)

@@ -42,7 +42,10 @@ struct record {
     uint32_t count;
 };
 
-#define RECORD(table) {table, sizeof table / sizeof table[0]}
+#define RECORD(table)                                                                              \
+    {                                                                                              \
+        table, sizeof table / sizeof table[0]                                                      \
+    }
 
 // Pairs with unknown keys, as they stood in the input.
 struct unknown {

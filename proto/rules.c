@@ -12,8 +12,7 @@ static enum err no(enum err code, const char *what, const char **out_what)
 // Sizes are below 2^63 each, and lists have at most 4096 entries: stop before a sum can wrap.
 static bool sum_within(uint64_t *sum, uint64_t more, uint64_t max)
 {
-    if (more > max || *sum > max - more)
-        return false;
+    if (more > max || *sum > max - more) return false;
     *sum += more;
     return true;
 }
@@ -76,18 +75,14 @@ static enum err pack_rules(const struct msg_pack *pack, const char **out_what)
 enum err message_rules(const struct message *message, const char **out_what)
 {
     switch (message->kind) {
-    case MSG_PUSH:
-        return push_rules(&message->push, out_what);
+    case MSG_PUSH: return push_rules(&message->push, out_what);
     case MSG_APPLIED:
         if (message->applied.blocked_total < message->applied.blocked_count)
             return no(ERR_MALFORMED, "fewer blocked than named", out_what);
         return ERR_OK;
-    case MSG_WANT:
-        return want_rules(&message->want, out_what);
-    case MSG_DATA:
-        return data_rules(&message->data, out_what);
-    case MSG_PACK:
-        return pack_rules(&message->pack, out_what);
+    case MSG_WANT: return want_rules(&message->want, out_what);
+    case MSG_DATA: return data_rules(&message->data, out_what);
+    case MSG_PACK: return pack_rules(&message->pack, out_what);
     case MSG_HELLO:
     case MSG_OFFER:
     case MSG_OWNERS:
@@ -100,8 +95,7 @@ enum err message_rules(const struct message *message, const char **out_what)
     case MSG_PING:
     case MSG_PONG:
     case MSG_BYE:
-    case MSG_KIND_COUNT:
-        return ERR_OK;
+    case MSG_KIND_COUNT: return ERR_OK;
     }
     return ERR_OK;
 }

@@ -74,8 +74,7 @@ static bool number_right(const struct lane_state *lane, const struct message *me
 static void guard(const struct lane_state *lane, struct reader *r, const struct message *message,
                   bool *out_stale)
 {
-    if (!reader_ok(r))
-        return;
+    if (!reader_ok(r)) return;
     bool is_hello = message->kind == MSG_HELLO;
     if (!number_right(lane, message)) {
         // A HELLO without a number is nobody's leftover, it is the start of a connection.
@@ -112,15 +111,11 @@ enum err lane_receive(struct lane_state *lane, struct arena *arena, struct slice
     struct reader r;
     reader_init(&r, arena, bytes, 0);
     message_read_head(&r, out);
-    if (lane->state == SESSION_CLOSED)
-        reader_fail(&r, ERR_ILLEGAL, 0, "the lane is closed");
+    if (lane->state == SESSION_CLOSED) reader_fail(&r, ERR_ILLEGAL, 0, "the lane is closed");
     guard(lane, &r, out, out_stale);
-    if (!*out_stale)
-        message_read_body(&r, out);
-    if (reader_ok(&r) && !*out_stale && out->kind == MSG_HELLO)
-        hello_taken(lane, &r, &out->hello);
-    if (reader_ok(&r) && !*out_stale && out->kind == MSG_BYE)
-        lane->state = SESSION_CLOSED;
+    if (!*out_stale) message_read_body(&r, out);
+    if (reader_ok(&r) && !*out_stale && out->kind == MSG_HELLO) hello_taken(lane, &r, &out->hello);
+    if (reader_ok(&r) && !*out_stale && out->kind == MSG_BYE) lane->state = SESSION_CLOSED;
     *fault = r.fault;
     return r.fault.code;
 }

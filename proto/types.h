@@ -3,7 +3,8 @@
 // proto/types — the vocabulary of replication: dots, version vectors, versions, marks.
 //
 // Plain values. Arrays inside them are borrowed from an arena or a decoded message.
-// Source: docs/ARCHITECTURE.md "Words"; dotted version vectors: Preguiça, Almeida, Baquero 2010-2012.
+// Source: docs/ARCHITECTURE.md "Words"; dotted version vectors: Preguiça, Almeida, Baquero
+// 2010-2012.
 #ifndef PROTO_TYPES_H
 #define PROTO_TYPES_H
 
@@ -81,7 +82,8 @@ struct version {
     uint32_t merge_version;
     struct dots bundle;   // winner's dots of the resolution that made it; empty: none
     struct slice origin;  // conflict item: the path it came from; empty: none
-    struct slice unknown; // keys of a newer program: concatenated msgpack key/value pairs, kept and passed on
+    struct slice unknown; // keys of a newer program: concatenated msgpack key/value pairs, kept and
+                          // passed on
     uint32_t unknown_count;
 };
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "proto/version_priv.h"
-
 #include <string.h>
 
 #include "agent/base/check.h"
@@ -8,6 +6,7 @@
 #include "proto/message.h"
 #include "proto/path.h"
 #include "proto/record_priv.h"
+#include "proto/version_priv.h"
 #include "proto/vv.h"
 
 enum {
@@ -89,8 +88,7 @@ static const struct record version_record = RECORD(version_fields);
 // What no single field can tell.
 static const char *version_rules(const struct version *v)
 {
-    if (!dots_covered(v->dots, v->vv))
-        return "dots are not covered by the vector";
+    if (!dots_covered(v->dots, v->vv)) return "dots are not covered by the vector";
     struct slice target = v->value.target;
     if (target.size > 0 && memchr(target.data, 0, target.size) != NULL)
         return "link target has a NUL";
@@ -118,10 +116,8 @@ static struct slice unknown_joined(struct reader *r, const struct unknown *unkno
         together = together && unknown->pairs[0].data + total == unknown->pairs[i].data;
         total += unknown->pairs[i].size;
     }
-    if (unknown->count == 0 || total > UNKNOWN_BYTES_MAX)
-        return slice_of(NULL, total);
-    if (together)
-        return slice_of(unknown->pairs[0].data, total);
+    if (unknown->count == 0 || total > UNKNOWN_BYTES_MAX) return slice_of(NULL, total);
+    if (together) return slice_of(unknown->pairs[0].data, total);
     uint8_t *copy = arena_alloc(r->arena, total, 1);
     size_t at = 0;
     for (uint32_t i = 0; i < unknown->count; i++) {
@@ -137,13 +133,10 @@ void version_read(struct reader *r, struct version *out)
     struct unknown unknown;
     unknown.count = 0;
     uint32_t seen = record_read(r, &version_record, out, &unknown);
-    if (!reader_ok(r))
-        return;
+    if (!reader_ok(r)) return;
     const char *fault = kind_fault(out->value.kind, seen);
-    if (fault == NULL)
-        fault = version_rules(out);
-    if (fault != NULL)
-        reader_fail(r, ERR_MALFORMED, start, fault);
+    if (fault == NULL) fault = version_rules(out);
+    if (fault != NULL) reader_fail(r, ERR_MALFORMED, start, fault);
     out->unknown = unknown_joined(r, &unknown);
     out->unknown_count = unknown.count;
     if (out->unknown.size > UNKNOWN_BYTES_MAX)
@@ -153,16 +146,11 @@ void version_read(struct reader *r, struct version *out)
 const char *version_fault(const struct version *v)
 {
     const char *fault = path_fault(v->path);
-    if (fault != NULL)
-        return fault;
-    if (v->origin.size > 0 && path_fault(v->origin) != NULL)
-        return path_fault(v->origin);
-    if (v->value.kind < KIND_FILE || v->value.kind > KIND_TOMB)
-        return "no such kind";
-    if (v->dots.count == 0)
-        return "no dots";
-    if (v->unknown.size > UNKNOWN_BYTES_MAX)
-        return "too much under unknown keys";
+    if (fault != NULL) return fault;
+    if (v->origin.size > 0 && path_fault(v->origin) != NULL) return path_fault(v->origin);
+    if (v->value.kind < KIND_FILE || v->value.kind > KIND_TOMB) return "no such kind";
+    if (v->dots.count == 0) return "no dots";
+    if (v->unknown.size > UNKNOWN_BYTES_MAX) return "too much under unknown keys";
     return version_rules(v);
 }
 

@@ -26,28 +26,23 @@ static struct dot *dot_array(struct arena *arena, size_t count)
 static struct dot *dot_array_copy(struct arena *arena, const struct dot *from, uint32_t count)
 {
     struct dot *entries = dot_array(arena, count);
-    if (count > 0)
-        memcpy(entries, from, count * sizeof *entries);
+    if (count > 0) memcpy(entries, from, count * sizeof *entries);
     return entries;
 }
 
 static int dot_compare(struct dot a, struct dot b)
 {
-    if (a.inc != b.inc)
-        return a.inc < b.inc ? -1 : 1;
-    if (a.counter != b.counter)
-        return a.counter < b.counter ? -1 : 1;
+    if (a.inc != b.inc) return a.inc < b.inc ? -1 : 1;
+    if (a.counter != b.counter) return a.counter < b.counter ? -1 : 1;
     return 0;
 }
 
 static bool dot_array_equal(const struct dot *a, uint32_t a_count, const struct dot *b,
                             uint32_t b_count)
 {
-    if (a_count != b_count)
-        return false;
+    if (a_count != b_count) return false;
     for (uint32_t i = 0; i < a_count; i++)
-        if (dot_compare(a[i], b[i]) != 0)
-            return false;
+        if (dot_compare(a[i], b[i]) != 0) return false;
     return true;
 }
 
@@ -94,8 +89,7 @@ struct vv vv_join(struct arena *arena, struct vv a, struct vv b)
         bool from_a = j == b.count || (i < a.count && a.entries[i].inc <= b.entries[j].inc);
         struct dot next = from_a ? a.entries[i] : b.entries[j];
         if (from_a && j < b.count && b.entries[j].inc == next.inc) {
-            if (b.entries[j].counter > next.counter)
-                next = b.entries[j];
+            if (b.entries[j].counter > next.counter) next = b.entries[j];
             j++;
         }
         if (from_a)
@@ -118,10 +112,8 @@ struct vv vv_set(struct arena *arena, struct vv v, struct dot d)
     uint32_t at = vv_index(v, d.inc);
     for (uint32_t i = 0; i < at; i++)
         out.entries[out.count++] = v.entries[i];
-    if (d.counter > 0)
-        out.entries[out.count++] = d;
-    if (at < v.count && v.entries[at].inc == d.inc)
-        at++;
+    if (d.counter > 0) out.entries[out.count++] = d;
+    if (at < v.count && v.entries[at].inc == d.inc) at++;
     for (uint32_t i = at; i < v.count; i++)
         out.entries[out.count++] = v.entries[i];
     return out;
@@ -148,8 +140,7 @@ bool dots_contain(struct dots s, struct dot d)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         int order = dot_compare(s.entries[middle], d);
-        if (order == 0)
-            return true;
+        if (order == 0) return true;
         if (order < 0)
             low = middle + 1;
         else
@@ -174,14 +165,10 @@ struct dots dots_union(struct arena *arena, struct dots a, struct dots b)
     uint32_t i = 0;
     uint32_t j = 0;
     while (i < a.count || j < b.count) {
-        int order = i == a.count   ? 1
-                    : j == b.count ? -1
-                                   : dot_compare(a.entries[i], b.entries[j]);
+        int order = i == a.count ? 1 : j == b.count ? -1 : dot_compare(a.entries[i], b.entries[j]);
         out.entries[out.count++] = order <= 0 ? a.entries[i] : b.entries[j];
-        if (order <= 0)
-            i++;
-        if (order >= 0)
-            j++;
+        if (order <= 0) i++;
+        if (order >= 0) j++;
     }
     return out;
 }
@@ -189,8 +176,7 @@ struct dots dots_union(struct arena *arena, struct dots a, struct dots b)
 bool dots_covered(struct dots s, struct vv v)
 {
     for (uint32_t i = 0; i < s.count; i++)
-        if (!vv_covers(v, s.entries[i]))
-            return false;
+        if (!vv_covers(v, s.entries[i])) return false;
     return true;
 }
 
@@ -201,25 +187,20 @@ bool digest_equal(struct digest a, struct digest b)
 
 bool value_equal(const struct value *a, const struct value *b)
 {
-    if (a->kind != b->kind)
-        return false;
+    if (a->kind != b->kind) return false;
     switch (a->kind) {
     case KIND_FILE:
         return a->mode == b->mode && a->size == b->size && digest_equal(a->content, b->content);
-    case KIND_DIR:
-        return a->mode == b->mode;
-    case KIND_SYMLINK:
-        return slice_equal(a->target, b->target);
-    case KIND_TOMB:
-        return true;
+    case KIND_DIR: return a->mode == b->mode;
+    case KIND_SYMLINK: return slice_equal(a->target, b->target);
+    case KIND_TOMB: return true;
     }
     return false;
 }
 
 int birth_compare(struct birth a, struct birth b)
 {
-    if (a.wall_ms != b.wall_ms)
-        return a.wall_ms < b.wall_ms ? -1 : 1;
+    if (a.wall_ms != b.wall_ms) return a.wall_ms < b.wall_ms ? -1 : 1;
     return dot_compare((struct dot){a.inc, a.counter}, (struct dot){b.inc, b.counter});
 }
 

@@ -6,8 +6,7 @@ static int writer_put(void *context, const char *data, size_t size)
 {
     struct writer *w = context;
     w->size += size;
-    if (w->out != NULL)
-        buf_append(w->out, data, size);
+    if (w->out != NULL) buf_append(w->out, data, size);
     return 0;
 }
 
@@ -20,8 +19,7 @@ void writer_init(struct writer *w, struct buf *out)
 
 void writer_raw(struct writer *w, struct slice bytes)
 {
-    if (bytes.size > 0)
-        (void)writer_put(w, (const char *)bytes.data, bytes.size);
+    if (bytes.size > 0) (void)writer_put(w, (const char *)bytes.data, bytes.size);
 }
 
 void writer_uint(struct writer *w, uint64_t value)

@@ -55,8 +55,8 @@ static inline struct slice make_bin(struct chance *c, struct arena *arena, size_
 
 static inline struct slice make_text(struct chance *c, struct arena *arena, uint32_t min)
 {
-    static const char *const parts[] = {"a", "Z", "0", " ", "-", "\xc3\xa9", "\xe2\x82\xac",
-                                        "\xf0\x9f\x98\x80", "conf", "\n"};
+    static const char *const parts[] = {
+        "a", "Z", "0", " ", "-", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "conf", "\n"};
     AUTO(buf_fini) struct buf b = {0};
     for (uint32_t i = min + chance_below(c, 12); i > 0; i--)
         buf_append_text(&b, parts[chance_below(c, 10)]);
@@ -82,8 +82,7 @@ static inline struct vv make_vv(struct chance *c, struct arena *arena, uint32_t 
         uint64_t counter = incs == 0 ? make_number(c) >> 1 : chance_next(c) % 4;
         v = vv_with(arena, v, (struct dot){inc, counter + (incs == 0 && counter == 0)});
     }
-    if (v.count < min)
-        v = vv_with(arena, v, (struct dot){1, 1});
+    if (v.count < min) v = vv_with(arena, v, (struct dot){1, 1});
     return v;
 }
 
@@ -102,14 +101,10 @@ static inline struct dots make_dots(struct chance *c, struct arena *arena, struc
 static inline struct value make_value(struct chance *c)
 {
     struct value v = {.kind = (enum kind)(1 + chance_below(c, 4))};
-    if (v.kind == KIND_FILE || v.kind == KIND_DIR)
-        v.mode = chance_below(c, 01000);
-    if (v.kind == KIND_FILE || v.kind == KIND_SYMLINK)
-        make_bytes(c, v.content.bytes, 32);
-    if (v.kind == KIND_FILE)
-        v.size = make_number(c) >> 1;
-    if (v.kind == KIND_SYMLINK)
-        v.target = slice_text("../somewhere/\xff\xfe");
+    if (v.kind == KIND_FILE || v.kind == KIND_DIR) v.mode = chance_below(c, 01000);
+    if (v.kind == KIND_FILE || v.kind == KIND_SYMLINK) make_bytes(c, v.content.bytes, 32);
+    if (v.kind == KIND_FILE) v.size = make_number(c) >> 1;
+    if (v.kind == KIND_SYMLINK) v.target = slice_text("../somewhere/\xff\xfe");
     return v;
 }
 
@@ -128,10 +123,8 @@ static inline struct version make_version(struct chance *c, struct arena *arena)
     }
     v.flags = chance_below(c, 4);
     v.merge_version = chance_below(c, 2);
-    if (chance_below(c, 4) == 0)
-        v.bundle = make_dots(c, arena, v.vv);
-    if (chance_below(c, 4) == 0)
-        v.origin = make_path(c, arena);
+    if (chance_below(c, 4) == 0) v.bundle = make_dots(c, arena, v.vv);
+    if (chance_below(c, 4) == 0) v.origin = make_path(c, arena);
     if (chance_below(c, 4) == 0) {
         v.unknown = slice_of("\xa3xyz\x92\x01\xc0\xa2zz\xcb\0\0\0\0\0\0\0\0", 19);
         v.unknown_count = 2;
@@ -265,71 +258,66 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
 {
     switch (m->kind) {
     case MSG_HELLO:
-        m->hello = (struct msg_hello){1, make_text(c, a, 0), make_number(c), make_text(c, a, 0),
-                                      make_number(c), make_number(c) | 1,
-                                      (enum lane)chance_below(c, 2), (int64_t)make_number(c)};
+        m->hello = (struct msg_hello){1,
+                                      make_text(c, a, 0),
+                                      make_number(c),
+                                      make_text(c, a, 0),
+                                      make_number(c),
+                                      make_number(c) | 1,
+                                      (enum lane)chance_below(c, 2),
+                                      (int64_t)make_number(c)};
         break;
     case MSG_OFFER:
-        m->offer = (struct msg_offer){.name = make_text(c, a, 1), .inc = make_number(c),
+        m->offer = (struct msg_offer){.name = make_text(c, a, 1),
+                                      .inc = make_number(c),
                                       .state = (enum offer_state)(1 + chance_below(c, 5)),
-                                      .has_items = chance_below(c, 2), .k = make_vv(c, a, 0, 0),
-                                      .marks = make_marks(c, a), .a = make_vv(c, a, 0, 0),
+                                      .has_items = chance_below(c, 2),
+                                      .k = make_vv(c, a, 0, 0),
+                                      .marks = make_marks(c, a),
+                                      .a = make_vv(c, a, 0, 0),
                                       .gcfloor = make_vv(c, a, 0, 0),
-                                      .items = make_number(c) >> 1, .bytes = make_number(c) >> 1};
+                                      .items = make_number(c) >> 1,
+                                      .bytes = make_number(c) >> 1};
         make_bytes(c, m->offer.nonce, 16);
         break;
-    case MSG_OWNERS:
-        m->owners = make_owners(c, a);
-        break;
+    case MSG_OWNERS: m->owners = make_owners(c, a); break;
     case MSG_PULL:
-        m->pull = (struct msg_pull){.round = make_number(c), .k = make_vv(c, a, 0, 0),
-                                    .token = make_bin(c, a, 0, 50)};
+        m->pull = (struct msg_pull){
+            .round = make_number(c), .k = make_vv(c, a, 0, 0), .token = make_bin(c, a, 0, 50)};
         break;
     case MSG_ACK:
         m->ack = (struct msg_ack){.round = make_number(c), .page = 1 + chance_below(c, 1000)};
         break;
     case MSG_DONE:
-        m->done = (struct msg_done){.round = make_number(c), .pages = chance_below(c, 1000),
-                                    .k = make_vv(c, a, 0, 0), .marks = make_marks(c, a),
+        m->done = (struct msg_done){.round = make_number(c),
+                                    .pages = chance_below(c, 1000),
+                                    .k = make_vv(c, a, 0, 0),
+                                    .marks = make_marks(c, a),
                                     .gcfloor = make_vv(c, a, 0, 0)};
         break;
     case MSG_VERSIONS:
-        m->versions = (struct msg_versions){.round = make_number(c), .page = 1,
+        m->versions = (struct msg_versions){.round = make_number(c),
+                                            .page = 1,
                                             .token = make_bin(c, a, 0, 50),
                                             .marks = make_marks(c, a),
                                             .versions = make_versions(c, a)};
         break;
-    case MSG_PUSH:
-        m->push = make_push(c, a);
-        break;
+    case MSG_PUSH: m->push = make_push(c, a); break;
     case MSG_NEWS:
-        m->news = (struct msg_news){.k = make_vv(c, a, 0, 0), .marks = make_marks(c, a),
-                                    .gcfloor = make_vv(c, a, 0, 0)};
+        m->news = (struct msg_news){
+            .k = make_vv(c, a, 0, 0), .marks = make_marks(c, a), .gcfloor = make_vv(c, a, 0, 0)};
         break;
-    case MSG_APPLIED:
-        m->applied = make_applied(c, a);
-        break;
-    case MSG_WANT:
-        m->want = make_want(c, a);
-        break;
-    case MSG_NOT_HELD:
-        m->not_held = make_not_held(c, a);
-        break;
-    case MSG_DATA:
-        m->data = make_data(c, a);
-        break;
-    case MSG_PACK:
-        m->pack = make_pack(c, a);
-        break;
+    case MSG_APPLIED: m->applied = make_applied(c, a); break;
+    case MSG_WANT: m->want = make_want(c, a); break;
+    case MSG_NOT_HELD: m->not_held = make_not_held(c, a); break;
+    case MSG_DATA: m->data = make_data(c, a); break;
+    case MSG_PACK: m->pack = make_pack(c, a); break;
     case MSG_PING:
-    case MSG_PONG:
-        m->ping = (struct msg_ping){make_number(c), (int64_t)make_number(c)};
-        break;
+    case MSG_PONG: m->ping = (struct msg_ping){make_number(c), (int64_t)make_number(c)}; break;
     case MSG_BYE:
         m->bye = (struct msg_bye){(enum bye_code)(1 + chance_below(c, 6)), make_text(c, a, 0)};
         break;
-    case MSG_KIND_COUNT:
-        break;
+    case MSG_KIND_COUNT: break;
     }
 }
 
@@ -346,8 +334,7 @@ static inline struct message make_message(struct chance *c, struct arena *arena,
     m.kind = kind;
     m.session = make_number(c);
     make_body(c, arena, &m);
-    if (kind_has_folder(kind))
-        make_bytes(c, m.offer.folder.bytes, sizeof m.offer.folder.bytes);
+    if (kind_has_folder(kind)) make_bytes(c, m.offer.folder.bytes, sizeof m.offer.folder.bytes);
     return m;
 }
 

@@ -2,29 +2,27 @@
 //
 // Laws of the codec: round trip, canonical bytes, every strict prefix refused, mutations survived,
 // hostile counts refused before anything is allocated.
-#include "make.h"
-
-#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include <malloc.h>
+
+#include "make.h"
 
 // The bytes in a block of exactly their size, so that AddressSanitizer sees one byte too many.
 static struct slice exact(struct slice bytes, uint8_t **out_block)
 {
     *out_block = malloc(bytes.size + (bytes.size == 0));
     assert_non_null(*out_block);
-    if (bytes.size > 0)
-        memcpy(*out_block, bytes.data, bytes.size);
+    if (bytes.size > 0) memcpy(*out_block, bytes.data, bytes.size);
     return slice_of(*out_block, bytes.size);
 }
 
 static bool marks_same(struct marks a, struct marks b)
 {
-    if (a.count != b.count)
-        return false;
+    if (a.count != b.count) return false;
     for (uint32_t i = 0; i < a.count; i++)
-        if (memcmp(&a.entries[i], &b.entries[i], sizeof a.entries[i]) != 0)
-            return false;
+        if (memcmp(&a.entries[i], &b.entries[i], sizeof a.entries[i]) != 0) return false;
     return true;
 }
 
@@ -66,8 +64,7 @@ static void round_trip(enum message_kind kind, uint64_t seed)
     assert_true(back.session == m.session);
     message_encode(&back, &second);
     assert_true(slice_equal(buf_slice(&first), buf_slice(&second)));
-    if (kind != MSG_PUSH)
-        return;
+    if (kind != MSG_PUSH) return;
     assert_true(marks_same(m.push.marks, back.push.marks));
     assert_int_equal(m.push.versions.count, back.push.versions.count);
     for (uint32_t i = 0; i < m.push.versions.count; i++)
@@ -168,7 +165,8 @@ static void test_mutations(void **state)
         arena_reset(arena);
         buf_clear(&bytes);
         buf_clear(&again);
-        struct message m = make_message(&c, arena, (enum message_kind)(1 + i % (MSG_KIND_COUNT - 1)));
+        struct message m =
+            make_message(&c, arena, (enum message_kind)(1 + i % (MSG_KIND_COUNT - 1)));
         message_encode(&m, &bytes);
         AUTO(mem_free) uint8_t *block = NULL;
         struct slice input = exact(buf_slice(&bytes), &block);
@@ -198,8 +196,7 @@ static void hostile(const char *hex_head, enum err expected)
     struct fault fault;
     size_t before = mallinfo2().uordblks;
     enum err err = message_decode(arena, slice_of(bytes, size), &m, &fault);
-    if (err != expected)
-        fail_msg("%s: %d not %d (%s)", hex_head, err, expected, fault.what);
+    if (err != expected) fail_msg("%s: %d not %d (%s)", hex_head, err, expected, fault.what);
     assert_int_not_equal(vv_decode(arena, slice_of(bytes, size), &v, &fault), ERR_OK);
     assert_int_not_equal(version_decode(arena, slice_of(bytes, size), &version, &fault), ERR_OK);
     assert_true(mallinfo2().uordblks - before < 1 << 16);
@@ -356,8 +353,15 @@ static void test_unknown_scattered(void **state)
 static enum err encoded_unknown(size_t size, const char **what)
 {
     AUTO(buf_fini) struct buf b = {0};
-    buf_append(&b, "\x86\xa1p\xa1" "a\xa1" "d\x92\x01\x02\xa1v\x92\x01\x02\xa1k\x04", 18);
-    buf_append(&b, "\xa1" "b\x93\x00\x01\x02", 6);
+    buf_append(&b,
+               "\x86\xa1p\xa1"
+               "a\xa1"
+               "d\x92\x01\x02\xa1v\x92\x01\x02\xa1k\x04",
+               18);
+    buf_append(&b,
+               "\xa1"
+               "b\x93\x00\x01\x02",
+               6);
     buf_append(&b, "\xa1z\xc5", 3);
     buf_append(&b, (uint8_t[]){(uint8_t)(size >> 8), (uint8_t)size}, 2);
     buf_reserve(&b, size);
@@ -406,10 +410,10 @@ static void test_page_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_version_alone),
-        cmocka_unit_test(test_vv_alone),     cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_mutations),    cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_strict),       cmocka_unit_test(test_version_rules),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_version_alone),
+        cmocka_unit_test(test_vv_alone),      cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_mutations),     cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_strict),        cmocka_unit_test(test_version_rules),
         cmocka_unit_test(test_version_order), cmocka_unit_test(test_unknown_scattered),
         cmocka_unit_test(test_unknown_limit), cmocka_unit_test(test_page_speed),
     };

@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: MIT
 #include "make.h"
-
 #include "proto/path.h"
 
 static const char *const good[] = {
-    "a", "a/b", ".a", "...", "..a", "a..", "a b", "-", "a\nb", "a\\b", "\x01", "a:b", "CON",
-    "\xc3\xa9",              // e acute, composed
-    "\xe1\xbb\x87",          // e circumflex dot below, composed
+    "a",
+    "a/b",
+    ".a",
+    "...",
+    "..a",
+    "a..",
+    "a b",
+    "-",
+    "a\nb",
+    "a\\b",
+    "\x01",
+    "a:b",
+    "CON",
+    "\xc3\xa9",                 // e acute, composed
+    "\xe1\xbb\x87",             // e circumflex dot below, composed
     "\xed\x95\x9c\xea\xb5\xad", // Hangul syllables
     "\xd0\xb9/\xe6\x97\xa5\xe6\x9c\xac",
     "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", // emoji with a joiner
-    "\xcc\x81x",             // starts with a combining mark
-    ".cfgsyncx", "cfgsync", ".cfgsync.d", "x.cfgsync", ".cfgsyncignore",
-    ".cfgsync/conflicts/abcdefghijkl-x", ".cfgsync/conflicts/.x",
+    "\xcc\x81x",                                    // starts with a combining mark
+    ".cfgsyncx",
+    "cfgsync",
+    ".cfgsync.d",
+    "x.cfgsync",
+    ".cfgsyncignore",
+    ".cfgsync/conflicts/abcdefghijkl-x",
+    ".cfgsync/conflicts/.x",
     ".cfgsync/conflicts/\xc3\xa9",
 };
 
@@ -33,15 +49,15 @@ static const struct {
     {"a/..", "path has a dot component"},
     {"e\xcc\x81", "path is not NFC"},
     {"a/e\xcc\x81/b", "path is not NFC"},
-    {"\xe2\x84\xab", "path is not NFC"},           // Angstrom sign, a singleton
+    {"\xe2\x84\xab", "path is not NFC"},             // Angstrom sign, a singleton
     {"\xe1\x84\x92\xe1\x85\xa1", "path is not NFC"}, // Hangul jamo
-    {"a\xcc\x81\xcc\xa3", "path is not NFC"},      // marks out of order
+    {"a\xcc\x81\xcc\xa3", "path is not NFC"},        // marks out of order
     {"\xff", "path is not UTF-8"},
     {"a/\xc3", "path is not UTF-8"},
-    {"\xc0\xaf", "path is not UTF-8"},             // overlong '/'
+    {"\xc0\xaf", "path is not UTF-8"}, // overlong '/'
     {"\xe0\x80\xaf", "path is not UTF-8"},
-    {"\xed\xa0\x80", "path is not UTF-8"},         // a surrogate
-    {"\xf4\x90\x80\x80", "path is not UTF-8"},     // above U+10FFFF
+    {"\xed\xa0\x80", "path is not UTF-8"},     // a surrogate
+    {"\xf4\x90\x80\x80", "path is not UTF-8"}, // above U+10FFFF
     {"\x80", "path is not UTF-8"},
     {".cfgsync", "path is inside .cfgsync"},
     {".CFGSYNC", "path is inside .cfgsync"},
@@ -57,14 +73,20 @@ static const struct {
     {".cfgsync/Conflicts/x", "path is inside .cfgsync"},
     {".Cfgsync/conflicts/x", "path is inside .cfgsync"},
     {".cfgsync/staging/x", "path is inside .cfgsync"},
-    {".cfg\xc5\xbfync", "path is inside .cfgsync"},                 // long s
-    {"\xef\xbc\x8e" "cfgsync", "path is inside .cfgsync"},          // fullwidth full stop
-    {".\xef\xbd\x83\xef\xbd\x86gsync", "path is inside .cfgsync"},  // fullwidth cf
-    {".\xef\xbc\xa3" "FGSYNC", "path is inside .cfgsync"},          // fullwidth C
-    {".cfgsyn\xe2\x93\x92", "path is inside .cfgsync"},             // circled c
-    {".cfg\xe2\x80\x8csync", "path is inside .cfgsync"},            // zero width non-joiner
-    {".cfgsync\xef\xbb\xbf", "path is inside .cfgsync"},            // byte order mark
-    {"\xe2\x80\xa4" "cfgsync/a", "path is inside .cfgsync"},        // one dot leader
+    {".cfg\xc5\xbfync", "path is inside .cfgsync"}, // long s
+    {"\xef\xbc\x8e"
+     "cfgsync",
+     "path is inside .cfgsync"},                                   // fullwidth full stop
+    {".\xef\xbd\x83\xef\xbd\x86gsync", "path is inside .cfgsync"}, // fullwidth cf
+    {".\xef\xbc\xa3"
+     "FGSYNC",
+     "path is inside .cfgsync"},                         // fullwidth C
+    {".cfgsyn\xe2\x93\x92", "path is inside .cfgsync"},  // circled c
+    {".cfg\xe2\x80\x8csync", "path is inside .cfgsync"}, // zero width non-joiner
+    {".cfgsync\xef\xbb\xbf", "path is inside .cfgsync"}, // byte order mark
+    {"\xe2\x80\xa4"
+     "cfgsync/a",
+     "path is inside .cfgsync"}, // one dot leader
 };
 
 static void test_good(void **state)
@@ -72,8 +94,7 @@ static void test_good(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         const char *fault = path_fault(slice_text(good[i]));
-        if (fault != NULL)
-            fail_msg("%s: %s", good[i], fault);
+        if (fault != NULL) fail_msg("%s: %s", good[i], fault);
     }
 }
 
@@ -144,8 +165,7 @@ static void assert_fold(const char *from, const char *to)
 {
     AUTO(arena_destroy) struct arena *arena = arena_new();
     struct slice folded = path_fold(arena, slice_text(from));
-    if (!slice_equal(folded, slice_text(to)))
-        fail_msg("%s folds to %.*s", from, SLICE_ARG(folded));
+    if (!slice_equal(folded, slice_text(to))) fail_msg("%s folds to %.*s", from, SLICE_ARG(folded));
 }
 
 static void test_fold(void **state)
@@ -153,13 +173,17 @@ static void test_fold(void **state)
     (void)state;
     assert_fold("README/a", "readme/a");
     assert_fold("", "");
-    assert_fold("\xc3\x89", "\xc3\xa9");              // E acute
-    assert_fold("Stra\xc3\x9f" "e", "strasse");       // sharp s
-    assert_fold("\xef\xac\x81le", "file");            // fi ligature
-    assert_fold("\xef\xbc\xa1", "a");                 // fullwidth A
+    assert_fold("\xc3\x89", "\xc3\xa9"); // E acute
+    assert_fold("Stra\xc3\x9f"
+                "e",
+                "strasse");                              // sharp s
+    assert_fold("\xef\xac\x81le", "file");               // fi ligature
+    assert_fold("\xef\xbc\xa1", "a");                    // fullwidth A
     assert_fold("\xce\xa3\xcf\x82", "\xcf\x83\xcf\x83"); // capital and final sigma
-    assert_fold("A\xe2\x80\x8d" "b", "ab");           // joiner
-    assert_fold("\xe2\x84\xaa", "k");                 // Kelvin sign
+    assert_fold("A\xe2\x80\x8d"
+                "b",
+                "ab");                // joiner
+    assert_fold("\xe2\x84\xaa", "k"); // Kelvin sign
 }
 
 static void test_parts(void **state)
@@ -188,8 +212,8 @@ static void test_parts(void **state)
 static void test_order(void **state)
 {
     (void)state;
-    static const char *const sorted[] = {"a", "a/b", "a/b/c", "a/c", "a\x01", "a!", "a-b", "ab",
-                                         "b", "\xc3\xa9"};
+    static const char *const sorted[] = {"a",  "a/b", "a/b/c", "a/c", "a\x01",
+                                         "a!", "a-b", "ab",    "b",   "\xc3\xa9"};
     size_t count = sizeof sorted / sizeof sorted[0];
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < count; j++) {
@@ -204,9 +228,10 @@ static void test_random(void **state)
     (void)state;
     struct chance c = {11};
     AUTO(arena_destroy) struct arena *arena = arena_new();
-    static const char *const parts[] = {"e", "\xcc\x81", "\xcc\xa3", "\xe1\x84\x92", "\xe1\x85\xa1",
-                                        "/", ".", ".cfgsync", "\xe2\x84\xab", "\xc3", "\xa9",
-                                        "\xef\xac\x81", "\xed", "\xf0\x9f\x98\x80"};
+    static const char *const parts[] = {
+        "e",    "\xcc\x81",        "\xcc\xa3",     "\xe1\x84\x92", "\xe1\x85\xa1", "/",
+        ".",    ".cfgsync",        "\xe2\x84\xab", "\xc3",         "\xa9",         "\xef\xac\x81",
+        "\xed", "\xf0\x9f\x98\x80"};
     for (int i = 0; i < 50000; i++) {
         arena_reset(arena);
         AUTO(buf_fini) struct buf b = {0};
@@ -216,10 +241,8 @@ static void test_random(void **state)
         struct slice nfc;
         struct slice again;
         bool utf8 = path_normalize(arena, path, &nfc) == ERR_OK;
-        if (path_fault(path) == NULL)
-            assert_true(utf8 && slice_equal(nfc, path));
-        if (!utf8)
-            continue;
+        if (path_fault(path) == NULL) assert_true(utf8 && slice_equal(nfc, path));
+        if (!utf8) continue;
         assert_int_equal(path_normalize(arena, nfc, &again), ERR_OK);
         assert_true(slice_equal(nfc, again));
         struct slice folded = path_fold(arena, nfc);

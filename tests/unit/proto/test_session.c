@@ -2,7 +2,6 @@
 //
 // The session table: every kind in every state on every lane, the numbers, and HELLO itself.
 #include "make.h"
-
 #include "proto/session.h"
 
 enum { DIALLER_NUMBER = 1111, ACCEPTER_NUMBER = 2222 };
@@ -15,8 +14,7 @@ struct pair {
 static struct message message_of(struct chance *c, struct arena *arena, enum message_kind kind)
 {
     struct message m = make_message(c, arena, kind);
-    if (kind == MSG_HELLO)
-        m.hello.protocol = PROTO_VERSION;
+    if (kind == MSG_HELLO) m.hello.protocol = PROTO_VERSION;
     return m;
 }
 
@@ -46,8 +44,7 @@ static enum err inject(struct lane_state *to, enum message_kind kind, uint64_t s
     AUTO(buf_fini) struct buf bytes = {0};
     struct message m = message_of(&c, arena, kind);
     m.session = session;
-    if (kind == MSG_HELLO)
-        m.hello.lane = hello_lane;
+    if (kind == MSG_HELLO) m.hello.lane = hello_lane;
     message_encode(&m, &bytes);
     struct message got;
     struct fault fault;
@@ -108,8 +105,7 @@ static void test_open_table(void **state)
             err = inject(&p.dialler, kind, DIALLER_NUMBER, which, &stale);
             assert_int_equal(err, legal ? ERR_OK : ERR_ILLEGAL);
             assert_int_equal(p.dialler.state, kind == MSG_BYE ? SESSION_CLOSED : SESSION_OPEN);
-            if (!legal)
-                continue;
+            if (!legal) continue;
             struct pair q = pair_open(which);
             pass(&q.dialler, &q.accepter, kind, ERR_OK);
             q = pair_open(which);

@@ -186,9 +186,9 @@ static void test_copy_is_deep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_join_laws), cmocka_unit_test(test_single_entries),
-        cmocka_unit_test(test_dots),      cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_values),    cmocka_unit_test(test_births),
+        cmocka_unit_test(test_join_laws),    cmocka_unit_test(test_single_entries),
+        cmocka_unit_test(test_dots),         cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_values),       cmocka_unit_test(test_births),
         cmocka_unit_test(test_copy_is_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
