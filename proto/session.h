@@ -2,9 +2,9 @@
 //
 // proto/session — the grammar of one lane's conversation: which message is legal now. Pure.
 //
-// The dialler sends its HELLO first, with number 0; an accepted lane stays NEW until it has answered
-// with its own. A BYE may carry 0 as long as the lane is not OPEN. After ERR_VERSION only BYE is
-// still sent.
+// The dialler sends its HELLO first, with number 0; an accepted lane stays NEW until it has
+// answered with its own. A BYE may carry 0 as long as the lane is not OPEN. After ERR_VERSION only
+// BYE is still sent.
 //
 // One `struct lane_state` per connection (a lane of a session). It knows nothing of folders or
 // policy. States: NEW -> (HELLO both ways) -> OPEN -> CLOSED. docs/PROTOCOL.md prints the same
@@ -32,7 +32,8 @@ void lane_init(struct lane_state *lane, enum lane which, bool dialled, uint64_t 
 enum err lane_receive(struct lane_state *lane, struct arena *arena, struct slice bytes,
                       struct message *out, bool *out_stale, struct fault *fault) MUST_USE;
 
-// Stamps the session number (and a HELLO's own fields `session` and `lane`) and encodes; moves the state for HELLO and BYE. CHECKs legality.
+// Stamps the session number (and a HELLO's own fields `session` and `lane`) and encodes; moves the
+// state for HELLO and BYE. CHECKs legality.
 void lane_send(struct lane_state *lane, struct message *message, struct buf *out);
 
 #endif
