@@ -40,12 +40,11 @@ static bool accept_user(zmq_msg_t *message, uint8_t out[CURVE_KEY_BYTES])
     return true;
 }
 
-static bool accept_identify(struct net *net, zmq_msg_t *routing, zmq_msg_t *body,
-                            struct sender *out)
+// By the frame that came from the peer: the routing id before it is ZeroMQ's own, and carries
+// properties or not depending on whether a poll has read ahead (measured).
+static bool accept_identify(struct net *net, zmq_msg_t *body, struct sender *out)
 {
-    uint8_t key[CURVE_KEY_BYTES];
-    return accept_user(routing, key) && accept_user(body, out->key) &&
-           memcmp(key, out->key, sizeof key) == 0 &&
+    return accept_user(body, out->key) &&
            net->trusted(net->trusted_context, out->key, &out->device);
 }
 
@@ -85,7 +84,7 @@ static struct conn *accept_conn(struct net *net, zmq_msg_t *routing, zmq_msg_t *
         is_sound ? map_get(net->by_routing, accept_key(zmq_msg_data(routing))) : NULL;
     if (conn && conn->state == CONN_MUTED) return NULL;
     if (!conn && is_sound && accept_is_buried(net, routing)) return NULL;
-    bool is_known = is_sound && accept_identify(net, routing, body, &sender);
+    bool is_known = is_sound && accept_identify(net, body, &sender);
     if (is_known && !conn) return accept_new(net, routing, body, &sender);
     if (is_known && !memcmp(conn->key, sender.key, sizeof sender.key)) return conn;
     log_warn(LOG_NET, "message refused", "known=%d", conn != NULL);

@@ -177,5 +177,6 @@ void accept_make_room(struct net *net, struct device_id device)
     }
     if (count > 0 || accepted_devices(net, &silent) < NET_DEVICES_MAX) return;
     log_warn(LOG_NET, "too many devices", "limit=%d", NET_DEVICES_MAX);
-    for (; accepted_count(net, silent, &oldest) > 0;) conn_drop(net, oldest);
+    for (; accepted_count(net, silent, &oldest) > 0;)
+        conn_drop(net, oldest);
 }

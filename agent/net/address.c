@@ -47,9 +47,8 @@ static void address_info_free(struct addrinfo **info)
 
 static struct addrinfo *address_info(const struct address *address, int flags)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV | flags,
-                             .ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {
+        .ai_flags = AI_NUMERICSERV | flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     if (getaddrinfo(address->host, address->port, &hints, &found) != 0) return NULL;
     return found;

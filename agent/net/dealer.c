@@ -9,11 +9,15 @@
 #include "agent/base/log.h"
 #include "agent/net/net_priv.h"
 
-enum { DEALER_NEAR_IVL = 2000, DEALER_NEAR_DEAD = 6000, DEALER_FAR_IVL = 10000,
-       DEALER_FAR_DEAD = 30000 };
+enum {
+    DEALER_NEAR_IVL = 2000,
+    DEALER_NEAR_DEAD = 6000,
+    DEALER_FAR_IVL = 10000,
+    DEALER_FAR_DEAD = 30000
+};
 
-// On the control lane only: behind bulk on a slow link a PONG comes too late for ever. TTL makes the
-// accepting side, which cannot know the lane, notice as well.
+// On the control lane only: behind bulk on a slow link a PONG comes too late for ever. TTL makes
+// the accepting side, which cannot know the lane, notice as well.
 static void dealer_heartbeat(void *socket, const char *endpoint)
 {
     bool is_near = address_is_near(endpoint);

@@ -117,8 +117,7 @@ static bool peer_look_up(struct net *net, struct peer *peer)
 
 static bool peer_open(struct net *net, struct peer *peer, enum lane lane, const char *endpoint)
 {
-    struct conn *conn =
-        dealer_open(net, peer, peer->device, lane, endpoint, peer_address(peer));
+    struct conn *conn = dealer_open(net, peer, peer->device, lane, endpoint, peer_address(peer));
     if (!conn) {
         peer_failed(net, peer, "cannot open a socket");
         return false;
@@ -247,7 +246,8 @@ void dial_resolved(struct net *net)
 
 static void peer_free_addresses(struct peer *peer)
 {
-    for (uint32_t i = 0; i < peer->address_count; i++) free(peer->addresses[i]);
+    for (uint32_t i = 0; i < peer->address_count; i++)
+        free(peer->addresses[i]);
     free(peer->addresses);
 }
 
@@ -273,7 +273,8 @@ static void peer_take_addresses(struct peer *peer, const char *const *addresses,
 {
     peer_free_addresses(peer);
     peer->addresses = mem_zalloc(count, sizeof *peer->addresses);
-    for (uint32_t i = 0; i < count; i++) peer->addresses[i] = mem_strdup(addresses[i]);
+    for (uint32_t i = 0; i < count; i++)
+        peer->addresses[i] = mem_strdup(addresses[i]);
     peer->address_count = count;
     peer->address_at = 0;
     peer->candidate_at = peer->candidate_count = 0;
@@ -329,5 +330,6 @@ void dial_fini(struct net *net)
 {
     struct slice key;
     void *value;
-    for (size_t at = 0; map_next(net->peers, &at, &key, &value);) peer_destroy(net, value);
+    for (size_t at = 0; map_next(net->peers, &at, &key, &value);)
+        peer_destroy(net, value);
 }

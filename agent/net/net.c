@@ -86,7 +86,8 @@ static void net_linger(struct net *net, int linger_ms)
     struct slice key;
     void *value;
     int64_t end_ms = net_clock_ms() + linger_ms;
-    while (!net_flush(net) && net_clock_ms() < end_ms) zmq_poll(NULL, 0, 1);
+    while (!net_flush(net) && net_clock_ms() < end_ms)
+        zmq_poll(NULL, 0, 1);
     int64_t left_ms = end_ms - net_clock_ms();
     int left = left_ms > 0 ? (int)left_ms : 0;
     for (size_t at = 0; map_next(net->conns, &at, &key, &value);) {
@@ -101,7 +102,8 @@ static void net_close_conns(struct net *net)
     struct slice key;
     void *value;
     dial_fini(net);
-    for (size_t at = 0; map_next(net->conns, &at, &key, &value);) conn_free(net, value);
+    for (size_t at = 0; map_next(net->conns, &at, &key, &value);)
+        conn_free(net, value);
     if (!net->router) return;
     monitor_close(net->router, &net->router_monitor);
     zmq_close(net->router);
@@ -118,7 +120,8 @@ void net_close(struct net **handle, int linger_ms)
     while (zmq_ctx_term(net->context) != 0 && zmq_errno() == EINTR) {
     }
     zap_join(&net->zap);
-    for (uint32_t i = 0; i < net->endpoint_count; i++) free(net->endpoints[i]);
+    for (uint32_t i = 0; i < net->endpoint_count; i++)
+        free(net->endpoints[i]);
     free(net->endpoints);
     map_destroy(&net->conns);
     map_destroy(&net->by_routing);

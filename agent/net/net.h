@@ -3,10 +3,11 @@
 // agent/net/net — the wire: ZeroMQ over CURVE, moving whole messages of known keys in and out.
 //
 // One ROUTER when listening; for each dialled peer two DEALERs (control and bulk lane). A `conn` is
-// one of those pipes to one peer: a DEALER, or one routing id on the ROUTER. This room decides no policy: it asks
-// `trusted` and reports. It does not decode messages. Back-off by its own timer (net_next_ms).
-// Threads: one (the engine's); libzmq's own I/O thread and the ZAP thread are inside.
-// Source: RFC 23/ZMTP 3.0, RFC 26/CurveZMQ, RFC 27/ZAP; pitfalls: docs/ARCHITECTURE.md "ZeroMQ".
+// one of those pipes to one peer: a DEALER, or one routing id on the ROUTER. This room decides no
+// policy: it asks `trusted` and reports. It does not decode messages. Back-off by its own timer
+// (net_next_ms). Threads: one (the engine's); libzmq's own I/O thread and the ZAP thread are
+// inside. Source: RFC 23/ZMTP 3.0, RFC 26/CurveZMQ, RFC 27/ZAP; pitfalls: docs/ARCHITECTURE.md
+// "ZeroMQ".
 #ifndef AGENT_NET_NET_H
 #define AGENT_NET_NET_H
 
@@ -24,7 +25,8 @@ enum net_event_kind {
     NET_MESSAGE, // bytes
     NET_DOWN,    // gone: closed, heartbeat lost, replaced
     NET_DRAINED, // the send queue of this conn has fallen below half its budget after it was above
-    NET_FAILED,  // a dial attempt failed: text says why ("refused", "key not accepted", "no route", "timed out")
+    NET_FAILED,  // a dial attempt failed: text says why ("refused", "key not accepted", "no route",
+                 // "timed out")
 };
 
 struct net_event {
@@ -32,42 +34,48 @@ struct net_event {
     conn_id conn;
     struct device_id device;
     bool dialled;
-    enum lane lane;        // dialled only; an accepted conn learns its lane from HELLO
-    struct slice address;  // "tcp://10.0.0.2:7575": dialled: as dialled; accepted: the peer's address
-    struct slice bytes;    // NET_MESSAGE; valid until the next net_next
-    const char *text;      // NET_FAILED
+    enum lane lane; // dialled only; an accepted conn learns its lane from HELLO
+    struct slice
+        address;        // "tcp://10.0.0.2:7575": dialled: as dialled; accepted: the peer's address
+    struct slice bytes; // NET_MESSAGE; valid until the next net_next
+    const char *text;   // NET_FAILED
 };
 
 struct net_options {
     const struct identity *identity;
     const char *const *listen; // "tcp://*:7575", "tcp://127.0.0.1:0", ...; none: dial only
     uint32_t listen_count;
-    // Answers for the ZAP thread and for every message; called from two threads, must be thread-safe.
+    // Answers for the ZAP thread and for every message; called from two threads, must be
+    // thread-safe.
     bool (*trusted)(void *context, const uint8_t curve_key[32], struct device_id *out_device);
     void *context;
 };
 
 // Binds after the ZAP self-test (a random key must be refused). CONFIG: address in use or not
-// parseable (fault->what static; the log names the address). ERR_VERSION: libzmq without CURVE or older than 4.3.3.
-enum err net_open(const struct net_options *options, struct net **out, struct fault *fault) MUST_USE;
+// parseable (fault->what static; the log names the address). ERR_VERSION: libzmq without CURVE or
+// older than 4.3.3.
+enum err net_open(const struct net_options *options, struct net **out,
+                  struct fault *fault) MUST_USE;
 // Lets queued messages go for up to linger_ms.
 void net_close(struct net **net, int linger_ms);
 
 // The endpoints really listened on ("tcp://127.0.0.1:45123"), for port 0 and for people.
 uint32_t net_endpoints(const struct net *net, const char *const **out);
 
-// Keeps a connection pair to a peer at one of the addresses (tried in turn, DNS resolved at each try).
-// Replaces an earlier list. count 0: stop dialling and close.
-void net_dial(struct net *net, struct device_id device, const char *const *addresses, uint32_t count);
+// Keeps a connection pair to a peer at one of the addresses (tried in turn, DNS resolved at each
+// try). Replaces an earlier list. count 0: stop dialling and close.
+void net_dial(struct net *net, struct device_id device, const char *const *addresses,
+              uint32_t count);
 void net_redial_now(struct net *net, struct device_id device); // forget the back-off
 // Drops every conn of a device that is not trusted any more, now.
 void net_forget(struct net *net, struct device_id device);
 
-// Queues one message. The bytes are copied or taken at once. BUSY: over the budget of this conn (8 MiB control,
-// 4 MiB bulk): the caller waits for NET_DRAINED; UNREACHABLE: conn is gone.
+// Queues one message. The bytes are copied or taken at once. BUSY: over the budget of this conn (8
+// MiB control, 4 MiB bulk): the caller waits for NET_DRAINED; UNREACHABLE: conn is gone.
 enum err net_send(struct net *net, conn_id conn, struct slice bytes) MUST_USE;
 size_t net_queued(const struct net *net, conn_id conn); // bytes not yet handed to libzmq
-void net_drop(struct net *net, conn_id conn); // closes it (an accepted one: by descriptor); NET_DOWN follows
+void net_drop(struct net *net,
+              conn_id conn); // closes it (an accepted one: by descriptor); NET_DOWN follows
 
 // Waits for the sockets, the given descriptors (POLLIN) or timeout_ms; then work is fetched with
 // net_next until false. ready[i] says which descriptors are readable.

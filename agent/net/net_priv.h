@@ -132,8 +132,8 @@ struct net {
     size_t open_fds_size;
     struct grave graves[NET_GRAVES];
     uint32_t grave_count;
-    uint32_t ending_count; // accepted conns with is_gone
-    int64_t ending_ms;     // when the first of them did so
+    uint32_t ending_count;  // accepted conns with is_gone
+    int64_t ending_ms;      // when the first of them did so
     uint32_t blocked_count; // accepted conns with a queue
     int retry_ms;           // pause until their next try
     bool retry_due;
@@ -179,13 +179,13 @@ void event_fini(struct net *net);
 
 // ---- accept.c: the ROUTER side
 
-bool accept_receive(struct net *net);       // one message; false: nothing more to read
-void accept_monitor(struct net *net);       // all monitor events
-void accept_bury(struct net *net);          // ends the conns whose descriptor was seen closed
+bool accept_receive(struct net *net); // one message; false: nothing more to read
+void accept_monitor(struct net *net); // all monitor events
+void accept_bury(struct net *net);    // ends the conns whose descriptor was seen closed
 void accept_mute(struct net *net, struct conn *conn); // cuts it off without an event
 bool accept_transmit(struct net *net, struct conn *conn, zmq_msg_t *message, bool *out_gone);
 void accept_gone(struct net *net, struct conn *conn); // ended; NET_DOWN
-void accept_flush(struct net *net);         // tries all queues
+void accept_flush(struct net *net);                   // tries all queues
 
 // ---- dealer.c: one lane that we dialled
 
@@ -197,9 +197,9 @@ bool dealer_transmit(struct conn *conn, zmq_msg_t *message);
 
 // ---- dial.c: peers
 
-void dial_tick(struct net *net);           // runs due timers
+void dial_tick(struct net *net); // runs due timers
 int64_t dial_next_ms(const struct net *net);
-void dial_resolved(struct net *net);       // answers of the resolver
+void dial_resolved(struct net *net); // answers of the resolver
 void dial_lane_up(struct net *net, struct conn *conn);
 void dial_lane_failed(struct net *net, struct conn *conn, const char *text); // while opening
 void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the pair
@@ -232,7 +232,7 @@ struct resolved {
     char endpoints[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES];
 };
 
-struct resolver *resolver_new(void); // NULL: no descriptors or threads left
+struct resolver *resolver_new(void);               // NULL: no descriptors or threads left
 void resolver_destroy(struct resolver **resolver); // does not wait for a lookup under way
 void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
                   const struct address *address);

@@ -9,7 +9,8 @@
 
 void queue_fini(struct queue *queue)
 {
-    while (queue->first) queue_pop(queue);
+    while (queue->first)
+        queue_pop(queue);
 }
 
 void queue_put(struct queue *queue, zmq_msg_t *message)

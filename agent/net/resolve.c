@@ -31,8 +31,10 @@ struct resolver {
 static void resolver_release(struct resolver *resolver)
 {
     if (atomic_fetch_sub(&resolver->holders, 1) != 1) return;
-    for (void *left; (left = mailbox_try(resolver->questions));) free(left);
-    for (void *left; (left = mailbox_try(resolver->answers));) free(left);
+    for (void *left; (left = mailbox_try(resolver->questions));)
+        free(left);
+    for (void *left; (left = mailbox_try(resolver->answers));)
+        free(left);
     mailbox_destroy(&resolver->questions);
     mailbox_destroy(&resolver->answers);
     fd_close(&resolver->wake[0]);

@@ -63,9 +63,10 @@ enum err selftest_run(struct net *net, struct fault *fault)
     if (test.client) zmq_close(test.client);
     if (test.server) zmq_close(test.server);
     if (is_refused) return ERR_OK;
-    *fault = (struct fault){ERR_CONFIG, 0,
-                            is_ready ? "the admission self-test failed: an unknown key was not refused"
-                                     : "the admission self-test could not run on 127.0.0.1"};
+    *fault =
+        (struct fault){ERR_CONFIG, 0,
+                       is_ready ? "the admission self-test failed: an unknown key was not refused"
+                                : "the admission self-test could not run on 127.0.0.1"};
     log_error(LOG_NET, "admission self-test failed", "ran=%d", is_ready);
     return ERR_CONFIG;
 }

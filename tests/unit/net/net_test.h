@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A device of a test: an identity, its trust table, a net, and what it has seen. Several devices are
-// pumped in one thread, real sockets on 127.0.0.1 between them.
+// A device of a test: an identity, its trust table, a net, and what it has seen. Several devices
+// are pumped in one thread, real sockets on 127.0.0.1 between them.
 #ifndef TESTS_UNIT_NET_NET_TEST_H
 #define TESTS_UNIT_NET_NET_TEST_H
 
@@ -62,7 +62,8 @@ static inline bool device_trusted(void *context, const uint8_t curve_key[32],
     pthread_mutex_lock(&device->lock);
     for (uint32_t i = 0; i < device->trust_count && !is_trusted; i++) {
         uint8_t key[CURVE_KEY_BYTES];
-        is_trusted = device_curve_key(device->trust[i], key) == ERR_OK && !memcmp(key, curve_key, 32);
+        is_trusted =
+            device_curve_key(device->trust[i], key) == ERR_OK && !memcmp(key, curve_key, 32);
         if (is_trusted) *out_device = device->trust[i];
     }
     is_trusted = is_trusted || device->trusts_all;
@@ -158,13 +159,15 @@ static inline void device_pump(struct device *device, int timeout_ms)
     struct net_event event;
     if (!device || !device->net) return;
     net_poll(device->net, NULL, NULL, 0, timeout_ms);
-    while (net_next(device->net, test_now_ms(), &event)) device_note(device, &event);
+    while (net_next(device->net, test_now_ms(), &event))
+        device_note(device, &event);
 }
 
 static inline uint32_t device_count(const struct device *device, enum net_event_kind kind)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < device->seen_count; i++) count += device->seen[i].kind == kind;
+    for (uint32_t i = 0; i < device->seen_count; i++)
+        count += device->seen[i].kind == kind;
     return count;
 }
 
@@ -225,7 +228,8 @@ static inline uint32_t open_fd_count(void)
     uint32_t count = 0;
     DIR *dir = opendir("/proc/self/fd");
     assert_non_null(dir);
-    while (readdir(dir)) count++;
+    while (readdir(dir))
+        count++;
     closedir(dir);
     return count;
 }
