@@ -84,7 +84,7 @@ def test_folders_apart(world):
     put(a.paths["public"] / "y", "for both")
     wait_same(a.paths["private"], c.paths["private"])
     wait_same(a.paths["public"], b.paths["public"])
-    # gamma shares `private` with all, beta too: through gamma it may pass. alpha itself says nothing.
+    # gamma shares `private` with beta, too: through gamma it may pass. alpha itself says nothing.
     offers = b.cli("folder", "list", "--json").out
     check('"from": "alpha"' not in offers or '"private"' not in offers, "alpha does not offer it",
           offers)
@@ -299,7 +299,8 @@ def test_private(world):
     if modes.bad:
         raise Failure("open to others: " + ", ".join(sorted(modes.bad)))
     check(modes.looks > 20, "it looked often", modes.looks)
-    names = {os.path.relpath(os.path.join(f, n), a.home) for f, _, ns in os.walk(a.home) for n in ns}
+    names = {os.path.relpath(os.path.join(folder, name), a.home)
+             for folder, _, files in os.walk(a.home) for name in files}
     for name in ("identity", "registry.json", "index.db", "lock", "agent.sock", "status"):
         check(name in names, f"{name} is in the home folder", sorted(names))
     check((root / ".cfgsync/.gitignore").read_text().strip() == "*", "git is kept out")

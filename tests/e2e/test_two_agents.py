@@ -162,8 +162,8 @@ def test_odd_names(world):
 def test_ignored(world):
     """What is left out by default stays here."""
     a, _, on_a, on_b = world.pair()
-    names = [".x.swp", "4913", "x~", ".#x", "#x#", ".~lock.x#", ".DS_Store", "x.local", ".git/config",
-             ".hg/x", "sub/.git/HEAD", "sub/.cfgsync/x"]
+    names = [".x.swp", "4913", "x~", ".#x", "#x#", ".~lock.x#", ".DS_Store", "x.local",
+             ".git/config", ".hg/x", "sub/.git/HEAD", "sub/.cfgsync/x"]
     for name in names:
         os.makedirs((on_a / name).parent, exist_ok=True)
         (on_a / name).write_text("mine")
