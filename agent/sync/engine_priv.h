@@ -66,6 +66,7 @@ struct conn {
 };
 
 struct session {
+    struct engine *engine;
     struct peer *peer;
     struct conn *lanes[2];
     uint64_t own_number;

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: MIT
+//
+// Sessions: two lanes become one session by the numbers in their HELLOs; every message that a lane lets
+// through is handed to the share it is about.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define NET(engine) (&(engine)->o.net)
+
+static struct conn *conn_find(struct engine *engine, uint64_t id)
+{
+    struct conn *conn = engine->conns;
+    while (conn != NULL && conn->id != id) conn = conn->next;
+    return conn;
+}
+
+static struct session *session_new(struct engine *engine, struct peer *peer, bool dialled)
+{
+    struct session *session = mem_zalloc(1, sizeof *session);
+    session->engine = engine;
+    session->peer = peer;
+    session->dialled = dialled;
+    while (session->own_number == 0) {
+        engine->o.keys.random(&session->own_number, sizeof session->own_number);
+        session->own_number >>= 1;
+    }
+    session->next_ping_ms = INT64_MAX;
+    session->next = engine->sessions;
+    engine->sessions = session;
+    return session;
+}
+
+static bool lane_open(const struct session *session, enum lane lane)
+{
+    return session->lanes[lane] != NULL && session->lanes[lane]->lane.state == SESSION_OPEN;
+}
+
+static bool conn_send(struct engine *engine, struct conn *conn, struct message *message)
+{
+    AUTO(buf_fini) struct buf frame = {0};
+    lane_send(&conn->lane, message, &frame);
+    engine->counters.messages_out++;
+    engine->counters.bytes_out += frame.size;
+    return NET(engine)->send(NET(engine)->self, conn->id, buf_slice(&frame)) == ERR_OK;
+}
+
+bool session_send(struct session *session, enum lane lane, struct message *message)
+{
+    if (!lane_open(session, lane)) return false;
+    return conn_send(session->engine, session->lanes[lane], message);
+}
+
+static void hello_send(struct engine *engine, struct conn *conn)
+{
+    struct message m = {.kind = MSG_HELLO};
+    m.hello.protocol = PROTO_VERSION;
+    m.hello.program = slice_text(engine->program);
+    m.hello.name = slice_text(engine->name);
+    m.hello.boot = engine->boot;
+    m.hello.wall_ms = engine->wall_ms;
+    (void)conn_send(engine, conn, &m);
+}
+
+static struct session *session_for_dialled(struct engine *engine, struct peer *peer, enum lane lane)
+{
+    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
+        if (s->peer == peer && s->dialled && s->lanes[lane] == NULL && s->lanes[1 - lane] != NULL) return s;
+    }
+    return session_new(engine, peer, true);
+}
+
+void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, bool dialled, enum lane lane,
+                    struct slice address)
+{
+    arena_reset(engine->scratch);
+    struct peer *peer = peer_find(engine, device);
+    if (peer == NULL) {
+        NET(engine)->drop(NET(engine)->self, id);
+        return;
+    }
+    struct conn *conn = mem_zalloc(1, sizeof *conn);
+    conn->id = id;
+    conn->device = device;
+    conn->dialled = dialled;
+    conn->address = mem_alloc(address.size + 1);
+    if (address.size > 0) memcpy(conn->address, address.data, address.size);
+    conn->address[address.size] = 0;
+    conn->next = engine->conns;
+    engine->conns = conn;
+    if (!dialled) {
+        // The real number follows with the session that its HELLO names.
+        lane_init(&conn->lane, LANE_CONTROL, false, UINT64_MAX);
+        return;
+    }
+    conn->session = session_for_dialled(engine, peer, lane);
+    conn->session->lanes[lane] = conn;
+    lane_init(&conn->lane, lane, true, conn->session->own_number);
+    hello_send(engine, conn);
+}
+
+// ---- which of two sessions is used: the one dialled by the smaller device id
+
+static bool preferred(const struct engine *engine, const struct session *session)
+{
+    bool mine_smaller = memcmp(engine->o.device.bytes, session->peer->device.bytes, sizeof engine->o.device.bytes) < 0;
+    return session->dialled == mine_smaller;
+}
+
+static void shares_drop(struct session *session)
+{
+    fetch_session_gone(session);
+    while (session->shares != NULL) {
+        struct share *share = session->shares;
+        session->shares = share->next;
+        share_destroy(share);
+    }
+}
+
+static void choose_in_use(struct engine *engine, struct peer *peer)
+{
+    struct session *best = NULL;
+    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
+        if (s->peer != peer || !s->open) continue;
+        if (best == NULL || (preferred(engine, s) && !preferred(engine, best))) best = s;
+    }
+    if (best == peer->in_use) return;
+    if (peer->in_use != NULL) shares_drop(peer->in_use);
+    peer->in_use = best;
+    engine_changed(engine);
+    if (best == NULL) return;
+    best->next_ping_ms = engine->now_ms;
+    mem_free(&peer->address);
+    peer->address = mem_strdup(best->lanes[LANE_CONTROL]->address);
+    peer->dialled = best->dialled;
+    session_offer_all(best);
+}
+
+struct session *peer_session(struct engine *engine, struct device_id device)
+{
+    struct peer *peer = peer_find(engine, device);
+    return peer != NULL ? peer->in_use : NULL;
+}
+
+static void session_opened(struct engine *engine, struct session *session)
+{
+    session->open = true;
+    session->peer->last_seen_wall_ms = engine->wall_ms;
+    char escaped[LOG_ESCAPED_MAX];
+    log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s", log_escape(slice_text(session->peer->name), escaped),
+             session->lanes[LANE_CONTROL]->address, session->dialled ? "yes" : "no");
+    choose_in_use(engine, session->peer);
+}
+
+// ---- the end
+
+static void conn_unlink(struct engine *engine, struct conn *conn)
+{
+    for (struct conn **at = &engine->conns; *at != NULL; at = &(*at)->next) {
+        if (*at != conn) continue;
+        *at = conn->next;
+        break;
+    }
+    mem_free(&conn->address);
+    mem_free(&conn);
+}
+
+static void session_unlink(struct engine *engine, struct session *session)
+{
+    for (struct session **at = &engine->sessions; *at != NULL; at = &(*at)->next) {
+        if (*at != session) continue;
+        *at = session->next;
+        break;
+    }
+}
+
+static void bonds_save(struct engine *engine, struct device_id device)
+{
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        for (struct bond *b = f->bonds; b != NULL; b = b->next) {
+            if (device_equal(b->device, device)) bond_save(f, b);
+        }
+    }
+}
+
+void session_end(struct session *session, enum bye_code code, const char *text)
+{
+    struct engine *engine = session->engine;
+    struct peer *peer = session->peer;
+    session_unlink(engine, session);
+    bool was_open = session->open;
+    session->open = false;
+    shares_drop(session);
+    for (int i = 0; i < 2; i++) {
+        struct conn *conn = session->lanes[i];
+        if (conn == NULL) continue;
+        session->lanes[i] = NULL;
+        bool can_say = conn->lane.state == SESSION_OPEN || conn->lane.state == SESSION_HELLO_SENT;
+        if (text != NULL && can_say) {
+            struct message m = {.kind = MSG_BYE, .bye = {.code = code, .text = slice_text(text)}};
+            (void)conn_send(engine, conn, &m);
+        }
+        NET(engine)->drop(NET(engine)->self, conn->id);
+        conn_unlink(engine, conn);
+    }
+    if (was_open) {
+        peer->last_seen_wall_ms = engine->wall_ms;
+        bonds_save(engine, peer->device);
+        log_info(LOG_SYNC, "session down", "peer=%s reason=\"%s\"", peer->name, text != NULL ? text : "connection lost");
+    }
+    if (peer->in_use == session) {
+        peer->in_use = NULL;
+        peer->rtt_ms = -1;
+        choose_in_use(engine, peer);
+    }
+    engine_changed(engine);
+    mem_free(&session);
+}
+
+void engine_conn_down(struct engine *engine, uint64_t id)
+{
+    arena_reset(engine->scratch);
+    struct conn *conn = conn_find(engine, id);
+    if (conn == NULL) return;
+    if (conn->session != NULL) {
+        session_end(conn->session, BYE_STOPPING, NULL);
+    } else {
+        conn_unlink(engine, conn);
+    }
+    waits_check(engine);
+    if (engine->changed) engine_tick(engine);
+}
+
+// A refused message ends its session, whoever was right; the log says what was wrong.
+static void refuse(struct engine *engine, struct conn *conn, const struct fault *fault)
+{
+    const struct peer *peer = peer_find(engine, conn->device);
+    log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\" offset=%u",
+             peer != NULL ? peer->name : "?", err_text(fault->code), fault->what != NULL ? fault->what : "",
+             (unsigned)fault->offset);
+    engine->counters.sessions_refused++;
+    enum bye_code code = fault->code == ERR_VERSION ? BYE_VERSION : BYE_PROTOCOL;
+    if (conn->session != NULL) {
+        session_end(conn->session, code, fault->what != NULL ? fault->what : err_text(fault->code));
+        return;
+    }
+    NET(engine)->drop(NET(engine)->self, conn->id);
+    conn_unlink(engine, conn);
+}
+
+// ---- HELLO
+
+static struct session *session_for_accepted(struct engine *engine, struct peer *peer, const struct msg_hello *hello)
+{
+    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
+        if (s->peer == peer && !s->dialled && s->other_number == hello->session && s->other_boot == hello->boot &&
+            s->lanes[hello->lane] == NULL) {
+            return s;
+        }
+    }
+    struct session *session = session_new(engine, peer, false);
+    session->other_number = hello->session;
+    session->other_boot = hello->boot;
+    return session;
+}
+
+static void hello_handle(struct engine *engine, struct conn *conn, const struct msg_hello *hello)
+{
+    struct peer *peer = peer_find(engine, conn->device);
+    int64_t skew = hello->wall_ms - engine->wall_ms;
+    if (skew > 120000 || skew < -120000) {
+        log_warn(LOG_SYNC, "clock differs", "peer=%s seconds=%lld", peer->name, (long long)(skew / 1000));
+    }
+    if (!conn->dialled) {
+        conn->session = session_for_accepted(engine, peer, hello);
+        conn->session->lanes[hello->lane] = conn;
+        conn->lane.own_number = conn->session->own_number;
+        hello_send(engine, conn);
+    }
+    struct session *session = conn->session;
+    if (!session->open && lane_open(session, LANE_CONTROL) && lane_open(session, LANE_BULK)) {
+        session_opened(engine, session);
+    }
+}
+
+// ---- what is about no folder
+
+static void ping_handle(struct session *session, const struct msg_ping *ping)
+{
+    struct message m = {.kind = MSG_PONG, .ping = {.token = ping->token, .wall_ms = session->engine->wall_ms}};
+    (void)session_send(session, LANE_CONTROL, &m);
+}
+
+static void pong_handle(struct session *session, const struct msg_ping *pong)
+{
+    struct engine *engine = session->engine;
+    if (session->ping_sent_ms != 0 && pong->token == session->ping_token) {
+        session->peer->rtt_ms = engine->now_ms - session->ping_sent_ms;
+        session->ping_sent_ms = 0;
+    }
+    session->peer->last_seen_wall_ms = engine->wall_ms;
+    waits_pong(session, pong->token);
+}
+
+void session_tick(struct session *session)
+{
+    struct engine *engine = session->engine;
+    for (struct share *s = session->shares; s != NULL; s = s->next) share_flush(s, false);
+    if (!session->open) return;
+    if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
+        session_end(session, BYE_STOPPING, "no answer for 60 s");
+        return;
+    }
+    if (session->peer->in_use != session || engine->now_ms < session->next_ping_ms) return;
+    session->next_ping_ms = engine->now_ms + PING_MS;
+    if (session->ping_sent_ms != 0) return;
+    engine->o.keys.random(&session->ping_token, sizeof session->ping_token);
+    session->ping_sent_ms = engine->now_ms;
+    struct message m = {.kind = MSG_PING, .ping = {.token = session->ping_token, .wall_ms = engine->wall_ms}};
+    (void)session_send(session, LANE_CONTROL, &m);
+}
+
+// ---- messages
+
+static struct folder_id folder_of(const struct message *m)
+{
+    switch (m->kind) {
+    case MSG_PULL: return m->pull.folder;
+    case MSG_ACK: return m->ack.folder;
+    case MSG_DONE: return m->done.folder;
+    case MSG_VERSIONS: return m->versions.folder;
+    case MSG_PUSH: return m->push.folder;
+    case MSG_NEWS: return m->news.folder;
+    case MSG_APPLIED: return m->applied.folder;
+    case MSG_WANT: return m->want.folder;
+    case MSG_NOT_HELD: return m->not_held.folder;
+    case MSG_DATA: return m->data.folder;
+    case MSG_PACK: return m->pack.folder;
+    case MSG_HELLO:
+    case MSG_OFFER:
+    case MSG_OWNERS:
+    case MSG_PING:
+    case MSG_PONG:
+    case MSG_BYE:
+    case MSG_KIND_COUNT: break;
+    }
+    return (struct folder_id){{0}};
+}
+
+static void share_dispatch(struct share *share, const struct message *m, struct slice frame)
+{
+    switch (m->kind) {
+    case MSG_PULL: pull_handle(share, &m->pull); break;
+    case MSG_ACK: ack_handle(share, &m->ack); break;
+    case MSG_DONE: done_handle(share, &m->done); break;
+    case MSG_VERSIONS: versions_handle(share, &m->versions); break;
+    case MSG_PUSH: push_handle(share, &m->push, frame); break;
+    case MSG_NEWS: news_handle(share, &m->news); break;
+    case MSG_APPLIED: applied_handle(share, &m->applied); break;
+    case MSG_WANT: want_handle(share, &m->want, frame); break;
+    case MSG_NOT_HELD: not_held_handle(share, &m->not_held); break;
+    case MSG_DATA: data_handle(share, &m->data); break;
+    case MSG_PACK: pack_handle(share, &m->pack); break;
+    case MSG_HELLO:
+    case MSG_OFFER:
+    case MSG_OWNERS:
+    case MSG_PING:
+    case MSG_PONG:
+    case MSG_BYE:
+    case MSG_KIND_COUNT: break;
+    }
+}
+
+// A folder that is not shared with this peer does not exist for it, whatever it knows of its id.
+static void folder_message(struct session *session, const struct message *m, struct slice frame)
+{
+    struct engine *engine = session->engine;
+    struct folder *folder = folder_by_id(engine, folder_of(m));
+    if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
+    struct share *share = share_find(session, folder);
+    if (share == NULL || !share->joined) return;
+    share_dispatch(share, m, frame);
+}
+
+static void message_handle(struct engine *engine, struct conn *conn, const struct message *m, struct slice frame)
+{
+    struct session *session = conn->session;
+    switch (m->kind) {
+    case MSG_HELLO: hello_handle(engine, conn, &m->hello); break;
+    case MSG_BYE:
+        log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d", peer_find(engine, conn->device)->name, (int)m->bye.code);
+        if (session != NULL) session_end(session, BYE_STOPPING, NULL);
+        break;
+    case MSG_PING: ping_handle(session, &m->ping); break;
+    case MSG_PONG: pong_handle(session, &m->ping); break;
+    case MSG_OFFER: offer_handle(session, &m->offer); break;
+    case MSG_OWNERS: (void)owners_handle(session, &m->owners); break;
+    case MSG_PULL:
+    case MSG_ACK:
+    case MSG_DONE:
+    case MSG_VERSIONS:
+    case MSG_PUSH:
+    case MSG_NEWS:
+    case MSG_APPLIED:
+    case MSG_WANT:
+    case MSG_NOT_HELD:
+    case MSG_DATA:
+    case MSG_PACK: folder_message(session, m, frame); break;
+    case MSG_KIND_COUNT: break;
+    }
+}
+
+void engine_message(struct engine *engine, uint64_t id, struct slice bytes)
+{
+    arena_reset(engine->scratch);
+    struct conn *conn = conn_find(engine, id);
+    if (conn == NULL) return;
+    engine->counters.messages_in++;
+    engine->counters.bytes_in += bytes.size;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct message m;
+    bool stale;
+    struct fault fault;
+    if (lane_receive(&conn->lane, arena, bytes, &m, &stale, &fault) != ERR_OK) {
+        refuse(engine, conn, &fault);
+    } else if (!stale) {
+        message_handle(engine, conn, &m, bytes);
+    }
+    engine_tick(engine);
+}
+
+void engine_drained(struct engine *engine, uint64_t id)
+{
+    arena_reset(engine->scratch);
+    const struct conn *conn = conn_find(engine, id);
+    if (conn == NULL || conn->session == NULL) return;
+    for (struct share *s = conn->session->shares; s != NULL; s = s->next) serve_more(s);
+}

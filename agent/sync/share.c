@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+//
+// A folder within a session: offers and which folder is which (2.13), what each side has said of its
+// K and A, and the small messages that keep these up to date.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { BOND_SAVE_MS = 500 };
+
+struct share *share_find(struct session *session, const struct folder *folder)
+{
+    struct share *share = session->shares;
+    while (share != NULL && share->folder != folder) share = share->next;
+    return share;
+}
+
+struct share *share_get(struct session *session, struct folder *folder)
+{
+    struct share *share = share_find(session, folder);
+    if (share != NULL) return share;
+    share = mem_zalloc(1, sizeof *share);
+    share->folder = folder;
+    share->session = session;
+    share->pushes_end = &share->pushes;
+    share->next = session->shares;
+    session->shares = share;
+    return share;
+}
+
+void share_destroy(struct share *share)
+{
+    serve_clear(share);
+    while (share->pushes != NULL) {
+        struct waiting_push *push = share->pushes;
+        share->pushes = push->next;
+        buf_fini(&push->frame);
+        mem_free(&push);
+    }
+    vvbox_fini(&share->said_k);
+    vvbox_fini(&share->told_k);
+    vvbox_fini(&share->shown);
+    vvbox_fini(&share->owners_shown);
+    vvbox_fini(&share->serving.k);
+    vvbox_fini(&share->pulling.done_k);
+    vvbox_fini(&share->pulling.done_floor);
+    vvbox_fini(&share->caught_k);
+    buf_fini(&share->pulling.ahead_token);
+    buf_fini(&share->applied_sent);
+    mem_free(&share);
+}
+
+// ---- bonds: what is remembered of a peer when it is away
+
+static void bond_load(struct folder *folder, struct bond *bond)
+{
+    const struct index_port *index = INDEX(folder);
+    struct peer_row row;
+    if (!index->peer_get(index->self, folder->engine->scratch, folder->number, bond->device, &row)) return;
+    vvbox_set(&bond->k, row.k);
+    vvbox_set(&bond->a, row.a);
+    bond->need_changes = row.need_changes;
+    bond->need_bytes = row.need_bytes;
+    bond->blocked_total = row.blocked_total;
+    buf_append(&bond->blocked, row.blocked.data, row.blocked.size);
+    struct peer *peer = peer_find(folder->engine, bond->device);
+    if (peer != NULL && peer->last_seen_wall_ms < row.seen_ms) peer->last_seen_wall_ms = row.seen_ms;
+}
+
+struct bond *bond_get(struct folder *folder, struct device_id device)
+{
+    struct bond *bond = folder->bonds;
+    while (bond != NULL && !device_equal(bond->device, device)) bond = bond->next;
+    if (bond != NULL) return bond;
+    bond = mem_zalloc(1, sizeof *bond);
+    bond->device = device;
+    bond->next = folder->bonds;
+    folder->bonds = bond;
+    bond_load(folder, bond);
+    return bond;
+}
+
+void bond_save(struct folder *folder, struct bond *bond)
+{
+    const struct index_port *index = INDEX(folder);
+    const struct peer *peer = peer_find(folder->engine, bond->device);
+    if (!bond->unsaved || folder->gone || folder->in_txn) return;
+    bond->unsaved = false;
+    struct peer_row row = {.k = bond->k.v, .a = bond->a.v, .need_changes = bond->need_changes,
+                           .need_bytes = bond->need_bytes, .blocked_total = bond->blocked_total,
+                           .blocked = buf_slice(&bond->blocked), .seen_ms = peer != NULL ? peer->last_seen_wall_ms : 0};
+    txn_begin(folder);
+    index->peer_put(index->self, folder->number, bond->device, &row);
+    (void)!txn_end(folder);
+}
+
+static void bond_changed(struct folder *folder, struct bond *bond)
+{
+    if (!bond->unsaved) bond->save_at_ms = folder->engine->now_ms + BOND_SAVE_MS;
+    bond->unsaved = true;
+    engine_changed(folder->engine);
+}
+
+void share_said_k(struct share *share, struct vv k, bool replace)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct bond *bond = bond_get(folder, share->session->peer->device);
+    struct vv joined = replace ? k : vv_join(arena, share->said_k.v, k);
+    if (!replace && vv_equal(joined, share->said_k.v)) return;
+    vvbox_set(&share->said_k, joined);
+    if (!vv_equal(bond->k.v, joined)) {
+        vvbox_set(&bond->k, joined);
+        bond_changed(folder, bond);
+    }
+}
+
+// ---- offers
+
+static enum offer_state offer_state_of(const struct share *share)
+{
+    const struct folder *folder = share->folder;
+    if (folder->gone || !folder_shared_with(folder, share->session->peer->device)) return OFFER_GONE;
+    if (folder->stopped != NULL || folder->root == ROOT_MISSING) return OFFER_ERROR;
+    if (!folder->row.scanned || folder->root != ROOT_OK) return OFFER_SCANNING;
+    return share->pending ? OFFER_PENDING : OFFER_READY;
+}
+
+void share_offer(struct share *share)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    if (!folder->id_known) return;
+    struct message m = {.kind = MSG_OFFER};
+    owners_show(share, folder->k.v);
+    m.offer.folder = folder->row.id;
+    m.offer.name = slice_text(folder->name);
+    m.offer.inc = folder->row.inc;
+    memcpy(m.offer.nonce, folder->row.nonce, sizeof m.offer.nonce);
+    m.offer.state = offer_state_of(share);
+    m.offer.has_items = folder->row.ever_had_items || folder->row.items > 0;
+    m.offer.k = folder->k.v;
+    m.offer.marks = marks_to_show(share, arena, folder->k.v);
+    m.offer.a = folder_applied(folder, arena);
+    m.offer.gcfloor = folder->gcfloor.v;
+    m.offer.items = folder->row.items;
+    m.offer.bytes = folder->row.bytes;
+    vvbox_set(&share->told_k, folder->k.v);
+    share->offer_sent = true;
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
+void session_offer_all(struct session *session)
+{
+    for (struct folder *f = session->engine->folders; f != NULL; f = f->next) {
+        if (f->gone || !folder_shared_with(f, session->peer->device)) continue;
+        share_offer(share_get(session, f));
+    }
+}
+
+void folder_offer_all(struct folder *folder)
+{
+    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct session *session = p->in_use;
+        if (session == NULL) continue;
+        struct share *share = share_find(session, folder);
+        if (share == NULL && (folder->gone || !folder_shared_with(folder, p->device))) continue;
+        if (share == NULL) share = share_get(session, folder);
+        share_offer(share);
+        if (!folder->gone && !folder_shared_with(folder, p->device)) share->joined = false;
+    }
+}
+
+static void share_join(struct share *share, const struct msg_offer *offer)
+{
+    struct folder *folder = share->folder;
+    struct bond *bond = bond_get(folder, share->session->peer->device);
+    bool fresh = !share->joined;
+    share->joined = true;
+    share->pending = false;
+    bond->not_carried = false;
+    share_said_k(share, offer->k, true);
+    if (!vv_equal(bond->a.v, offer->a)) {
+        vvbox_set(&bond->a, offer->a);
+        bond_changed(folder, bond);
+    }
+    if (fresh) {
+        const struct index_port *index = INDEX(folder);
+        index->owed(index->self, folder->number, offer->k, 0, &share->caught_changes, &share->caught_bytes);
+        share->caught_from_ms = folder->engine->now_ms;
+        share->catching = share->caught_changes > 0;
+        vvbox_set(&share->caught_k, folder->k.v);
+    }
+    if (!share->offer_sent) share_offer(share);
+    share_due(folder);
+    fetch_retry_sources(folder);
+    if (!vv_le(offer->k, folder->k.v)) pull_start(share);
+    push_all(folder);
+}
+
+// Same name, other id: an empty side takes the other's id by itself; two that are not stay apart until a person decides.
+static void offer_of_other_id(struct share *share, const struct msg_offer *offer)
+{
+    struct folder *folder = share->folder;
+    bool mine_empty = !folder->row.ever_had_items && folder->row.items == 0;
+    share->joined = false;
+    if (offer->state != OFFER_READY && offer->state != OFFER_PENDING) return;
+    if (!folder->row.scanned || folder->scan.active) return; // looked at again when the scan has ended
+    int order = memcmp(offer->folder.bytes, folder->row.id.bytes, sizeof offer->folder.bytes);
+    bool crossed = folder_id_equal(offer->folder, folder->previous_id);
+    if ((mine_empty && (offer->has_items || order < 0)) || (crossed && order < 0)) {
+        log_info(LOG_SYNC, "folder id adopted", "folder=%s peer=%s", folder->name, share->session->peer->name);
+        folder->previous_id = folder->row.id;
+        folder_start_life(folder, offer->folder, true, true);
+        return;
+    }
+    if (mine_empty || !offer->has_items || crossed || share->pending) return;
+    share->pending = true;
+    log_warn(LOG_SYNC, "folder not joined", "folder=%s peer=%s hint=\"folder accept %s --from %s\"", folder->name,
+             share->session->peer->name, folder->name, share->session->peer->name);
+    engine_changed(folder->engine);
+}
+
+void offer_handle(struct session *session, const struct msg_offer *offer)
+{
+    struct engine *engine = session->engine;
+    struct folder *folder = folder_by_id(engine, offer->folder);
+    if (folder == NULL) folder = folder_by_name(engine, offer->name);
+    if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
+    struct share *share = share_get(session, folder);
+    share->offer_heard = true;
+    share->offer_state = offer->state;
+    share->offered_id = offer->folder;
+    share->offered_items = offer->has_items;
+    engine_changed(engine);
+    if (offer->state == OFFER_GONE) {
+        share->joined = share->pending = share->offer_heard = false;
+        return;
+    }
+    if (!folder_id_equal(offer->folder, folder->row.id)) {
+        offer_of_other_id(share, offer);
+        return;
+    }
+    if (!marks_learn(share, &offer->marks)) return;
+    if (!counters_marked(share, offer->k) || !counters_marked(share, offer->a)) return;
+    if (folder->stopped != NULL) return;
+    share_join(share, offer);
+}
+
+enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from, const char **out_what)
+{
+    arena_reset(engine->scratch);
+    struct folder *folder = folder_by_name(engine, slice_text(name));
+    struct session *session = peer_session(engine, from);
+    *out_what = "there is no such folder";
+    if (folder == NULL) return ERR_DENIED;
+    *out_what = "the peer is not connected";
+    if (session == NULL) return ERR_UNREACHABLE;
+    struct share *share = share_find(session, folder);
+    *out_what = "the peer does not offer a folder of this name";
+    if (share == NULL || !share->offer_heard) return ERR_DENIED;
+    *out_what = "the folder is joined already";
+    if (folder_id_equal(share->offered_id, folder->row.id)) return ERR_DENIED;
+    share->pending = false;
+    folder->previous_id = folder->row.id;
+    folder_start_life(folder, share->offered_id, true, true);
+    return ERR_OK;
+}
+
+// ---- NEWS and APPLIED
+
+struct vv folder_applied(struct folder *folder, struct arena *arena)
+{
+    const struct index_port *index = INDEX(folder);
+    uint64_t incs[256];
+    uint32_t count = index->need_incs(index->self, folder->number, 256, incs);
+    struct vv a = folder->k.v;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t min;
+        if (!index->need_min(index->self, folder->number, incs[i], &min)) continue;
+        if (vv_get(a, incs[i]) >= min) a = vv_set(arena, a, (struct dot){incs[i], min - 1});
+    }
+    return a;
+}
+
+void share_due(struct folder *folder)
+{
+    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share == NULL || !share->joined) continue;
+        share->news_due = share->applied_due = true;
+        share_flush(share, false);
+    }
+}
+
+static void news_send(struct share *share)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct vv changed = vv_above(arena, folder->k.v, share->told_k.v);
+    if (changed.count == 0) return;
+    struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id, .k = changed, .gcfloor = folder->gcfloor.v}};
+    m.news.marks = marks_to_show(share, arena, changed);
+    vvbox_set(&share->told_k, folder->k.v);
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
+static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_applied *applied)
+{
+    const struct index_port *index = INDEX(folder);
+    applied->blocked_total = folder->row.blocked;
+    if (folder->row.blocked == 0) return;
+    struct slice *paths = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *paths);
+    uint32_t count = index->blocked(index->self, arena, folder->number, BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
+    applied->blocked = arena_alloc(arena, count + 1U, sizeof *applied->blocked);
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item;
+        index->item_get(index->self, arena, folder->number, paths[i], &item);
+        if (item.head_count == 0) continue;
+        struct blocked_item *b = &applied->blocked[applied->blocked_count++];
+        b->path = item.path;
+        b->reason = slice_text(blocked_text(item.blocked));
+        for (uint32_t h = 0; h < item.head_count; h++) b->dots = dots_union(arena, b->dots, item.heads[h].dots);
+    }
+}
+
+static void applied_send(struct share *share)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = folder->row.id}};
+    m.applied.a = folder_applied(folder, arena);
+    m.applied.need_changes = folder->row.needs;
+    m.applied.need_bytes = folder->row.need_bytes;
+    blocked_fill(folder, arena, &m.applied);
+    AUTO(buf_fini) struct buf encoded = {0};
+    message_encode(&m, &encoded);
+    if (slice_equal(buf_slice(&encoded), buf_slice(&share->applied_sent))) return;
+    buf_clear(&share->applied_sent);
+    buf_append(&share->applied_sent, encoded.data, encoded.size);
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
+void share_flush(struct share *share, bool force)
+{
+    int64_t now = share->folder->engine->now_ms;
+    struct pulling *pulling = &share->pulling;
+    if (pulling->delayed_until_ms != 0 && now >= pulling->delayed_until_ms) {
+        pulling->delayed_until_ms = 0;
+        if (!vv_le(share->said_k.v, share->folder->k.v)) pull_start(share);
+    }
+    if (!share->joined || share->folder->in_txn || (!share->news_due && !share->applied_due)) return;
+    if (!force && now - share->flushed_ms < FLUSH_MS) return;
+    share->flushed_ms = now;
+    if (share->news_due) news_send(share);
+    if (share->applied_due) applied_send(share);
+    share->news_due = share->applied_due = false;
+}
+
+int64_t share_deadline(const struct share *share)
+{
+    int64_t at = share->pulling.delayed_until_ms != 0 ? share->pulling.delayed_until_ms : INT64_MAX;
+    bool due = share->joined && (share->news_due || share->applied_due);
+    if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;
+    return at;
+}
+
+// Some incarnation that is ahead belongs to a device that pushes to us itself.
+static bool push_may_come(struct share *share, struct vv ahead)
+{
+    struct folder *folder = share->folder;
+    const struct index_port *index = INDEX(folder);
+    for (uint32_t i = 0; i < ahead.count; i++) {
+        struct owner owner;
+        if (!index->owner_get(index->self, folder->engine->scratch, folder->number, ahead.entries[i].inc, &owner)) return false;
+        struct session *session = peer_session(folder->engine, owner.device);
+        const struct share *direct = session != NULL ? share_find(session, folder) : NULL;
+        if (direct == NULL || !direct->joined) return false;
+    }
+    return true;
+}
+
+void news_handle(struct share *share, const struct msg_news *news)
+{
+    struct folder *folder = share->folder;
+    if (!marks_learn(share, &news->marks) || !counters_marked(share, news->k)) return;
+    share_said_k(share, news->k, false);
+    struct vv ahead = vv_above(folder->engine->scratch, share->said_k.v, folder->k.v);
+    if (ahead.count > 0) {
+        if (push_may_come(share, ahead)) {
+            share->pulling.delayed_until_ms = folder->engine->now_ms + NEWS_PULL_DELAY_MS;
+        } else {
+            pull_start(share);
+        }
+    }
+    share_check_caught(share);
+}
+
+void applied_handle(struct share *share, const struct msg_applied *applied)
+{
+    struct folder *folder = share->folder;
+    if (!counters_marked(share, applied->a)) return;
+    struct bond *bond = bond_get(folder, share->session->peer->device);
+    vvbox_set(&bond->a, applied->a);
+    bond->need_changes = applied->need_changes;
+    bond->need_bytes = applied->need_bytes;
+    bond->blocked_total = applied->blocked_total;
+    buf_clear(&bond->blocked);
+    struct message keep = {.kind = MSG_APPLIED, .applied = *applied};
+    keep.applied.a = (struct vv){0};
+    if (applied->blocked_count > 0) message_encode(&keep, &bond->blocked);
+    bond_changed(folder, bond);
+    share_said_k(share, applied->a, false);
+    fetch_retry_sources(folder);
+    share_check_caught(share);
+}
+
+// What was owed when the session began has arrived: the log says how much and how fast.
+void share_check_caught(struct share *share)
+{
+    struct folder *folder = share->folder;
+    const struct bond *bond = bond_get(folder, share->session->peer->device);
+    if (!share->catching || !vv_le(share->caught_k.v, bond->a.v)) return;
+    share->catching = false;
+    log_info(LOG_SYNC, "caught up", "folder=%s peer=%s changes=%llu bytes=%llu ms=%lld", folder->name,
+             share->session->peer->name, (unsigned long long)share->caught_changes,
+             (unsigned long long)share->caught_bytes, (long long)(folder->engine->now_ms - share->caught_from_ms));
+}
