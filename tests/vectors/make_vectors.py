@@ -163,6 +163,95 @@ def leaves_id(data):
     return hashlib.sha256(b"cfgsync-leaves1\0" + b"".join(leaves)).digest()
 
 
+# Ed25519 (RFC 8032) and its map to Curve25519, slow and plain.
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+BASE_Y = 4 * pow(5, P - 2, P) % P
+
+
+def x_of(y, odd):
+    xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(xx, (P + 3) // 8, P)
+    if (x * x - xx) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    return P - x if x % 2 != odd else x
+
+
+def add(a, b):
+    (x1, y1), (x2, y2) = a, b
+    t = D * x1 * x2 * y1 * y2
+    return ((x1 * y2 + x2 * y1) * pow(1 + t, P - 2, P) % P,
+            (y1 * y2 + x1 * x2) * pow(1 - t, P - 2, P) % P)
+
+
+def multiply(scalar):
+    total, point = (0, 1), (x_of(BASE_Y, 0), BASE_Y)
+    while scalar:
+        if scalar & 1:
+            total = add(total, point)
+        point = add(point, point)
+        scalar >>= 1
+    return total
+
+
+def point_bytes(point):
+    return (point[1] | (point[0] & 1) << 255).to_bytes(32, "little")
+
+
+def seed_scalar(seed):
+    number = int.from_bytes(hashlib.sha512(seed).digest()[:32], "little")
+    return number & ((1 << 254) - 8) | 1 << 254
+
+
+def sign(seed, text):
+    def number(data):
+        return int.from_bytes(hashlib.sha512(data).digest(), "little") % ORDER
+    scalar = seed_scalar(seed)
+    public = point_bytes(multiply(scalar))
+    r = number(hashlib.sha512(seed).digest()[32:] + text)
+    commit = point_bytes(multiply(r))
+    s = (r + number(commit + public + text) * scalar) % ORDER
+    return commit + s.to_bytes(32, "little")
+
+
+def device_text(device):
+    """The device id for people."""
+    import base64
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    text = base64.b32encode(device).decode().rstrip("=")
+    groups = []
+    for at in range(0, len(text), 7):
+        group = text[at:at + 7]
+        total = 0
+        for i, character in enumerate(reversed(group)):
+            number = alphabet.index(character) * (2 if i % 2 == 0 else 1)
+            total += number // 32 + number % 32
+        groups.append(group + alphabet[-total % 32])
+    return "-".join(groups)
+
+
+SEED = filled(0, 32)
+
+
+def signed():
+    """What follows from a seed."""
+    device = point_bytes(multiply(seed_scalar(SEED)))
+    y = int.from_bytes(device, "little") & ((1 << 255) - 1)
+    curve = (1 + y) * pow(1 - y, P - 2, P) % P
+    inc = hashlib.sha256(device + FOLDER + NONCE).digest()[:8]
+    text = b"cfgsync-mark1" + FOLDER + inc + struct.pack(">Q", 7)
+    return [
+        ("seed", SEED.hex()),
+        ("seed_device", device.hex()),
+        ("seed_device_text", device_text(device)),
+        ("seed_curve_key", curve.to_bytes(32, "little").hex()),
+        ("seed_inc", inc.hex()),
+        ("seed_mark_text", text.hex()),
+        ("seed_mark", sign(SEED, text).hex()),
+    ]
+
+
 def derived():
     """Values that are computed, not encoded: 'name = value' lines."""
     rows = [
@@ -170,13 +259,12 @@ def derived():
         ("folder", FOLDER.hex()),
         ("nonce", NONCE.hex()),
         ("inc", f"{INC_A:016x}"),
-        ("mark_text", (b"cfgsync-mark1" + FOLDER + struct.pack(">QQ", INC_A, 7)).hex()),
         ("content_hello", CONTENT.hex()),
         ("content_1MiB_of_zeros", leaves_id(bytes(1 << 20)).hex()),
         ("content_1MiB_and_1_byte_of_zeros", leaves_id(bytes((1 << 20) + 1)).hex()),
         ("conflict_name", conflict_name("etc/caf\u00e9.conf", CONTENT, INC_A, 7)),
     ]
-    return "".join(f"{name} = {value}\n" for name, value in rows)
+    return "".join(f"{name} = {value}\n" for name, value in rows + signed())
 
 
 def files():
