@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -263,4 +264,11 @@ void home_agent_socket(const struct home *home, struct buf *out)
         buf_append_text(out, home->socket);
     }
     (void)buf_text(out);
+}
+
+pid_t home_owner(const struct home *home)
+{
+    AUTO(fd_close) int fd = open(home->lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    pid_t owner = fd >= 0 ? lock_owner(fd) : 0;
+    return owner != 0 && (kill(owner, 0) == 0 || errno == EPERM) ? owner : 0;
 }

@@ -56,4 +56,8 @@ enum err home_lock(const struct home *home, int *out_fd, pid_t *out_owner) MUST_
 // else home->socket. NUL-terminated in *out.
 void home_agent_socket(const struct home *home, struct buf *out);
 
+// The process that has the lock, as its content says, if it is alive; else 0. Takes no lock, so it
+// never gets in the way of a start.
+pid_t home_owner(const struct home *home);
+
 #endif

@@ -139,8 +139,8 @@ static void bind_heads(struct query *query, const struct item *item,
     query_u64(query, item->seq);
     query_int(query, summary->live);
     query_int(query, summary->dots.count);
-    query_u64(query, summary->bytes);
-    query_u64(query, summary->first_bytes);
+    query_bits(query, summary->bytes);
+    query_bits(query, summary->first_bytes);
     query_slice(query, heads);
 }
 

@@ -106,6 +106,11 @@ void query_u64(struct query *query, uint64_t value)
     query_int(query, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
+void query_bits(struct query *query, uint64_t value)
+{
+    query_int(query, (int64_t)value);
+}
+
 void query_inc(struct query *query, uint64_t inc)
 {
     query_int(query, (int64_t)(inc ^ (UINT64_C(1) << 63)));

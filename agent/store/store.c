@@ -129,11 +129,11 @@ static void write_counts(struct store *store)
         if (!counts->dirty) continue;
         AUTO(query_end) struct query query = query_new(store, SQL_FOLDER_COUNTS);
         query_u64(&query, counts->seq);
-        query_u64(&query, counts->items);
-        query_u64(&query, counts->bytes);
-        query_u64(&query, counts->needs);
-        query_u64(&query, counts->need_bytes);
-        query_u64(&query, counts->blocked);
+        query_bits(&query, counts->items);
+        query_bits(&query, counts->bytes);
+        query_bits(&query, counts->needs);
+        query_bits(&query, counts->need_bytes);
+        query_bits(&query, counts->blocked);
         query_int(&query, counts->folder);
         query_run(&query);
         counts->dirty = false;
