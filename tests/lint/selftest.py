@@ -96,6 +96,7 @@ class Tidy(unittest.TestCase):
         self.assertEqual(len(style("agent/fs/x.c", text % "rename(a, b)")), 1)
         self.assertEqual(len(style("agent/fs/x.c", text % "open(a, b)")), 1)
         self.assertEqual(style("agent/fs/x.c", text % "openat(a, b)"), [])
+        self.assertEqual(style("agent/fs/x.c", text % "open(root->path, b)"), [])
         self.assertEqual(style("agent/fs/x.c", text % "port.open(a, b)"), [])
         self.assertEqual(style("agent/store/x.c", text % "rename(a, b)"), [])
 
