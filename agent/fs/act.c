@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+//
+// One step on the disk. Whatever is displaced is looked at after it was taken out: if it is not what
+// was expected, somebody wrote in the last microsecond, and it goes back.
+#include "agent/fs/apply_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "proto/path.h"
+
+static void block(struct step *step, enum blocked reason)
+{
+    step->result = STEP_BLOCKED;
+    step->blocked = reason;
+}
+
+void step_blocked(struct step *step, int code)
+{
+    char escaped[LOG_ESCAPED_MAX];
+    switch (code) {
+    case ENOSPC:
+    case EDQUOT: block(step, BLOCKED_NO_SPACE); break;
+    case ENAMETOOLONG: block(step, BLOCKED_NAME_TOO_LONG); break;
+    case EACCES:
+    case EPERM:
+    case EROFS: block(step, BLOCKED_PERMISSION); break;
+    case EBUSY:
+    case ETXTBSY: block(step, BLOCKED_BUSY); break;
+    case EEXIST: block(step, BLOCKED_IN_THE_WAY); break;
+    case ENOTEMPTY: block(step, BLOCKED_NOT_EMPTY); break;
+    case EINVAL:
+    case EILSEQ: block(step, BLOCKED_TYPE); break;
+    case ELOOP:
+        log_warn(LOG_FS, "symbolic link in the path of an item", "path=%s", log_escape(step->path, escaped));
+        block(step, BLOCKED_SYMLINK);
+        break;
+    case ENOTDIR: step->result = STEP_WAIT; break;
+    case ENOENT: step->result = STEP_CHANGED; break;
+    default: block(step, BLOCKED_IO); break;
+    }
+}
+
+int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
+{
+    struct stat st;
+    if (fstatat(group->staging_fd, group->acts[index].swap, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+    print_of(&st, out);
+    return 0;
+}
+
+// ---- parents
+
+static int dir_make(struct group *group, struct slice path, uint32_t mode)
+{
+    struct place place;
+    int code = place_open(group->grip, path, slice_of("", 0), &place);
+    if (code != 0) return code;
+    if (mkdirat(place.fd, place.name, 0700) == 0) {
+        code = mode_set(place.fd, place.name, mode);
+        group_touch(group, place.fd);
+    } else if (errno != EEXIST) {
+        code = errno;
+    }
+    place_close(&place);
+    return code;
+}
+
+static int parents_make(struct group *group, const struct step *step)
+{
+    struct slice parent = path_parent(step->path);
+    uint32_t mode = step->parent_mode != 0 ? step->parent_mode & 0777 : 0755;
+    for (size_t at = 1; at <= parent.size; at++) {
+        if (at < parent.size && parent.data[at] != '/') continue;
+        struct slice prefix = slice_of(parent.data, at);
+        int fd = -1;
+        int code = dir_open(group->grip, prefix, &fd);
+        fd_close(&fd);
+        if (code == ENOENT) code = dir_make(group, prefix, mode);
+        if (code != 0) return code;
+    }
+    return 0;
+}
+
+int parent_open(struct group *group, const struct step *step, bool make, struct place *out)
+{
+    int code = place_open(group->grip, step->path, step->disk_name, out);
+    if (code != ENOENT || !make) return code;
+    code = parents_make(group, step);
+    return code != 0 ? code : place_open(group->grip, step->path, step->disk_name, out);
+}
+
+// ---- what the steps are made of
+
+static bool is_dir(const struct fingerprint *print)
+{
+    return print->present && print->kind == KIND_DIR;
+}
+
+// A directory's times and size are its children's doing.
+static bool is_before(const struct step *step, const struct fingerprint *now)
+{
+    if (is_dir(&step->before)) return is_dir(now) && now->mode == step->before.mode;
+    return print_equal(now, &step->before);
+}
+
+// The path goes to x and is looked at there. ESTALE: it was not that, and is back.
+static int take_out(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    struct fingerprint out;
+    int code = swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap);
+    if (code != 0) return code;
+    act->out = true;
+    if (look_out(group, index, &out) == 0 && print_still(&out, &group->apply->steps[index].before)) return 0;
+    put_back(group, index, place);
+    return ESTALE;
+}
+
+static int rmdir_at(const struct place *place)
+{
+    if (unlinkat(place->fd, place->name, AT_REMOVEDIR) == 0) return 0;
+    return errno == EEXIST ? ENOTEMPTY : errno;
+}
+
+static int mkdir_at(const struct place *place, uint32_t mode)
+{
+    if (mkdirat(place->fd, place->name, 0700) != 0) return errno;
+    int code = mode_set(place->fd, place->name, mode & 0777);
+    if (code != 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
+    return code;
+}
+
+static int file_sync(const struct place *place)
+{
+    AUTO(fd_close) int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) return 0; // unreadable for us: the next flush of the file system has it
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+static int mode_change(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    struct act *act = &group->acts[index];
+    uint32_t special = now->kind == KIND_DIR ? now->mode & 07000 : 0;
+    uint32_t mode = (group->apply->steps[index].version.value.mode & 0777) | special;
+    if (mode == now->mode) return 0;
+    int code = mode_set(place->fd, place->name, mode);
+    if (code != 0) return code;
+    act->did = DID_MODE;
+    act->old_mode = now->mode;
+    return group->apply->count < FS_SYNC_EACH_MAX ? file_sync(place) : 0;
+}
+
+// ---- the steps. 0: done; ESTALE: the disk is not what was expected; else an errno.
+
+static int remove_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    if (!now->present) return 0;
+    if (!is_before(step, now)) return ESTALE;
+    bool dir = is_dir(now);
+    int code = dir ? rmdir_at(place) : take_out(group, index, place);
+    if (code == 0) act->did = dir ? DID_RMDIR : DID_REMOVE;
+    return code;
+}
+
+static int mode_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    if (!now->present || now->kind != step->version.value.kind) return ESTALE;
+    if (step->before.present ? !is_before(step, now) : !is_dir(now)) return ESTALE;
+    return mode_change(group, index, place, now);
+}
+
+static int dir_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    uint32_t mode = step->version.value.mode;
+    if (is_dir(now)) {
+        if (step->before.present ? is_before(step, now) : false) return mode_change(group, index, place, now);
+        return (now->mode & 0777) == (mode & 0777) && !step->before.present ? 0 : ESTALE;
+    }
+    if (now->present && !step->before.present) return EEXIST;
+    if (now->present != step->before.present || (now->present && !is_before(step, now))) return ESTALE;
+    int code = now->present ? take_out(group, index, place) : 0;
+    if (code != 0) return code;
+    code = mkdir_at(place, mode);
+    if (code == 0) act->did = now->present ? DID_FILE_TO_DIR : DID_MKDIR;
+    else if (now->present) put_back(group, index, place);
+    return code;
+}
+
+// Two edits met: x must end with what is ours, the path with the newest of theirs.
+static int exchange_back(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    struct disk *disk = group->grip->disk;
+    struct fingerprint out;
+    int code = swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
+    if (code == ENOENT) {
+        put_back(group, index, place);
+        return ESTALE;
+    }
+    if (code == 0 && look_out(group, index, &out) == 0 && out.ino == act->ours.ino) {
+        act->ready = true;
+        act->out = false;
+        return ESTALE;
+    }
+    // What came out is a still later save over ours: it has the better right to the name.
+    if (code == 0) (void)swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
+    swap_to_kept(group, index);
+    return ESTALE;
+}
+
+// Without an exchange: the old file gets a second name in kept before the new one goes over it.
+static int replace_over(struct group *group, uint32_t index, const struct place *place)
+{
+    struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    struct stat st;
+    struct fingerprint print;
+    char *kept = arena_printf(group->arena, "%s-%llu-%u", group->time, (unsigned long long)group->apply->journal, index);
+    if (linkat(place->fd, place->name, group->kept_fd, kept, 0) != 0) return errno;
+    int code = fstatat(group->kept_fd, kept, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+    if (code == 0) {
+        print_of(&st, &print);
+        code = print_still(&print, &step->before) ? place_stat(place, &st) : ESTALE;
+        if (code == 0 && (uint64_t)st.st_ino != print.ino) code = ESTALE;
+    }
+    if (code == 0 && renameat(group->staging_fd, act->swap, place->fd, place->name) != 0) code = errno;
+    if (code != 0) {
+        (void)unlinkat(group->kept_fd, kept, 0);
+        return code;
+    }
+    act->ready = false;
+    act->did = DID_OVER;
+    step->kept = true;
+    step->kept_name = slice_text(kept);
+    return 0;
+}
+
+static int replace_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    struct act *act = &group->acts[index];
+    struct fingerprint out;
+    const struct step *step = &group->apply->steps[index];
+    if (step->before.kind == 0) return EINVAL;
+    if (!is_before(step, now)) return ESTALE;
+    int code = swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    if (code == EINVAL || code == ENOSYS) return replace_over(group, index, place);
+    if (code != 0) return code == ENOENT ? ESTALE : code;
+    act->ready = false;
+    act->out = true;
+    if (look_out(group, index, &out) != 0 || !print_still(&out, &step->before)) return exchange_back(group, index, place);
+    act->did = DID_EXCHANGE;
+    return 0;
+}
+
+static int create_do(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    int code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    if (code != 0) return code;
+    act->ready = false;
+    act->did = DID_CREATE;
+    return 0;
+}
+
+static int dir_to_file_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    if (!is_before(step, now)) return ESTALE;
+    int code = rmdir_at(place);
+    // Its known children go in steps of their own; unknown ones keep it.
+    if (code == ENOTEMPTY) return ENOTDIR;
+    if (code != 0) return code;
+    code = create_do(group, index, place);
+    if (code == 0) group->acts[index].did = DID_DIR_TO_FILE;
+    else (void)dir_restore(place, step->before.mode);
+    return code;
+}
+
+static int content_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    if (!step->before.present) return now->present ? EEXIST : create_do(group, index, place);
+    if (is_dir(&step->before)) return dir_to_file_do(group, index, place, now);
+    return replace_do(group, index, place, now);
+}
+
+static int step_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    switch (step->version.value.kind) {
+    case KIND_TOMB: return remove_do(group, index, place, now);
+    case KIND_DIR:
+        if (step->dir_implied_mode) return mode_do(group, index, place, now);
+        return dir_do(group, index, place, now);
+    case KIND_FILE:
+    case KIND_SYMLINK:
+        if (step->dir_implied_mode) return mode_do(group, index, place, now);
+        return content_do(group, index, place, now);
+    }
+    return EINVAL;
+}
+
+static int now_of(struct place *place, struct fingerprint *out)
+{
+    struct stat st;
+    *out = (struct fingerprint){0};
+    int code = place_stat(place, &st);
+    if (code == ENOENT && place_spell(place)) code = place_stat(place, &st);
+    if (code == 0) print_of(&st, out);
+    return code == ENOENT ? 0 : code;
+}
+
+// A directory of ours that forbids writing is opened for the moment of one step.
+static int step_try(struct group *group, uint32_t index, struct place *place)
+{
+    struct fingerprint now;
+    struct stat dir;
+    int code = now_of(place, &now);
+    if (code == 0) code = step_do(group, index, place, &now);
+    if (code != EACCES || fstat(place->fd, &dir) != 0) return code;
+    uint32_t mode = dir.st_mode & 07777;
+    if (dir.st_uid != geteuid() || (mode & 0300) == 0300) return code;
+    if (mode_set_fd(place->fd, mode | 0300) != 0) return code;
+    code = now_of(place, &now);
+    if (code == 0) code = step_do(group, index, place, &now);
+    int restored = mode_set_fd(place->fd, mode);
+    if (restored != 0) log_warn(LOG_FS, "mode of a directory not restored", "errno=%d", restored);
+    return code;
+}
+
+static void print_after(struct group *group, uint32_t index, const struct place *place)
+{
+    struct step *step = &group->apply->steps[index];
+    const struct act *act = &group->acts[index];
+    struct stat st;
+    step->print = (struct fingerprint){0};
+    if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
+    print_of(&st, &step->print);
+    // Written by somebody since: a fingerprint that matches nothing makes the next look read it.
+    if (step_has_content(step) && !print_still(&step->print, &act->ours)) step->print.ctime_ns = 0;
+}
+
+static bool is_absence(int code)
+{
+    return code == ENOENT || code == ENOTDIR || code == ELOOP;
+}
+
+void step_run(struct group *group, uint32_t index)
+{
+    struct step *step = &group->apply->steps[index];
+    bool removal = step->version.value.kind == KIND_TOMB;
+    struct place place = {.fd = -1};
+    int code = parent_open(group, step, !removal, &place);
+    if (code == 0) code = step_try(group, index, &place);
+    else if (removal && is_absence(code)) code = 0;
+    step->result = STEP_DONE;
+    step->blocked = BLOCKED_NONE;
+    if (code == ESTALE) step->result = STEP_CHANGED;
+    else if (code != 0) step_blocked(step, code);
+    if (place.fd >= 0) {
+        if (code == 0) print_after(group, index, &place);
+        if (group->acts[index].did != DID_NOTHING) group_touch(group, place.fd);
+    }
+    place_close(&place);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+//
+// A group of steps: prepare all, make durable, put in place one by one, make that durable, and only
+// then let displaced contents leave staging for kept. An intent is taken back as a whole when one
+// of its steps cannot be done.
+#include "agent/fs/apply_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "proto/path.h"
+
+int group_open(const struct grip *grip, struct job *job, struct group *out)
+{
+    *out = (struct group){.grip = grip, .apply = &job->apply, .arena = job->arena, .staging_fd = -1, .kept_fd = -1};
+    time_t now = (time_t)(clock_ns(CLOCK_REALTIME) / 1000000000);
+    struct tm parts;
+    if (gmtime_r(&now, &parts) == NULL || strftime(out->time, sizeof out->time, "%Y%m%dT%H%M%SZ", &parts) == 0) {
+        (void)snprintf(out->time, sizeof out->time, "0");
+    }
+    out->acts = arena_alloc(job->arena, (size_t)job->apply.count + 1, sizeof *out->acts);
+    for (uint32_t i = 0; i < job->apply.count; i++) {
+        (void)snprintf(out->acts[i].swap, SWAP_NAME_MAX, "x-%" PRIu64 "-%" PRIu32, job->apply.journal, i);
+    }
+    int code = internal_open(grip, FS_STAGING, &out->staging_fd);
+    return code != 0 ? code : internal_open(grip, FS_KEPT, &out->kept_fd);
+}
+
+void group_close(struct group *group)
+{
+    fd_close(&group->staging_fd);
+    fd_close(&group->kept_fd);
+    for (uint32_t i = 0; i < group->touched_count; i++) fd_close(&group->touched[i]);
+}
+
+void group_touch(struct group *group, int dir_fd)
+{
+    struct stat st;
+    if (group->touched_more) return;
+    if (fstat(dir_fd, &st) != 0 || group->touched_count == TOUCHED_MAX) {
+        group->touched_more = true;
+        return;
+    }
+    for (uint32_t i = 0; i < group->touched_count; i++) {
+        if (group->touched_ino[i] == (uint64_t)st.st_ino) return;
+    }
+    int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        group->touched_more = true;
+        return;
+    }
+    group->touched[group->touched_count] = fd;
+    group->touched_ino[group->touched_count++] = (uint64_t)st.st_ino;
+}
+
+int group_sync(struct group *group)
+{
+    if (group->touched_more || group->apply->count >= FS_SYNC_EACH_MAX) {
+        return group->touched_count > 0 || group->touched_more ? sync_all(group->staging_fd) : 0;
+    }
+    int code = 0;
+    for (uint32_t i = 0; i < group->touched_count; i++) {
+        int failed = dir_sync(group->touched[i]);
+        // A directory that we may not read cannot be synced alone.
+        if (failed == EACCES) failed = sync_all(group->staging_fd);
+        if (failed != 0) code = failed;
+    }
+    return group->touched_count > 0 && code == 0 ? dir_sync(group->staging_fd) : code;
+}
+
+// ---- the order of steps that are not an intent
+
+struct ordered {
+    const struct step *step;
+    uint32_t index;
+};
+
+static int rank(const struct step *step)
+{
+    switch (step->version.value.kind) {
+    case KIND_TOMB: return 0;
+    case KIND_DIR: return 1;
+    case KIND_FILE:
+    case KIND_SYMLINK: return 2;
+    }
+    return 2;
+}
+
+static int order_compare(const void *a, const void *b)
+{
+    const struct ordered *left = a;
+    const struct ordered *right = b;
+    int by_rank = rank(left->step) - rank(right->step);
+    if (by_rank != 0) return by_rank;
+    int by_path = path_compare(left->step->path, right->step->path);
+    if (by_path != 0 && rank(left->step) == 0) return -by_path; // what is inside goes first
+    if (by_path != 0 && rank(left->step) == 1) return by_path;
+    return left->index < right->index ? -1 : 1;
+}
+
+static struct ordered *order_of(const struct group *group)
+{
+    uint32_t count = group->apply->count;
+    struct ordered *order = arena_alloc(group->arena, (size_t)count + 1, sizeof *order);
+    for (uint32_t i = 0; i < count; i++) order[i] = (struct ordered){&group->apply->steps[i], i};
+    if (!group->apply->all_or_none && count > 0) qsort(order, count, sizeof *order, order_compare);
+    return order;
+}
+
+// ---- the run
+
+static bool prepared(const struct group *group)
+{
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        if (group->apply->steps[i].result != STEP_DONE) return false;
+    }
+    return true;
+}
+
+static void undo_from(struct group *group, const struct ordered *order, uint32_t done)
+{
+    for (uint32_t i = group->apply->count; i-- > 0;) {
+        struct step *step = &group->apply->steps[order[i].index];
+        if (i < done) step_undo(group, order[i].index);
+        else if (step->result == STEP_DONE) step->result = STEP_UNDONE;
+    }
+}
+
+static void steps_run(struct group *group, const struct ordered *order)
+{
+    bool intent = group->apply->all_or_none;
+    if (intent && !prepared(group)) {
+        undo_from(group, order, 0);
+        return;
+    }
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        const struct step *step = order[i].step;
+        if (step->result != STEP_DONE) continue;
+        step_run(group, order[i].index);
+        if (!intent || step->result == STEP_DONE) continue;
+        undo_from(group, order, i);
+        return;
+    }
+}
+
+static void dir_print_again(struct group *group, struct step *step)
+{
+    struct place place = {.fd = -1};
+    struct stat st;
+    if (place_open(group->grip, step->path, step->disk_name, &place) == 0 && place_stat(&place, &st) == 0 &&
+        S_ISDIR(st.st_mode)) {
+        print_of(&st, &step->print);
+    }
+    place_close(&place);
+}
+
+static void steps_finish(struct group *group)
+{
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        struct step *step = &group->apply->steps[i];
+        swap_return(group, i);
+        if (group->acts[i].out) swap_to_kept(group, i);
+        // Steps inside a directory have changed its times since.
+        if (step->result == STEP_DONE && step->version.value.kind == KIND_DIR) dir_print_again(group, step);
+    }
+}
+
+void apply_run(const struct grip *grip, struct job *job)
+{
+    AUTO(group_close) struct group group = {.staging_fd = -1, .kept_fd = -1};
+    errno = group_open(grip, job, &group);
+    if (errno != 0) {
+        job->err = log_errno(LOG_FS, "open", slice_text(FS_STAGING));
+        return;
+    }
+    group_prepare(&group);
+    const struct ordered *order = order_of(&group);
+    steps_run(&group, order);
+    errno = group_sync(&group);
+    // In place, but perhaps not durable: the journal row must stay until recovery has looked.
+    if (errno != 0) job->err = log_errno(LOG_FS, "sync after apply", slice_text(""));
+    else steps_finish(&group);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/fs inside: a group of steps under way. Every step has a name of its own in staging,
+// `x-<journal>-<index>`, and whatever the step displaces or puts in place passes through that name:
+//
+//     prepared         x = the new content          path = what was there
+//     exchanged        x = what was there           path = the new content
+//     finished         x moved to kept/             path = the new content
+//
+// So after a crash what lies under x tells how far the step had come, and no byte is without a name
+// at any time.
+#ifndef AGENT_FS_APPLY_PRIV_H
+#define AGENT_FS_APPLY_PRIV_H
+
+#include "agent/fs/disk_priv.h"
+
+enum { SWAP_NAME_MAX = 64, TOUCHED_MAX = 16, TIME_TEXT_MAX = 24 };
+
+enum did {
+    DID_NOTHING,
+    DID_CREATE,      // x went to the path
+    DID_EXCHANGE,    // x and the path changed places
+    DID_OVER,        // x went over the path, which is in kept (no exchange on this file system)
+    DID_REMOVE,      // the path went to x
+    DID_MKDIR,
+    DID_RMDIR,
+    DID_MODE,
+    DID_FILE_TO_DIR, // the path went to x, a directory took its place
+    DID_DIR_TO_FILE, // an empty directory went, x took its place
+};
+
+struct act {
+    char swap[SWAP_NAME_MAX];
+    bool ready; // x holds what the version says
+    bool out;   // x holds what was at the path
+    enum did did;
+    struct fingerprint ours; // what the step puts, or put, in place
+    uint32_t old_mode;       // before DID_MODE
+};
+
+struct group {
+    const struct grip *grip;
+    struct job_apply *apply;
+    struct arena *arena;
+    int staging_fd;
+    int kept_fd;
+    struct act *acts; // one per step
+    char time[TIME_TEXT_MAX];
+    int touched[TOUCHED_MAX]; // directories to be synced, O_PATH
+    uint64_t touched_ino[TOUCHED_MAX];
+    uint32_t touched_count;
+    bool touched_more; // more than fit: everything is synced
+};
+
+int group_open(const struct grip *grip, struct job *job, struct group *out);
+void group_close(struct group *group);
+void group_touch(struct group *group, int dir_fd);
+int group_sync(struct group *group);
+
+// prepare.c
+void group_prepare(struct group *group);
+void swap_return(struct group *group, uint32_t index);    // x back to staging's own names
+void swap_to_kept(struct group *group, uint32_t index);   // x to kept; the step tells under which name
+bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);
+bool step_has_content(const struct step *step);           // needs a swap file
+
+// act.c
+void step_run(struct group *group, uint32_t index);
+void step_blocked(struct step *step, int code);
+int parent_open(struct group *group, const struct step *step, bool make, struct place *out);
+int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
+
+// undo.c
+void step_undo(struct group *group, uint32_t index);
+void put_back(struct group *group, uint32_t index, const struct place *place); // x to the path, else to kept
+int dir_restore(const struct place *place, uint32_t mode);
+
+#endif

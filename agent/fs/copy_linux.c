@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// What Linux does for files beyond POSIX: cloning, extended attributes, flushing a file system, and
+// changing a mode without ever following a link.
+#include "agent/fs/disk_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "agent/base/own.h"
+
+int sync_all(int fd)
+{
+    return syncfs(fd) == 0 ? 0 : errno;
+}
+
+bool clone_file(int source_fd, int target_fd)
+{
+    return ioctl(target_fd, FICLONE, source_fd) == 0;
+}
+
+// Only what users set themselves: capabilities and labels belong to the old content.
+void xattr_copy(int source_fd, int target_fd)
+{
+    char names[4096];
+    char value[4096];
+    ssize_t size = flistxattr(source_fd, names, sizeof names);
+    for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1) {
+        if (strncmp(names + at, "user.", 5) != 0) continue;
+        ssize_t bytes = fgetxattr(source_fd, names + at, value, sizeof value);
+        if (bytes < 0) continue;
+        if (fsetxattr(target_fd, names + at, value, (size_t)bytes, 0) != 0) return;
+    }
+}
+
+int mode_set_fd(int fd, uint32_t mode)
+{
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return chmod(link, (mode_t)mode) == 0 ? 0 : errno;
+}
+
+int mode_set(int dir_fd, const char *name, uint32_t mode)
+{
+    AUTO(fd_close) int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0) return errno;
+    return S_ISLNK(st.st_mode) ? ELOOP : mode_set_fd(fd, mode);
+}

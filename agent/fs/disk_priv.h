@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/fs inside: the roots, a job's grip on one of them, names below it, and fingerprints.
+//
+// Calls that wrap one system call return 0 or an errno, because here the difference between ENOTDIR
+// and ELOOP decides what happens; the jobs turn them into codes.
+#ifndef AGENT_FS_DISK_PRIV_H
+#define AGENT_FS_DISK_PRIV_H
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "agent/base/map.h"
+#include "agent/fs/disk.h"
+
+#define FS_INTERNAL ".cfgsync"
+#define FS_MARKER ".cfgsync/root"
+#define FS_STAGING ".cfgsync/staging"
+#define FS_KEPT ".cfgsync/kept"
+
+enum {
+    FS_IO_BYTES = 128 << 10,
+    FS_SYNC_EACH_MAX = 8, // below this many files each is synced, else the whole file system once
+    FS_NAME_MAX = 256,    // a component with its NUL
+};
+
+struct watcher;
+
+struct root {
+    uint32_t folder;
+    char *path;
+    bool include_secrets;
+    bool include_vcs;
+    // Under disk->lock:
+    int fd; // the held directory; -1 while the root is away
+    uint64_t device;
+    uint64_t ino;
+    uint32_t users; // jobs at work here, and one for the table
+    struct map *held;
+    uint32_t held_more; // beyond what is kept by name
+};
+
+struct disk {
+    pthread_mutex_t lock;
+    struct root **roots;
+    uint32_t root_count;
+    struct walk *walks; // cursors of walks under way
+    struct watcher *watcher;
+    uint64_t temp_last;
+    bool without_openat2;  // old kernels; also set by tests
+    bool without_exchange; // set by tests: as on a file system that cannot swap names
+};
+
+// ---- root.c: a job's hold on a root. The descriptor is the job's own, so that the held one may be
+// replaced meanwhile.
+struct grip {
+    struct disk *disk;
+    struct root *root;
+    int fd;
+    uint64_t device;
+};
+
+// UNREACHABLE: the folder is unknown, or its root is not there, is another directory than the held
+// one, or carries no marker.
+enum err grip_take(struct disk *disk, uint32_t folder, struct grip *out) MUST_USE;
+enum err grip_take_unchecked(struct disk *disk, uint32_t folder, struct grip *out) MUST_USE; // fd may be -1
+bool grip_holds(const struct grip *grip); // the same test again
+void grip_drop(struct grip *grip);
+uint64_t temp_number(struct disk *disk);
+
+// ---- resolve.c: names below the root. No call follows a symbolic link or leaves the file system.
+int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd);
+int internal_open(const struct grip *grip, const char *path, int *out_fd); // a directory of ours, readable
+// A directory by its canonical path, searched by normal form when the disk spells it differently.
+// O_PATH descriptor.
+int dir_open(const struct grip *grip, struct slice path, int *out_fd);
+
+// An item's name in its directory.
+struct place {
+    int fd; // parent, O_PATH
+    char name[FS_NAME_MAX];
+};
+
+int place_open(const struct grip *grip, struct slice path, struct slice disk_name, struct place *out);
+void place_close(struct place *place);
+int place_stat(const struct place *place, struct stat *out); // of a link itself
+// Looks for another spelling of the name in the directory and takes it over. False: there is none.
+bool place_spell(struct place *place);
+
+// resolve_linux.c, resolve_walk.c
+int resolve_kernel(int root_fd, const char *path, int flags, int *out_fd); // ENOSYS: not on this kernel
+int resolve_walk(int root_fd, const char *path, int flags, int *out_fd);
+
+// ---- print.c
+void print_of(const struct stat *st, struct fingerprint *out);
+bool print_equal(const struct fingerprint *a, const struct fingerprint *b); // all but links
+// The same file with the same content as far as a look tells: a rename changes ctime only.
+bool print_still(const struct fingerprint *a, const struct fingerprint *b);
+bool print_racy(const struct fingerprint *print);
+int64_t clock_ns(int clock);
+
+// ---- read.c
+struct content_hash;
+// Reads all of fd through the hash, from the start. *out_size: bytes read.
+int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size);
+int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
+int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
+int fd_copy(int source_fd, int target_fd); // all of it, durable
+// Does the regular file `name` hold this content?
+bool content_is(int dir_fd, const char *name, const struct content *content);
+
+// ---- stage.c
+enum { STAGE_NAME_MAX = 112 };
+void stage_name(const struct content *content, char out[STAGE_NAME_MAX]);
+void temp_name(struct disk *disk, char out[STAGE_NAME_MAX]);
+bool space_left(int dir_fd, uint64_t bytes); // after writing so many
+int dir_sync(int dir_fd);                    // also of an O_PATH descriptor
+
+// ---- *_linux.c
+int sync_all(int fd);
+bool clone_file(int source_fd, int target_fd);
+void xattr_copy(int source_fd, int target_fd);
+int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
+int mode_set_fd(int fd, uint32_t mode);                    // also of an O_PATH descriptor
+int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
+int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
+
+// ---- held.c
+void held_put(struct disk *disk, struct root *root, struct slice path);
+void held_remove(struct disk *disk, struct root *root, struct slice path);
+void held_clear(struct disk *disk, struct root *root);
+
+// ---- watch_*.c
+struct watcher *watcher_new(struct disk *disk);
+void watcher_destroy(struct watcher **watcher);
+int watcher_fd(const struct watcher *watcher);
+void watcher_add(struct watcher *watcher, uint32_t folder, struct slice path, int dir_fd);
+void watcher_forget(struct watcher *watcher, uint32_t folder, bool unwatched_only);
+bool watcher_next(struct watcher *watcher, struct watch_event *out);
+uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder);
+
+// ---- the jobs
+void walk_run(const struct grip *grip, struct job *job);
+void walk_forget(struct disk *disk, const struct root *root); // drops cursors nobody will ask for again
+void look_run(const struct grip *grip, struct job *job);
+void stage_run(const struct grip *grip, struct job *job);
+void part_run(const struct grip *grip, struct job *job);
+void leaf_run(const struct grip *grip, struct job *job);
+void finish_run(const struct grip *grip, struct job *job);
+void copy_run(const struct grip *grip, struct job *job);
+void read_run(const struct grip *grip, struct job *job);
+void apply_run(const struct grip *grip, struct job *job);
+void recover_run(const struct grip *grip, struct job *job);
+void health_run(const struct grip *grip, struct job *job);
+
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+//
+// Is the root the root? And the layout of .cfgsync, which only a folder's addition creates.
+#include "agent/fs/disk_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "crypto/hash.h"
+
+enum { TOKEN_BYTES = 16, TOKEN_TEXT_MAX = 2 * TOKEN_BYTES + 2 };
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+// A file of one line with 16 bytes in hex.
+static bool token_read(int dir_fd, const char *name, uint8_t out[TOKEN_BYTES])
+{
+    AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char text[TOKEN_TEXT_MAX] = {0};
+    size_t got = 0;
+    if (fd < 0 || fd_read_at(fd, text, TOKEN_TEXT_MAX - 1, 0, &got) != 0 || got < 2 * TOKEN_BYTES) return false;
+    for (size_t i = 0; i < TOKEN_BYTES; i++) {
+        int high = nibble(text[2 * i]);
+        int low = nibble(text[2 * i + 1]);
+        if (high < 0 || low < 0) return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static int temp_fill(int fd, struct slice text)
+{
+    int code = fd_write_at(fd, text.data, text.size, 0);
+    if (code != 0) return code;
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+static int file_write(struct disk *disk, int dir_fd, const char *name, struct slice text)
+{
+    char temp[STAGE_NAME_MAX];
+    temp_name(disk, temp);
+    AUTO(fd_close) int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return errno;
+    int code = temp_fill(fd, text);
+    if (code == 0 && renameat(dir_fd, temp, dir_fd, name) != 0) code = errno;
+    if (code != 0) (void)unlinkat(dir_fd, temp, 0);
+    return code != 0 ? code : dir_sync(dir_fd);
+}
+
+static int token_write(struct disk *disk, int dir_fd, const char *name, const uint8_t bytes[TOKEN_BYTES])
+{
+    char text[TOKEN_TEXT_MAX];
+    hex_lower(bytes, TOKEN_BYTES, text);
+    text[TOKEN_TEXT_MAX - 2] = '\n';
+    return file_write(disk, dir_fd, name, slice_of(text, TOKEN_TEXT_MAX - 1));
+}
+
+// ---- the held descriptor
+
+static void root_let_go(const struct grip *grip)
+{
+    pthread_mutex_lock(&grip->disk->lock);
+    fd_close(&grip->root->fd);
+    pthread_mutex_unlock(&grip->disk->lock);
+}
+
+static bool root_open(const struct grip *grip, int *out_fd)
+{
+    struct stat st;
+    *out_fd = open(grip->root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*out_fd < 0 || fstat(*out_fd, &st) != 0) return false;
+    pthread_mutex_lock(&grip->disk->lock);
+    fd_close(&grip->root->fd);
+    grip->root->fd = fcntl(*out_fd, F_DUPFD_CLOEXEC, 3);
+    grip->root->device = (uint64_t)st.st_dev;
+    grip->root->ino = (uint64_t)st.st_ino;
+    pthread_mutex_unlock(&grip->disk->lock);
+    return true;
+}
+
+static bool root_make(const char *path)
+{
+    AUTO(mem_free) char *text = mem_strdup(path);
+    for (char *at = text + 1; *at != '\0'; at++) {
+        if (*at != '/') continue;
+        *at = '\0';
+        int made = mkdir(text, 0755);
+        *at = '/';
+        if (made != 0 && errno != EEXIST && errno != EACCES && errno != EROFS) return false;
+    }
+    return mkdir(text, 0755) == 0 || errno == EEXIST;
+}
+
+static const char *missing_text(int code)
+{
+    if (code == EACCES) return "root cannot be read: permission denied";
+    if (code == ENOTDIR) return "root is not a directory";
+    return "root is missing";
+}
+
+// False: the path no longer names the held directory. What is there now is held instead, but only
+// the next check may call it healthy: whoever asks must see that there was a break.
+static bool root_is_held(const struct grip *grip, struct job_health *health)
+{
+    struct stat held;
+    struct stat named;
+    if (stat(grip->root->path, &named) != 0) {
+        health->what = missing_text(errno);
+        root_let_go(grip);
+        return false;
+    }
+    if (grip->fd < 0) return true;
+    if (fstat(grip->fd, &held) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino) return true;
+    health->what = "root is another directory than before";
+    root_let_go(grip);
+    return false;
+}
+
+// ---- the layout
+
+static int dir_make(int root_fd, const char *path)
+{
+    if (mkdirat(root_fd, path, 0700) == 0) return 0;
+    if (errno != EEXIST) return errno;
+    struct stat st;
+    if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+    if (!S_ISDIR(st.st_mode)) return ENOTDIR;
+    return (st.st_mode & 0777) == 0700 ? 0 : mode_set(root_fd, path, 0700);
+}
+
+static int internal_make(int root_fd, int *out_fd)
+{
+    int code = dir_make(root_fd, FS_INTERNAL);
+    if (code != 0) return code;
+    return resolve_walk(root_fd, FS_INTERNAL, O_RDONLY | O_DIRECTORY, out_fd);
+}
+
+// .gitignore comes first, so that no commit ever publishes what is kept here.
+static int layout_make(struct disk *disk, int internal_fd)
+{
+    static const char *const dirs[] = {"staging", "kept", "conflicts"};
+    struct stat st;
+    int code = 0;
+    if (fstatat(internal_fd, ".gitignore", &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        code = file_write(disk, internal_fd, ".gitignore", slice_text("*\n"));
+    }
+    for (size_t i = 0; code == 0 && i < sizeof dirs / sizeof *dirs; i++) code = dir_make(internal_fd, dirs[i]);
+    return code;
+}
+
+static void marker_read(int internal_fd, struct job_health *health)
+{
+    health->has_id = token_read(internal_fd, "root", health->found.bytes);
+    health->has_witness = token_read(internal_fd, "witness", health->witness);
+}
+
+static const char *marker_check(const struct job_health *health)
+{
+    if (!health->has_id) return "marker is missing";
+    bool same = memcmp(health->found.bytes, health->id.bytes, sizeof health->id.bytes) == 0;
+    return same ? NULL : "marker is that of another folder";
+}
+
+static void unhealthy_errno(struct job_health *health, int code, const char *call)
+{
+    errno = code;
+    (void)log_errno(LOG_FS, call, slice_text(FS_INTERNAL));
+    health->what = code == EACCES || code == EROFS || code == EPERM ? "root cannot be written" : "root cannot be prepared";
+}
+
+static int internal_prepare(struct disk *disk, int root_fd, struct job_health *health, int *out_fd)
+{
+    int code = resolve_walk(root_fd, FS_INTERNAL, O_RDONLY | O_DIRECTORY, out_fd);
+    if (code == ENOENT && !health->create) return 0;
+    if (code == ENOENT) code = internal_make(root_fd, out_fd);
+    if (code != 0) return code;
+    marker_read(*out_fd, health);
+    bool write = (health->create && !health->has_id) || (health->write_id && (health->has_id || health->create));
+    if (!write && marker_check(health) != NULL) return 0;
+    code = layout_make(disk, *out_fd);
+    if (code == 0 && write) code = token_write(disk, *out_fd, "root", health->id.bytes);
+    if (code == 0 && write && dir_sync(root_fd) != 0) code = EIO;
+    if (code == 0) marker_read(*out_fd, health);
+    return code;
+}
+
+static void root_examine(struct disk *disk, int root_fd, struct job_health *health)
+{
+    AUTO(fd_close) int internal_fd = -1;
+    int code = internal_prepare(disk, root_fd, health, &internal_fd);
+    if (code != 0) {
+        unhealthy_errno(health, code, "prepare");
+        return;
+    }
+    health->what = marker_check(health);
+    if (health->what != NULL) return;
+    // The witness found stays in the result: the caller compares it with what it knows.
+    if (health->set_witness && (code = token_write(disk, internal_fd, "witness", health->witness_next)) != 0) {
+        unhealthy_errno(health, code, "write witness");
+        return;
+    }
+    health->healthy = true;
+}
+
+void health_run(const struct grip *grip, struct job *job)
+{
+    struct job_health *health = &job->health;
+    AUTO(fd_close) int fd = -1;
+    health->healthy = false;
+    health->what = NULL;
+    health->has_id = false;
+    health->has_witness = false;
+    struct stat st;
+    if (health->create && stat(grip->root->path, &st) != 0 && errno == ENOENT && !root_make(grip->root->path)) {
+        health->what = "root cannot be made";
+        return;
+    }
+    if (!root_is_held(grip, health)) return;
+    if (!root_open(grip, &fd)) {
+        health->what = missing_text(errno);
+        return;
+    }
+    root_examine(grip->disk, fd, health);
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+//
+// Looking at paths: what is there now, read only when the fingerprint does not prove that it is
+// what it was. A file that changes under the reader is never reported half old and half new.
+#include "agent/fs/disk_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/own.h"
+#include "crypto/hash.h"
+#include "proto/path.h"
+
+enum { LOOK_TRIES = 3 };
+
+static void problem(struct look *look, enum err err, const char *what)
+{
+    look->result = LOOK_PROBLEM;
+    look->err = err;
+    look->what = what;
+}
+
+static void problem_errno(struct look *look, int code)
+{
+    switch (code) {
+    case EACCES:
+    case EPERM: problem(look, ERR_ACCESS, "cannot be read: permission denied"); break;
+    case EXDEV: problem(look, ERR_UNREPRESENTABLE, "another file system is mounted here"); break;
+    case ENAMETOOLONG: problem(look, ERR_UNREPRESENTABLE, "the name is too long for this disk"); break;
+    default: problem(look, err_from_errno(code), "cannot be read"); break;
+    }
+}
+
+// Only these say that nothing is there: a link or a file where a directory was is no parent.
+static bool is_absence(int code)
+{
+    return code == ENOENT || code == ENOTDIR || code == ELOOP;
+}
+
+static void fail(struct look *look, int code)
+{
+    if (is_absence(code)) look->result = LOOK_GONE;
+    else problem_errno(look, code);
+}
+
+static void leaves_copy(struct arena *arena, struct look *look, const struct digest *leaves, uint32_t count)
+{
+    if (count == 0) return;
+    look->leaves = arena_alloc(arena, count, sizeof *leaves);
+    memcpy(look->leaves, leaves, count * sizeof *leaves);
+    look->leaf_count = count;
+}
+
+static int small_read(struct arena *arena, int fd, struct content_hash *hash, struct look *look, uint64_t *out_size)
+{
+    size_t got = 0;
+    size_t room = (size_t)look->print.size + 1;
+    uint8_t *bytes = arena_alloc(arena, room, 1);
+    int code = fd_read_at(fd, bytes, room, 0, &got);
+    content_hash_feed(hash, bytes, got);
+    look->bytes = slice_of(bytes, got);
+    *out_size = got;
+    return code;
+}
+
+// EAGAIN: it changed meanwhile.
+static int file_read(struct arena *arena, const struct place *place, struct look *look)
+{
+    AUTO(fd_close) int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT || errno == ELOOP ? EAGAIN : errno;
+    AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
+    struct stat st;
+    uint64_t size = 0;
+    if (fstat(fd, &st) != 0) return errno;
+    if (!S_ISREG(st.st_mode)) return EAGAIN;
+    print_of(&st, &look->print);
+    int64_t start = clock_ns(CLOCK_MONOTONIC);
+    int code = look->print.size <= PROTO_PACK_CONTENT_BYTES_MAX ? small_read(arena, fd, hash, look, &size)
+                                                                : fd_hash(fd, hash, &size);
+    if (code != 0) return code;
+    struct content content;
+    const struct digest *leaves;
+    uint32_t count;
+    content_hash_end(hash, &content, &leaves, &count);
+    look->hash_ms = (uint64_t)((clock_ns(CLOCK_MONOTONIC) - start) / 1000000);
+    if (size != look->print.size) return EAGAIN;
+    look->value = (struct value){.kind = KIND_FILE, .mode = look->print.mode & 0777, .size = size, .content = content.id};
+    leaves_copy(arena, look, leaves, count);
+    // The descriptor must still be the file that has the name.
+    struct fingerprint after;
+    if (fstat(fd, &st) != 0) return errno;
+    print_of(&st, &after);
+    return print_equal(&after, &look->print) ? 0 : EAGAIN;
+}
+
+static int link_read(struct arena *arena, const struct place *place, struct look *look)
+{
+    char target[PROTO_STRING_BYTES_MAX + 1];
+    ssize_t size = readlinkat(place->fd, place->name, target, sizeof target);
+    if (size < 0) return errno == EINVAL || errno == ENOENT ? EAGAIN : errno;
+    if (size > PROTO_STRING_BYTES_MAX) return EOVERFLOW;
+    struct slice text = arena_copy(arena, slice_of(target, (size_t)size));
+    look->value = (struct value){.kind = KIND_SYMLINK, .content = hash_sha256(text), .target = text};
+    return 0;
+}
+
+static int value_read(struct arena *arena, const struct place *place, struct look *look)
+{
+    switch (look->print.kind) {
+    case KIND_FILE: return file_read(arena, place, look);
+    case KIND_SYMLINK: return link_read(arena, place, look);
+    case KIND_DIR:
+        look->value = (struct value){.kind = KIND_DIR, .mode = look->print.mode & 0777};
+        return 0;
+    case KIND_TOMB: break;
+    }
+    return EOPNOTSUPP;
+}
+
+static void look_clear(struct look *look)
+{
+    look->value = (struct value){0};
+    look->bytes = slice_of("", 0);
+    look->leaves = NULL;
+    look->leaf_count = 0;
+}
+
+// One try. EAGAIN: again.
+static int look_once(struct arena *arena, const struct place *place, struct look *look)
+{
+    struct stat st;
+    struct fingerprint after;
+    look_clear(look);
+    int code = place_stat(place, &st);
+    if (code != 0) return code;
+    print_of(&st, &look->print);
+    if (look->before.present && !look->force && print_equal(&look->print, &look->before)) {
+        look->result = LOOK_SAME;
+        return 0;
+    }
+    code = value_read(arena, place, look);
+    if (code != 0) return code;
+    code = place_stat(place, &st);
+    if (code != 0) return code == ENOENT ? EAGAIN : code;
+    print_of(&st, &after);
+    // What happens inside a directory changes its times, not its value.
+    bool same = look->print.kind == KIND_DIR ? after.kind == KIND_DIR && after.ino == look->print.ino && after.mode == look->print.mode
+                                             : print_equal(&after, &look->print);
+    if (!same) return EAGAIN;
+    look->print = after;
+    look->racy = after.kind != KIND_DIR && print_racy(&after);
+    look->result = LOOK_VALUE;
+    return 0;
+}
+
+static void look_place(const struct grip *grip, struct arena *arena, const struct place *place, struct look *look)
+{
+    int code = EAGAIN;
+    for (int i = 0; i < LOOK_TRIES && code == EAGAIN; i++) code = look_once(arena, place, look);
+    if (code == 0 && look->print.device != grip->device) code = EXDEV;
+    if (code == EAGAIN) look->result = LOOK_MOVING;
+    else if (code == EOPNOTSUPP) problem(look, ERR_UNREPRESENTABLE, "not a file, directory or symbolic link");
+    else if (code == EOVERFLOW) problem(look, ERR_TOO_BIG, "the target of the link is too long");
+    else if (code != 0) fail(look, code);
+    if (look->result != LOOK_VALUE) look_clear(look);
+    if (look->result == LOOK_GONE) look->print = (struct fingerprint){0};
+}
+
+// A secret that is not synced yet is not read. One that is stays an ordinary file.
+static bool holds_back(const struct grip *grip, struct look *look, bool is_dir)
+{
+    const char *pattern;
+    struct root *root = grip->root;
+    if (look->before.present || is_dir) return false;
+    if (disk_ignored(look->path, false, root->include_secrets, true, &pattern) != IGNORED_SECRET) return false;
+    held_put(grip->disk, root, look->path);
+    problem(look, ERR_UNREPRESENTABLE, "held: looks like a secret");
+    return true;
+}
+
+static void look_at(const struct grip *grip, struct arena *arena, struct look *look)
+{
+    struct place place;
+    struct stat st;
+    look->err = ERR_OK;
+    look->what = NULL;
+    look->racy = false;
+    look->hash_ms = 0;
+    look->print = (struct fingerprint){0};
+    look->disk_name = slice_of("", 0);
+    look_clear(look);
+    int code = place_open(grip, look->path, slice_of("", 0), &place);
+    if (code != 0) {
+        fail(look, code);
+        return;
+    }
+    code = place_stat(&place, &st);
+    if (code == ENOENT && place_spell(&place)) {
+        look->disk_name = arena_copy(arena, slice_text(place.name));
+        code = place_stat(&place, &st);
+    }
+    if (code == 0 && holds_back(grip, look, S_ISDIR(st.st_mode))) {
+        place_close(&place);
+        return;
+    }
+    look_place(grip, arena, &place, look);
+    if (look->result == LOOK_GONE) held_remove(grip->disk, grip->root, look->path);
+    place_close(&place);
+}
+
+void look_run(const struct grip *grip, struct job *job)
+{
+    for (uint32_t i = 0; i < job->look.count; i++) look_at(grip, job->arena, &job->look.looks[i]);
+    // A root that went away half way must not look like deletions.
+    if (!grip_holds(grip)) job->err = ERR_UNREACHABLE;
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+//
+// Before anything is put in place: each new content under the step's own name, with its mode and
+// time, durable; and the ways such a file leaves again: back to staging, or, when it is somebody's
+// bytes, to kept.
+#include "agent/fs/apply_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+
+bool step_has_content(const struct step *step)
+{
+    if (step->dir_implied_mode) return false;
+    return step->version.value.kind == KIND_FILE || step->version.value.kind == KIND_SYMLINK;
+}
+
+bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name)
+{
+    struct step *step = &group->apply->steps[index];
+    char *text = NULL;
+    int code = EEXIST;
+    for (int i = 0; code == EEXIST && i < 100; i++) {
+        text = arena_printf(group->arena, i == 0 ? "%s-%" PRIu64 "-%u" : "%s-%" PRIu64 "-%u-%d", group->time,
+                            group->apply->journal, index, i);
+        code = swap_noreplace(group->grip->disk, dir_fd, name, group->kept_fd, text);
+    }
+    if (code != 0) {
+        // It stays where it is; the clean-up at the next start tries again and loses nothing.
+        errno = code;
+        (void)log_errno(LOG_FS, "rename to kept", step->path);
+        return false;
+    }
+    step->kept = true;
+    step->kept_name = slice_text(text);
+    return true;
+}
+
+void swap_to_kept(struct group *group, uint32_t index)
+{
+    struct act *act = &group->acts[index];
+    if (kept_take(group, index, group->staging_fd, act->swap)) act->out = false;
+}
+
+static int staged_back(struct group *group, const struct act *act, const struct step *step)
+{
+    const struct content content = {step->version.value.content, step->version.value.size};
+    const struct timespec now[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
+    char name[STAGE_NAME_MAX];
+    stage_name(&content, name);
+    int code = mode_set(group->staging_fd, act->swap, 0600);
+    // Staging is cleaned by age: this one is young again.
+    (void)utimensat(group->staging_fd, act->swap, now, AT_SYMLINK_NOFOLLOW);
+    if (code == 0) code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, group->staging_fd, name);
+    return code;
+}
+
+void swap_return(struct group *group, uint32_t index)
+{
+    struct act *act = &group->acts[index];
+    const struct step *step = &group->apply->steps[index];
+    struct fingerprint print;
+    if (!act->ready) return;
+    act->ready = false;
+    if (look_out(group, index, &print) != 0) return;
+    if (print.ino != act->ours.ino || print.size != act->ours.size) {
+        swap_to_kept(group, index);
+        return;
+    }
+    bool again = step->version.value.kind == KIND_FILE && step->result != STEP_FAILED;
+    if (again && staged_back(group, act, step) == 0) return;
+    (void)unlinkat(group->staging_fd, act->swap, 0);
+}
+
+static bool wanted_later(const struct group *group, uint32_t index)
+{
+    const struct value *value = &group->apply->steps[index].version.value;
+    for (uint32_t i = index + 1; i < group->apply->count; i++) {
+        const struct step *other = &group->apply->steps[i];
+        if (!step_has_content(other) || other->version.value.kind != KIND_FILE) continue;
+        if (other->version.value.size != value->size) continue;
+        if (memcmp(&other->version.value.content, &value->content, sizeof value->content) == 0) return true;
+    }
+    return false;
+}
+
+// A copy under a temporary name first: under x there is never half a content.
+static int staged_copy(struct group *group, const char *staged, const char *swap)
+{
+    char temp[STAGE_NAME_MAX];
+    temp_name(group->grip->disk, temp);
+    AUTO(fd_close) int source = openat(group->staging_fd, staged, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (source < 0) return errno;
+    AUTO(fd_close) int target = openat(group->staging_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (target < 0) return errno;
+    int code = fd_copy(source, target);
+    if (code == 0 && renameat(group->staging_fd, temp, group->staging_fd, swap) != 0) code = errno;
+    if (code != 0) (void)unlinkat(group->staging_fd, temp, 0);
+    return code;
+}
+
+static void old_xattrs(struct group *group, const struct step *step, int target_fd)
+{
+    struct place place = {.fd = -1};
+    struct stat st;
+    struct fingerprint print;
+    if (!step->before.present || step->before.kind != KIND_FILE) return;
+    if (place_open(group->grip, step->path, step->disk_name, &place) != 0) return;
+    AUTO(fd_close) int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    place_close(&place);
+    if (fd < 0 || fstat(fd, &st) != 0) return;
+    print_of(&st, &print);
+    if (print_equal(&print, &step->before)) xattr_copy(fd, target_fd);
+}
+
+static struct timespec time_of(int64_t ns)
+{
+    int64_t seconds = ns / 1000000000;
+    int64_t rest = ns % 1000000000;
+    if (rest < 0) {
+        rest += 1000000000;
+        seconds--;
+    }
+    return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)rest};
+}
+
+static int file_dress(struct group *group, const struct step *step, struct act *act, bool sync)
+{
+    AUTO(fd_close) int fd = openat(group->staging_fd, act->swap, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    struct timespec t = time_of(step->version.mtime_ns);
+    const struct timespec times[2] = {t, t};
+    if (fd < 0) return errno;
+    old_xattrs(group, step, fd);
+    if (fchmod(fd, (mode_t)(step->version.value.mode & 0777)) != 0) return errno;
+    // A time this file system cannot hold is no reason not to have the content.
+    (void)futimens(fd, times);
+    if (sync && fsync(fd) != 0) return errno;
+    if (fstat(fd, &st) != 0) return errno;
+    print_of(&st, &act->ours);
+    return act->ours.size == step->version.value.size ? 0 : EIO;
+}
+
+static int file_prepare(struct group *group, uint32_t index, bool sync)
+{
+    const struct step *step = &group->apply->steps[index];
+    const struct content content = {step->version.value.content, step->version.value.size};
+    struct act *act = &group->acts[index];
+    char staged[STAGE_NAME_MAX];
+    stage_name(&content, staged);
+    int code = 0;
+    if (wanted_later(group, index)) code = staged_copy(group, staged, act->swap);
+    else if (renameat(group->staging_fd, staged, group->staging_fd, act->swap) != 0) code = errno;
+    if (code != 0) return code == ENOENT ? EIO : code;
+    code = file_dress(group, step, act, sync);
+    if (code != 0) (void)unlinkat(group->staging_fd, act->swap, 0);
+    return code;
+}
+
+static int link_prepare(struct group *group, uint32_t index)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    struct slice target = step->version.value.target;
+    struct timespec t = time_of(step->version.mtime_ns);
+    const struct timespec times[2] = {t, t};
+    if (target.size == 0 || memchr(target.data, 0, target.size) != NULL) return EINVAL;
+    char *text = arena_text(group->arena, target);
+    if (symlinkat(text, group->staging_fd, act->swap) != 0) return errno;
+    (void)utimensat(group->staging_fd, act->swap, times, AT_SYMLINK_NOFOLLOW);
+    return look_out(group, index, &act->ours);
+}
+
+static void step_prepare(struct group *group, uint32_t index, bool sync)
+{
+    struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    struct fingerprint stale;
+    // Left by a run that was never recovered: perhaps somebody's bytes.
+    if (look_out(group, index, &stale) == 0) (void)kept_take(group, index, group->staging_fd, act->swap);
+    step->kept = false;
+    step->kept_name = slice_of("", 0);
+    if (!step_has_content(step)) return;
+    int code = step->version.value.kind == KIND_FILE ? file_prepare(group, index, sync) : link_prepare(group, index);
+    act->ready = code == 0;
+    if (code == 0) return;
+    errno = code;
+    (void)log_errno(LOG_FS, "prepare", step->path);
+    if (code == EIO) step->result = STEP_FAILED;
+    else step_blocked(step, code);
+}
+
+static void discard_all(struct group *group)
+{
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        struct step *step = &group->apply->steps[i];
+        if (!group->acts[i].ready) continue;
+        step->result = STEP_FAILED;
+        swap_return(group, i);
+    }
+}
+
+void group_prepare(struct group *group)
+{
+    bool sync_each = group->apply->count < FS_SYNC_EACH_MAX;
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        // Until something happened, nothing did.
+        group->apply->steps[i].result = STEP_DONE;
+        step_prepare(group, i, sync_each);
+        if (group->acts[i].ready) ready++;
+    }
+    if (sync_each || ready == 0) return;
+    errno = sync_all(group->staging_fd);
+    if (errno == 0) return;
+    (void)log_errno(LOG_FS, "syncfs", slice_text(FS_STAGING));
+    discard_all(group);
+}

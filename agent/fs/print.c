@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+//
+// Fingerprints: what lstat says of a path, and when two of them prove that nothing happened.
+#include "agent/fs/disk_priv.h"
+
+#include <time.h>
+
+static int64_t ns_of(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_ns(int clock)
+{
+    struct timespec now;
+    return clock_gettime((clockid_t)clock, &now) == 0 ? ns_of(now) : 0;
+}
+
+static enum kind kind_of(mode_t mode)
+{
+    if (S_ISREG(mode)) return KIND_FILE;
+    if (S_ISDIR(mode)) return KIND_DIR;
+    if (S_ISLNK(mode)) return KIND_SYMLINK;
+    return (enum kind)0;
+}
+
+void print_of(const struct stat *st, struct fingerprint *out)
+{
+    *out = (struct fingerprint){
+        .present = true,
+        .kind = kind_of(st->st_mode),
+        .mode = st->st_mode & 07777U,
+        .device = (uint64_t)st->st_dev,
+        .ino = (uint64_t)st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .links = (uint64_t)st->st_nlink,
+        .mtime_ns = ns_of(st->st_mtim),
+        .ctime_ns = ns_of(st->st_ctim),
+    };
+}
+
+bool print_still(const struct fingerprint *a, const struct fingerprint *b)
+{
+    return a->present && b->present && a->kind == b->kind && a->mode == b->mode && a->device == b->device &&
+           a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
+}
+
+bool print_equal(const struct fingerprint *a, const struct fingerprint *b)
+{
+    return print_still(a, b) && a->ctime_ns == b->ctime_ns;
+}
+
+static bool near(int64_t a, int64_t b, int64_t distance)
+{
+    return (a > b ? a - b : b - a) < distance;
+}
+
+bool print_racy(const struct fingerprint *print)
+{
+    bool coarse = print->mtime_ns % 1000000000 == 0 && print->ctime_ns % 1000000000 == 0;
+    int64_t window = coarse ? 2000000000 : 10000000;
+    int64_t now = clock_ns(CLOCK_REALTIME);
+    return near(now, print->mtime_ns, window) || near(now, print->ctime_ns, window);
+}

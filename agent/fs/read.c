@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+//
+// Reading contents for a peer, and the two loops around pread and pwrite everybody here uses.
+#include "agent/fs/disk_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/own.h"
+#include "crypto/hash.h"
+
+int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read)
+{
+    *out_read = 0;
+    while (*out_read < size) {
+        ssize_t got = pread(fd, (uint8_t *)out + *out_read, size - *out_read, (off_t)(offset + *out_read));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return errno;
+        if (got == 0) break;
+        *out_read += (size_t)got;
+    }
+    return 0;
+}
+
+int fd_write_at(int fd, const void *data, size_t size, uint64_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t put = pwrite(fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return errno;
+        done += (size_t)put;
+    }
+    return 0;
+}
+
+int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size)
+{
+    AUTO(buf_fini) struct buf piece = {0};
+    buf_reserve(&piece, FS_IO_BYTES);
+    *out_size = 0;
+    for (;;) {
+        size_t got = 0;
+        int code = fd_read_at(fd, piece.data, FS_IO_BYTES, *out_size, &got);
+        if (code != 0) return code;
+        if (got == 0) return 0;
+        content_hash_feed(hash, piece.data, got);
+        *out_size += got;
+    }
+}
+
+int fd_copy(int source_fd, int target_fd)
+{
+    AUTO(buf_fini) struct buf piece = {0};
+    buf_reserve(&piece, FS_IO_BYTES);
+    bool cloned = clone_file(source_fd, target_fd);
+    for (uint64_t at = 0; !cloned;) {
+        size_t got = 0;
+        int code = fd_read_at(source_fd, piece.data, FS_IO_BYTES, at, &got);
+        if (code == 0) code = fd_write_at(target_fd, piece.data, got, at);
+        if (code != 0) return code;
+        if (got == 0) break;
+        at += got;
+    }
+    struct stat st;
+    // An empty file has no bytes that could be lost.
+    if (fstat(target_fd, &st) == 0 && st.st_size == 0) return 0;
+    return fdatasync(target_fd) == 0 ? 0 : errno;
+}
+
+bool content_is(int dir_fd, const char *name, const struct content *content)
+{
+    AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    uint64_t size;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != content->size) return false;
+    AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
+    if (fd_hash(fd, hash, &size) != 0) return false;
+    struct content found;
+    const struct digest *leaves;
+    uint32_t count;
+    content_hash_end(hash, &found, &leaves, &count);
+    return found.size == content->size && memcmp(&found.id, &content->id, sizeof found.id) == 0;
+}
+
+static enum err open_code(int code)
+{
+    return code == EACCES || code == EPERM || code == EIO ? err_from_errno(code) : ERR_CHANGED;
+}
+
+static enum err staged_open(const struct grip *grip, const struct content *content, int *out_fd)
+{
+    AUTO(fd_close) int dir_fd = -1;
+    char name[STAGE_NAME_MAX];
+    int code = internal_open(grip, FS_STAGING, &dir_fd);
+    if (code != 0) return err_from_errno(code);
+    stage_name(content, name);
+    *out_fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return *out_fd >= 0 ? ERR_OK : open_code(errno);
+}
+
+static enum err item_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
+{
+    struct place place;
+    struct stat st;
+    int code = place_open(grip, entry->path, slice_of("", 0), &place);
+    if (code != 0) return open_code(code);
+    if (place_stat(&place, &st) == ENOENT) (void)place_spell(&place);
+    *out_fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    code = *out_fd >= 0 ? 0 : errno;
+    place_close(&place);
+    return code == 0 ? ERR_OK : open_code(code);
+}
+
+static bool still_is(int fd, const struct read_entry *entry)
+{
+    struct stat st;
+    struct fingerprint print;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return false;
+    if (entry->staged) return (uint64_t)st.st_size == entry->content.size;
+    print_of(&st, &print);
+    return print_equal(&print, &entry->before) && print.size == entry->content.size;
+}
+
+static enum err list_read(int fd, struct arena *arena, struct read_entry *entry)
+{
+    AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
+    struct content found;
+    const struct digest *leaves;
+    uint32_t count;
+    uint64_t size;
+    int code = fd_hash(fd, hash, &size);
+    if (code != 0) return err_from_errno(code);
+    content_hash_end(hash, &found, &leaves, &count);
+    if (found.size != entry->content.size || memcmp(&found.id, &entry->content.id, sizeof found.id) != 0) return ERR_CHANGED;
+    entry->bytes = arena_copy(arena, slice_of(count > 0 ? leaves : &found.id, (count > 0 ? count : 1) * sizeof found.id));
+    return ERR_OK;
+}
+
+static enum err bytes_read(int fd, struct arena *arena, uint32_t leaf, struct read_entry *entry)
+{
+    uint64_t offset = leaf == JOB_READ_WHOLE ? 0 : (uint64_t)leaf * PROTO_LEAF_BYTES;
+    if (offset > entry->content.size) return ERR_MALFORMED;
+    uint64_t rest = entry->content.size - offset;
+    if (leaf == JOB_READ_WHOLE && rest > PROTO_LEAF_BYTES) return ERR_TOO_BIG;
+    size_t size = rest < PROTO_LEAF_BYTES ? (size_t)rest : PROTO_LEAF_BYTES;
+    uint8_t *bytes = arena_alloc(arena, size + 1, 1);
+    size_t got = 0;
+    int code = fd_read_at(fd, bytes, size, offset, &got);
+    if (code != 0) return err_from_errno(code);
+    if (got != size) return ERR_CHANGED;
+    entry->bytes = slice_of(bytes, size);
+    return ERR_OK;
+}
+
+static enum err entry_read(const struct grip *grip, struct arena *arena, uint32_t leaf, struct read_entry *entry)
+{
+    AUTO(fd_close) int fd = -1;
+    enum err err = entry->staged ? staged_open(grip, &entry->content, &fd) : item_open(grip, entry, &fd);
+    if (err != ERR_OK) return err;
+    if (!still_is(fd, entry)) return ERR_CHANGED;
+    err = leaf == PROTO_LEAF_LIST ? list_read(fd, arena, entry) : bytes_read(fd, arena, leaf, entry);
+    if (err == ERR_OK && !still_is(fd, entry)) err = ERR_CHANGED;
+    if (err != ERR_OK) entry->bytes = slice_of("", 0);
+    return err;
+}
+
+void read_run(const struct grip *grip, struct job *job)
+{
+    for (uint32_t i = 0; i < job->read.count; i++) {
+        struct read_entry *entry = &job->read.entries[i];
+        entry->err = entry_read(grip, job->arena, job->read.leaf, entry);
+    }
+}

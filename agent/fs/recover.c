@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+//
+// After a crash: what lies under each step's name in staging tells how far the step had come.
+//
+//     x is what `before` says         it was exchanged: finish
+//     x is the version's content      it was not: forget
+//     x is neither                    the user's edit, displaced in the last microsecond: give it back
+//     no x                            the path, or kept, tells
+#include "agent/fs/apply_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+
+enum state { STATE_NOT, STATE_HAPPENED, STATE_RACED };
+
+static bool is_dir(const struct fingerprint *print)
+{
+    return print->present && print->kind == KIND_DIR;
+}
+
+static bool holds_version(int dir_fd, const char *name, const struct value *value)
+{
+    if (value->kind == KIND_FILE) {
+        const struct content content = {value->content, value->size};
+        return content_is(dir_fd, name, &content);
+    }
+    char target[PROTO_STRING_BYTES_MAX + 1];
+    ssize_t size = readlinkat(dir_fd, name, target, sizeof target);
+    return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
+}
+
+// ---- what had already gone to kept comes back to x, so that there is one case less
+
+static void dir_end(DIR **dir)
+{
+    if (*dir != NULL) closedir(*dir);
+}
+
+static DIR *dir_list(int dir_fd)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) fd_close(&fd);
+    return dir;
+}
+
+static bool is_kept_of(const char *name, const char *tail)
+{
+    const char *at = strchr(name, '-');
+    return at != NULL && strcmp(at, tail) == 0;
+}
+
+static void kept_back(struct group *group, uint32_t index)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    if (!step->before.present || is_dir(&step->before)) return;
+    const char *tail = act->swap + 1; // "-<journal>-<index>"
+    AUTO(dir_end) DIR *dir = dir_list(group->kept_fd);
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        struct stat st;
+        struct fingerprint print;
+        if (!is_kept_of(entry->d_name, tail)) continue;
+        if (fstatat(group->kept_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        print_of(&st, &print);
+        // A number of an older journal may come again; the inode tells.
+        if (!print_still(&print, &step->before)) continue;
+        if (swap_noreplace(group->grip->disk, group->kept_fd, entry->d_name, group->staging_fd, act->swap) == 0) return;
+    }
+}
+
+// ---- per kind of step
+
+static enum state raced(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    const struct value *value = &group->apply->steps[index].version.value;
+    struct fingerprint print;
+    bool ours = step_has_content(&group->apply->steps[index]) && holds_version(place->fd, place->name, value);
+    act->out = true;
+    if (ours && swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name) == 0) {
+        act->out = false;
+        if (look_out(group, index, &print) == 0) act->ours = print;
+        act->ready = holds_version(group->staging_fd, act->swap, value);
+        if (!act->ready) swap_to_kept(group, index);
+        return STATE_RACED;
+    }
+    put_back(group, index, place);
+    return STATE_RACED;
+}
+
+static enum state content_state(struct group *group, uint32_t index, const struct place *place,
+                                const struct fingerprint *now, const struct fingerprint *x)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    const struct value *value = &step->version.value;
+    bool replaces = step->before.present && !is_dir(&step->before);
+    act->ours = *now;
+    if (x->present && replaces && print_still(x, &step->before)) {
+        act->out = true;
+        act->did = DID_EXCHANGE;
+        return STATE_HAPPENED;
+    }
+    if (x->present && !holds_version(group->staging_fd, act->swap, value)) return raced(group, index, place);
+    if (x->present) {
+        act->ours = *x;
+        act->ready = true;
+        if (is_dir(&step->before) && !now->present) (void)dir_restore(place, step->before.mode);
+        return STATE_NOT;
+    }
+    if (!now->present || !holds_version(place->fd, place->name, value)) return STATE_NOT;
+    if (!step->before.present) act->did = DID_CREATE;
+    else if (is_dir(&step->before)) act->did = DID_DIR_TO_FILE;
+    return STATE_HAPPENED;
+}
+
+static enum state remove_state(struct group *group, uint32_t index, const struct place *place,
+                               const struct fingerprint *now, const struct fingerprint *x)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    if (x->present && !print_still(x, &step->before)) return raced(group, index, place);
+    if (x->present) {
+        act->out = true;
+        act->did = DID_REMOVE;
+        return STATE_HAPPENED;
+    }
+    if (now->present) return STATE_NOT;
+    if (is_dir(&step->before)) act->did = DID_RMDIR;
+    return STATE_HAPPENED;
+}
+
+static enum state dir_state(struct group *group, uint32_t index, const struct place *place,
+                            const struct fingerprint *now, const struct fingerprint *x)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    uint32_t mode = step->version.value.mode & 0777;
+    bool from_file = step->before.present && !is_dir(&step->before);
+    if (x->present && !print_still(x, &step->before)) return raced(group, index, place);
+    act->out = x->present;
+    if (x->present && !is_dir(now)) {
+        put_back(group, index, place);
+        return STATE_NOT;
+    }
+    if (!is_dir(now)) return STATE_NOT;
+    // Made, but the crash came before its mode was set.
+    bool half = !is_dir(&step->before) && (now->mode & 0777) == 0700 && mode != 0700;
+    if (half && mode_set(place->fd, place->name, mode) != 0) return STATE_NOT;
+    if (!half && (now->mode & 0777) != mode) return x->present ? STATE_HAPPENED : STATE_NOT;
+    if (from_file && x->present) act->did = DID_FILE_TO_DIR;
+    else act->did = is_dir(&step->before) ? DID_MODE : DID_MKDIR;
+    act->old_mode = step->before.mode;
+    return STATE_HAPPENED;
+}
+
+static enum state mode_state(struct group *group, uint32_t index, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    if (!now->present || (now->mode & 0777) != (step->version.value.mode & 0777)) return STATE_NOT;
+    act->did = step->before.present ? DID_MODE : DID_NOTHING;
+    act->old_mode = step->before.mode;
+    return STATE_HAPPENED;
+}
+
+static enum state state_at(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+{
+    const struct step *step = &group->apply->steps[index];
+    struct fingerprint x = {0};
+    if (look_out(group, index, &x) != 0) {
+        kept_back(group, index);
+        if (look_out(group, index, &x) != 0) x = (struct fingerprint){0};
+    }
+    if (step->version.value.kind == KIND_TOMB) return remove_state(group, index, place, now, &x);
+    if (step->dir_implied_mode) return mode_state(group, index, now);
+    if (step->version.value.kind == KIND_DIR) return dir_state(group, index, place, now, &x);
+    return content_state(group, index, place, now, &x);
+}
+
+static void print_recovered(struct group *group, uint32_t index, const struct place *place)
+{
+    struct step *step = &group->apply->steps[index];
+    struct stat st;
+    step->print = (struct fingerprint){0};
+    if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
+    print_of(&st, &step->print);
+    bool same = !step_has_content(step) || holds_version(place->fd, place->name, &step->version.value);
+    if (!same) step->print.ctime_ns = 0; // edited since: the next look reads it
+}
+
+static enum state step_examine(struct group *group, uint32_t index)
+{
+    struct step *step = &group->apply->steps[index];
+    struct place place = {.fd = -1};
+    struct stat st;
+    struct fingerprint now = {0};
+    step->kept = false;
+    step->print = (struct fingerprint){0};
+    int code = parent_open(group, step, false, &place);
+    // Without its directory the path holds nothing; what was displaced from it has to go to kept.
+    if (code != 0) place.fd = -1;
+    if (code == 0 && place_stat(&place, &st) == 0) print_of(&st, &now);
+    enum state state = state_at(group, index, &place, &now);
+    if (code == 0 && state == STATE_HAPPENED) print_recovered(group, index, &place);
+    if (code == 0) group_touch(group, place.fd);
+    place_close(&place);
+    step->result = state == STATE_HAPPENED ? STEP_DONE : state == STATE_NOT ? STEP_UNDONE : STEP_CHANGED;
+    return state;
+}
+
+// ---- what is left in staging
+
+static bool is_older(int dir_fd, const char *name, int64_t seconds)
+{
+    struct stat st;
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    return clock_ns(CLOCK_REALTIME) / 1000000000 - (int64_t)st.st_mtim.tv_sec > seconds;
+}
+
+// Temporary names of another run, or of one with our process number.
+static bool temp_is_left(struct group *group, const char *name)
+{
+    char *end = NULL;
+    long pid = strtol(name + 2, &end, 10);
+    if (pid != (long)getpid()) return true;
+    return is_older(group->staging_fd, name, 3600);
+}
+
+static void left_over(struct group *group, const char *name)
+{
+    const int64_t week = 7 * 24 * 3600;
+    if (strncmp(name, "x-", 2) == 0) {
+        // Nobody knows whose bytes these are, so they are kept.
+        char *kept = arena_printf(group->arena, "%s-%s", group->time, name + 2);
+        int code = swap_noreplace(group->grip->disk, group->staging_fd, name, group->kept_fd, kept);
+        log_info(LOG_FS, "leftover of a step moved to kept", "name=%s errno=%d", kept, code);
+        return;
+    }
+    bool temp = strncmp(name, "t-", 2) == 0;
+    if (temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week)) {
+        (void)unlinkat(group->staging_fd, name, 0);
+    }
+}
+
+static void staging_clean(struct group *group)
+{
+    AUTO(dir_end) DIR *dir = dir_list(group->staging_fd);
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        left_over(group, entry->d_name);
+    }
+}
+
+// ---- the run
+
+static void steps_recover(struct group *group)
+{
+    uint32_t happened = 0;
+    uint32_t count = group->apply->count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (step_examine(group, i) == STATE_HAPPENED) happened++;
+    }
+    bool undo = group->apply->all_or_none && happened < count;
+    for (uint32_t i = count; undo && i-- > 0;) {
+        if (group->apply->steps[i].result == STEP_DONE) step_undo(group, i);
+    }
+}
+
+void recover_run(const struct grip *grip, struct job *job)
+{
+    AUTO(group_close) struct group group = {.staging_fd = -1, .kept_fd = -1};
+    errno = group_open(grip, job, &group);
+    if (errno != 0) {
+        job->err = log_errno(LOG_FS, "open", slice_text(FS_STAGING));
+        return;
+    }
+    if (job->apply.count == 0) {
+        staging_clean(&group);
+        return;
+    }
+    steps_recover(&group);
+    errno = group_sync(&group);
+    if (errno != 0) {
+        job->err = log_errno(LOG_FS, "sync after recovery", slice_text(""));
+        return;
+    }
+    for (uint32_t i = 0; i < job->apply.count; i++) {
+        swap_return(&group, i);
+        if (group.acts[i].out) swap_to_kept(&group, i);
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+//
+// From an item's canonical path to a directory descriptor and a name. Most paths are spelled on
+// disk as we spell them and cost one system call; only a path with non-ASCII letters that is not
+// found is looked for again by normal form, directory by directory.
+#include "agent/fs/disk_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/own.h"
+#include "proto/path.h"
+
+int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd)
+{
+    char text[PROTO_PATH_BYTES_MAX + 1];
+    if (path.size > PROTO_PATH_BYTES_MAX) return ENAMETOOLONG;
+    if (path.size > 0 && memchr(path.data, 0, path.size) != NULL) return EINVAL;
+    if (path.size > 0) memcpy(text, path.data, path.size);
+    text[path.size] = '\0';
+    if (path.size == 0) memcpy(text, ".", 2);
+    if (!grip->disk->without_openat2) {
+        int code = resolve_kernel(grip->fd, text, flags | O_NOFOLLOW, out_fd);
+        if (code != ENOSYS) return code;
+    }
+    return resolve_walk(grip->fd, text, flags, out_fd);
+}
+
+int internal_open(const struct grip *grip, const char *path, int *out_fd)
+{
+    return beneath_open(grip, slice_text(path), O_RDONLY | O_DIRECTORY, out_fd);
+}
+
+static bool is_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] >= 0x80) return false;
+    }
+    return true;
+}
+
+static bool spells(struct arena *arena, const char *disk_name, struct slice name)
+{
+    struct slice normal;
+    struct slice raw = slice_text(disk_name);
+    if (is_ascii(raw)) return false;
+    return path_normalize(arena, raw, &normal) == ERR_OK && slice_equal(normal, name);
+}
+
+static void dir_end(DIR **dir)
+{
+    if (*dir != NULL) closedir(*dir);
+}
+
+static void arena_end(struct arena **arena)
+{
+    arena_destroy(arena);
+}
+
+// The name in this directory whose normal form is `name`.
+static bool spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    AUTO(dir_end) DIR *dir = fdopendir(fd);
+    if (dir == NULL) {
+        close(fd);
+        return false;
+    }
+    AUTO(arena_end) struct arena *arena = arena_new();
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL; arena_reset(arena)) {
+        if (!spells(arena, entry->d_name, name)) continue;
+        memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
+        return true;
+    }
+    return false;
+}
+
+static int component_find(int dir_fd, struct slice component, char out[FS_NAME_MAX])
+{
+    struct stat st;
+    if (component.size >= FS_NAME_MAX) return ENAMETOOLONG;
+    memcpy(out, component.data, component.size);
+    out[component.size] = '\0';
+    if (fstatat(dir_fd, out, &st, AT_SYMLINK_NOFOLLOW) == 0) return 0;
+    if (errno != ENOENT || is_ascii(component)) return errno;
+    return spell_find(dir_fd, component, out) ? 0 : ENOENT;
+}
+
+static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
+{
+    AUTO(fd_close) int at = -1;
+    int code = beneath_open(grip, slice_of("", 0), O_PATH | O_DIRECTORY, &at);
+    for (size_t start = 0; code == 0 && start < path.size;) {
+        const uint8_t *slash = memchr(path.data + start, '/', path.size - start);
+        size_t end = slash ? (size_t)(slash - path.data) : path.size;
+        char name[FS_NAME_MAX];
+        code = component_find(at, slice_of(path.data + start, end - start), name);
+        if (code != 0) return code;
+        int next = -1;
+        code = resolve_walk(at, name, O_PATH | O_DIRECTORY, &next);
+        fd_close(&at);
+        at = next;
+        start = end + 1;
+    }
+    if (code != 0) return code;
+    *out_fd = at;
+    at = -1;
+    return 0;
+}
+
+int dir_open(const struct grip *grip, struct slice path, int *out_fd)
+{
+    int code = beneath_open(grip, path, O_PATH | O_DIRECTORY, out_fd);
+    if (code != ENOENT || is_ascii(path)) return code;
+    return dir_search(grip, path, out_fd);
+}
+
+int place_open(const struct grip *grip, struct slice path, struct slice disk_name, struct place *out)
+{
+    out->fd = -1;
+    struct slice name = disk_name.size > 0 ? disk_name : path_base(path);
+    if (name.size >= FS_NAME_MAX) return ENAMETOOLONG;
+    if (name.size == 0 || memchr(name.data, '/', name.size) || memchr(name.data, 0, name.size)) return EINVAL;
+    memcpy(out->name, name.data, name.size);
+    out->name[name.size] = '\0';
+    if (strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0) return EINVAL;
+    return dir_open(grip, path_parent(path), &out->fd);
+}
+
+void place_close(struct place *place)
+{
+    fd_close(&place->fd);
+}
+
+int place_stat(const struct place *place, struct stat *out)
+{
+    return fstatat(place->fd, place->name, out, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+}
+
+bool place_spell(struct place *place)
+{
+    char found[FS_NAME_MAX];
+    struct slice name = slice_text(place->name);
+    if (is_ascii(name) || !spell_find(place->fd, name, found)) return false;
+    memcpy(place->name, found, strlen(found) + 1);
+    return true;
+}

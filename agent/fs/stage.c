@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+//
+// Staging: contents put aside under their id. A name of that form appears only when its bytes are
+// verified and durable, so whoever finds it may use it.
+#include "agent/fs/disk_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "crypto/hash.h"
+
+void stage_name(const struct content *content, char out[STAGE_NAME_MAX])
+{
+    char hex[2 * sizeof content->id.bytes + 1];
+    hex_lower(content->id.bytes, sizeof content->id.bytes, hex);
+    (void)snprintf(out, STAGE_NAME_MAX, "%s-%" PRIu64, hex, content->size);
+}
+
+void temp_name(struct disk *disk, char out[STAGE_NAME_MAX])
+{
+    (void)snprintf(out, STAGE_NAME_MAX, "t-%ld-%" PRIu64, (long)getpid(), temp_number(disk));
+}
+
+bool space_left(int dir_fd, uint64_t bytes)
+{
+    const uint64_t gib = UINT64_C(1) << 30;
+    struct statvfs fs;
+    if (fstatvfs(dir_fd, &fs) != 0) return true;
+    uint64_t total = (uint64_t)fs.f_blocks * fs.f_frsize;
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    uint64_t keep = total / 20 < gib ? total / 20 : gib;
+    return free_bytes >= bytes && free_bytes - bytes >= keep;
+}
+
+int dir_sync(int dir_fd)
+{
+    AUTO(fd_close) int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+static bool staged_is_there(int dir_fd, const struct content *content)
+{
+    char name[STAGE_NAME_MAX];
+    struct stat st;
+    stage_name(content, name);
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           (uint64_t)st.st_size == content->size;
+}
+
+static bool is_content(const struct stage_entry *entry)
+{
+    if (entry->bytes.size != entry->content.size) return false;
+    struct digest id = hash_content(entry->bytes);
+    return memcmp(id.bytes, entry->content.id.bytes, sizeof id.bytes) == 0;
+}
+
+static enum err temp_write(int dir_fd, const char *name, struct slice bytes, bool sync)
+{
+    AUTO(fd_close) int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return log_errno(LOG_FS, "create", slice_text(name));
+    int code = fd_write_at(fd, bytes.data, bytes.size, 0);
+    if (code == 0 && sync && fdatasync(fd) != 0) code = errno;
+    if (code == 0) return ERR_OK;
+    errno = code;
+    return log_errno(LOG_FS, "write", slice_text(name));
+}
+
+// Writes under a temporary name. *out_temp stays empty when there is nothing to be put in place.
+static enum err entry_write(const struct grip *grip, int dir_fd, const struct stage_entry *entry, bool sync,
+                            char out_temp[STAGE_NAME_MAX])
+{
+    if (!is_content(entry)) return ERR_MALFORMED;
+    if (staged_is_there(dir_fd, &entry->content)) return ERR_OK;
+    if (!space_left(dir_fd, entry->content.size)) return ERR_NO_SPACE;
+    temp_name(grip->disk, out_temp);
+    enum err err = temp_write(dir_fd, out_temp, entry->bytes, sync);
+    if (err == ERR_OK) return ERR_OK;
+    (void)unlinkat(dir_fd, out_temp, 0);
+    out_temp[0] = '\0';
+    return err;
+}
+
+static enum err entry_place(int dir_fd, const struct stage_entry *entry, const char *temp)
+{
+    char name[STAGE_NAME_MAX];
+    stage_name(&entry->content, name);
+    if (renameat(dir_fd, temp, dir_fd, name) == 0) return ERR_OK;
+    return log_errno(LOG_FS, "rename", slice_text(name));
+}
+
+void stage_run(const struct grip *grip, struct job *job)
+{
+    struct job_stage *stage = &job->stage;
+    AUTO(fd_close) int dir_fd = -1;
+    errno = internal_open(grip, FS_STAGING, &dir_fd);
+    if (errno != 0) {
+        job->err = log_errno(LOG_FS, "open", slice_text(FS_STAGING));
+        return;
+    }
+    bool sync_each = stage->count < FS_SYNC_EACH_MAX;
+    char(*temps)[STAGE_NAME_MAX] = arena_alloc(job->arena, stage->count + 1, STAGE_NAME_MAX);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        stage->entries[i].err = entry_write(grip, dir_fd, &stage->entries[i], sync_each, temps[i]);
+    }
+    enum err err = ERR_OK;
+    if (!sync_each && (errno = sync_all(dir_fd)) != 0) err = log_errno(LOG_FS, "syncfs", slice_text(FS_STAGING));
+    for (uint32_t i = 0; i < stage->count; i++) {
+        if (temps[i][0] == '\0') continue;
+        // After a failed flush the kernel calls the pages clean: these bytes are to be sent again.
+        stage->entries[i].err = err != ERR_OK ? err : entry_place(dir_fd, &stage->entries[i], temps[i]);
+        if (stage->entries[i].err != ERR_OK) (void)unlinkat(dir_fd, temps[i], 0);
+    }
+    if (err == ERR_OK && (errno = dir_sync(dir_fd)) != 0) err = log_errno(LOG_FS, "fsync", slice_text(FS_STAGING));
+    job->err = err;
+}
+
+static enum err copy_checked(int source_fd, int target_fd, const struct content *content)
+{
+    AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
+    uint64_t size = 0;
+    bool cloned = clone_file(source_fd, target_fd);
+    AUTO(buf_fini) struct buf piece = {0};
+    buf_reserve(&piece, FS_IO_BYTES);
+    for (;;) {
+        size_t got = 0;
+        int code = fd_read_at(cloned ? target_fd : source_fd, piece.data, FS_IO_BYTES, size, &got);
+        if (code != 0) return err_from_errno(code);
+        if (got == 0) break;
+        if (size + got > content->size) return ERR_CHANGED;
+        content_hash_feed(hash, piece.data, got);
+        code = cloned ? 0 : fd_write_at(target_fd, piece.data, got, size);
+        if (code != 0) return err_from_errno(code);
+        size += got;
+    }
+    struct content found;
+    const struct digest *leaves;
+    uint32_t count;
+    content_hash_end(hash, &found, &leaves, &count);
+    bool same = found.size == content->size && memcmp(&found.id, &content->id, sizeof found.id) == 0;
+    if (!same) return ERR_CHANGED;
+    return fdatasync(target_fd) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, const struct content *content)
+{
+    char temp[STAGE_NAME_MAX];
+    char name[STAGE_NAME_MAX];
+    temp_name(grip->disk, temp);
+    stage_name(content, name);
+    AUTO(fd_close) int fd = openat(dir_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return log_errno(LOG_FS, "create", slice_text(temp));
+    enum err err = copy_checked(source_fd, fd, content);
+    if (err == ERR_OK && renameat(dir_fd, temp, dir_fd, name) != 0) err = log_errno(LOG_FS, "rename", slice_text(name));
+    if (err != ERR_OK) {
+        (void)unlinkat(dir_fd, temp, 0);
+        return err;
+    }
+    return dir_sync(dir_fd) == 0 ? ERR_OK : ERR_IO;
+}
+
+static enum err copy_open(const struct grip *grip, const struct job_copy *copy, int *out_fd)
+{
+    struct place place;
+    int code = place_open(grip, copy->path, slice_of("", 0), &place);
+    if (code != 0) return ERR_CHANGED;
+    struct stat st;
+    struct fingerprint print = {0};
+    if (place_stat(&place, &st) == ENOENT) (void)place_spell(&place);
+    *out_fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    code = *out_fd < 0 ? errno : 0;
+    place_close(&place);
+    if (code == EACCES || code == EIO) return err_from_errno(code);
+    if (code != 0) return ERR_CHANGED;
+    if (fstat(*out_fd, &st) != 0) return err_from_errno(errno);
+    print_of(&st, &print);
+    return print_equal(&print, &copy->before) ? ERR_OK : ERR_CHANGED;
+}
+
+void copy_run(const struct grip *grip, struct job *job)
+{
+    AUTO(fd_close) int dir_fd = -1;
+    AUTO(fd_close) int source_fd = -1;
+    errno = internal_open(grip, FS_STAGING, &dir_fd);
+    if (errno != 0) {
+        job->err = log_errno(LOG_FS, "open", slice_text(FS_STAGING));
+        return;
+    }
+    if (staged_is_there(dir_fd, &job->copy.content)) return;
+    job->err = copy_open(grip, &job->copy, &source_fd);
+    if (job->err != ERR_OK) return;
+    if (!space_left(dir_fd, job->copy.content.size)) {
+        job->err = ERR_NO_SPACE;
+        return;
+    }
+    // The hash decides; a look at the fingerprint afterwards would say nothing more.
+    job->err = copy_to(grip, source_fd, dir_fd, &job->copy.content);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//
+// Taking steps back: only where the disk still holds what we put there. Whatever somebody else
+// wrote meanwhile keeps its place, and what cannot go back goes to kept.
+#include "agent/fs/apply_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+
+void put_back(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    int code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    if (code == 0) act->out = false;
+    else swap_to_kept(group, index);
+}
+
+int dir_restore(const struct place *place, uint32_t mode)
+{
+    if (mkdirat(place->fd, place->name, 0700) != 0) return errno;
+    return mode_set(place->fd, place->name, mode);
+}
+
+static bool holds_ours(const struct group *group, uint32_t index, const struct place *place)
+{
+    struct stat st;
+    struct fingerprint now;
+    if (place_stat(place, &st) != 0) return false;
+    print_of(&st, &now);
+    return print_still(&now, &group->acts[index].ours);
+}
+
+static bool undo_create(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    if (!holds_ours(group, index, place)) return false;
+    if (swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap) != 0) return false;
+    act->ready = true;
+    if (act->did == DID_DIR_TO_FILE) return dir_restore(place, group->apply->steps[index].before.mode) == 0;
+    return true;
+}
+
+static bool undo_exchange(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    struct fingerprint out;
+    const struct disk *disk = group->grip->disk;
+    if (!holds_ours(group, index, place)) return false;
+    if (swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name) != 0) return false;
+    if (look_out(group, index, &out) == 0 && print_still(&out, &act->ours)) {
+        act->ready = true;
+        act->out = false;
+        return true;
+    }
+    // An edit slipped in: it keeps the name.
+    (void)swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
+    return false;
+}
+
+static bool undo_over(struct group *group, uint32_t index, const struct place *place)
+{
+    struct step *step = &group->apply->steps[index];
+    struct act *act = &group->acts[index];
+    if (!undo_create(group, index, place)) return false;
+    const char *kept = arena_text(group->arena, step->kept_name);
+    int code = swap_noreplace(group->grip->disk, group->kept_fd, kept, place->fd, place->name);
+    step->kept = code != 0;
+    act->did = DID_NOTHING;
+    return code == 0;
+}
+
+static bool undo_mode(struct group *group, uint32_t index, const struct place *place)
+{
+    struct stat st;
+    const struct step *step = &group->apply->steps[index];
+    if (place_stat(place, &st) != 0 || (st.st_mode & 0777) != (step->version.value.mode & 0777)) return false;
+    return mode_set(place->fd, place->name, group->acts[index].old_mode) == 0;
+}
+
+static bool undo_mkdir(struct group *group, uint32_t index, const struct place *place)
+{
+    bool gone = unlinkat(place->fd, place->name, AT_REMOVEDIR) == 0;
+    if (group->acts[index].did == DID_FILE_TO_DIR) put_back(group, index, place);
+    return gone;
+}
+
+static bool undo_at(struct group *group, uint32_t index, const struct place *place)
+{
+    switch (group->acts[index].did) {
+    case DID_NOTHING: return true;
+    case DID_CREATE:
+    case DID_DIR_TO_FILE: return undo_create(group, index, place);
+    case DID_EXCHANGE: return undo_exchange(group, index, place);
+    case DID_OVER: return undo_over(group, index, place);
+    case DID_REMOVE: put_back(group, index, place); return !group->apply->steps[index].kept;
+    case DID_MKDIR:
+    case DID_FILE_TO_DIR: return undo_mkdir(group, index, place);
+    case DID_RMDIR: return dir_restore(place, group->apply->steps[index].before.mode) == 0;
+    case DID_MODE: return undo_mode(group, index, place);
+    }
+    return false;
+}
+
+void step_undo(struct group *group, uint32_t index)
+{
+    struct step *step = &group->apply->steps[index];
+    struct place place = {.fd = -1};
+    int code = parent_open(group, step, false, &place);
+    bool undone = code == 0 && undo_at(group, index, &place);
+    if (code == 0) group_touch(group, place.fd);
+    place_close(&place);
+    // What could not go back is somebody's work: whoever asked must look at the path again.
+    step->result = undone ? STEP_UNDONE : STEP_CHANGED;
+    if (group->acts[index].out) swap_to_kept(group, index);
+    group->acts[index].did = DID_NOTHING;
+    step->print = (struct fingerprint){0};
+}
