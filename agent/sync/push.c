@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+//
+// PUSH: what was minted here goes out at once, with its content when that is small. `after` says
+// what the receiver must have had before for its K to move.
+#include <string.h>
+
+#include "agent/delta/compress.h"
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { PUSH_ROWS_MAX = 256 };
+
+// ---- small contents just read, so that a push need not read them again
+
+void ride_remember(struct engine *engine, const struct content *content, struct slice bytes)
+{
+    if (bytes.size > PROTO_PACK_CONTENT_BYTES_MAX || ride_find(engine, content).size > 0) return;
+    struct ride_cache_entry *entry = mem_zalloc(1, sizeof *entry);
+    entry->content = *content;
+    entry->bytes = mem_alloc(bytes.size + 1);
+    memcpy(entry->bytes, bytes.data, bytes.size);
+    if (engine->ride_last != NULL) engine->ride_last->next = entry;
+    else engine->ride_first = entry;
+    engine->ride_last = entry;
+    engine->ride_bytes += bytes.size;
+    while (engine->ride_bytes > RIDE_CACHE_BYTES) {
+        struct ride_cache_entry *old = engine->ride_first;
+        engine->ride_first = old->next;
+        if (old->next == NULL) engine->ride_last = NULL;
+        engine->ride_bytes -= old->content.size;
+        mem_free(&old->bytes);
+        mem_free(&old);
+    }
+}
+
+struct slice ride_find(struct engine *engine, const struct content *content)
+{
+    for (const struct ride_cache_entry *e = engine->ride_first; e != NULL; e = e->next) {
+        if (e->content.size == content->size && digest_equal(e->content.id, content->id)) {
+            return slice_of(e->bytes, (size_t)content->size);
+        }
+    }
+    return slice_of(NULL, 0);
+}
+
+static void ride_add(struct folder *folder, const struct version *v, struct msg_push *push, size_t *total)
+{
+    struct engine *engine = folder->engine;
+    if (v->value.kind != KIND_FILE || v->value.size == 0) return;
+    struct content content = {.id = v->value.content, .size = v->value.size};
+    struct slice bytes = ride_find(engine, &content);
+    if (bytes.size == 0) return;
+    AUTO(buf_fini) struct buf packed = {0};
+    bool compressed = compress_try(bytes, &packed);
+    struct slice body = compressed ? buf_slice(&packed) : bytes;
+    if (body.size > PROTO_RIDE_BYTES_MAX || *total + body.size > PROTO_RIDE_TOTAL_BYTES_MAX) return;
+    *total += body.size;
+    struct ride *ride = &push->rides[push->ride_count++];
+    ride->content = content;
+    ride->compressed = compressed;
+    ride->bytes = arena_copy(engine->scratch, body);
+    engine->counters.contents_out++;
+    engine->counters.content_bytes_out += content.size;
+}
+
+// ---- sending
+
+static bool has_dot_in(const struct version *v, uint64_t inc, uint64_t after)
+{
+    for (uint32_t i = 0; i < v->dots.count; i++) {
+        if (v->dots.entries[i].inc == inc && v->dots.entries[i].counter > after) return true;
+    }
+    return false;
+}
+
+// False: too much for one message; the receiver pulls a round instead.
+static bool push_collect(struct folder *folder, uint64_t after, struct versions *out)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct path_row *rows = arena_alloc(arena, PUSH_ROWS_MAX + 1, sizeof *rows);
+    uint32_t max = 4 * PUSH_ROWS_MAX;
+    out->entries = arena_alloc(arena, max, sizeof *out->entries);
+    uint32_t got = index->dots_after(index->self, arena, folder->number, folder->row.inc, after, folder->row.counter,
+                                     PUSH_ROWS_MAX + 1, rows);
+    if (got > PUSH_ROWS_MAX) return false;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < got; i++) {
+        struct item item;
+        bool present = false;
+        for (uint32_t k = 0; k < out->count && !present; k++) present = slice_equal(out->entries[k].path, rows[i].path);
+        if (present) continue;
+        index->item_get(index->self, arena, folder->number, rows[i].path, &item);
+        for (uint32_t h = 0; h < item.head_count && out->count < max; h++) {
+            if (has_dot_in(&item.heads[h], folder->row.inc, after)) out->entries[out->count++] = item.heads[h];
+        }
+    }
+    versions_collect_bundle(folder, arena, out->entries, &out->count, max);
+    for (uint32_t i = 0; i < out->count; i++) bytes += version_encoded_size(&out->entries[i]);
+    return bytes <= PROTO_PAGE_BYTES_MAX && out->count < max;
+}
+
+static void push_one(struct share *share)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    uint64_t upto = folder->row.counter, after = share->pushed;
+    uint64_t said = vv_get(share->said_k.v, folder->row.inc);
+    if (said > after) after = said;
+    if (folder->lost_own > after) after = folder->lost_own;
+    if (upto <= after) return;
+    struct message m = {.kind = MSG_PUSH};
+    struct msg_push *push = &m.push;
+    if (!push_collect(folder, after, &push->versions)) {
+        share->news_due = true;
+        return;
+    }
+    push->folder = folder->row.id;
+    push->inc = folder->row.inc;
+    push->after = after;
+    if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &push->upto)) return;
+    push->marks = marks_to_show(share, arena, versions_vv(arena, &push->versions, (struct vv){0}));
+    owners_show(share, (struct vv){.entries = &(struct dot){push->inc, 1}, .count = 1});
+    push->rides = arena_alloc(arena, push->versions.count + 1U, sizeof *push->rides);
+    size_t total = 0;
+    for (uint32_t i = 0; i < push->versions.count; i++) ride_add(folder, &push->versions.entries[i], push, &total);
+    if (!session_send(share->session, LANE_CONTROL, &m)) return;
+    share->pushed = push->upto.counter;
+    struct vv told = vv_with(arena, share->told_k.v, (struct dot){push->inc, push->upto.counter});
+    vvbox_set(&share->told_k, told);
+}
+
+void push_all(struct folder *folder)
+{
+    if (!folder_usable(folder)) return;
+    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share == NULL || !share->joined) continue;
+        push_one(share);
+        share_flush(share, false);
+    }
+}
+
+// ---- receiving
+
+static void push_take(struct share *share, const struct msg_push *push)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    txn_begin(folder);
+    bool honest = ingest_versions(share, &push->versions);
+    if (!honest) {
+        INDEX(folder)->rollback(INDEX(folder)->self);
+        folder->in_txn = false;
+        folder_reload(folder);
+        session_end(share->session, BYE_PROTOCOL, "more heads than incarnations");
+        return;
+    }
+    bool gap = vv_get(folder->k.v, push->inc) < push->after;
+    if (!gap) k_raise(folder, (struct dot){push->inc, push->upto.counter});
+    for (uint32_t i = 0; i < push->versions.count; i++) work_item(folder, push->versions.entries[i].path);
+    struct job *job = apply_prepare(folder);
+    if (txn_end(folder) != ERR_OK) {
+        job_destroy(&job);
+        session_end(share->session, BYE_STOPPING, "the index cannot be written");
+        return;
+    }
+    if (job != NULL) {
+        folder->apply_jobs++;
+        submit(folder, job);
+    }
+    share_said_k(share, (struct vv){.entries = &(struct dot){push->inc, push->upto.counter}, .count = 1}, false);
+    (void)arena;
+    share_due(folder);
+    fetch_step(folder);
+    if (gap) pull_start(share);
+}
+
+static void push_process(struct share *share, struct slice frame)
+{
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct message m;
+    struct fault fault;
+    if (message_decode(arena, frame, &m, &fault) != ERR_OK) return; // was decoded before: cannot be
+    push_take(share, &m.push);
+}
+
+static void pushes_go_on(struct share *share)
+{
+    struct session *session = share->session;
+    const struct folder *folder = share->folder;
+    while (share != NULL && share->pushes != NULL && share->pushes->staged) {
+        struct waiting_push *push = share->pushes;
+        share->pushes = push->next;
+        if (share->pushes == NULL) share->pushes_end = &share->pushes;
+        struct buf frame = push->frame;
+        mem_free(&push);
+        push_process(share, buf_slice(&frame));
+        buf_fini(&frame);
+        // The session may have ended meanwhile.
+        struct engine *engine = folder->engine;
+        bool alive = false;
+        for (struct session *s = engine->sessions; s != NULL; s = s->next) alive |= s == session;
+        share = alive ? share_find(session, folder) : NULL;
+    }
+}
+
+// The rides that are not here yet, as a job; NULL: none.
+static struct job *rides_stage(struct share *share, const struct msg_push *push)
+{
+    struct folder *folder = share->folder;
+    struct job *job = job_new(JOB_STAGE, folder->number);
+    job->stage.entries = arena_alloc(job->arena, push->ride_count + 1U, sizeof *job->stage.entries);
+    for (uint32_t i = 0; i < push->ride_count; i++) {
+        const struct ride *ride = &push->rides[i];
+        if (content_staged(folder, &ride->content) || ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX) continue;
+        struct stage_entry *entry = &job->stage.entries[job->stage.count];
+        AUTO(buf_fini) struct buf raw = {0};
+        if (ride->compressed && decompress(ride->bytes, (size_t)ride->content.size, &raw) != ERR_OK) continue;
+        entry->content = ride->content;
+        entry->bytes = arena_copy(job->arena, ride->compressed ? buf_slice(&raw) : ride->bytes);
+        job->stage.count++;
+        folder->engine->counters.contents_in++;
+        folder->engine->counters.content_bytes_in += ride->content.size;
+    }
+    if (job->stage.count == 0) job_destroy(&job);
+    return job;
+}
+
+void push_handle(struct share *share, const struct msg_push *push, struct slice frame)
+{
+    struct folder *folder = share->folder;
+    struct marks upto = {.entries = &(struct mark){0}, .count = 1};
+    upto.entries[0] = push->upto;
+    if (push->upto.inc != push->inc || push->after >= push->upto.counter) {
+        session_end(share->session, BYE_PROTOCOL, "a push that says nothing");
+        return;
+    }
+    if (!marks_learn(share, &push->marks) || !marks_learn(share, &upto)) return;
+    if (!counters_marked(share, versions_vv(folder->engine->scratch, &push->versions, (struct vv){0}))) return;
+    struct job *job = folder_usable(folder) ? rides_stage(share, push) : NULL;
+    if (job == NULL && share->pushes == NULL) {
+        push_take(share, push);
+        return;
+    }
+    struct waiting_push *waiting = mem_zalloc(1, sizeof *waiting);
+    buf_append(&waiting->frame, frame.data, frame.size);
+    waiting->staged = job == NULL;
+    *share->pushes_end = waiting;
+    share->pushes_end = &waiting->next;
+    if (job == NULL) return;
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_PUSH;
+    errand->session_number = share->session->own_number;
+    errand->push = waiting;
+    job->context = errand;
+    submit(folder, job);
+}
+
+void push_staged(struct folder *folder, struct job *job)
+{
+    const struct errand *errand = job->context;
+    if (folder->gone) return;
+    for (uint32_t i = 0; i < job->stage.count; i++) {
+        static const char staged = 1;
+        uint8_t key[40];
+        const struct stage_entry *entry = &job->stage.entries[i];
+        if (job->err != ERR_OK || entry->err != ERR_OK) continue;
+        (void)map_put(folder->staged, content_key(&entry->content, key), (void *)(uintptr_t)&staged);
+    }
+    for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
+        if (s->own_number != errand->session_number) continue;
+        struct share *share = share_find(s, folder);
+        if (share == NULL) return;
+        for (struct waiting_push *p = share->pushes; p != NULL; p = p->next) {
+            if (p == errand->push) p->staged = true;
+        }
+        pushes_go_on(share);
+        return;
+    }
+}
