@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/status — one line per folder and peer, then what needs somebody. "↓" is what this disk
+// does not show yet, "↑" what the others do not.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/base/own.h"
+#include "agent/cli/agent_priv.h"
+#include "agent/cli/print_priv.h"
+#include "agent/cli/status_priv.h"
+
+struct paint {
+    const char *state;
+    const char *color;
+};
+
+static const char *color_of(const struct cli_context *context, const char *state)
+{
+    static const struct paint paints[] = {
+        {"synced", "\033[32m"}, {"conflict", "\033[31m"}, {"error", "\033[31m"},
+        {"held", "\033[33m"},   {"paused", "\033[33m"},
+    };
+    if (!context->color) return "";
+    for (size_t i = 0; i < sizeof paints / sizeof paints[0]; i++) {
+        if (strcmp(paints[i].state, state) == 0) return paints[i].color;
+    }
+    return "\033[36m";
+}
+
+int status_exit(const json_t *status)
+{
+    uint64_t conflicts = 0;
+    bool held = false;
+    size_t at;
+    json_t *folder;
+    json_array_foreach(json_object_get(status, "folders"), at, folder)
+    {
+        conflicts += field_number(folder, "conflicts");
+        held = held || field_number(folder, "held") > 0 ||
+               strcmp(field_text(folder, "state", ""), "held") == 0;
+    }
+    if (conflicts > 0) return CLI_CONFLICTS;
+    return held ? CLI_HELD : CLI_DONE;
+}
+
+static void add_pending(struct buf *out, const json_t *object, const char *key, const char *arrow)
+{
+    const json_t *pending = json_object_get(object, key);
+    uint64_t changes = field_number(pending, "changes");
+    uint64_t bytes = field_number(pending, "bytes");
+    if (changes == 0) return;
+    if (out->size > 0) buf_append_text(out, " ");
+    buf_printf(out, "%s%" PRIu64, arrow, changes);
+    if (bytes == 0) return;
+    buf_append_text(out, " (");
+    print_bytes(out, bytes);
+    buf_append_text(out, ")");
+}
+
+static void add_more(struct buf *out, uint64_t count, const char *what)
+{
+    if (count == 0) return;
+    if (out->size > 0) buf_append_text(out, ", ");
+    buf_printf(out, "%" PRIu64 " %s", count, what);
+}
+
+static void folder_row(struct table *table, const json_t *folder)
+{
+    const char *code = field_text(folder, "code", NULL);
+    AUTO(buf_fini) struct buf state = {0};
+    buf_append_text(&state, field_text(folder, "state", "?"));
+    if (code != NULL) buf_printf(&state, " (%s)", code);
+    AUTO(buf_fini) struct buf size = {0};
+    print_count(&size, field_number(folder, "items"), "item");
+    buf_append_text(&size, ", ");
+    print_bytes(&size, field_number(folder, "bytes"));
+    AUTO(buf_fini) struct buf pending = {0};
+    add_pending(&pending, folder, "pending_in", "↓");
+    add_pending(&pending, folder, "pending_out", "↑");
+    add_more(&pending, field_number(folder, "conflicts"), "in conflict");
+    add_more(&pending, field_number(folder, "held"), "held");
+    table_cell(table, field_text(folder, "name", "?"));
+    table_cell(table, buf_text(&state));
+    table_cell(table, buf_text(&size));
+    table_cell(table, buf_text(&pending));
+    table_cell(table, field_text(folder, "path", ""));
+}
+
+static void add_link(struct buf *out, const json_t *peer, int64_t now_ms)
+{
+    const json_t *rtt = json_object_get(peer, "rtt_ms");
+    uint64_t seen = field_number(peer, "last_seen");
+    if (field_true(peer, "connected")) {
+        buf_append_text(out, field_text(peer, "address", "connected"));
+        if (json_is_number(rtt)) buf_printf(out, ", %.1f ms", json_number_value(rtt));
+        return;
+    }
+    buf_append_text(out, seen > 0 ? "last seen " : "never seen");
+    if (seen > 0) print_ago(out, (int64_t)seen, now_ms);
+    const char *reason = field_text(peer, "reason", NULL);
+    if (reason != NULL) buf_printf(out, "; %s", reason);
+}
+
+static void peer_row(struct table *table, const json_t *peer, int64_t now_ms)
+{
+    AUTO(buf_fini) struct buf pending = {0};
+    add_pending(&pending, peer, "pending_in", "↓");
+    add_pending(&pending, peer, "pending_out", "↑");
+    AUTO(buf_fini) struct buf link = {0};
+    add_link(&link, peer, now_ms);
+    AUTO(buf_fini) struct buf folders = {0};
+    size_t at;
+    json_t *name;
+    json_array_foreach(json_object_get(peer, "folders"), at, name)
+    {
+        buf_printf(&folders, "%s%s", at > 0 ? "," : "", json_string_value(name));
+    }
+    table_cell(table, field_text(peer, "name", "?"));
+    table_cell(table, field_true(peer, "connected") ? "connected" : "away");
+    table_cell(table, buf_text(&pending));
+    table_cell(table, folders.size > 0 ? buf_text(&folders) : "no folders");
+    table_cell(table, buf_text(&link));
+}
+
+static void print_errors(const json_t *errors)
+{
+    size_t at;
+    json_t *error;
+    json_array_foreach((json_t *)(uintptr_t)errors, at, error)
+    {
+        const char *folder = field_text(error, "folder", NULL);
+        const char *path = field_text(error, "path", NULL);
+        const char *peer = field_text(error, "peer", NULL);
+        const char *hint = field_text(error, "hint", NULL);
+        if (at == 0) (void)puts("\nproblems");
+        printf("  %s%s%s%s%s%s%s: %s\n", field_text(error, "code", "error"), folder ? " " : "",
+               folder ? folder : "", path ? "/" : "", path ? path : "", peer ? " at " : "",
+               peer ? peer : "", field_text(error, "message", ""));
+        if (hint != NULL) printf("    %s\n", hint);
+    }
+}
+
+void status_print(const struct cli_context *context, const json_t *status)
+{
+    const json_t *device = json_object_get(status, "device");
+    const char *state = field_text(status, "state", "?");
+    size_t at;
+    json_t *one;
+    printf("%s  %s%s%s\n", field_text(device, "name", "?"), color_of(context, state), state,
+           context->color ? "\033[0m" : "");
+
+    struct table table;
+    table_init(&table, 5);
+    json_array_foreach(json_object_get(status, "folders"), at, one) folder_row(&table, one);
+    (void)puts(table.cell_count > 0 ? "\nfolders" : "\nno folders; cfgsync-agent folder add");
+    table_print(&table, "  ");
+    table_fini(&table);
+
+    table_init(&table, 5);
+    int64_t now_ms = (int64_t)field_number(status, "now_ms");
+    json_array_foreach(json_object_get(status, "peers"), at, one) peer_row(&table, one, now_ms);
+    (void)puts(table.cell_count > 0 ? "\npeers" : "\nno peers; cfgsync-agent peer add");
+    table_print(&table, "  ");
+    table_fini(&table);
+    print_errors(json_object_get(status, "errors"));
+}

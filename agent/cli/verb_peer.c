@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/verb_peer — trust by hand.
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/base/own.h"
+#include "agent/cli/agent_priv.h"
+#include "agent/cli/print_priv.h"
+#include "agent/cli/verb_priv.h"
+#include "crypto/identity.h"
+
+enum { ANSWER_S = 60 };
+
+static int bad_text(void)
+{
+    print_error("names and addresses are UTF-8 text");
+    return CLI_USAGE;
+}
+
+// Here as well as in the agent, so that a mistyped id is told without one.
+static int check_id(const char *text)
+{
+    struct device_id device;
+    unsigned group = 0;
+    if (device_id_parse(text, &device, &group) == ERR_OK) return CLI_DONE;
+    if (group > 0) {
+        print_error("the device id is mistyped in group %u", group);
+    } else {
+        print_error("that is not a device id: its length is wrong; cfgsync-agent id prints one");
+    }
+    return CLI_USAGE;
+}
+
+static int add(const struct cli_context *context, const struct args *args)
+{
+    int result = check_id(args->words[1]);
+    if (result != CLI_DONE) return result;
+    AUTO(json_drop) json_t *addresses = json_array();
+    size_t at = 0;
+    for (const char *url; (url = args_next(args, "--at", &at)) != NULL;) {
+        AUTO(buf_fini) struct buf full = {0};
+        buf_printf(&full, "%s%s", strstr(url, "://") != NULL ? "" : "tcp://", url);
+        if (json_array_append_new(addresses, json_string(buf_text(&full))) != 0) return bad_text();
+    }
+    json_t *body =
+        json_pack("{s:s, s:s, s:O, s:b}", "name", args->words[0], "id", args->words[1], "addresses",
+                  addresses, "approves", (int)!args_has(args, "--no-approve"));
+    if (body == NULL) return bad_text();
+    AUTO(json_drop) json_t *answer = NULL;
+    result = agent_ask(context, "POST", "/v1/peers", body, ANSWER_S, &answer);
+    if (result != CLI_DONE) return result;
+    if (context->json) {
+        print_json(answer);
+    } else {
+        printf("%s is %strusted; it must trust this device, too\n", args->words[0],
+               field_true(answer, "unchanged") ? "already " : "");
+    }
+    return CLI_DONE;
+}
+
+static void row(struct table *table, const json_t *peer)
+{
+    AUTO(buf_fini) struct buf addresses = {0};
+    size_t at;
+    json_t *address;
+    json_array_foreach(json_object_get(peer, "addresses"), at, address)
+    {
+        buf_printf(&addresses, "%s%s", at > 0 ? " " : "", json_string_value(address));
+    }
+    table_cell(table, field_text(peer, "name", "?"));
+    table_cell(table, field_true(peer, "connected") ? "connected" : "-");
+    table_cell(table, field_true(peer, "approves") ? "" : "may not approve");
+    table_cell(table, buf_text(&addresses));
+    table_cell(table, field_text(peer, "id", ""));
+    table_cell(table, field_text(peer, "declared_at", ""));
+}
+
+static int list(const struct cli_context *context, const struct args *args)
+{
+    (void)args;
+    AUTO(json_drop) json_t *answer = NULL;
+    int result = agent_ask(context, "GET", "/v1/peers", NULL, ANSWER_S, &answer);
+    if (result != CLI_DONE) return result;
+    if (context->json) {
+        print_json(answer);
+        return CLI_DONE;
+    }
+    struct table table;
+    table_init(&table, 6);
+    size_t at;
+    json_t *peer;
+    json_array_foreach(json_object_get(answer, "peers"), at, peer) row(&table, peer);
+    if (table.cell_count == 0) (void)puts("no peers; cfgsync-agent peer add NAME ID adds one");
+    table_print(&table, "");
+    table_fini(&table);
+    return CLI_DONE;
+}
+
+// A change whose answer is no news but that it was made.
+static int change(const struct cli_context *context, const char *path, json_t *body,
+                  const char *done)
+{
+    if (body == NULL) return bad_text();
+    AUTO(json_drop) json_t *answer = NULL;
+    int result = agent_ask(context, "POST", path, body, ANSWER_S, &answer);
+    if (result != CLI_DONE) return result;
+    if (context->json) {
+        print_json(answer);
+    } else {
+        (void)puts(done);
+    }
+    return CLI_DONE;
+}
+
+static int remove_peer(const struct cli_context *context, const struct args *args)
+{
+    AUTO(buf_fini) struct buf done = {0};
+    buf_printf(&done, "%s is no longer trusted here; the other devices keep their own lists",
+               args->words[0]);
+    return change(context, "/v1/peers/remove", json_pack("{s:s}", "name", args->words[0]),
+                  buf_text(&done));
+}
+
+static int rename_peer(const struct cli_context *context, const struct args *args)
+{
+    AUTO(buf_fini) struct buf done = {0};
+    buf_printf(&done, "%s is now called %s", args->words[0], args->words[1]);
+    json_t *body = json_pack("{s:s, s:s}", "old", args->words[0], "new", args->words[1]);
+    return change(context, "/v1/peers/rename", body, buf_text(&done));
+}
+
+static const struct cli_option add_options[] = {
+    {"--at", "ADDRESS", "tcp://HOST:PORT to dial it at, may be repeated; none: it dials us"},
+    {"--no-approve", NULL, "it may not approve mass deletes for this device"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_verb verb_peer_add = {
+    .name = "peer add",
+    .usage = "NAME ID [--at ADDRESS]... [--no-approve]",
+    .summary = "trust another device",
+    .help = "ID is what cfgsync-agent id prints there. Both must add each other. Trust is not\n"
+            "sharing: a peer sees only the folders shared with it.",
+    .options = add_options,
+    .words_min = 2,
+    .words_max = 2,
+    .run = add,
+};
+
+const struct cli_verb verb_peer_list = {
+    .name = "peer list",
+    .usage = "",
+    .summary = "the devices trusted here",
+    .help = "",
+    .run = list,
+};
+
+const struct cli_verb verb_peer_remove = {
+    .name = "peer remove",
+    .usage = "NAME",
+    .summary = "trust a device no longer, at once",
+    .help = "This device's own list only: the others keep theirs.",
+    .words_min = 1,
+    .words_max = 1,
+    .run = remove_peer,
+};
+
+const struct cli_verb verb_peer_rename = {
+    .name = "peer rename",
+    .usage = "OLD NEW",
+    .summary = "call a device something else here",
+    .help = "",
+    .words_min = 2,
+    .words_max = 2,
+    .run = rename_peer,
+};

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/verb — one verb, one file, one entry of the table that help is printed from.
+#ifndef AGENT_CLI_VERB_PRIV_H
+#define AGENT_CLI_VERB_PRIV_H
+
+#include "agent/cli/args_priv.h"
+#include "agent/cli/cli.h"
+
+struct cli_verb {
+    const char *name;    // "peer add"
+    const char *usage;   // what follows the name, "" if nothing
+    const char *summary; // for the list of verbs
+    const char *help;    // paragraphs, "" if the summary says it all
+    const struct cli_option *options;
+    size_t words_min;
+    size_t words_max;
+    int (*run)(const struct cli_context *context, const struct args *args);
+};
+
+extern const struct cli_verb verb_init, verb_run, verb_id, verb_status, verb_sync, verb_stop;
+extern const struct cli_verb verb_peer_add, verb_peer_list, verb_peer_remove, verb_peer_rename;
+extern const struct cli_verb verb_folder_add, verb_folder_list, verb_folder_share;
+extern const struct cli_verb verb_folder_accept, verb_folder_remove;
+extern const struct cli_verb verb_adopt, verb_rekey, verb_config_check, verb_help, verb_version;
+
+// All verbs in the order of help; ends with NULL.
+extern const struct cli_verb *const verb_table[];
+
+const struct cli_verb *verb_find(const char *name);
+// Prints; verb_print_help of a group ("peer") lists its verbs. False: no such verb or group.
+bool verb_print_help(const char *name);
+void verb_print_list(void);
+int verb_unknown(const char *name); // says so on stderr, with what may have been meant
+
+#endif

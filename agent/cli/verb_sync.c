@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/verb_sync — the agent decides when it is done and with which exit code; this prints.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/own.h"
+#include "agent/cli/agent_priv.h"
+#include "agent/cli/print_priv.h"
+#include "agent/cli/verb_priv.h"
+
+enum { TIMEOUT_S = 60, TIMEOUT_S_MAX = 7 * 86400 };
+
+static bool read_timeout(const char *text, json_int_t *out)
+{
+    *out = TIMEOUT_S;
+    if (text == NULL) return true;
+    char *end;
+    long seconds = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || seconds < 0 || seconds > TIMEOUT_S_MAX) return false;
+    *out = seconds;
+    return true;
+}
+
+static void print_lines(const json_t *lines)
+{
+    size_t at;
+    json_t *line;
+    json_array_foreach((json_t *)(uintptr_t)lines, at, line)
+    {
+        const char *text = field_text(line, "text", "");
+        if (strcmp(field_text(line, "level", "info"), "info") == 0) {
+            (void)puts(text);
+        } else {
+            print_error("%s", text);
+        }
+    }
+}
+
+static int show(const struct cli_context *context, const json_t *answer, bool waited)
+{
+    uint64_t result = field_number(answer, "exit");
+    if (context->json) {
+        print_json(answer);
+    } else {
+        print_lines(json_object_get(answer, "lines"));
+        if (result == 0 && waited && json_array_size(json_object_get(answer, "lines")) == 0) {
+            printf("in sync (%.1f s)\n", (double)field_number(answer, "elapsed_ms") / 1000);
+        }
+    }
+    return result < 126 ? (int)result : CLI_FAILED;
+}
+
+static int run(const struct cli_context *context, const struct args *args)
+{
+    json_int_t timeout;
+    bool wait = args_has(args, "--wait");
+    if (!read_timeout(args_value(args, "--timeout"), &timeout)) {
+        print_error("--timeout: a number of seconds, at most %d", TIMEOUT_S_MAX);
+        return CLI_USAGE;
+    }
+    if (!wait && args_has(args, "--timeout")) {
+        print_error("--timeout is for --wait");
+        return CLI_USAGE;
+    }
+    const char *folder = args->word_count > 0 ? args->words[0] : NULL;
+    json_t *body = json_pack("{s:s*, s:s*, s:b, s:I}", "folder", folder, "peer",
+                             args_value(args, "--peer"), "wait", (int)wait, "timeout_s", timeout);
+    if (body == NULL) {
+        print_error("names are UTF-8 text");
+        return CLI_USAGE;
+    }
+    AUTO(json_drop) json_t *answer = NULL;
+    int result = agent_ask(context, "POST", "/v1/sync", body, 0, &answer);
+    return result != CLI_DONE ? result : show(context, answer, wait);
+}
+
+static const struct cli_option options[] = {
+    {"--wait", NULL, "until everything saved here before is on the peers' disks, and theirs here"},
+    {"--timeout", "SECONDS", "with --wait: give up after that long (default: 60)"},
+    {"--peer", "NAME", "with this peer only"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_verb verb_sync = {
+    .name = "sync",
+    .usage = "[FOLDER] [--wait [--timeout SECONDS]] [--peer NAME]",
+    .summary = "look at the disk and exchange with the peers now",
+    .help = "With --wait: exit 0 when everything saved here before the call is on the disk of the\n"
+            "folder's peers and everything the connected ones knew is here; 4 if a peer was not\n"
+            "reachable in time; 5 if something is held for a decision; 1 if a peer cannot take an\n"
+            "item. Each is named.",
+    .options = options,
+    .words_max = 1,
+    .run = run,
+};
