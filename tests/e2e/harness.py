@@ -269,7 +269,8 @@ class World:
         atexit.unregister(self.kill)
         if failed or problem:
             for agent in self.agents:
-                print(f"---- {agent.log_path.name}\n{agent.log()[-3000:]}")
+                if agent.log():
+                    print(f"---- {agent.log_path.name}\n{agent.log()[-3000:]}")
         if os.environ.get("CFGSYNC_KEEP") and (failed or problem):
             print(f"---- kept: {self.dir}")
         else:
@@ -309,6 +310,10 @@ def main():
     module = sys.modules["__main__"]
     tests = {n: f for n, f in vars(module).items() if n.startswith("test_") and callable(f)}
     chosen = sys.argv[1:] or list(tests)
+    try:
+        program()
+    except Failure as problem:
+        sys.exit(str(problem))
     failures = 0
     for name in chosen:
         begin = time.monotonic()
@@ -326,10 +331,9 @@ def main():
             if not isinstance(problem, Failure):
                 traceback.print_exc()
             else:
-                where = traceback.extract_tb(problem.__traceback__)
-                line = next(f for f in reversed(where) if f.filename == module.__file__) if any(
-                    f.filename == module.__file__ for f in where) else where[-1]
-                print(f"{os.path.basename(line.filename)}:{line.lineno}: {line.line}")
+                for frame in traceback.extract_tb(problem.__traceback__):
+                    if frame.filename == module.__file__:
+                        print(f"{os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}")
                 print(f"    {problem}")
             print(f"FAIL  {name}  {time.monotonic() - begin:.1f} s", flush=True)
     print(f"{len(chosen) - failures} passed, {failures} failed")
