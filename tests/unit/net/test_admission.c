@@ -191,6 +191,39 @@ static void any_address_serves_both_families(void **state)
     assert_true(device_send(a, device_seen(a, NET_UP, 0)->conn, "hello"));
     assert_true(pump_until(a, b, b, NET_MESSAGE, 1, 2000));
     assert_int_equal(strncmp(device_seen(b, NET_UP, 0)->address, "tcp://127.0.0.1:", 16), 0);
+    char six[64];
+    snprintf(six, sizeof six, "tcp://[::1]:%s", device_endpoint(b) + 8);
+    address = six;
+    net_dial(a->net, b->id, &address, 1);
+    if (!pump_until(a, b, a, NET_UP, 4, 1000)) { // a machine without IPv6
+        assert_true(device_count(a, NET_FAILED) > 0);
+        return;
+    }
+    assert_true(device_send(a, device_seen(a, NET_UP, 2)->conn, "hello"));
+    assert_true(pump_until(a, b, b, NET_MESSAGE, 2, 2000));
+    assert_int_equal(strncmp(device_seen(b, NET_UP, 1)->address, "tcp://[::1]:", 12), 0);
+}
+
+static void several_addresses(void **state)
+{
+    (void)state;
+    AUTO(device_destroy) struct device *a = device_new(1);
+    AUTO(device_destroy) struct device *b = device_new(2);
+    struct fault fault = {0};
+    const char *const listen[] = {"tcp://127.0.0.1:0", "tcp://127.0.0.2:0"};
+    struct net_options options = {b->identity, listen, 2, device_trusted, b};
+    const char *const *endpoints;
+    device_trust(a, b);
+    device_trust(b, a);
+    device_open(a, false);
+    assert_int_equal(net_open(&options, &b->net, &fault), ERR_OK);
+    assert_int_equal(net_endpoints(b->net, &endpoints), 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        net_dial(a->net, b->id, &endpoints[i], 1);
+        assert_true(pump_until(a, b, a, NET_UP, 2 * i + 2, 3000));
+        assert_string_equal(device_seen(a, NET_UP, 2 * i)->address, endpoints[i]);
+    }
+    assert_int_equal(device_count(a, NET_DOWN), 2);
 }
 
 // The seventh connection of one device costs the one that was silent for longest.
@@ -234,6 +267,7 @@ int main(void)
         cmocka_unit_test(self_test_refuses_an_open_door),
         cmocka_unit_test(bad_listen_addresses),
         cmocka_unit_test(any_address_serves_both_families),
+        cmocka_unit_test(several_addresses),
         cmocka_unit_test(connections_of_a_device_are_limited),
     };
     crypto_init();
