@@ -330,6 +330,7 @@ static void test_failed_write_changes_nothing(void **state)
     assert_int_equal(rmdir(fresh), 0);
     // A leftover of a run that was cut off is no obstacle.
     AUTO(fd_close) int fd = open(fresh, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
     assert_int_equal(registry_put_peer(registry, &peer), ERR_OK);
     assert_int_equal(access(fresh, F_OK), -1);
     registry_close(&registry);
