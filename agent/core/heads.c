@@ -89,8 +89,7 @@ static uint64_t highest_lost(const struct item *item, const struct version *head
     return lost;
 }
 
-// The disk already shows the joined version.
-static void local_follow(struct item *item)
+void heads_local_follow(struct item *item)
 {
     if (item->local.state == LOCAL_NONE) return;
     for (uint32_t i = 0; i < item->head_count; i++) {
@@ -126,7 +125,7 @@ struct ingested heads_ingest(struct arena *arena, struct item *item, const struc
     out.lost_own = highest_lost(item, heads, count, own_inc);
     item->heads = heads;
     item->head_count = count;
-    local_follow(item);
+    heads_local_follow(item);
     return out;
 }
 

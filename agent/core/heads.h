@@ -20,6 +20,9 @@ struct ingested {
 // without a disk step. `w` is borrowed: the caller keeps it alive as long as the item.
 struct ingested heads_ingest(struct arena *arena, struct item *item, const struct version *w, uint64_t own_inc);
 
+// Local becomes a head of its own value that descends from it: the disk shows that one already.
+void heads_local_follow(struct item *item);
+
 // A peer that shows more heads for an item than its incarnations allow is lying.
 bool heads_too_many(const struct item *item);
 

@@ -127,9 +127,9 @@ struct waiting_push { // a PUSH whose contents are being staged
     struct waiting_push *next;
 };
 
-struct want_out { // small contents asked for together
-    struct content *ids;
-    uint32_t count;
+struct waiting_want { // a WANT that waits for room
+    struct buf frame;
+    struct waiting_want *next;
 };
 
 struct share {
@@ -155,7 +155,7 @@ struct share {
     bool news_due, applied_due;
     size_t wanted_bytes; // asked for and not answered
     uint32_t serving_jobs;
-    struct msg_queue *serve_queue;
+    struct waiting_want *wants, **wants_end;
     uint32_t serve_queued;
     int64_t caught_from_ms; // for the log line: owed when the session began
     uint64_t caught_changes, caught_bytes;
@@ -244,10 +244,13 @@ struct transfer {
     struct leaf_want *parts;
     uint32_t written, asked_leaves;
     uint32_t jobs;
-    struct transfer *prev, *next; // of the folder's list
+    bool listed;
+    struct transfer *prev, *next; // of the folder's lists of new ones
 };
 
-struct resolution_work; // resolve.c
+struct transfer_list {
+    struct transfer *first, *last;
+};
 
 enum root_state { ROOT_CHECKING, ROOT_RECOVERING, ROOT_OK, ROOT_MISSING };
 
@@ -282,8 +285,9 @@ struct folder {
     struct map *busy;   // path -> (void *)1, or 2: look again when free
     struct map *staged; // content key -> (void *)1
     struct map *transfers;
-    struct transfer *transfer_list;
+    struct transfer_list small_new, large_new; // nobody asked yet
     uint32_t large_count;
+    int64_t fetch_check_ms;
     struct map *problems; // path -> struct status_error's text
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
@@ -294,7 +298,8 @@ struct folder {
     int64_t wait_retry_ms;
     uint64_t lost_own;
     bool in_txn, minted;
-    uint64_t minted_from;
+    struct job *outbox[64];
+    uint32_t outbox_count;
     struct folder *next;
 };
 
@@ -349,6 +354,8 @@ bool item_mint(struct folder *folder, struct item *item, const struct version *f
                const struct fingerprint *print, struct dots bundle);
 struct dot folder_draw(struct folder *folder);
 void k_raise(struct folder *folder, struct dot entry);
+
+void txn_submit(struct folder *folder, struct job *job); // goes out when the transaction is durable
 
 // ---- folder.c
 void folder_check_root(struct folder *folder);
@@ -435,9 +442,10 @@ struct slice ride_find(struct engine *engine, const struct content *content);
 void work_item(struct folder *folder, struct slice path);
 void work_more(struct folder *folder); // needs from the store, as long as there is room
 void work_again(struct folder *folder); // something changed: look at all needs again
-bool work_ready(struct folder *folder, struct slice path); // path has a step in hand
+bool work_left(const struct folder *folder);
 void apply_add(struct folder *folder, struct slice path);
-struct job *apply_prepare(struct folder *folder); // inside a transaction; NULL: nothing to do
+void apply_prepare(struct folder *folder); // inside a transaction
+void apply_abandoned(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
 void apply_done(struct folder *folder, struct job *job);
 void resolve_item(struct folder *folder, struct item *item);
@@ -479,7 +487,6 @@ struct errand {
     uint32_t leaf;
     uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
     struct waiting_push *push;
-    struct msg_want *want;
 };
 
 #endif

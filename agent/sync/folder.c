@@ -472,6 +472,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);
+    if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));
     return earlier(at, fetch_deadline(folder));
 }

@@ -147,7 +147,6 @@ void push_all(struct folder *folder)
 static void push_take(struct share *share, const struct msg_push *push)
 {
     struct folder *folder = share->folder;
-    struct arena *arena = folder->engine->scratch;
     txn_begin(folder);
     bool honest = ingest_versions(share, &push->versions);
     if (!honest) {
@@ -160,18 +159,12 @@ static void push_take(struct share *share, const struct msg_push *push)
     bool gap = vv_get(folder->k.v, push->inc) < push->after;
     if (!gap) k_raise(folder, (struct dot){push->inc, push->upto.counter});
     for (uint32_t i = 0; i < push->versions.count; i++) work_item(folder, push->versions.entries[i].path);
-    struct job *job = apply_prepare(folder);
+    apply_prepare(folder);
     if (txn_end(folder) != ERR_OK) {
-        job_destroy(&job);
         session_end(share->session, BYE_STOPPING, "the index cannot be written");
         return;
     }
-    if (job != NULL) {
-        folder->apply_jobs++;
-        submit(folder, job);
-    }
     share_said_k(share, (struct vv){.entries = &(struct dot){push->inc, push->upto.counter}, .count = 1}, false);
-    (void)arena;
     share_due(folder);
     fetch_step(folder);
     if (gap) pull_start(share);

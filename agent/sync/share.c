@@ -25,6 +25,7 @@ struct share *share_get(struct session *session, struct folder *folder)
     share->folder = folder;
     share->session = session;
     share->pushes_end = &share->pushes;
+    share->wants_end = &share->wants;
     share->next = session->shares;
     session->shares = share;
     return share;

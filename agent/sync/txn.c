@@ -39,6 +39,24 @@ static void publish_mark(struct folder *folder)
     index->folder_put(index->self, &folder->row);
 }
 
+void txn_submit(struct folder *folder, struct job *job)
+{
+    CHECK(folder->in_txn && folder->outbox_count < sizeof folder->outbox / sizeof folder->outbox[0]);
+    folder->outbox[folder->outbox_count++] = job;
+}
+
+static void outbox_settle(struct folder *folder, bool committed)
+{
+    for (uint32_t i = 0; i < folder->outbox_count; i++) {
+        if (committed) {
+            submit(folder, folder->outbox[i]);
+        } else {
+            apply_abandoned(folder, folder->outbox[i]);
+        }
+    }
+    folder->outbox_count = 0;
+}
+
 enum err txn_end(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
@@ -49,6 +67,7 @@ enum err txn_end(struct folder *folder)
     folder->in_txn = false;
     folder->minted = false;
     folder->engine->counters.commits++;
+    outbox_settle(folder, err == ERR_OK);
     if (err != ERR_OK) {
         log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name, err_text(err));
         folder_reload(folder);

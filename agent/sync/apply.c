@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+//
+// Steps go to the disk in groups: a journal row first, one job, one transaction with what came of it.
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { WAIT_RETRY_MS = 200, FAILED_RETRY_MS = 5000 };
+
+static void *busy_mark(void)
+{
+    static char one = 1;
+    return &one;
+}
+
+void apply_add(struct folder *folder, struct slice path)
+{
+    (void)map_put(folder->step_paths, path, busy_mark());
+}
+
+static void step_fill(struct job *job, struct step *step, const struct item *item)
+{
+    const struct version *w = &item->heads[0];
+    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    step->path = arena_copy(job->arena, item->path);
+    step->version = version_copy(job->arena, w);
+    step->disk_name = arena_copy(job->arena, item->local.disk_name);
+    if (!live) return;
+    step->before = item->local.print;
+    step->dir_implied_mode = value_same_content(&item->local.version.value, &w->value);
+}
+
+// Facts may have changed since the step was found ready.
+static bool still_ready(struct folder *folder, const struct item *item)
+{
+    if (item->head_count != 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
+    if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) || map_get(folder->busy, item->path) != NULL) return false;
+    const struct version *w = &item->heads[0];
+    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    if (w->value.kind != KIND_FILE || (live && value_same_content(&item->local.version.value, &w->value))) return true;
+    struct content content = {.id = w->value.content, .size = w->value.size};
+    return content_staged(folder, &content);
+}
+
+static struct job *steps_take(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct job *job = job_new(JOB_APPLY, folder->number);
+    size_t count = map_count(folder->step_paths);
+    size_t max = count < STEPS_PER_JOB ? count : STEPS_PER_JOB;
+    job->apply.steps = arena_alloc(job->arena, max, sizeof *job->apply.steps);
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (job->apply.count < max && map_next(folder->step_paths, &at, &path, &value)) {
+        struct item item;
+        index->item_get(index->self, folder->engine->scratch, folder->number, arena_copy(folder->engine->scratch, path), &item);
+        (void)map_remove(folder->step_paths, path);
+        if (!still_ready(folder, &item)) continue;
+        struct step *step = &job->apply.steps[job->apply.count++];
+        step_fill(job, step, &item);
+        (void)map_put(folder->busy, step->path, busy_mark());
+    }
+    if (job->apply.count == 0) job_destroy(&job);
+    return job;
+}
+
+static void journal_write(struct folder *folder, struct job *job)
+{
+    AUTO(buf_fini) struct buf record = {0};
+    INDEX(folder)->journal_encode(&job->apply, &record);
+    job->apply.journal = INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
+}
+
+void apply_prepare(struct folder *folder)
+{
+    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder)) return;
+    struct job *job = steps_take(folder);
+    if (job == NULL) return;
+    journal_write(folder, job);
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_APPLY;
+    job->context = errand;
+    folder->apply_jobs++;
+    txn_submit(folder, job);
+}
+
+static void steps_free(struct folder *folder, const struct job_apply *apply)
+{
+    for (uint32_t i = 0; i < apply->count; i++) dirty_free(folder, apply->steps[i].path);
+}
+
+void apply_abandoned(struct folder *folder, struct job *job)
+{
+    const struct errand *errand = job->context;
+    if (errand->purpose == FOR_APPLY) folder->apply_jobs--;
+    if (errand->purpose == FOR_RESOLVE) folder->resolve_jobs--;
+    steps_free(folder, &job->apply);
+    folder->wait_retry_ms = folder->engine->now_ms + FAILED_RETRY_MS;
+    mem_free(&job->context);
+    job_destroy(&job);
+}
+
+void apply_flush(struct folder *folder)
+{
+    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder) || folder->in_txn) return;
+    txn_begin(folder);
+    apply_prepare(folder);
+    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + FAILED_RETRY_MS;
+}
+
+static struct device_id author_of(struct folder *folder, const struct version *v)
+{
+    struct owner owner = {0};
+    (void)INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number, v->birth.inc, &owner);
+    return owner.device;
+}
+
+static void step_done(struct folder *folder, struct item *item, const struct step *step)
+{
+    const struct index_port *index = INDEX(folder);
+    bool displaced = step->kept && item->local.state != LOCAL_NONE;
+    if (displaced) {
+        index->kept_add(index->self, folder->number, &item->local.version, folder->engine->wall_ms,
+                        author_of(folder, &step->version), step->kept_name);
+    }
+    item->local.state = LOCAL_OK;
+    item->local.version = step->version;
+    item->local.print = step->print;
+    item->local.racy = false;
+    heads_local_follow(item);
+    item_save(folder, item, false, heads_live(item));
+    if (step->version.value.kind == KIND_TOMB) work_again(folder);
+    folder->engine->counters.applied++;
+}
+
+static void step_changed(struct folder *folder, struct item *item)
+{
+    if (item->local.state == LOCAL_OK) item->local.state = LOCAL_DIRTY;
+    item_save(folder, item, false, heads_live(item));
+    dirty_mark(folder, item->path, 0, true);
+}
+
+static void staged_used(struct folder *folder, const struct step *step)
+{
+    uint8_t key[40];
+    if (step->version.value.kind != KIND_FILE || step->dir_implied_mode) return;
+    struct content content = {.id = step->version.value.content, .size = step->version.value.size};
+    (void)map_remove(folder->staged, content_key(&content, key));
+}
+
+static void retry_in(struct folder *folder, int64_t ms)
+{
+    int64_t at = folder->engine->now_ms + ms;
+    if (folder->wait_retry_ms == 0 || at < folder->wait_retry_ms) folder->wait_retry_ms = at;
+}
+
+static void step_settle(struct folder *folder, const struct step *step)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    index->item_get(index->self, folder->engine->scratch, folder->number, step->path, &item);
+    switch (step->result) {
+    case STEP_DONE:
+        staged_used(folder, step);
+        step_done(folder, &item, step);
+        break;
+    case STEP_CHANGED:
+        step_changed(folder, &item);
+        break;
+    case STEP_BLOCKED:
+        item.blocked = step->blocked;
+        index->item_put(index->self, folder->number, &item, false);
+        if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
+        break;
+    case STEP_WAIT:
+        retry_in(folder, WAIT_RETRY_MS);
+        break;
+    case STEP_FAILED:
+        staged_used(folder, step);
+        retry_in(folder, FAILED_RETRY_MS);
+        break;
+    case STEP_UNDONE:
+        staged_used(folder, step);
+        work_again(folder);
+        break;
+    }
+}
+
+// Also what recovery found of a group.
+void apply_done(struct folder *folder, struct job *job)
+{
+    const struct job_apply *apply = &job->apply;
+    if (job->kind == JOB_APPLY) folder->apply_jobs--;
+    if (folder->gone) return;
+    if (job->err != ERR_OK) {
+        steps_free(folder, apply);
+        retry_in(folder, FAILED_RETRY_MS);
+        return;
+    }
+    txn_begin(folder);
+    for (uint32_t i = 0; i < apply->count; i++) step_settle(folder, &apply->steps[i]);
+    INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
+    apply_prepare(folder);
+    enum err err = txn_end(folder);
+    steps_free(folder, apply);
+    if (err != ERR_OK) retry_in(folder, FAILED_RETRY_MS);
+    txn_begin(folder);
+    for (uint32_t i = 0; i < apply->count; i++) {
+        if (apply->steps[i].result == STEP_WAIT) resolve_clash_above(folder, apply->steps[i].path);
+    }
+    if (txn_end(folder) != ERR_OK) retry_in(folder, FAILED_RETRY_MS);
+    share_due(folder);
+    work_more(folder);
+    apply_flush(folder);
+    dirty_dispatch(folder);
+}

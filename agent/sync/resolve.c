@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+//
+// Carrying out a resolution: contents staged, intent journaled, disk, and only then one transaction that
+// draws the dots. Nothing is published before, so no dot can be used twice.
+#include "agent/core/resolve.h"
+
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { CONFLICT_PAGE = 256 };
+
+// An intent has no dots yet; the journal's form of a version wants one. Incarnations are never 0.
+static const struct dot NO_DOT = {.inc = 0, .counter = 1};
+
+static void view_item(void *context, struct arena *arena, struct slice path, struct item *out)
+{
+    struct folder *folder = context;
+    INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, out);
+}
+
+static uint32_t view_conflicts(void *context, struct arena *arena, struct slice path, uint32_t max, struct item *out)
+{
+    struct folder *folder = context;
+    struct slice prefix = slice_text(PATH_CONFLICTS), after = prefix;
+    struct item *page = arena_alloc(arena, CONFLICT_PAGE, sizeof *page);
+    uint32_t count = 0, got = CONFLICT_PAGE;
+    while (got == CONFLICT_PAGE && count < max) {
+        got = INDEX(folder)->items_after(INDEX(folder)->self, arena, folder->number, prefix, after, false, CONFLICT_PAGE, page);
+        for (uint32_t i = 0; i < got && count < max; i++) {
+            bool of_path = page[i].head_count > 0 && slice_equal(page[i].heads[0].origin, path);
+            if (of_path && heads_live(&page[i])) out[count++] = page[i];
+        }
+        if (got > 0) after = page[got - 1].path;
+    }
+    return count;
+}
+
+static uint32_t view_below(void *context, struct arena *arena, struct slice path, uint32_t max, struct item *out)
+{
+    struct folder *folder = context;
+    struct slice *paths = arena_alloc(arena, max, sizeof *paths);
+    uint32_t count = INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number, path, max, paths);
+    for (uint32_t i = 0; i < count; i++) view_item(context, arena, paths[i], &out[i]);
+    return count;
+}
+
+static bool member_touchable(struct folder *folder, const struct member *m)
+{
+    if (map_get(folder->busy, m->path) != NULL || dirty_has(folder, m->path)) return false;
+    return m->item.local.state != LOCAL_DIRTY;
+}
+
+static bool local_is_live(const struct item *item)
+{
+    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
+}
+
+static bool on_disk_already(const struct member *m)
+{
+    return local_is_live(&m->item) && value_same_content(&m->item.local.version.value, &m->version.value);
+}
+
+// All that a member will write must be staged, and its name must be allowed here.
+static bool members_ready(struct folder *folder, const struct resolution *plan, struct slice path)
+{
+    bool ready = true;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct member *m = &plan->members[i];
+        if (!member_touchable(folder, m)) return false;
+        if (m->version.value.kind != KIND_FILE || on_disk_already(m)) continue;
+        struct content content = {.id = m->version.value.content, .size = m->version.value.size};
+        if (content_staged(folder, &content)) continue;
+        content_want(folder, &content, path);
+        ready = false;
+    }
+    return ready;
+}
+
+static void member_step(struct folder *folder, struct job *job, struct step *step, const struct member *m)
+{
+    struct version v = m->version;
+    v.vv = vv_with(folder->engine->scratch, v.vv, NO_DOT);
+    v.dots = (struct dots){.entries = arena_alloc(job->arena, 1, sizeof NO_DOT), .count = 1};
+    v.dots.entries[0] = NO_DOT;
+    step->path = arena_copy(job->arena, m->path);
+    step->version = version_copy(job->arena, &v);
+    step->disk_name = arena_copy(job->arena, m->item.local.disk_name);
+    if (local_is_live(&m->item)) step->before = m->item.local.print;
+    step->dir_implied_mode = on_disk_already(m);
+}
+
+static void intent_start(struct folder *folder, const struct resolution *plan)
+{
+    static char one = 1;
+    struct job *job = job_new(JOB_APPLY, folder->number);
+    job->apply.all_or_none = true;
+    job->apply.steps = arena_alloc(job->arena, plan->count, sizeof *job->apply.steps);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct step *step = &job->apply.steps[job->apply.count++];
+        member_step(folder, job, step, &plan->members[i]);
+        (void)map_put(folder->busy, step->path, &one);
+    }
+    AUTO(buf_fini) struct buf record = {0};
+    INDEX(folder)->journal_encode(&job->apply, &record);
+    job->apply.journal = INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_RESOLVE;
+    job->context = errand;
+    folder->resolve_jobs++;
+    txn_submit(folder, job);
+}
+
+static const struct index_view view_of(struct folder *folder)
+{
+    return (struct index_view){.context = folder, .item = view_item, .conflicts_of = view_conflicts, .live_below = view_below};
+}
+
+// Every live content must be held here, or somebody else will resolve it.
+static bool contents_held(struct folder *folder, const struct item *item)
+{
+    bool held = true;
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        const struct value *value = &item->heads[i].value;
+        if (value->kind != KIND_FILE) continue;
+        if (local_is_live(item) && value_same_content(&item->local.version.value, value)) continue;
+        struct content content = {.id = value->content, .size = value->size};
+        if (content_staged(folder, &content)) continue;
+        content_want(folder, &content, item->path);
+        held = false;
+    }
+    return held;
+}
+
+void resolve_item(struct folder *folder, struct item *item)
+{
+    struct index_view view = view_of(folder);
+    struct resolution plan;
+    if (folder->outbox_count >= 48 || !contents_held(folder, item)) return;
+    if (!resolve_heads(folder->engine->scratch, &view, folder->row.id, item, &plan)) return;
+    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan);
+}
+
+static bool pulling(const struct folder *folder)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->pulling.active) return true;
+    }
+    return false;
+}
+
+// While a round is under way the file's end may be in the next page.
+bool resolve_clash_at(struct folder *folder, struct item *item)
+{
+    struct index_view view = view_of(folder);
+    struct resolution plan;
+    if (pulling(folder) || folder->outbox_count >= 48) return true;
+    if (!contents_held(folder, item)) return true;
+    if (!resolve_clash(folder->engine->scratch, &view, folder->row.id, item, &plan)) return true;
+    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan);
+    return true;
+}
+
+static bool has_live_leaf(const struct item *item)
+{
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        enum kind kind = item->heads[i].value.kind;
+        if (kind == KIND_FILE || kind == KIND_SYMLINK) return true;
+    }
+    return false;
+}
+
+// Inside a transaction: the path itself and every path above it.
+void resolve_clash_above(struct folder *folder, struct slice path)
+{
+    for (struct slice p = path; p.size > 0; p = path_parent(p)) {
+        struct item item;
+        view_item(folder, folder->engine->scratch, p, &item);
+        if (!has_live_leaf(&item) || !INDEX(folder)->live_below(INDEX(folder)->self, folder->number, p)) continue;
+        if (item.head_count > 1) resolve_item(folder, &item);
+        else (void)resolve_clash_at(folder, &item);
+        return;
+    }
+}
+
+// ---- after the disk
+
+static struct vv without_no_dot(struct arena *arena, struct vv v)
+{
+    return vv_set(arena, v, (struct dot){.inc = NO_DOT.inc, .counter = 0});
+}
+
+static void member_publish(struct folder *folder, const struct step *step, struct dots bundle)
+{
+    struct arena *arena = folder->engine->scratch;
+    struct item item;
+    view_item(folder, arena, step->path, &item);
+    if (step->kept && item.local.state != LOCAL_NONE) {
+        INDEX(folder)->kept_add(INDEX(folder)->self, folder->number, &item.local.version, folder->engine->wall_ms,
+                                folder->engine->o.device, step->kept_name);
+    }
+    item.local.racy = false;
+    struct vv context = without_no_dot(arena, step->version.vv);
+    (void)item_mint(folder, &item, &step->version, context, &step->print, bundle);
+}
+
+void resolve_final(struct folder *folder, struct job_apply *apply)
+{
+    struct dot winner = {.inc = folder->row.inc, .counter = folder->row.counter + apply->count};
+    struct dots bundle = {.entries = &winner, .count = apply->count > 1 ? 1 : 0};
+    txn_begin(folder);
+    for (uint32_t i = 0; i < apply->count; i++) member_publish(folder, &apply->steps[i], bundle);
+    INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
+    if (txn_end(folder) != ERR_OK) return; // the journal row is still there: the next start finishes it
+    if (apply->count > 1) {
+        char escaped[LOG_ESCAPED_MAX];
+        folder->engine->counters.conflicts_made += apply->count - 1;
+        log_warn(LOG_SYNC, "conflict", "folder=%s path=\"%s\"", folder->name,
+                 log_escape(apply->steps[apply->count - 1].path, escaped));
+    }
+    push_all(folder);
+    share_due(folder);
+}
+
+static void staged_forget(struct folder *folder, const struct job_apply *apply)
+{
+    uint8_t key[40];
+    for (uint32_t i = 0; i < apply->count; i++) {
+        const struct value *value = &apply->steps[i].version.value;
+        struct content content = {.id = value->content, .size = value->size};
+        if (value->kind == KIND_FILE) (void)map_remove(folder->staged, content_key(&content, key));
+    }
+}
+
+static void intent_drop(struct folder *folder, const struct job_apply *apply)
+{
+    txn_begin(folder);
+    for (uint32_t i = 0; i < apply->count; i++) {
+        const struct step *step = &apply->steps[i];
+        if (step->result != STEP_CHANGED && step->result != STEP_BLOCKED) continue;
+        struct item item;
+        view_item(folder, folder->engine->scratch, step->path, &item);
+        if (item.local.state == LOCAL_OK) item.local.state = LOCAL_DIRTY;
+        item_save(folder, &item, false, heads_live(&item));
+        dirty_mark(folder, step->path, 0, true);
+    }
+    INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
+    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "intent not dropped", "folder=%s", folder->name);
+    folder->wait_retry_ms = folder->engine->now_ms + 500;
+}
+
+// Also what recovery found of an intent.
+void resolve_done(struct folder *folder, struct job *job)
+{
+    struct job_apply *apply = &job->apply;
+    if (job->kind == JOB_APPLY) folder->resolve_jobs--;
+    if (folder->gone) return;
+    bool all = job->err == ERR_OK;
+    for (uint32_t i = 0; i < apply->count && all; i++) all = apply->steps[i].result == STEP_DONE;
+    staged_forget(folder, apply);
+    if (all) {
+        resolve_final(folder, apply);
+    } else if (job->err == ERR_OK) {
+        intent_drop(folder, apply);
+    }
+    for (uint32_t i = 0; i < apply->count; i++) dirty_free(folder, apply->steps[i].path);
+    work_again(folder);
+    dirty_dispatch(folder);
+    work_more(folder);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//
+// From needs to work: what must happen for one item, and in which order items are looked at.
+#include "agent/core/incarnation.h"
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { NEEDS_PAGE = 256, NEEDS_PER_TURN = 1024, STEPS_READY_MAX = 8192 };
+
+static void block(struct folder *folder, struct item *item, enum blocked reason)
+{
+    item->blocked = reason;
+    INDEX(folder)->item_put(INDEX(folder)->self, folder->number, item, false);
+}
+
+static bool is_left_out(struct folder *folder, const struct item *item)
+{
+    const struct disk_port *disk = &folder->engine->o.disk;
+    bool secret = false;
+    bool is_dir = item->heads[0].value.kind == KIND_DIR;
+    return disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret;
+}
+
+static bool content_at_hand(struct folder *folder, const struct item *item, const struct version *w)
+{
+    if (w->value.kind != KIND_FILE) return true;
+    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    if (live && value_same_content(&item->local.version.value, &w->value)) return true;
+    struct content content = {.id = w->value.content, .size = w->value.size};
+    if (content_staged(folder, &content)) return true;
+    content_want(folder, &content, item->path);
+    return false;
+}
+
+// A directory that is to go, or to become something else, waits for what is in it here.
+static bool holds_children(struct folder *folder, const struct item *item, const struct version *w)
+{
+    bool is_dir = item->local.state != LOCAL_NONE && item->local.version.value.kind == KIND_DIR;
+    if (!is_dir || w->value.kind == KIND_DIR) return false;
+    return INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path);
+}
+
+static bool clashes(struct folder *folder, const struct version *w, struct slice path)
+{
+    bool leaf = w->value.kind == KIND_FILE || w->value.kind == KIND_SYMLINK;
+    return leaf && INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path);
+}
+
+// Inside a transaction.
+void work_item(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    if (!folder_usable(folder) || !folder->row.scanned) return;
+    if (map_get(folder->busy, path) != NULL || dirty_has(folder, path) || map_get(folder->step_paths, path) != NULL) return;
+    index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
+    if (!item_refresh_need(folder, &item) || item.blocked != BLOCKED_NONE) return;
+    if (item.local.state == LOCAL_DIRTY) {
+        dirty_mark(folder, path, 0, true);
+        return;
+    }
+    if (item.head_count > 1) {
+        resolve_item(folder, &item);
+        return;
+    }
+    if (item.head_count == 0) return;
+    const struct version *w = &item.heads[0];
+    if (is_left_out(folder, &item)) {
+        block(folder, &item, BLOCKED_IGNORED);
+        return;
+    }
+    bool known = item.local.state == LOCAL_OK;
+    if (known && !vv_le(item.local.version.vv, w->vv)) return;
+    if (clashes(folder, w, path)) {
+        resolve_clash_above(folder, path);
+        return;
+    }
+    if (holds_children(folder, &item, w) || !content_at_hand(folder, &item, w)) return;
+    apply_add(folder, item.path);
+}
+
+void work_again(struct folder *folder)
+{
+    if (!folder->needs_done) {
+        folder->needs_again = true;
+        return;
+    }
+    folder->needs_done = false;
+    folder->needs_cursor_set = false;
+}
+
+static bool has_room(const struct folder *folder)
+{
+    return map_count(folder->transfers) < TRANSFERS_MAX && map_count(folder->step_paths) < STEPS_READY_MAX;
+}
+
+bool work_left(const struct folder *folder)
+{
+    return folder->row.scanned && folder->row.needs > 0 && !folder->needs_done && has_room(folder);
+}
+
+// One page of needs; false at the end of them.
+static bool needs_page(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice *paths = arena_alloc(folder->engine->scratch, NEEDS_PAGE, sizeof *paths);
+    uint32_t got = index->needs_after(index->self, folder->engine->scratch, folder->number, buf_slice(&folder->needs_cursor),
+                                      !folder->needs_cursor_set, NEEDS_PAGE, paths);
+    for (uint32_t i = 0; i < got; i++) work_item(folder, paths[i]);
+    if (got > 0) {
+        buf_clear(&folder->needs_cursor);
+        buf_append(&folder->needs_cursor, paths[got - 1].data, paths[got - 1].size);
+        folder->needs_cursor_set = true;
+    }
+    return got == NEEDS_PAGE;
+}
+
+void work_more(struct folder *folder)
+{
+    if (!folder_usable(folder) || folder->in_txn) return;
+    if (folder->needs_done || !folder->row.scanned) return;
+    if (folder->row.needs == 0) {
+        folder->needs_done = true;
+        folder->needs_again = false;
+        return;
+    }
+    uint32_t seen = 0;
+    txn_begin(folder);
+    while (seen < NEEDS_PER_TURN && has_room(folder) && folder->outbox_count < 32) {
+        seen += NEEDS_PAGE;
+        if (needs_page(folder)) continue;
+        folder->needs_done = !folder->needs_again;
+        folder->needs_again = false;
+        folder->needs_cursor_set = false;
+        break;
+    }
+    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + 1000;
+    apply_flush(folder);
+    fetch_step(folder);
+}
