@@ -38,7 +38,7 @@ static int fail(const struct cli_context *context, const char *code, const char 
                                   message, "hint", hint, "exit", result);
         if (error != NULL) print_json(error);
     }
-    print_error("%s", message);
+    cli_error("%s", message);
     if (hint != NULL) (void)fprintf(stderr, "  %s\n", hint);
     return result;
 }
@@ -73,7 +73,7 @@ static int explain_error(const struct cli_context *context, int status, const js
         return fail(context, "bad-answer", message, NULL, CLI_FAILED);
     }
     if (context->json) print_json(answer);
-    print_error("%s", field_text(error, "message", "failed"));
+    cli_error("%s", field_text(error, "message", "failed"));
     const char *hint = field_text(error, "hint", NULL);
     if (hint != NULL) (void)fprintf(stderr, "  %s\n", hint);
     uint64_t result = field_number(error, "exit");

@@ -38,7 +38,7 @@ static int group_usage(const char *group, const char *word)
         buf_printf(&name, "%s %s", group, word);
         return verb_unknown(buf_text(&name));
     }
-    print_error("%s needs to know what to do", group);
+    cli_error("%s needs to know what to do", group);
     (void)fprintf(stderr, "cfgsync-agent help %s lists it\n", group);
     return CLI_USAGE;
 }
@@ -80,13 +80,13 @@ static int read_command(int argc, char **argv, struct command *out)
             out->home_option = text + 7;
         } else if (strcmp(text, "--home") == 0) {
             if (++at == argc) {
-                print_error("--home needs a value: --home DIR");
+                cli_error("--home needs a value: --home DIR");
                 return CLI_USAGE;
             }
             out->home_option = argv[at];
         } else if (text[0] == '-') {
-            print_error("unknown option %s before the verb; cfgsync-agent help lists the verbs",
-                        text);
+            cli_error("unknown option %s before the verb; cfgsync-agent help lists the verbs",
+                      text);
             return CLI_USAGE;
         } else {
             return find_verb(argc, argv, at, out);
@@ -97,7 +97,7 @@ static int read_command(int argc, char **argv, struct command *out)
 
 static int usage_error(const struct cli_verb *verb, const char *message)
 {
-    print_error("%s: %s", verb->name, message);
+    cli_error("%s: %s", verb->name, message);
     (void)fprintf(stderr, "usage: cfgsync-agent %s%s%s\n", verb->name,
                   verb->usage[0] != '\0' ? " " : "", verb->usage);
     return CLI_USAGE;
@@ -121,7 +121,7 @@ static int run_verb(const struct command *command, const struct args *args,
     if (home_init(&context.home, context.home_option, &message) == ERR_OK) {
         result = command->verb->run(&context, args);
     } else {
-        print_error("%s", buf_text(&message));
+        cli_error("%s", buf_text(&message));
     }
     home_fini(&context.home);
     if (fflush(stdout) != 0 && result == CLI_DONE) result = CLI_FAILED;

@@ -12,9 +12,9 @@ static int explain(const struct cli_context *context, enum err err, const struct
 {
     const char *path = context->home.identity;
     if (err == ERR_CONFIG && fault->what != NULL) {
-        print_error("%s: %s", path, fault->what);
+        cli_error("%s: %s", path, fault->what);
     } else {
-        print_error("%s: %s", path, err_text(err));
+        cli_error("%s: %s", path, err_text(err));
     }
     return CLI_FAILED;
 }
@@ -26,7 +26,7 @@ int device_read(const struct cli_context *context, char out[DEVICE_ID_TEXT_MAX],
     int dir = open(context->home.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool is_new = dir < 0 || faccessat(dir, HOME_IDENTITY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
     if (is_new && out_made == NULL) {
-        print_error("this device has no identity yet; make one: cfgsync-agent init");
+        cli_error("this device has no identity yet; make one: cfgsync-agent init");
         return CLI_FAILED;
     }
     struct fault fault = {0};

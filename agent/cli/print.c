@@ -12,7 +12,7 @@
 #include "agent/base/own.h"
 #include "agent/cli/print_priv.h"
 
-void print_error(const char *format, ...)
+void cli_error(const char *format, ...)
 {
     char line[2048];
     va_list list;

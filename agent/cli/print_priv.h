@@ -8,7 +8,7 @@
 #include "agent/base/json.h"
 
 // "cfgsync-agent: ..." on stderr, without control bytes.
-void print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void print_json(const json_t *value); // one document, sorted as it came, with a newline
 void print_bytes(struct buf *out, uint64_t bytes);                   // "900 B", "5.0 MB"

@@ -21,19 +21,18 @@ int request_leave(const struct cli_context *context, const char *path)
 {
     const struct home *home = &context->home;
     if (access(home->identity, F_OK) != 0) {
-        print_error("there is no device in %s; cfgsync-agent init makes one", home->state_dir);
+        cli_error("there is no device in %s; cfgsync-agent init makes one", home->state_dir);
         return CLI_FAILED;
     }
     AUTO(fd_close) int lock = -1;
     pid_t owner = 0;
     enum err err = home_lock(home, &lock, &owner);
     if (err == ERR_BUSY) {
-        print_error("an agent is running (pid %ld); stop it first: cfgsync-agent stop",
-                    (long)owner);
+        cli_error("an agent is running (pid %ld); stop it first: cfgsync-agent stop", (long)owner);
         return CLI_FAILED;
     }
     if (err || !make_file(path, home->state_dir)) {
-        print_error("cannot write in %s: %s", home->state_dir, strerror(errno));
+        cli_error("cannot write in %s: %s", home->state_dir, strerror(errno));
         return CLI_FAILED;
     }
     return CLI_DONE;

@@ -95,9 +95,9 @@ int verb_unknown(const char *name)
     for (size_t i = 0; groups[i] != NULL; i++)
         suggest_offer(&best, groups[i]);
     if (best.text != NULL) {
-        print_error("unknown verb %s; did you mean %s?", name, best.text);
+        cli_error("unknown verb %s; did you mean %s?", name, best.text);
     } else {
-        print_error("unknown verb %s; cfgsync-agent help lists them", name);
+        cli_error("unknown verb %s; cfgsync-agent help lists them", name);
     }
     return CLI_USAGE;
 }

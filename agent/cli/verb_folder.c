@@ -103,7 +103,7 @@ static int list(const struct cli_context *context, const struct args *args)
 static int share(const struct cli_context *context, const struct args *args)
 {
     if (!args_has(args, "--with")) {
-        print_error("folder share needs --with PEER,... or --with all");
+        cli_error("folder share needs --with PEER,... or --with all");
         return CLI_USAGE;
     }
     json_t *body = json_object();
@@ -125,7 +125,7 @@ static int accept_folder(const struct cli_context *context, const struct args *a
 {
     const char *from = args_value(args, "--from");
     if (from == NULL) {
-        print_error("folder accept needs --from PEER, whose folder is to be joined");
+        cli_error("folder accept needs --from PEER, whose folder is to be joined");
         return CLI_USAGE;
     }
     json_t *body = json_object();

@@ -99,7 +99,7 @@ static int run(const struct cli_context *context, const struct args *args)
     const char *name = args->words[0];
     AUTO(mem_free) char *path = realpath(args->words[1], NULL);
     if (path == NULL) {
-        print_error("%s: %s", args->words[1], strerror(errno));
+        cli_error("%s: %s", args->words[1], strerror(errno));
         if (errno == ENOENT) (void)fprintf(stderr, "  make it first: mkdir -p\n");
         return CLI_FAILED;
     }
@@ -110,7 +110,7 @@ static int run(const struct cli_context *context, const struct args *args)
     }
     json_t *path_text = json_string(path);
     if (path_text == NULL) {
-        print_error("the folder's own path must be UTF-8 text");
+        cli_error("the folder's own path must be UTF-8 text");
         return CLI_FAILED;
     }
     json_t *body = json_object();

@@ -59,19 +59,19 @@ static int check(const struct args *args)
 {
     const char *name = args_value(args, "--name");
     if (name != NULL && !name_is_good(name)) {
-        print_error("--name: 1 to %d letters, digits, '.', '_' or '-' (and not \"all\")",
-                    NAME_BYTES_MAX);
+        cli_error("--name: 1 to %d letters, digits, '.', '_' or '-' (and not \"all\")",
+                  NAME_BYTES_MAX);
         return CLI_USAGE;
     }
     size_t at = 0;
     bool listens = false;
     for (const char *url; (url = args_next(args, "--listen", &at)) != NULL; listens = true) {
         if (listen_is_good(url)) continue;
-        print_error("--listen: %s is not tcp://ADDRESS:PORT (tcp://*:7575: all addresses)", url);
+        cli_error("--listen: %s is not tcp://ADDRESS:PORT (tcp://*:7575: all addresses)", url);
         return CLI_USAGE;
     }
     if (listens && args_has(args, "--no-listen")) {
-        print_error("--listen and --no-listen exclude each other");
+        cli_error("--listen and --no-listen exclude each other");
         return CLI_USAGE;
     }
     return CLI_DONE;
@@ -138,7 +138,7 @@ static int make_config(const struct cli_context *context, const struct args *arg
     AUTO(buf_fini) struct buf text = {0};
     config_text(args, &text);
     if (write_new(context->home.config, &text)) return CLI_DONE;
-    print_error("cannot write %s: %s", context->home.config, strerror(errno));
+    cli_error("cannot write %s: %s", context->home.config, strerror(errno));
     return CLI_FAILED;
 }
 
@@ -166,7 +166,7 @@ static int run(const struct cli_context *context, const struct args *args)
     if (result != CLI_DONE) return result;
     AUTO(buf_fini) struct buf message = {0};
     if (home_make(&context->home, &message) != ERR_OK) {
-        print_error("%s", buf_text(&message));
+        cli_error("%s", buf_text(&message));
         return CLI_FAILED;
     }
     char id[DEVICE_ID_TEXT_MAX];

@@ -14,7 +14,7 @@ enum { ANSWER_S = 60 };
 
 static int bad_text(void)
 {
-    print_error("names and addresses are UTF-8 text");
+    cli_error("names and addresses are UTF-8 text");
     return CLI_USAGE;
 }
 
@@ -25,9 +25,9 @@ static int check_id(const char *text)
     unsigned group = 0;
     if (device_id_parse(text, &device, &group) == ERR_OK) return CLI_DONE;
     if (group > 0) {
-        print_error("the device id is mistyped in group %u", group);
+        cli_error("the device id is mistyped in group %u", group);
     } else {
-        print_error("that is not a device id: its length is wrong; cfgsync-agent id prints one");
+        cli_error("that is not a device id: its length is wrong; cfgsync-agent id prints one");
     }
     return CLI_USAGE;
 }

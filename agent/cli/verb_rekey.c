@@ -15,11 +15,11 @@ static int confirm(const struct args *args)
     AUTO(buf_fini) struct buf answer = {0};
     if (!ask_line("This gives up the device's id; every peer must add the new one. Type yes:",
                   &answer)) {
-        print_error("rekey gives up the device's id; confirm it with --yes");
+        cli_error("rekey gives up the device's id; confirm it with --yes");
         return CLI_USAGE;
     }
     if (strcmp(buf_text(&answer), "yes") == 0) return CLI_DONE;
-    print_error("nothing was changed");
+    cli_error("nothing was changed");
     return CLI_FAILED;
 }
 

@@ -83,7 +83,7 @@ static int watch(const struct cli_context *context)
     int result = agent_listen(context, "/v1/events", on_bytes, &watcher);
     buf_fini(&watcher.text);
     if (result != CLI_DONE) return result;
-    print_error("the agent has ended");
+    cli_error("the agent has ended");
     return CLI_NO_AGENT;
 }
 
@@ -92,7 +92,7 @@ static int run(const struct cli_context *context, const struct args *args)
     bool is_prompt = args_has(args, "--prompt");
     bool is_watch = args_has(args, "--watch");
     if ((is_prompt && (is_watch || context->json))) {
-        print_error("--prompt stands alone");
+        cli_error("--prompt stands alone");
         return CLI_USAGE;
     }
     if (is_prompt) return prompt(context);

@@ -28,7 +28,7 @@ static int run(const struct cli_context *context, const struct args *args)
         }
         (void)nanosleep(&nap, NULL);
     }
-    print_error("the agent was told to end and still runs after %d s", END_MS / 1000);
+    cli_error("the agent was told to end and still runs after %d s", END_MS / 1000);
     return CLI_FAILED;
 }
 

@@ -34,7 +34,7 @@ static void print_lines(const json_t *lines)
         if (strcmp(field_text(line, "level", "info"), "info") == 0) {
             (void)puts(text);
         } else {
-            print_error("%s", text);
+            cli_error("%s", text);
         }
     }
 }
@@ -58,18 +58,18 @@ static int run(const struct cli_context *context, const struct args *args)
     json_int_t timeout;
     bool wait = args_has(args, "--wait");
     if (!read_timeout(args_value(args, "--timeout"), &timeout)) {
-        print_error("--timeout: a number of seconds, at most %d", TIMEOUT_S_MAX);
+        cli_error("--timeout: a number of seconds, at most %d", TIMEOUT_S_MAX);
         return CLI_USAGE;
     }
     if (!wait && args_has(args, "--timeout")) {
-        print_error("--timeout is for --wait");
+        cli_error("--timeout is for --wait");
         return CLI_USAGE;
     }
     const char *folder = args->word_count > 0 ? args->words[0] : NULL;
     json_t *body = json_pack("{s:s*, s:s*, s:b, s:I}", "folder", folder, "peer",
                              args_value(args, "--peer"), "wait", (int)wait, "timeout_s", timeout);
     if (body == NULL) {
-        print_error("names are UTF-8 text");
+        cli_error("names are UTF-8 text");
         return CLI_USAGE;
     }
     AUTO(json_drop) json_t *answer = NULL;
