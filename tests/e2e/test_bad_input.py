@@ -197,7 +197,8 @@ def test_device_ids(world):
 
 def test_usage(world):
     a = world.agent("alpha")
-    for args in ((), ("dance",), ("status", "--colour"), ("peer",), ("peer", "dance"),
+    check(a.try_cli().code == 2, "no verb is 2")
+    for args in (("dance",), ("status", "--colour"), ("peer",), ("peer", "dance"),
                  ("folder", "add"), ("init", "--listen"), ("init", "extra"), ("--nothing",),
                  ("restore", "x")):
         refused(a, *args, codes=(2,), unchanged=[a.home])
