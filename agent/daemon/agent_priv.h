@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/daemon/agent — the running agent: every room's object, and what the loop carries between
+// them.
+//
+// Lives on the engine's thread. The engine must not be called from inside its own notifications, so
+// what they ask for is noted here and done at the end of the turn (agent_settle).
+#ifndef AGENT_DAEMON_AGENT_PRIV_H
+#define AGENT_DAEMON_AGENT_PRIV_H
+
+#include "agent/api/server.h"
+#include "agent/base/json.h"
+#include "agent/daemon/config_priv.h"
+#include "agent/daemon/pool_priv.h"
+#include "agent/daemon/statusfile_priv.h"
+#include "agent/daemon/trust_priv.h"
+#include "agent/daemon/wake_priv.h"
+#include "agent/fs/disk.h"
+#include "agent/net/net.h"
+#include "agent/store/home.h"
+#include "agent/store/registry.h"
+#include "agent/store/store.h"
+#include "agent/sync/engine.h"
+#include "crypto/identity.h"
+
+// What ports.h calls workers: hands for disk jobs.
+struct workers {
+    struct disk *disk;
+    struct pool *pool;
+};
+
+// A folder that the engine and the disk have.
+struct live_folder {
+    char *name;
+    uint32_t folder;
+    bool include_secrets; // as the disk was told
+    bool include_vcs;
+};
+
+// Why a peer could not be reached the last time.
+struct peer_note {
+    struct device_id device;
+    const char *failure; // static; NULL: none since it was connected
+};
+
+// POST /v1/folders, answered when the first scan has ended.
+struct folder_wait {
+    uint64_t request;
+    char *name;
+    uint32_t folder;
+    bool is_new; // undone if its root turns out to be unusable
+    bool unchanged;
+};
+
+// POST /v1/sync under way.
+struct sync_wait {
+    uint64_t request;
+    int64_t started_ms;
+    uint64_t changes; // to be seen through, as known at the start
+    uint64_t versions;
+    uint64_t bytes;
+    json_t *result; // {"exit", "lines"} once the engine has said so
+};
+
+struct event_client {
+    uint64_t request;
+};
+
+struct agent {
+    struct home home;
+    struct config config;
+    int state_fd;
+    int lock_fd;
+    char *name;
+    struct identity *identity;
+    struct device_id device;
+    struct registry *registry;
+    struct store *store;
+    struct trust *trust;
+    struct net *net;
+    struct workers workers;
+    struct mailbox *results;
+    struct engine *engine;
+    struct mailbox *inbox;
+    struct api_server *api;
+    struct wake wake; // results and inbox
+    struct wake signals;
+    struct statusfile statusfile;
+    struct arena *scratch; // reset each turn
+
+    int64_t now_ms; // monotonic
+    int64_t wall_ms;
+    int64_t started_ms;
+    bool ending;
+
+    struct live_folder *folders;
+    uint32_t folder_count;
+    struct peer_note *notes;
+    uint32_t note_count;
+    struct folder_wait *folder_waits;
+    uint32_t folder_wait_count;
+    struct sync_wait *sync_waits;
+    uint32_t sync_wait_count;
+    struct event_client *event_clients;
+    uint32_t event_client_count;
+
+    bool icon_dirty;
+    bool events_dirty;
+    int64_t icon_due_ms;   // not before
+    int64_t events_due_ms; // not before
+    int64_t rescan_due_ms; // folders that are not wholly watched; INT64_MAX: none
+    int64_t folder_look_ms;
+};
+
+// ---- daemon.c
+int64_t agent_clock_ms(void);
+
+// ---- wire.c
+struct engine_options wire_options(struct agent *agent);
+
+// ---- peers.c: one peer in registry, trust, engine and net at once
+void peers_start(struct agent *agent);
+void peers_trust(struct agent *agent);
+enum err peers_put(struct agent *agent, const struct registry_peer *peer) MUST_USE;
+enum err peers_remove(struct agent *agent, const char *name) MUST_USE;
+void peers_note(struct agent *agent, struct device_id device, const char *failure);
+const char *peers_failure(const struct agent *agent, struct device_id device);
+bool device_same(struct device_id a, struct device_id b);
+
+// ---- folders.c: one folder in registry, engine and disk at once
+enum err folders_start(struct agent *agent, struct buf *out_message) MUST_USE;
+// Puts it into engine and disk, again if it is there already.
+enum err folders_open(struct agent *agent, const struct registry_folder *folder, bool new_root,
+                      uint32_t *out_folder) MUST_USE;
+void folders_close(struct agent *agent,
+                   const char *name);          // of engine and disk; the registry is the caller's
+void folders_share_again(struct agent *agent); // after the peers have changed
+const struct live_folder *folders_find(const struct agent *agent, const char *name);
+uint32_t folders_unwatched(const struct agent *agent, const char *name); // NULL: all
+
+// ---- machine.c
+enum err machine_check(struct agent *agent, struct buf *out_message) MUST_USE;
+
+// ---- loop.c
+void loop_run(struct agent *agent);
+bool loop_watch(
+    struct agent *agent); // drains watch events into the engine; false: there may be more
+
+// ---- control*.c
+void control_request(struct agent *agent, struct api_request *request); // takes it
+void control_settle(struct agent *agent); // answers what has become answerable
+int64_t control_deadline(const struct agent *agent);
+void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_result *result);
+void control_end(struct agent *agent);
+
+// ---- events.c
+void events_add(struct agent *agent, uint64_t request);
+void events_gone(struct agent *agent, uint64_t request);
+void events_send(struct agent *agent, const char *event, struct slice json);
+
+// ---- show.c: status file and status events, not more often than they are read
+void show_dirty(struct agent *agent);
+void show_settle(struct agent *agent);
+int64_t show_deadline(const struct agent *agent);
+
+#endif

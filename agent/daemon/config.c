@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: MIT
+//
+// libconfuse parses; its callbacks check each value while the line it stands on is known. The file
+// is read here and not by libconfuse, whose scanner ends the process when a read fails.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <confuse.h>
+
+#include "agent/base/check.h"
+#include "agent/base/own.h"
+#include "agent/daemon/config_priv.h"
+#include "agent/daemon/names_priv.h"
+#include "crypto/identity.h"
+
+enum { CONFIG_BYTES_MAX = 1 << 20, CONFIG_MESSAGE_MAX = 512 };
+
+// libconfuse's callbacks have no argument of ours. Parsing is one call on one thread, and this is
+// set during it only.
+struct parse {
+    const char *file;
+    struct buf *message;
+};
+static _Thread_local struct parse *current_parse;
+
+static enum err fail(struct buf *out, const char *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum err fail(struct buf *out, const char *at, const char *format, ...)
+{
+    char text[CONFIG_MESSAGE_MAX];
+    va_list list;
+    va_start(list, format);
+    int written = vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    buf_clear(out);
+    buf_printf(out, "%s: %s", at, written < 0 ? "" : text);
+    return ERR_CONFIG;
+}
+
+// ---- while parsing
+
+static void on_error(cfg_t *cfg, const char *format, va_list list)
+    __attribute__((format(printf, 2, 0)));
+
+static void on_error(cfg_t *cfg, const char *format, va_list list)
+{
+    struct buf *out = current_parse->message;
+    if (out->size > 0) return; // the first error is the cause
+    char text[CONFIG_MESSAGE_MAX];
+    if (vsnprintf(text, sizeof text, format, list) < 0) text[0] = '\0';
+    buf_printf(out, "%s:%d: ", current_parse->file, cfg->line);
+    if (cfg->title != NULL) buf_printf(out, "%s %s: ", cfg->name, cfg->title);
+    buf_append_text(out, text);
+}
+
+static int check_device_name(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (device_name_valid(cfg_opt_getnstr(opt, 0))) return 0;
+    cfg_error(cfg, "name: must have 1 to %d bytes and no control bytes", (int)NAME_BYTES_MAX);
+    return -1;
+}
+
+static int check_addresses(cfg_t *cfg, cfg_opt_t *opt)
+{
+    bool listening = cfg->title == NULL;
+    if (cfg_opt_size(opt) > REGISTRY_ADDRESSES_MAX) {
+        cfg_error(cfg, "%s: more than %d addresses", opt->name, (int)REGISTRY_ADDRESSES_MAX);
+        return -1;
+    }
+    for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
+        const char *address = cfg_opt_getnstr(opt, i);
+        if (address_valid(address, listening)) continue;
+        cfg_error(cfg, "%s: \"%.200s\" is not tcp://host:port", opt->name, address);
+        return -1;
+    }
+    return 0;
+}
+
+static int check_id(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct device_id device;
+    unsigned group = 0;
+    uint8_t curve[CURVE_KEY_BYTES];
+    if (device_id_parse(cfg_opt_getnstr(opt, 0), &device, &group) != ERR_OK) {
+        if (group > 0) {
+            cfg_error(cfg, "id: group %u of the device id is mistyped", group);
+        } else {
+            cfg_error(cfg, "id: this is no whole device id");
+        }
+        return -1;
+    }
+    if (device_curve_key(device, curve) == ERR_OK) return 0;
+    cfg_error(cfg, "id: this is no device's key");
+    return -1;
+}
+
+static int check_path(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (cfg_opt_getnstr(opt, 0)[0] == '/') return 0;
+    cfg_error(cfg, "path: must be absolute");
+    return -1;
+}
+
+static int check_with(cfg_t *cfg, cfg_opt_t *opt)
+{
+    for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
+        const char *name = cfg_opt_getnstr(opt, i);
+        if (strcmp(name, "all") == 0 || name_valid(name)) continue;
+        cfg_error(cfg, "with: \"%.64s\" is not a peer's name", name);
+        return -1;
+    }
+    return 0;
+}
+
+// Called when the section has ended; the line is then the one of its closing brace.
+static int check_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    const char *needed = strcmp(opt->name, "peer") == 0 ? "id" : "path";
+    if (!name_valid(cfg_title(section))) {
+        cfg_error(cfg, "%s: \"%.64s\" is not a name (letters, digits, '.', '_', '-')", opt->name,
+                  cfg_title(section));
+        return -1;
+    }
+    if (cfg_getstr(section, needed) != NULL) return 0;
+    cfg_error(cfg, "%s %s: %s: is missing", opt->name, cfg_title(section), needed);
+    return -1;
+}
+
+// ---- from the parsed tree to values
+
+// Line on which the section of this title begins: libconfuse remembers only where it ends.
+static unsigned section_line(const char *text, const char *kind, const char *title)
+{
+    unsigned line = 0;
+    for (const char *at = text; at != NULL; at = strchr(at, '\n')) {
+        if (*at == '\n') at++;
+        line++;
+        at += strspn(at, " \t");
+        if (strncmp(at, kind, strlen(kind)) != 0) continue;
+        const char *word = at + strlen(kind);
+        size_t gap = strspn(word, " \t\"'");
+        word += gap;
+        size_t size = strcspn(word, " \t\"'{\r\n");
+        if (gap > 0 && size == strlen(title) && memcmp(word, title, size) == 0) return line;
+    }
+    return 0;
+}
+
+static char *declared_at(const struct config *config, const char *text, cfg_t *section)
+{
+    unsigned line = section_line(text, cfg_name(section), cfg_title(section));
+    AUTO(buf_fini) struct buf at = {0};
+    buf_printf(&at, "%s:%u", config->file, line > 0 ? line : (unsigned)section->line);
+    return mem_strdup(buf_text(&at));
+}
+
+static char **copy_list(cfg_t *cfg, const char *key, uint32_t *out_count)
+{
+    unsigned count = cfg_size(cfg, key);
+    char **list = mem_zalloc(count + 1, sizeof *list);
+    for (unsigned i = 0; i < count; i++)
+        list[i] = mem_strdup(cfg_getnstr(cfg, key, i));
+    *out_count = count;
+    return list;
+}
+
+static struct registry_peer take_peer(const struct config *config, const char *text, cfg_t *section)
+{
+    struct registry_peer peer = {
+        .name = mem_strdup(cfg_title(section)),
+        .approves = cfg_getbool(section, "approves") == cfg_true,
+        .declared_at = declared_at(config, text, section),
+    };
+    unsigned group;
+    CHECK(device_id_parse(cfg_getstr(section, "id"), &peer.device, &group) == ERR_OK);
+    peer.addresses = copy_list(section, "address", &peer.address_count);
+    return peer;
+}
+
+// "all" among the peers means what --with all means.
+static void take_all(struct registry_folder *folder)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < folder->with_count; i++) {
+        if (strcmp(folder->with[i], "all") == 0) {
+            folder->with_all = true;
+            free(folder->with[i]);
+        } else {
+            folder->with[kept++] = folder->with[i];
+        }
+    }
+    folder->with_count = kept;
+}
+
+static struct registry_folder take_folder(const struct config *config, const char *text,
+                                          cfg_t *section)
+{
+    struct registry_folder folder = {
+        .name = mem_strdup(cfg_title(section)),
+        .path = mem_strdup(cfg_getstr(section, "path")),
+        .include_secrets = cfg_getbool(section, "include_secrets") == cfg_true,
+        .include_vcs = cfg_getbool(section, "include_vcs") == cfg_true,
+        .declared_at = declared_at(config, text, section),
+    };
+    folder.with = copy_list(section, "with", &folder.with_count);
+    take_all(&folder);
+    return folder;
+}
+
+static void take(struct config *out, const char *text, cfg_t *cfg)
+{
+    const char *name = cfg_getstr(cfg, "name");
+    out->name = name != NULL ? mem_strdup(name) : NULL;
+    out->has_listen = (cfg_getopt(cfg, "listen")->flags & CFGF_MODIFIED) != 0;
+    out->listen = copy_list(cfg, "listen", &out->listen_count);
+    out->peer_count = cfg_size(cfg, "peer");
+    out->peers = mem_zalloc(out->peer_count + 1, sizeof *out->peers);
+    for (uint32_t i = 0; i < out->peer_count; i++) {
+        out->peers[i] = take_peer(out, text, cfg_getnsec(cfg, "peer", i));
+    }
+    out->folder_count = cfg_size(cfg, "folder");
+    out->folders = mem_zalloc(out->folder_count + 1, sizeof *out->folders);
+    for (uint32_t i = 0; i < out->folder_count; i++) {
+        out->folders[i] = take_folder(out, text, cfg_getnsec(cfg, "folder", i));
+    }
+}
+
+static enum err parse(struct config *out, const char *text, struct buf *out_message)
+{
+    cfg_opt_t peer[] = {
+        CFG_STR("id", NULL, CFGF_NODEFAULT),
+        CFG_STR_LIST("address", NULL, CFGF_NODEFAULT),
+        CFG_BOOL("approves", cfg_true, CFGF_NONE),
+        CFG_END(),
+    };
+    cfg_opt_t folder[] = {
+        CFG_STR("path", NULL, CFGF_NODEFAULT),
+        CFG_STR_LIST("with", NULL, CFGF_NODEFAULT),
+        CFG_BOOL("include_secrets", cfg_false, CFGF_NONE),
+        CFG_BOOL("include_vcs", cfg_false, CFGF_NONE),
+        CFG_END(),
+    };
+    cfg_opt_t root[] = {
+        CFG_STR("name", NULL, CFGF_NODEFAULT),
+        CFG_STR_LIST("listen", NULL, CFGF_NODEFAULT),
+        CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("folder", folder, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_END(),
+    };
+    cfg_t *cfg = cfg_init(root, CFGF_NONE);
+    CHECK(cfg != NULL);
+    cfg_set_error_function(cfg, on_error);
+    cfg_set_validate_func(cfg, "name", check_device_name);
+    cfg_set_validate_func(cfg, "listen", check_addresses);
+    cfg_set_validate_func(cfg, "peer", check_section);
+    cfg_set_validate_func(cfg, "peer|id", check_id);
+    cfg_set_validate_func(cfg, "peer|address", check_addresses);
+    cfg_set_validate_func(cfg, "folder", check_section);
+    cfg_set_validate_func(cfg, "folder|path", check_path);
+    cfg_set_validate_func(cfg, "folder|with", check_with);
+
+    struct parse parsing = {.file = out->file, .message = out_message};
+    current_parse = &parsing;
+    int result = cfg_parse_buf(cfg, text);
+    current_parse = NULL;
+    if (result == CFG_SUCCESS) take(out, text, cfg);
+    cfg_free(cfg);
+    if (result == CFG_SUCCESS) return ERR_OK;
+    if (out_message->size == 0) buf_printf(out_message, "%s: cannot be parsed", out->file);
+    return ERR_CONFIG;
+}
+
+static enum err read_all(int fd, const char *file, struct buf *out, struct buf *out_message)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return fail(out_message, file, "is not a file");
+    if (st.st_size > CONFIG_BYTES_MAX) return fail(out_message, file, "is larger than 1 MiB");
+    for (;;) {
+        buf_reserve(out, 4096);
+        ssize_t got = read(fd, out->data + out->size, 4096);
+        if (got == 0) break;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail(out_message, file, "cannot be read: %s", strerror(errno));
+        out->size += (size_t)got;
+        if (out->size > CONFIG_BYTES_MAX) return fail(out_message, file, "is larger than 1 MiB");
+    }
+    if (out->size > 0 && memchr(out->data, '\0', out->size) != NULL) {
+        return fail(out_message, file, "is not text: it has a zero byte");
+    }
+    return ERR_OK;
+}
+
+enum err config_read(const char *file, struct config *out, struct buf *out_message)
+{
+    memset(out, 0, sizeof *out);
+    out->file = mem_strdup(file);
+    AUTO(buf_fini) struct buf text = {0};
+    AUTO(fd_close) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno != ENOENT) {
+        return fail(out_message, file, "cannot be opened: %s", strerror(errno));
+    }
+    if (fd >= 0) {
+        enum err err = read_all(fd, file, &text, out_message);
+        if (err) return err;
+    }
+    return parse(out, buf_text(&text), out_message);
+}
+
+static void free_list(char **list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        free(list[i]);
+    free(list);
+}
+
+void config_fini(struct config *config)
+{
+    for (uint32_t i = 0; i < config->peer_count; i++) {
+        struct registry_peer *peer = &config->peers[i];
+        free(peer->name);
+        free_list(peer->addresses, peer->address_count);
+        free(peer->declared_at);
+    }
+    for (uint32_t i = 0; i < config->folder_count; i++) {
+        struct registry_folder *folder = &config->folders[i];
+        free(folder->name);
+        free(folder->path);
+        free_list(folder->with, folder->with_count);
+        free(folder->declared_at);
+    }
+    free(config->peers);
+    free(config->folders);
+    free_list(config->listen, config->listen_count);
+    free(config->name);
+    free(config->file);
+    memset(config, 0, sizeof *config);
+}
+
+// ---- into the registry
+
+static bool same_device(struct device_id a, struct device_id b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+static enum err peer_fits(const struct config *config, uint32_t at, struct device_id own,
+                          const struct registry *registry, struct buf *out)
+{
+    const struct registry_peer *peer = &config->peers[at];
+    const char *where = peer->declared_at;
+    if (same_device(peer->device, own)) {
+        return fail(out, where, "peer %s: id: this is this device's own id", peer->name);
+    }
+    for (uint32_t i = 0; i < at; i++) {
+        if (same_device(config->peers[i].device, peer->device)) {
+            return fail(out, where, "peer %s: id: peer %s has the same id", peer->name,
+                        config->peers[i].name);
+        }
+    }
+    const struct registry_peer *known = registry_peer_by_device(registry, peer->device);
+    if (known != NULL && strcmp(known->name, peer->name) != 0) {
+        return fail(out, where, "peer %s: id: the same device was added as %s by command",
+                    peer->name, known->name);
+    }
+    known = registry_peer(registry, peer->name);
+    if (known != NULL && !same_device(known->device, peer->device)) {
+        return fail(out, where, "peer %s: a peer of this name with another id was added by command",
+                    peer->name);
+    }
+    return ERR_OK;
+}
+
+static bool is_peer(const struct config *config, const struct registry *registry, const char *name)
+{
+    if (registry_peer(registry, name) != NULL) return true;
+    for (uint32_t i = 0; i < config->peer_count; i++) {
+        if (strcmp(config->peers[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+static enum err folder_fits(const struct config *config, const struct registry_folder *folder,
+                            const struct registry *registry, struct buf *out)
+{
+    const char *where = folder->declared_at;
+    for (uint32_t i = 0; i < folder->with_count; i++) {
+        if (is_peer(config, registry, folder->with[i])) continue;
+        return fail(out, where, "folder %s: with: no peer is called %s", folder->name,
+                    folder->with[i]);
+    }
+    const struct registry_folder *known = registry_folder(registry, folder->name);
+    if (known != NULL && strcmp(known->path, folder->path) != 0) {
+        return fail(out, where, "folder %s: path: a folder of this name was added by command at %s",
+                    folder->name, known->path);
+    }
+    return ERR_OK;
+}
+
+// What only the registry knows of a folder, its id above all, outlives its declaration.
+static enum err declare_folder(const struct registry_folder *declared, struct registry *registry)
+{
+    struct registry_folder folder = *declared;
+    const struct registry_folder *known = registry_folder(registry, folder.name);
+    if (known != NULL) folder.id = known->id;
+    return registry_put_folder(registry, &folder);
+}
+
+enum err config_declare(const struct config *config, struct device_id own,
+                        struct registry *registry, struct buf *out_message)
+{
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < config->peer_count && !err; i++) {
+        err = peer_fits(config, i, own, registry, out_message);
+    }
+    for (uint32_t i = 0; i < config->folder_count && !err; i++) {
+        err = folder_fits(config, &config->folders[i], registry, out_message);
+    }
+    if (err) return err;
+    for (uint32_t i = 0; i < config->peer_count && !err; i++) {
+        err = registry_put_peer(registry, &config->peers[i]);
+    }
+    for (uint32_t i = 0; i < config->folder_count && !err; i++) {
+        err = declare_folder(&config->folders[i], registry);
+    }
+    if (err) buf_printf(out_message, "the registry cannot be written: %s", err_text(err));
+    return err;
+}

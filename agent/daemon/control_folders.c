@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT
+//
+// Folders in and out, and with whom they are shared. Adding one is answered when its first scan has
+// ended, because only then can be said what is in it and what was held; until then the request
+// waits in agent->folder_waits.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "agent/daemon/control_priv.h"
+#include "agent/daemon/left_out_priv.h"
+#include "agent/daemon/names_priv.h"
+#include "agent/daemon/roots_priv.h"
+#include "agent/daemon/view_priv.h"
+#include "crypto/hash.h"
+
+enum { SETTLE_MS = 50 }; // how often a waiting request looks at its folder
+
+// ---- as JSON
+
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_bytes(slice_text(text)) : json_null();
+}
+
+static json_t *folder_json(const struct folder_view *view)
+{
+    static const struct folder_id none;
+    const struct registry_folder *folder = view->registry;
+    struct folder_id id = view->engine != NULL ? view->engine->id : folder->id;
+    char hex[2 * sizeof id.bytes + 1];
+    hex_lower(id.bytes, sizeof id.bytes, hex);
+    bool has_id = memcmp(&id, &none, sizeof none) != 0;
+    json_t *out = json_object();
+    json_object_set_new(out, "name", json_string(folder->name));
+    json_object_set_new(out, "id", has_id ? json_string(hex) : json_null());
+    json_object_set_new(out, "path", json_bytes(slice_text(folder->path)));
+    json_object_set_new(out, "with", json_texts(folder->with, folder->with_count));
+    json_object_set_new(out, "with_all", json_boolean(folder->with_all));
+    json_object_set_new(out, "include_secrets", json_boolean(folder->include_secrets));
+    json_object_set_new(out, "include_vcs", json_boolean(folder->include_vcs));
+    json_object_set_new(out, "declared_at", text_or_null(folder->declared_at));
+    json_object_set_new(out, "state", json_string(folder_state_text(view->state)));
+    json_object_set_new(out, "code", text_or_null(view->code));
+    if (view->engine != NULL) {
+        json_object_set_new(out, "items", json_integer((json_int_t)view->engine->items));
+        json_object_set_new(out, "bytes", json_integer((json_int_t)view->engine->bytes));
+    }
+    return out;
+}
+
+static const struct folder_view *view_folder(const struct view *view, const char *name)
+{
+    for (uint32_t i = 0; i < view->folder_count; i++) {
+        if (strcmp(view->folders[i].registry->name, name) == 0) return &view->folders[i];
+    }
+    return NULL;
+}
+
+static json_t *shared_with(const struct agent *agent, const struct registry_folder *folder)
+{
+    if (!folder->with_all) return json_texts(folder->with, folder->with_count);
+    const struct registry_peer *peers;
+    uint32_t count = registry_peers(agent->registry, &peers);
+    json_t *names = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(names, json_string(peers[i].name));
+    return names;
+}
+
+void control_folders_list(struct agent *agent, uint64_t request, const json_t *body)
+{
+    (void)body;
+    struct view view;
+    view_take(agent, agent->scratch, &view);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < view.folder_count; i++) {
+        json_array_append_new(list, folder_json(&view.folders[i]));
+    }
+    json_t *out = json_object();
+    json_object_set_new(out, "folders", list);
+    json_object_set_new(out, "offers", json_array());
+    control_answer(agent, request, out);
+}
+
+static void answer_folder(struct agent *agent, uint64_t request, const char *name)
+{
+    struct view view;
+    view_take(agent, agent->scratch, &view);
+    const struct folder_view *folder = view_folder(&view, name);
+    json_t *out = json_object();
+    json_object_set_new(out, "folder", folder_json(folder));
+    json_object_set_new(out, "shared_with", shared_with(agent, folder->registry));
+    control_answer(agent, request, out);
+}
+
+// ---- what add and share have in common
+
+static bool peers_known(struct agent *agent, uint64_t request, char *const *names, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (registry_peer(agent->registry, names[i]) != NULL) continue;
+        control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
+                       "no peer is called %.64s", names[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool has_text(char *const *texts, uint32_t count, const char *text)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(texts[i], text) == 0) return true;
+    }
+    return false;
+}
+
+// `folder` with what the body asks for added; lists live on the scratch arena. False: nothing new.
+static bool widen(struct agent *agent, const json_t *body, struct registry_folder *folder)
+{
+    uint32_t asked_count;
+    char **asked = body_texts(agent, body, "with", &asked_count);
+    char **with =
+        arena_alloc(agent->scratch, (size_t)folder->with_count + asked_count + 1, sizeof *with);
+    uint32_t count = folder->with_count;
+    bool changed = false;
+    for (uint32_t i = 0; i < count; i++)
+        with[i] = folder->with[i];
+    for (uint32_t i = 0; i < asked_count; i++) {
+        if (has_text(with, count, asked[i])) continue;
+        with[count++] = asked[i];
+        changed = true;
+    }
+    folder->with = with;
+    folder->with_count = count;
+    bool *flags[] = {&folder->with_all, &folder->include_secrets, &folder->include_vcs};
+    static const char *const keys[] = {"with_all", "include_secrets", "include_vcs"};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        if (*flags[i] || !body_bool(body, keys[i], false)) continue;
+        *flags[i] = true;
+        changed = true;
+    }
+    return changed;
+}
+
+static bool refuse_declared(struct agent *agent, uint64_t request,
+                            const struct registry_folder *folder)
+{
+    if (folder->declared_at == NULL) return false;
+    control_refuse(agent, request, REFUSE_DECLARED, "change it there and start the agent again",
+                   "folder %s stands in the config file, %s", folder->name, folder->declared_at);
+    return true;
+}
+
+// Registry first: what is not kept is not begun. Answers when it fails.
+static bool keep_and_open(struct agent *agent, uint64_t request,
+                          const struct registry_folder *folder, bool is_new, uint32_t *out_folder)
+{
+    enum err err = registry_put_folder(agent->registry, folder);
+    if (err) {
+        control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",
+                       err_text(err));
+        return false;
+    }
+    AUTO(mem_free) char *name = mem_strdup(folder->name);
+    err = folders_open(agent, registry_folder(agent->registry, name), is_new, out_folder);
+    if (!err) return true;
+    if (is_new) {
+        enum err undone = registry_remove_folder(agent->registry, name);
+        if (undone) log_error(LOG_DAEMON, "registry not written", "error=\"%s\"", err_text(undone));
+    }
+    control_refuse(agent, request, REFUSE_FAILED, NULL, "folder %s cannot be opened: %s", name,
+                   err_text(err));
+    return false;
+}
+
+// ---- add
+
+static bool refuse_path(struct agent *agent, uint64_t request, const char *path, const char *why)
+{
+    control_refuse(agent, request, REFUSE_BAD_PATH, NULL, "%.400s: %s", path, why);
+    return false;
+}
+
+// The directory is there and usable, made if only its last component is missing.
+static bool path_usable(struct agent *agent, uint64_t request, const char *name, const char *path)
+{
+    AUTO(buf_fini) struct buf why = {0};
+    struct stat st;
+    if (path[0] != '/') return refuse_path(agent, request, path, "is not an absolute path");
+    if (root_allowed(agent->registry, &agent->home, name, path, &why) != ERR_OK) {
+        control_refuse(agent, request, REFUSE_BAD_PATH, NULL, "%s", buf_text(&why));
+        return false;
+    }
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        return refuse_path(agent, request, path, strerror(errno));
+    }
+    if (stat(path, &st) != 0) return refuse_path(agent, request, path, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) return refuse_path(agent, request, path, "is not a directory");
+    if (access(path, R_OK | W_OK | X_OK) != 0) {
+        return refuse_path(agent, request, path, strerror(errno));
+    }
+    return true;
+}
+
+static void wait_for_scan(struct agent *agent, uint64_t request, const char *name, uint32_t number,
+                          bool is_new, bool unchanged)
+{
+    uint32_t count = agent->folder_wait_count + 1;
+    agent->folder_waits = mem_realloc(agent->folder_waits, count * sizeof *agent->folder_waits);
+    agent->folder_waits[agent->folder_wait_count++] = (struct folder_wait){
+        .request = request,
+        .name = mem_strdup(name),
+        .folder = number,
+        .is_new = is_new,
+        .unchanged = unchanged,
+    };
+}
+
+static void add_again(struct agent *agent, uint64_t request, const json_t *body,
+                      const struct registry_folder *known)
+{
+    struct registry_folder folder = *known;
+    bool changed = widen(agent, body, &folder);
+    if (changed && refuse_declared(agent, request, known)) return;
+    uint32_t number = folders_find(agent, known->name)->folder;
+    if (changed && !keep_and_open(agent, request, &folder, false, &number)) return;
+    wait_for_scan(agent, request, body_text(body, "name"), number, false, !changed);
+}
+
+static void add_new(struct agent *agent, uint64_t request, const json_t *body, const char *name,
+                    const char *path)
+{
+    uint32_t number;
+    char *trimmed = arena_text(agent->scratch, slice_text(path));
+    for (size_t size = strlen(trimmed); size > 1 && trimmed[size - 1] == '/';)
+        trimmed[--size] = '\0';
+    struct registry_folder folder = {
+        .name = arena_text(agent->scratch, slice_text(name)),
+        .path = trimmed,
+    };
+    (void)widen(agent, body, &folder);
+    if (!path_usable(agent, request, name, trimmed)) return;
+    if (!keep_and_open(agent, request, &folder, true, &number)) return;
+    char escaped[LOG_ESCAPED_MAX];
+    log_info(LOG_DAEMON, "folder added", "name=%s path=\"%s\"", name,
+             log_escape(slice_text(trimmed), escaped));
+    wait_for_scan(agent, request, name, number, true, false);
+}
+
+static bool same_place(const char *a, const char *b)
+{
+    AUTO(mem_free) char *real_a = root_real(a);
+    AUTO(mem_free) char *real_b = root_real(b);
+    return strcmp(real_a, real_b) == 0;
+}
+
+void control_folders_add(struct agent *agent, uint64_t request, const json_t *body)
+{
+    const char *name = body_text(body, "name");
+    const char *path = body_text(body, "path");
+    uint32_t with_count;
+    char **with = body_texts(agent, body, "with", &with_count);
+    if (!name_valid(name)) {
+        control_refuse(agent, request, REFUSE_BAD_NAME, NULL,
+                       "\"%.64s\" is not a name: 1 to 64 letters, digits, '.', '_', '-'", name);
+        return;
+    }
+    if (!peers_known(agent, request, with, with_count)) return;
+    const struct registry_folder *known = registry_folder(agent->registry, name);
+    if (known == NULL) {
+        add_new(agent, request, body, name, path);
+    } else if (path[0] == '/' && same_place(known->path, path)) {
+        add_again(agent, request, body, known);
+    } else {
+        control_refuse(agent, request, REFUSE_EXISTS, "choose another name",
+                       "a folder is called %s already, at %s", name, known->path);
+    }
+}
+
+// ---- the answer after the first scan
+
+static void answer_added(struct agent *agent, const struct folder_wait *wait,
+                         const struct folder_view *view)
+{
+    uint64_t left_out_total = 0;
+    const struct registry_folder *folder = view->registry;
+    json_t *left_out = left_out_list(folder->path, folder->include_vcs, &left_out_total);
+    json_t *held = json_array();
+    for (uint32_t i = 0; i < view->held_listed; i++) {
+        json_array_append_new(held, json_bytes(view->held_paths[i]));
+    }
+    struct slice none[1];
+    uint32_t held_total = disk_held(agent->workers.disk, wait->folder, agent->scratch, 0, none);
+    json_t *out = json_object();
+    json_object_set_new(out, "folder", folder_json(view));
+    json_object_set_new(out, "left_out", left_out);
+    json_object_set_new(out, "left_out_total", json_integer((json_int_t)left_out_total));
+    json_object_set_new(out, "held", held);
+    json_object_set_new(out, "held_total", json_integer((json_int_t)held_total));
+    json_object_set_new(out, "shared_with", shared_with(agent, folder));
+    json_object_set_new(out, "exit", json_integer(held_total > 0 ? 5 : 0));
+    if (wait->unchanged) json_object_set_new(out, "unchanged", json_true());
+    control_answer(agent, wait->request, out);
+}
+
+// A folder whose root cannot be used is not kept: nothing has changed then.
+static void give_up(struct agent *agent, const struct folder_wait *wait,
+                    const struct folder_view *view)
+{
+    const struct folder_status *status = view != NULL ? view->engine : NULL;
+    const char *why = status != NULL && status->error_count > 0 && status->errors[0].message != NULL
+                          ? status->errors[0].message
+                          : "its root cannot be used";
+    control_refuse(agent, wait->request, REFUSE_BAD_PATH, NULL, "folder %s: %s", wait->name, why);
+    if (!wait->is_new) return;
+    folders_close(agent, wait->name);
+    enum err err = registry_remove_folder(agent->registry, wait->name);
+    if (err) log_error(LOG_DAEMON, "registry not written", "error=\"%s\"", err_text(err));
+}
+
+// True when the request has been answered.
+static bool settle_one(struct agent *agent, const struct folder_wait *wait)
+{
+    struct view view;
+    bool here = folders_find(agent, wait->name) != NULL;
+    bool scanned = here && engine_folder_scanned(agent->engine, wait->folder);
+    if (!scanned && here && agent->now_ms < agent->folder_look_ms) return false;
+    view_take(agent, agent->scratch, &view);
+    const struct folder_view *folder = view_folder(&view, wait->name);
+    if (!here || folder == NULL) {
+        control_refuse(agent, wait->request, REFUSE_UNKNOWN_FOLDER, NULL,
+                       "folder %s was removed meanwhile", wait->name);
+        return true;
+    }
+    bool failed = folder->engine == NULL || (folder->engine->state == FOLDER_ERROR &&
+                                             strcmp(folder->code, "root-missing") == 0);
+    if (!scanned && !failed) return false;
+    if (scanned) answer_added(agent, wait, folder);
+    if (!scanned) give_up(agent, wait, folder);
+    show_dirty(agent);
+    return true;
+}
+
+void control_folders_settle(struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->folder_wait_count;) {
+        struct folder_wait wait = agent->folder_waits[i];
+        if (!settle_one(agent, &wait)) {
+            i++;
+            continue;
+        }
+        free(wait.name);
+        agent->folder_waits[i] = agent->folder_waits[--agent->folder_wait_count];
+    }
+    if (agent->now_ms >= agent->folder_look_ms) agent->folder_look_ms = agent->now_ms + SETTLE_MS;
+}
+
+int64_t control_deadline(const struct agent *agent)
+{
+    return agent->folder_wait_count > 0 ? agent->folder_look_ms : INT64_MAX;
+}
+
+void control_folders_gone(struct agent *agent, uint64_t request)
+{
+    for (uint32_t i = 0; i < agent->folder_wait_count; i++) {
+        if (agent->folder_waits[i].request != request) continue;
+        free(agent->folder_waits[i].name);
+        agent->folder_waits[i] = agent->folder_waits[--agent->folder_wait_count];
+        return;
+    }
+}
+
+// ---- share, accept, remove
+
+static const struct registry_folder *find_folder(struct agent *agent, uint64_t request,
+                                                 const char *name)
+{
+    const struct registry_folder *folder = registry_folder(agent->registry, name);
+    if (folder == NULL) {
+        control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER, "cfgsync-agent folder list shows all",
+                       "no folder is called %.64s", name);
+    }
+    return folder;
+}
+
+void control_folders_share(struct agent *agent, uint64_t request, const json_t *body)
+{
+    const char *name = body_text(body, "name");
+    uint32_t with_count;
+    char **with = body_texts(agent, body, "with", &with_count);
+    const struct registry_folder *known = find_folder(agent, request, name);
+    if (known == NULL || !peers_known(agent, request, with, with_count)) return;
+    struct registry_folder folder = *known;
+    uint32_t number;
+    bool changed = widen(agent, body, &folder);
+    if (changed && refuse_declared(agent, request, known)) return;
+    if (changed && !keep_and_open(agent, request, &folder, false, &number)) return;
+    answer_folder(agent, request, name);
+    show_dirty(agent);
+}
+
+void control_folders_accept(struct agent *agent, uint64_t request, const json_t *body)
+{
+    const char *name = body_text(body, "name");
+    const char *from = body_text(body, "from");
+    const char *what = NULL;
+    if (find_folder(agent, request, name) == NULL) return;
+    const struct registry_peer *peer = registry_peer(agent->registry, from);
+    if (peer == NULL) {
+        control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
+                       "no peer is called %.64s", from);
+        return;
+    }
+    enum err err = engine_folder_accept(agent->engine, name, peer->device, &what);
+    if (err) {
+        control_refuse(agent, request, REFUSE_FAILED, NULL, "folder %s: %s", name,
+                       what != NULL ? what : err_text(err));
+        return;
+    }
+    answer_folder(agent, request, name);
+    show_dirty(agent);
+}
+
+void control_folders_remove(struct agent *agent, uint64_t request, const json_t *body)
+{
+    const char *name = body_text(body, "name");
+    const struct registry_folder *folder = find_folder(agent, request, name);
+    if (folder == NULL || refuse_declared(agent, request, folder)) return;
+    enum err err = registry_remove_folder(agent->registry, name);
+    if (err) {
+        control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",
+                       err_text(err));
+        return;
+    }
+    folders_close(agent, name);
+    log_info(LOG_DAEMON, "folder removed", "name=%s", name);
+    control_answer(agent, request, json_object());
+    show_dirty(agent);
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/daemon/control — requests of the local API (docs/API.md), answered on the engine's thread.
+//
+// A handler answers its request once, now or later. `body` is an object whose keys and types have
+// been checked against the route's fields.
+#ifndef AGENT_DAEMON_CONTROL_PRIV_H
+#define AGENT_DAEMON_CONTROL_PRIV_H
+
+#include "agent/daemon/agent_priv.h"
+
+// Errors of docs/API.md.
+enum refusal {
+    REFUSE_BAD_JSON,
+    REFUSE_UNKNOWN_KEY,
+    REFUSE_BAD_VALUE,
+    REFUSE_BAD_DEVICE_ID,
+    REFUSE_BAD_ADDRESS,
+    REFUSE_BAD_NAME,
+    REFUSE_UNKNOWN_PATH,
+    REFUSE_WRONG_METHOD,
+    REFUSE_UNKNOWN_PEER,
+    REFUSE_UNKNOWN_FOLDER,
+    REFUSE_EXISTS,
+    REFUSE_OWN_DEVICE,
+    REFUSE_DECLARED,
+    REFUSE_BAD_PATH,
+    REFUSE_FAILED,
+    REFUSE_ENDING,
+};
+
+void control_answer(struct agent *agent, uint64_t request, json_t *take); // 200
+// `hint` may be NULL.
+void control_refuse(struct agent *agent, uint64_t request, enum refusal code, const char *hint,
+                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+// ---- reading a body. Absent keys have the default.
+const char *body_text(const json_t *body, const char *key); // NULL
+bool body_bool(const json_t *body, const char *key, bool absent);
+// Texts of a list, on the agent's scratch arena.
+char **body_texts(struct agent *agent, const json_t *body, const char *key, uint32_t *out_count);
+
+// ---- control_status.c, control_peers.c, control_folders.c, control_sync.c, metrics.c
+typedef void control_handler(struct agent *agent, uint64_t request, const json_t *body);
+
+control_handler control_status, control_events, control_metrics;
+control_handler control_peers_list, control_peers_add, control_peers_remove, control_peers_rename;
+control_handler control_folders_list, control_folders_add, control_folders_share,
+    control_folders_accept, control_folders_remove;
+control_handler control_sync;
+
+void control_folders_settle(struct agent *agent);
+void control_folders_gone(struct agent *agent, uint64_t request);
+void control_sync_settle(struct agent *agent);
+void control_sync_gone(struct agent *agent, uint64_t request);
+
+// A list of texts as JSON.
+json_t *json_texts(char *const *texts, uint32_t count);
+
+#endif

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+//
+// A folder is in three places: the registry (kept), the engine, which gives it a number, and the
+// disk, which is told the root under that number before the engine's next tick sends the first job.
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "agent/daemon/agent_priv.h"
+#include "agent/daemon/roots_priv.h"
+
+const struct live_folder *folders_find(const struct agent *agent, const char *name)
+{
+    for (uint32_t i = 0; i < agent->folder_count; i++) {
+        if (strcmp(agent->folders[i].name, name) == 0) return &agent->folders[i];
+    }
+    return NULL;
+}
+
+static struct live_folder *live_add(struct agent *agent, const struct registry_folder *folder,
+                                    uint32_t number)
+{
+    agent->folders =
+        mem_realloc(agent->folders, (agent->folder_count + 1) * sizeof *agent->folders);
+    struct live_folder *live = &agent->folders[agent->folder_count++];
+    *live = (struct live_folder){
+        .name = mem_strdup(folder->name),
+        .folder = number,
+        .include_secrets = folder->include_secrets,
+        .include_vcs = folder->include_vcs,
+    };
+    return live;
+}
+
+static enum err tell_engine(struct agent *agent, const struct registry_folder *folder,
+                            bool new_root, uint32_t *out_folder)
+{
+    AUTO(mem_free)
+    struct device_id *with = mem_zalloc((size_t)folder->with_count + 1, sizeof *with);
+    uint32_t with_count = 0;
+    for (uint32_t i = 0; i < folder->with_count; i++) {
+        const struct registry_peer *peer = registry_peer(agent->registry, folder->with[i]);
+        if (peer != NULL) with[with_count++] = peer->device;
+    }
+    struct engine_folder put = {
+        .name = folder->name,
+        .path = folder->path,
+        .id = folder->id,
+        .with_all = folder->with_all,
+        .with = with,
+        .with_count = with_count,
+        .new_root = new_root,
+    };
+    return engine_folder_put(agent->engine, &put, out_folder);
+}
+
+static enum err tell_disk(struct agent *agent, const struct registry_folder *folder,
+                          uint32_t number)
+{
+    struct disk_root_options options = {
+        .path = folder->path,
+        .include_secrets = folder->include_secrets,
+        .include_vcs = folder->include_vcs,
+    };
+    return disk_root_add(agent->workers.disk, number, &options);
+}
+
+// Rules of what is left out changed: the disk opens the root anew, and all is looked at again.
+static enum err reopen(struct agent *agent, struct live_folder *live,
+                       const struct registry_folder *folder)
+{
+    disk_root_remove(agent->workers.disk, live->folder);
+    enum err err = tell_disk(agent, folder, live->folder);
+    live->include_secrets = folder->include_secrets;
+    live->include_vcs = folder->include_vcs;
+    engine_watch(agent->engine, live->folder, ENGINE_RESCAN, slice_text(""));
+    return err;
+}
+
+enum err folders_open(struct agent *agent, const struct registry_folder *folder, bool new_root,
+                      uint32_t *out_folder)
+{
+    enum err err = tell_engine(agent, folder, new_root, out_folder);
+    if (err) return err;
+    for (uint32_t i = 0; i < agent->folder_count; i++) {
+        struct live_folder *live = &agent->folders[i];
+        if (strcmp(live->name, folder->name) != 0) continue;
+        bool same = live->include_secrets == folder->include_secrets &&
+                    live->include_vcs == folder->include_vcs;
+        return same ? ERR_OK : reopen(agent, live, folder);
+    }
+    err = tell_disk(agent, folder, *out_folder);
+    if (err) {
+        engine_folder_remove(agent->engine, folder->name);
+        return err;
+    }
+    (void)live_add(agent, folder, *out_folder);
+    return ERR_OK;
+}
+
+void folders_close(struct agent *agent, const char *name)
+{
+    for (uint32_t i = 0; i < agent->folder_count; i++) {
+        if (strcmp(agent->folders[i].name, name) != 0) continue;
+        engine_folder_remove(agent->engine, name);
+        disk_root_remove(agent->workers.disk, agent->folders[i].folder);
+        free(agent->folders[i].name);
+        agent->folders[i] = agent->folders[--agent->folder_count];
+        return;
+    }
+}
+
+void folders_share_again(struct agent *agent)
+{
+    const struct registry_folder *folders;
+    uint32_t count = registry_folders(agent->registry, &folders);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number;
+        if (folders_find(agent, folders[i].name) == NULL) continue;
+        enum err err = tell_engine(agent, &folders[i], false, &number);
+        if (err) {
+            log_warn(LOG_DAEMON, "sharing not changed", "folder=%s error=\"%s\"", folders[i].name,
+                     err_text(err));
+        }
+    }
+}
+
+// A root may be made only for a folder that never had one: a declared one at its first start, or
+// one whose adding was cut short. Otherwise a directory without a marker is a mount point whose
+// disk is away.
+static bool never_ran(struct agent *agent, const struct registry_folder *folder)
+{
+    static const struct folder_id none;
+    struct folder_row row;
+    if (store_folder_get(agent->store, agent->scratch, slice_text(folder->name), &row)) {
+        return !row.scanned;
+    }
+    return memcmp(&folder->id, &none, sizeof none) == 0;
+}
+
+enum err folders_start(struct agent *agent, struct buf *out_message)
+{
+    const struct registry_folder *folders;
+    uint32_t count = registry_folders(agent->registry, &folders);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct registry_folder *folder = &folders[i];
+        AUTO(buf_fini) struct buf why = {0};
+        enum err err =
+            root_allowed(agent->registry, &agent->home, folder->name, folder->path, &why);
+        if (err) {
+            if (folder->declared_at) buf_printf(out_message, "%s: ", folder->declared_at);
+            buf_printf(out_message, "folder %s: path: %s", folder->name, buf_text(&why));
+            return err;
+        }
+    }
+    // The engine tells new ids to the registry while this runs: entries may move.
+    for (uint32_t i = 0; i < registry_folders(agent->registry, &folders); i++) {
+        uint32_t number;
+        bool new_root = never_ran(agent, &folders[i]);
+        AUTO(mem_free) char *name = mem_strdup(folders[i].name);
+        enum err err = folders_open(agent, &folders[i], new_root, &number);
+        if (!err) continue;
+        buf_printf(out_message, "folder %s cannot be opened: %s", name, err_text(err));
+        return err;
+    }
+    return ERR_OK;
+}
+
+uint32_t folders_unwatched(const struct agent *agent, const char *name)
+{
+    bool blind = disk_watch_fd(agent->workers.disk) < 0;
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < agent->folder_count; i++) {
+        if (name != NULL && strcmp(agent->folders[i].name, name) != 0) continue;
+        total += blind ? 1 : disk_unwatched(agent->workers.disk, agent->folders[i].folder);
+    }
+    return total;
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/daemon/logsink — the log on standard error: [TIME] [LEVEL] [AREA] phrase key=value.
+#ifndef AGENT_DAEMON_LOGSINK_PRIV_H
+#define AGENT_DAEMON_LOGSINK_PRIV_H
+
+#include <stddef.h>
+
+#include "agent/base/log.h"
+
+// Installs it. `level` as in CFGSYNC_LOG: error, warn, info, debug; NULL or anything else: info.
+void logsink_install(const char *level);
+
+// `wall_ms` since 1970; UTC with milliseconds, e.g. 2026-01-02T03:04:05.678Z.
+void logsink_format(int64_t wall_ms, enum log_level level, enum log_area area, const char *line,
+                    char *out, size_t size);
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+//
+// The engine's thread. Each turn reads the clock once, carries everything that has happened into
+// the engine in bounded portions, lets it act, settles what it asked for, and sleeps until
+// something happens or is due. When nothing is due it sleeps without end.
+#include <limits.h>
+#include <time.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/daemon/agent_priv.h"
+
+enum {
+    WATCH_EVENTS_MAX = 4096, // of one turn
+    JOBS_MAX = 256,
+    NET_EVENTS_MAX = 256,
+    REQUESTS_MAX = 64,
+    RESCAN_MS = 30 * 1000, // folders that are not wholly watched
+};
+
+static void read_clocks(struct agent *agent)
+{
+    struct timespec wall = {0};
+    CHECK(clock_gettime(CLOCK_REALTIME, &wall) == 0);
+    agent->now_ms = agent_clock_ms();
+    agent->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+    engine_now(agent->engine, agent->now_ms, agent->wall_ms);
+}
+
+static enum engine_watch watch_kind(enum watch_what what)
+{
+    switch (what) {
+    case WATCH_WRITTEN: return ENGINE_WRITTEN;
+    case WATCH_MODIFIED: return ENGINE_MODIFIED;
+    case WATCH_GONE: return ENGINE_GONE;
+    case WATCH_TREE: return ENGINE_TREE;
+    case WATCH_RESCAN: return ENGINE_RESCAN;
+    case WATCH_ROOT: return ENGINE_ROOT;
+    }
+    return ENGINE_RESCAN;
+}
+
+bool loop_watch(struct agent *agent)
+{
+    struct watch_event event;
+    for (int i = 0; i < WATCH_EVENTS_MAX; i++) {
+        if (!disk_watch_next(agent->workers.disk, &event)) return true;
+        engine_watch(agent->engine, event.folder, watch_kind(event.what), event.path);
+    }
+    return false;
+}
+
+static bool take_jobs(struct agent *agent)
+{
+    for (int i = 0; i < JOBS_MAX; i++) {
+        struct job *job = mailbox_try(agent->results);
+        if (job == NULL) return true;
+        engine_job_done(agent->engine, job);
+    }
+    return false;
+}
+
+static void take_net(struct agent *agent, const struct net_event *event)
+{
+    switch (event->kind) {
+    case NET_UP:
+        peers_note(agent, event->device, NULL);
+        engine_conn_up(agent->engine, event->conn, event->device, event->dialled, event->lane,
+                       event->address);
+        break;
+    case NET_MESSAGE: engine_message(agent->engine, event->conn, event->bytes); break;
+    case NET_DOWN: engine_conn_down(agent->engine, event->conn); break;
+    case NET_DRAINED: engine_drained(agent->engine, event->conn); break;
+    case NET_FAILED:
+        peers_note(agent, event->device, event->text);
+        show_dirty(agent);
+        break;
+    }
+}
+
+static bool take_nets(struct agent *agent)
+{
+    struct net_event event;
+    for (int i = 0; i < NET_EVENTS_MAX; i++) {
+        if (!net_next(agent->net, agent->now_ms, &event)) return true;
+        take_net(agent, &event);
+    }
+    return false;
+}
+
+static bool take_requests(struct agent *agent)
+{
+    for (int i = 0; i < REQUESTS_MAX; i++) {
+        struct api_request *request = mailbox_try(agent->inbox);
+        if (request == NULL) return true;
+        control_request(agent, request);
+    }
+    return false;
+}
+
+// Directories for which there were no watches left are seen by walking from time to time.
+static void rescan_unwatched(struct agent *agent)
+{
+    if (agent->now_ms < agent->rescan_due_ms) return;
+    for (uint32_t i = 0; i < agent->folder_count; i++) {
+        const struct live_folder *live = &agent->folders[i];
+        if (folders_unwatched(agent, live->name) == 0) continue;
+        engine_watch(agent->engine, live->folder, ENGINE_RESCAN, slice_text(""));
+    }
+    agent->rescan_due_ms = INT64_MAX;
+}
+
+static void plan_rescan(struct agent *agent)
+{
+    if (agent->rescan_due_ms != INT64_MAX || folders_unwatched(agent, NULL) == 0) return;
+    agent->rescan_due_ms = agent->now_ms + RESCAN_MS;
+}
+
+static bool turn(struct agent *agent)
+{
+    bool idle = loop_watch(agent);
+    idle = take_jobs(agent) && idle;
+    idle = take_nets(agent) && idle;
+    idle = take_requests(agent) && idle;
+    rescan_unwatched(agent);
+    engine_tick(agent->engine);
+    control_settle(agent);
+    show_settle(agent);
+    plan_rescan(agent);
+    return idle;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int sleep_ms(const struct agent *agent)
+{
+    int64_t due = earlier(engine_deadline(agent->engine), net_next_ms(agent->net));
+    due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
+    due = earlier(due, agent->rescan_due_ms);
+    if (due == INT64_MAX) return -1;
+    int64_t left = due - agent_clock_ms();
+    if (left < 0) return 0;
+    return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+void loop_run(struct agent *agent)
+{
+    enum { WAKE, SIGNALS, WATCH, FD_COUNT };
+    int fds[FD_COUNT] = {agent->wake.read_fd, agent->signals.read_fd, -1};
+    bool ready[FD_COUNT] = {false};
+    while (!agent->ending) {
+        arena_reset(agent->scratch);
+        read_clocks(agent);
+        bool idle = turn(agent);
+        fds[WATCH] = disk_watch_fd(agent->workers.disk);
+        uint32_t count = fds[WATCH] < 0 ? WATCH : FD_COUNT;
+        net_poll(agent->net, fds, ready, count, idle && !agent->ending ? sleep_ms(agent) : 0);
+        // Before the mailboxes are looked into: what is put into them from now on wakes anew.
+        if (ready[WAKE]) wake_drain(&agent->wake);
+        if (ready[SIGNALS]) agent->ending = true;
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+//
+// One program: the command line, and behind `run` the agent itself.
+#include "agent/cli/cli.h"
+#include "agent/daemon/daemon.h"
+
+static int run(const struct cli_context *context)
+{
+    return daemon_run(&context->home);
+}
+
+static int config_check(const struct cli_context *context)
+{
+    return daemon_config_check(&context->home, context->json);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_hooks hooks = {.run = run, .config_check = config_check};
+    return cli_main(argc, argv, &hooks);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//
+// A peer is in four places: the registry (kept), the trust table (asked by the wire), the engine
+// and the dialler. Trust comes first when one is added and goes first when one is removed.
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "agent/daemon/agent_priv.h"
+
+bool device_same(struct device_id a, struct device_id b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+void peers_trust(struct agent *agent)
+{
+    const struct registry_peer *peers;
+    uint32_t count = registry_peers(agent->registry, &peers);
+    AUTO(mem_free) struct device_id *devices = mem_zalloc((size_t)count + 1, sizeof *devices);
+    for (uint32_t i = 0; i < count; i++)
+        devices[i] = peers[i].device;
+    trust_set(agent->trust, devices, count);
+}
+
+// A change of the folders' `with` lists is the caller's to pass on.
+static void peer_start(struct agent *agent, const struct registry_peer *peer)
+{
+    engine_peer_put(agent->engine, peer->device, peer->name);
+    net_dial(agent->net, peer->device, (const char *const *)peer->addresses, peer->address_count);
+}
+
+void peers_start(struct agent *agent)
+{
+    const struct registry_peer *peers;
+    uint32_t count = registry_peers(agent->registry, &peers);
+    for (uint32_t i = 0; i < count; i++)
+        peer_start(agent, &peers[i]);
+}
+
+enum err peers_put(struct agent *agent, const struct registry_peer *peer)
+{
+    enum err err = registry_put_peer(agent->registry, peer);
+    if (err) return err;
+    peers_trust(agent);
+    peer_start(agent, registry_peer(agent->registry, peer->name));
+    char short_id[DEVICE_ID_TEXT_MAX];
+    log_info(LOG_DAEMON, "peer trusted", "name=%s id=%s", peer->name,
+             device_id_short(peer->device, short_id));
+    return ERR_OK;
+}
+
+static void note_remove(struct agent *agent, struct device_id device)
+{
+    for (uint32_t i = 0; i < agent->note_count; i++) {
+        if (!device_same(agent->notes[i].device, device)) continue;
+        agent->notes[i] = agent->notes[--agent->note_count];
+        return;
+    }
+}
+
+enum err peers_remove(struct agent *agent, const char *name)
+{
+    const struct registry_peer *known = registry_peer(agent->registry, name);
+    CHECK(known != NULL);
+    struct device_id device = known->device;
+    enum err err = registry_remove_peer(agent->registry, name);
+    if (err) return err;
+    peers_trust(agent);
+    engine_peer_remove(agent->engine, device);
+    net_dial(agent->net, device, NULL, 0);
+    net_forget(agent->net, device);
+    store_begin(agent->store);
+    store_peer_remove(agent->store, device);
+    err = store_commit(agent->store);
+    // What it once said is of no consequence while it is not trusted.
+    if (err) log_warn(LOG_DAEMON, "peer's state not removed", "error=\"%s\"", err_text(err));
+    note_remove(agent, device);
+    folders_share_again(agent);
+    log_info(LOG_DAEMON, "peer removed", "name=%s", name);
+    return ERR_OK;
+}
+
+void peers_note(struct agent *agent, struct device_id device, const char *failure)
+{
+    for (uint32_t i = 0; i < agent->note_count; i++) {
+        if (!device_same(agent->notes[i].device, device)) continue;
+        agent->notes[i].failure = failure;
+        return;
+    }
+    if (failure == NULL || registry_peer_by_device(agent->registry, device) == NULL) return;
+    agent->notes = mem_realloc(agent->notes, (agent->note_count + 1) * sizeof *agent->notes);
+    agent->notes[agent->note_count++] = (struct peer_note){.device = device, .failure = failure};
+}
+
+const char *peers_failure(const struct agent *agent, struct device_id device)
+{
+    for (uint32_t i = 0; i < agent->note_count; i++) {
+        if (device_same(agent->notes[i].device, device)) return agent->notes[i].failure;
+    }
+    return NULL;
+}

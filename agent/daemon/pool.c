@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//
+// The two mailboxes are only queues here: a worker that serves both cannot sleep in one of them, so
+// sleeping is done on conditions of the pool's own.
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent/base/check.h"
+#include "agent/daemon/pool_priv.h"
+
+enum { POOL_THREADS_MIN = 2, POOL_THREADS_MAX = 8, FAST_STEPS_MAX = 16, FAST_STAGE_MAX = 8 };
+
+struct pool {
+    pthread_mutex_t mutex;
+    pthread_cond_t fast_ready; // the dedicated thread sleeps here
+    pthread_cond_t any_ready;  // the others
+    bool dedicated_sleeps;
+    bool closed;
+    struct mailbox *fast;
+    struct mailbox *slow;
+    struct mailbox *results;
+    pool_run *run;
+    void *context;
+    pthread_t threads[POOL_THREADS_MAX + 1]; // [0] is the dedicated one
+    unsigned thread_count;
+};
+
+bool job_is_fast(const struct job *job)
+{
+    switch (job->kind) {
+    case JOB_HEALTH: return true;
+    case JOB_LOOK: return job->look.count == 1;
+    case JOB_APPLY: return job->apply.count <= FAST_STEPS_MAX;
+    case JOB_STAGE: return job->stage.count <= FAST_STAGE_MAX;
+    case JOB_READ:
+        return job->read.count == 1 &&
+               job->read.entries[0].content.size <= PROTO_PACK_CONTENT_BYTES_MAX;
+    case JOB_SCAN:
+    case JOB_PART:
+    case JOB_LEAF:
+    case JOB_FINISH:
+    case JOB_COPY:
+    case JOB_RECOVER: return false;
+    }
+    return false;
+}
+
+static unsigned thread_count(unsigned wanted)
+{
+    long cores = wanted > 0 ? (long)wanted : sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1 || (wanted == 0 && cores < POOL_THREADS_MIN)) cores = POOL_THREADS_MIN;
+    return cores > POOL_THREADS_MAX ? POOL_THREADS_MAX : (unsigned)cores;
+}
+
+static void lock(struct pool *pool)
+{
+    CHECK(pthread_mutex_lock(&pool->mutex) == 0);
+}
+
+static void unlock(struct pool *pool)
+{
+    CHECK(pthread_mutex_unlock(&pool->mutex) == 0);
+}
+
+// The next job for this thread, or NULL when the pool has been closed.
+static struct job *next_job(struct pool *pool, bool dedicated)
+{
+    lock(pool);
+    struct job *job = NULL;
+    while (!pool->closed) {
+        job = mailbox_try(pool->fast);
+        if (job == NULL && !dedicated) job = mailbox_try(pool->slow);
+        if (job != NULL) break;
+        if (dedicated) pool->dedicated_sleeps = true;
+        CHECK(pthread_cond_wait(dedicated ? &pool->fast_ready : &pool->any_ready, &pool->mutex) ==
+              0);
+        if (dedicated) pool->dedicated_sleeps = false;
+    }
+    unlock(pool);
+    return job;
+}
+
+static void serve(struct pool *pool, bool dedicated)
+{
+    for (struct job *job; (job = next_job(pool, dedicated)) != NULL;) {
+        pool->run(pool->context, job);
+        mailbox_put(pool->results, job);
+    }
+}
+
+static void *serve_fast(void *pool)
+{
+    serve(pool, true);
+    return NULL;
+}
+
+static void *serve_all(void *pool)
+{
+    serve(pool, false);
+    return NULL;
+}
+
+struct pool *pool_new(unsigned threads, pool_run *run, void *context, struct mailbox *results)
+{
+    struct pool *pool = mem_zalloc(1, sizeof *pool);
+    CHECK(pthread_mutex_init(&pool->mutex, NULL) == 0);
+    CHECK(pthread_cond_init(&pool->fast_ready, NULL) == 0);
+    CHECK(pthread_cond_init(&pool->any_ready, NULL) == 0);
+    pool->fast = mailbox_new(NULL, NULL);
+    pool->slow = mailbox_new(NULL, NULL);
+    pool->results = results;
+    pool->run = run;
+    pool->context = context;
+    pool->thread_count = thread_count(threads) + 1;
+
+    // Signals are the main thread's.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_BLOCK, &all, &before) == 0);
+    for (unsigned i = 0; i < pool->thread_count; i++) {
+        CHECK(pthread_create(&pool->threads[i], NULL, i == 0 ? serve_fast : serve_all, pool) == 0);
+    }
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    return pool;
+}
+
+void pool_submit(struct pool *pool, struct job *job)
+{
+    lock(pool);
+    if (job_is_fast(job)) {
+        mailbox_put(pool->fast, job);
+        // A second fast job may come before the dedicated thread has woken: then both are woken,
+        // and who finds nothing sleeps again.
+        bool alone = pool->dedicated_sleeps && mailbox_count(pool->fast) == 1;
+        if (pool->dedicated_sleeps) CHECK(pthread_cond_signal(&pool->fast_ready) == 0);
+        if (!alone) CHECK(pthread_cond_signal(&pool->any_ready) == 0);
+    } else {
+        mailbox_put(pool->slow, job);
+        CHECK(pthread_cond_signal(&pool->any_ready) == 0);
+    }
+    unlock(pool);
+}
+
+static void drop_all(struct mailbox **box)
+{
+    for (struct job *job; (job = mailbox_try(*box)) != NULL;)
+        job_destroy(&job);
+    mailbox_destroy(box);
+}
+
+void pool_destroy(struct pool **pool)
+{
+    struct pool *self = *pool;
+    if (self == NULL) return;
+    lock(self);
+    self->closed = true;
+    CHECK(pthread_cond_broadcast(&self->fast_ready) == 0);
+    CHECK(pthread_cond_broadcast(&self->any_ready) == 0);
+    unlock(self);
+    for (unsigned i = 0; i < self->thread_count; i++)
+        CHECK(pthread_join(self->threads[i], NULL) == 0);
+    drop_all(&self->fast);
+    drop_all(&self->slow);
+    CHECK(pthread_cond_destroy(&self->any_ready) == 0);
+    CHECK(pthread_cond_destroy(&self->fast_ready) == 0);
+    CHECK(pthread_mutex_destroy(&self->mutex) == 0);
+    free(self);
+    *pool = NULL;
+}
