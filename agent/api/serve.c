@@ -252,7 +252,6 @@ static void request_completed(void *context, struct MHD_Connection *connection,
     *at = exchange->next;
     exchange->socket->deadline_ms = api_now_ms() + API_RECEIVE_MS; // for the next request
     api_watch_wake(server);
-    pthread_cond_broadcast(&server->freed);
     pthread_mutex_unlock(&server->lock);
     exchange_free(exchange);
 }

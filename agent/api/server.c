@@ -18,15 +18,6 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 
-static void init_freed(pthread_cond_t *freed)
-{
-    pthread_condattr_t attributes;
-    CHECK(pthread_condattr_init(&attributes) == 0);
-    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(freed, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
-}
-
 static bool make_pipe(int out[2])
 {
     if (pipe(out) != 0) return false;
@@ -50,7 +41,6 @@ static void server_free(struct api_server *server)
     fd_close(&server->wake[1]);
     if (server->path != NULL) (void)unlink(server->path);
     free(server->path);
-    pthread_cond_destroy(&server->freed);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -64,7 +54,6 @@ enum err api_server_open(const char *socket_path, struct mailbox *inbox, struct 
 
     struct api_server *server = mem_zalloc(1, sizeof *server);
     CHECK(pthread_mutex_init(&server->lock, NULL) == 0);
-    init_freed(&server->freed);
     server->inbox = inbox;
     server->listen_fd = fd;
     server->path = mem_strdup(socket_path);
@@ -119,11 +108,12 @@ static bool is_answering(const struct api_server *server)
 
 static void wait_answers(struct api_server *server)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += API_CLOSE_MS / 1000;
-    while (is_answering(server)) {
-        if (pthread_cond_timedwait(&server->freed, &server->lock, &until) != 0) return;
+    const struct timespec nap = {0, 2000000};
+    int64_t until = api_now_ms() + API_CLOSE_MS;
+    while (is_answering(server) && api_now_ms() < until) {
+        pthread_mutex_unlock(&server->lock);
+        (void)nanosleep(&nap, NULL);
+        pthread_mutex_lock(&server->lock);
     }
 }
 

@@ -27,7 +27,9 @@ struct api_request {
 // fault->what. Requests arrive in `inbox`, owned by the receiver (api_request_destroy).
 enum err api_server_open(const char *socket_path, struct mailbox *inbox, struct api_server **out,
                          struct fault *fault) MUST_USE;
-void api_server_close(struct api_server **server); // removes the socket file
+// Whoever waits gets 503, answers under way have a second; removes the socket file. Drain the inbox
+// afterwards.
+void api_server_close(struct api_server **server);
 void api_request_destroy(struct api_request **request);
 
 // From the engine's thread; any number once, unknown numbers are ignored. `type` static:

@@ -57,7 +57,6 @@ struct exchange {
 
 struct api_server {
     pthread_mutex_t lock;
-    pthread_cond_t freed; // an exchange was freed
     struct MHD_Daemon *daemon;
     struct mailbox *inbox;
     struct exchange *exchanges;
