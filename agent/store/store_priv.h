@@ -136,7 +136,7 @@ struct query {
 struct query query_new(struct store *store, enum statement which);
 void query_end(struct query *query); // for AUTO
 void query_int(struct query *query, int64_t value);
-void query_u64(struct query *query, uint64_t value); // what is above INT64_MAX is cut to it
+void query_u64(struct query *query, uint64_t value);  // what is above INT64_MAX is cut to it
 void query_bits(struct query *query, uint64_t value); // as it is: for sums, which may wrap
 void query_inc(struct query *query, uint64_t inc);
 void query_slice(struct query *query, struct slice bytes); // must stay until query_end

@@ -189,7 +189,6 @@ static void test_failed_write_is_reported(void **state)
 {
     struct place *place = *state;
     AUTO(store_close) struct store *store = open_store(place->path);
-    AUTO(arena_destroy) struct arena *arena = arena_new();
     uint32_t folder = add_folder(store, "f");
     put_one(store, folder, "before", 1);
     (void)signal(SIGXFSZ, SIG_IGN);
