@@ -111,7 +111,7 @@ static void intent_start(struct folder *folder, const struct resolution *plan)
     txn_submit(folder, job);
 }
 
-static const struct index_view view_of(struct folder *folder)
+static struct index_view view_of(struct folder *folder)
 {
     return (struct index_view){.context = folder, .item = view_item, .conflicts_of = view_conflicts, .live_below = view_below};
 }

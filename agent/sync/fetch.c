@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: MIT
+//
+// Getting contents: from a file that is here already, else from any connected peer that has it.
+// Small ones many to a message, large ones leaf by leaf (parts.c).
+#include <string.h>
+
+#include "agent/core/incarnation.h"
+#include "agent/delta/compress.h"
+#include "agent/sync/fetch_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { WANT_IDS_MAX = 1024, JOBS_AHEAD_MAX = 256, LOCAL_TRIES = 8 };
+
+static char present = 1;
+
+bool content_staged(const struct folder *folder, const struct content *content)
+{
+    uint8_t key[40];
+    return map_get(folder->staged, content_key(content, key)) != NULL;
+}
+
+// ---- the lists of transfers nobody was asked for yet
+
+static struct transfer_list *new_list(struct folder *folder, const struct transfer *t)
+{
+    return t->large ? &folder->large_new : &folder->small_new;
+}
+
+void transfer_list_new(struct folder *folder, struct transfer *t)
+{
+    struct transfer_list *list = new_list(folder, t);
+    t->state = TRANSFER_NEW;
+    if (t->listed) return;
+    t->listed = true;
+    t->next = NULL;
+    t->prev = list->last;
+    if (list->last != NULL) list->last->next = t;
+    else list->first = t;
+    list->last = t;
+}
+
+void transfer_unlist(struct folder *folder, struct transfer *t)
+{
+    struct transfer_list *list = new_list(folder, t);
+    if (!t->listed) return;
+    t->listed = false;
+    if (t->prev != NULL) t->prev->next = t->next;
+    else list->first = t->next;
+    if (t->next != NULL) t->next->prev = t->prev;
+    else list->last = t->prev;
+    t->prev = t->next = NULL;
+}
+
+struct transfer *transfer_find(struct folder *folder, const struct content *content)
+{
+    uint8_t key[40];
+    return map_get(folder->transfers, content_key(content, key));
+}
+
+static void transfer_add_path(struct transfer *t, struct slice path)
+{
+    for (uint32_t i = 0; i < t->path_count; i++) {
+        if (slice_equal(t->paths[i], path)) return;
+    }
+    if (t->path_count == t->path_capacity) {
+        uint32_t grown = t->path_capacity == 0 ? 2 : 2 * t->path_capacity;
+        struct slice *fresh = arena_alloc(t->arena, grown, sizeof *fresh);
+        if (t->path_count > 0) memcpy(fresh, t->paths, t->path_count * sizeof *fresh);
+        t->paths = fresh;
+        t->path_capacity = grown;
+    }
+    t->paths[t->path_count++] = arena_copy(t->arena, path);
+}
+
+void content_want(struct folder *folder, const struct content *content, struct slice path)
+{
+    uint8_t key[40];
+    struct transfer *t = transfer_find(folder, content);
+    if (t == NULL) {
+        if (map_count(folder->transfers) >= TRANSFERS_MAX) {
+            folder->needs_again = true;
+            return;
+        }
+        t = mem_zalloc(1, sizeof *t);
+        t->folder = folder;
+        t->content = *content;
+        t->arena = arena_new();
+        t->large = content->size > PROTO_PACK_CONTENT_BYTES_MAX;
+        (void)map_put(folder->transfers, content_key(content, key), t);
+        transfer_list_new(folder, t);
+    }
+    transfer_add_path(t, path);
+}
+
+void transfer_free(struct folder *folder, struct transfer *t)
+{
+    uint8_t key[40];
+    transfer_unlist(folder, t);
+    parts_free(t);
+    (void)map_remove(folder->transfers, content_key(&t->content, key));
+    arena_destroy(&t->arena);
+    mem_free(&t);
+}
+
+void fetch_clear(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) transfer_free(folder, value);
+}
+
+// ---- choosing whom to ask
+
+void transfer_note_tried(struct transfer *t, struct device_id device)
+{
+    if (transfer_tried(t, device) || t->tried_count == sizeof t->tried / sizeof t->tried[0]) return;
+    t->tried[t->tried_count++] = device;
+}
+
+bool transfer_tried(const struct transfer *t, struct device_id device)
+{
+    for (uint32_t i = 0; i < t->tried_count; i++) {
+        if (device_equal(t->tried[i], device)) return true;
+    }
+    return false;
+}
+
+// A share with room in its window; *out_any: some share could be asked later.
+struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
+{
+    struct share *best = NULL;
+    *out_any = false;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share == NULL || !share->joined || transfer_tried(t, p->device)) continue;
+        *out_any = true;
+        if (share->wanted_bytes >= PROTO_WINDOW_BYTES) continue;
+        if (best == NULL || share->wanted_bytes < best->wanted_bytes) best = share;
+    }
+    return best;
+}
+
+// ---- small contents
+
+struct batch {
+    struct share *share;
+    struct content ids[WANT_IDS_MAX];
+    uint32_t count;
+    size_t bytes;
+};
+
+static void batch_send(struct batch *batch)
+{
+    if (batch->count == 0) return;
+    struct message m = {.kind = MSG_WANT};
+    m.want.folder = batch->share->folder->row.id;
+    m.want.ids = batch->ids;
+    m.want.id_count = batch->count;
+    (void)session_send(batch->share->session, LANE_CONTROL, &m);
+    batch->count = 0;
+    batch->bytes = 0;
+}
+
+static void batch_add(struct batch *batch, struct share *share, struct transfer *t)
+{
+    bool full = batch->count == WANT_IDS_MAX || batch->bytes + t->content.size > PROTO_PACK_BYTES_MAX;
+    if (batch->share != share || full) batch_send(batch);
+    batch->share = share;
+    batch->ids[batch->count++] = t->content;
+    batch->bytes += (size_t)t->content.size;
+    share->wanted_bytes += (size_t)t->content.size;
+    t->state = TRANSFER_ASKED;
+    t->asked = share;
+    t->asked_ms = share->folder->engine->now_ms;
+}
+
+struct errand *errand_for(struct transfer *t)
+{
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_TRANSFER;
+    errand->transfer = t;
+    if (t != NULL) t->jobs++;
+    return errand;
+}
+
+struct item *item_with_content(struct folder *folder, struct arena *arena, const struct content *content)
+{
+    struct item *item = arena_alloc(arena, 1, sizeof *item);
+    struct slice after = {0};
+    for (int i = 0; i < LOCAL_TRIES; i++) {
+        if (!INDEX(folder)->local_by_content(INDEX(folder)->self, arena, folder->number, &content->id, after, item)) return NULL;
+        bool fits = item->local.version.value.kind == KIND_FILE && item->local.version.value.size == content->size;
+        if (fits && map_get(folder->busy, item->path) == NULL) return item;
+        after = item->path;
+    }
+    return NULL;
+}
+
+static void stage_empty(struct folder *folder, struct transfer *t)
+{
+    struct job *job = job_new(JOB_STAGE, folder->number);
+    job->stage.entries = arena_alloc(job->arena, 1, sizeof *job->stage.entries);
+    job->stage.entries[0].content = t->content;
+    job->stage.count = 1;
+    job->context = errand_for(NULL);
+    t->state = TRANSFER_STAGING;
+    submit(folder, job);
+}
+
+// A renamed or copied file costs no network.
+static bool copy_local(struct folder *folder, struct transfer *t)
+{
+    if (t->copy_tried) return false;
+    t->copy_tried = true;
+    const struct item *item = item_with_content(folder, folder->engine->scratch, &t->content);
+    if (item == NULL) return false;
+    struct job *job = job_new(JOB_COPY, folder->number);
+    job->copy.content = t->content;
+    job->copy.path = arena_copy(job->arena, item->path);
+    job->copy.before = item->local.print;
+    job->context = errand_for(t);
+    t->state = TRANSFER_COPYING;
+    submit(folder, job);
+    return true;
+}
+
+static bool start_locally(struct folder *folder, struct transfer *t)
+{
+    if (t->content.size == 0) {
+        stage_empty(folder, t);
+        return true;
+    }
+    return copy_local(folder, t);
+}
+
+static void small_step(struct folder *folder)
+{
+    struct batch *batch = mem_zalloc(1, sizeof *batch);
+    struct transfer *t = folder->small_new.first;
+    while (t != NULL && folder->jobs < JOBS_AHEAD_MAX) {
+        struct transfer *next = t->next;
+        bool any = false;
+        if (start_locally(folder, t)) {
+            transfer_unlist(folder, t);
+        } else {
+            struct share *share = transfer_source(folder, t, &any);
+            if (share == NULL && any) break;
+            transfer_unlist(folder, t);
+            if (share != NULL) batch_add(batch, share, t);
+            else t->state = TRANSFER_NO_SOURCE;
+        }
+        t = next;
+    }
+    batch_send(batch);
+    mem_free(&batch);
+}
+
+static void large_step(struct folder *folder)
+{
+    while (folder->large_new.first != NULL && folder->large_count < LARGE_MAX) {
+        struct transfer *t = folder->large_new.first;
+        transfer_unlist(folder, t);
+        if (!start_locally(folder, t)) parts_open(folder, t);
+    }
+}
+
+void fetch_step(struct folder *folder)
+{
+    if (!folder_usable(folder) || map_count(folder->transfers) == 0) return;
+    if (folder->small_new.first != NULL) small_step(folder);
+    if (folder->large_new.first != NULL) large_step(folder);
+    if (folder->large_count > 0) parts_ask_all(folder);
+    if (folder->fetch_check_ms == 0) folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
+    if (folder->engine->now_ms >= folder->fetch_check_ms) {
+        folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
+        fetch_retry_sources(folder);
+        fetch_expire(folder);
+    }
+}
+
+int64_t fetch_deadline(const struct folder *folder)
+{
+    if (map_count(folder->transfers) == 0) return INT64_MAX;
+    return folder->fetch_check_ms;
+}
+
+// ---- what came of it
+
+// The contents are staged: the items that waited go on.
+void transfers_done(struct folder *folder, struct transfer **list, uint32_t count)
+{
+    uint8_t key[40];
+    for (uint32_t i = 0; i < count; i++) {
+        (void)map_put(folder->staged, content_key(&list[i]->content, key), &present);
+        if (list[i]->state == TRANSFER_FINISHING) folder->large_count--;
+    }
+    txn_begin(folder);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t p = 0; p < list[i]->path_count; p++) {
+            struct slice path = arena_copy(folder->engine->scratch, list[i]->paths[p]);
+            if (folder->outbox_count < 48) work_item(folder, path);
+            else work_again(folder);
+        }
+        transfer_free(folder, list[i]);
+    }
+    apply_prepare(folder);
+    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + 1000;
+    fetch_step(folder);
+    work_more(folder);
+}
+
+void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked reason)
+{
+    txn_begin(folder);
+    for (uint32_t p = 0; p < t->path_count; p++) {
+        struct item item;
+        INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, t->paths[p], &item);
+        if (!item.need) continue;
+        item.blocked = reason;
+        INDEX(folder)->item_put(INDEX(folder)->self, folder->number, &item, false);
+    }
+    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "block not noted", "folder=%s", folder->name);
+    folder->blocked_retry_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
+    transfer_free(folder, t);
+    share_due(folder);
+}
+
+static void stage_done(struct folder *folder, struct job *job)
+{
+    struct arena *arena = folder->engine->scratch;
+    struct transfer **done = arena_alloc(arena, job->stage.count + 1U, sizeof(struct transfer *));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < job->stage.count; i++) {
+        const struct stage_entry *entry = &job->stage.entries[i];
+        enum err err = job->err != ERR_OK ? job->err : entry->err;
+        struct transfer *t = transfer_find(folder, &entry->content);
+        if (t == NULL || t->state != TRANSFER_STAGING) continue;
+        if (err == ERR_OK) {
+            done[count++] = t;
+        } else if (err == ERR_NO_SPACE) {
+            transfer_blocked(folder, t, BLOCKED_NO_SPACE);
+        } else {
+            if (t->asked != NULL && err == ERR_MALFORMED) transfer_note_tried(t, t->asked->session->peer->device);
+            t->asked = NULL;
+            transfer_list_new(folder, t);
+        }
+    }
+    if (count > 0) transfers_done(folder, done, count);
+}
+
+static void copy_done(struct folder *folder, struct transfer *t, const struct job *job)
+{
+    if (job->err == ERR_OK) {
+        transfers_done(folder, &t, 1);
+    } else if (job->err == ERR_NO_SPACE) {
+        transfer_blocked(folder, t, BLOCKED_NO_SPACE);
+    } else {
+        transfer_list_new(folder, t);
+        fetch_step(folder);
+    }
+}
+
+void fetch_job_done(struct folder *folder, struct job *job)
+{
+    const struct errand *errand = job->context;
+    struct transfer *t = errand->transfer;
+    if (folder->gone) return;
+    if (t != NULL) t->jobs--;
+    if (job->kind == JOB_STAGE) {
+        stage_done(folder, job);
+    } else if (job->kind == JOB_COPY) {
+        copy_done(folder, t, job);
+    } else {
+        parts_job_done(folder, t, errand->leaf, job);
+    }
+}
+
+// ---- messages
+
+void pack_handle(struct share *share, const struct msg_pack *pack)
+{
+    struct folder *folder = share->folder;
+    size_t size = 0;
+    AUTO(buf_fini) struct buf raw = {0};
+    for (uint32_t i = 0; i < pack->count; i++) size += (size_t)pack->contents[i].size;
+    if (pack->compressed && decompress(pack->bytes, size, &raw) != ERR_OK) {
+        session_end(share->session, BYE_PROTOCOL, "a pack that does not unpack");
+        return;
+    }
+    struct slice bytes = pack->compressed ? buf_slice(&raw) : pack->bytes;
+    struct job *job = job_new(JOB_STAGE, folder->number);
+    job->stage.entries = arena_alloc(job->arena, pack->count, sizeof *job->stage.entries);
+    size_t at = 0;
+    for (uint32_t i = 0; i < pack->count; i++) {
+        struct slice content = slice_of(bytes.data + at, (size_t)pack->contents[i].size);
+        at += content.size;
+        struct transfer *t = transfer_find(folder, &pack->contents[i]);
+        if (t == NULL || t->state != TRANSFER_ASKED || t->asked != share) continue;
+        t->state = TRANSFER_STAGING;
+        share->wanted_bytes -= content.size;
+        struct stage_entry *entry = &job->stage.entries[job->stage.count++];
+        entry->content = t->content;
+        entry->bytes = arena_copy(job->arena, content);
+        folder->engine->counters.contents_in++;
+        folder->engine->counters.content_bytes_in += content.size;
+    }
+    if (job->stage.count == 0) {
+        job_destroy(&job);
+        return;
+    }
+    job->context = errand_for(NULL);
+    submit(folder, job);
+}
+
+static void not_held(struct share *share, struct transfer *t)
+{
+    transfer_note_tried(t, share->session->peer->device);
+    if (t->state == TRANSFER_ASKED && t->asked == share) {
+        share->wanted_bytes -= (size_t)t->content.size;
+        t->asked = NULL;
+        transfer_list_new(share->folder, t);
+    } else if (t->large) {
+        parts_share_gone(t, share);
+    }
+}
+
+void not_held_handle(struct share *share, const struct msg_not_held *message)
+{
+    struct folder *folder = share->folder;
+    for (uint32_t i = 0; i < message->count; i++) {
+        size_t at = 0;
+        struct slice key;
+        void *value;
+        while (map_next(folder->transfers, &at, &key, &value)) {
+            struct transfer *t = value;
+            if (digest_equal(t->content.id, message->ids[i])) not_held(share, t);
+        }
+    }
+    fetch_step(folder);
+}
+
+// ---- when sources go and come
+
+void fetch_session_gone(struct session *session)
+{
+    for (struct share *share = session->shares; share != NULL; share = share->next) {
+        struct folder *folder = share->folder;
+        size_t at = 0;
+        struct slice key;
+        void *value;
+        while (map_next(folder->transfers, &at, &key, &value)) {
+            struct transfer *t = value;
+            if (t->asked == share) {
+                bool waiting = t->state == TRANSFER_ASKED;
+                t->asked = NULL;
+                if (waiting) transfer_list_new(folder, t);
+            }
+            if (t->large) parts_share_gone(t, share);
+        }
+        share->wanted_bytes = 0;
+    }
+}
+
+void fetch_retry_sources(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        if (t->state == TRANSFER_LEAVES) t->tried_count = 0;
+        if (t->state != TRANSFER_NO_SOURCE) continue;
+        t->tried_count = 0;
+        t->copy_tried = false;
+        transfer_list_new(folder, t);
+    }
+}
+
+void fetch_expire(struct folder *folder)
+{
+    int64_t old = folder->engine->now_ms - REQUEST_TIMEOUT_MS;
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        if (t->large) parts_expire(t, old);
+        if (t->state == TRANSFER_ASKED && t->asked_ms < old) not_held(t->asked, t);
+        // A content that no item needs any more is not worth waiting for.
+        if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && folder->needs_done) {
+            transfer_free(folder, t);
+            folder->needs_done = false;
+            folder->needs_cursor_set = false;
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// Shared by fetch.c (any content) and parts.c (large ones, leaf by leaf).
+#ifndef AGENT_SYNC_FETCH_PRIV_H
+#define AGENT_SYNC_FETCH_PRIV_H
+
+#include "agent/sync/engine_priv.h"
+
+struct transfer *transfer_find(struct folder *folder, const struct content *content);
+void transfer_list_new(struct folder *folder, struct transfer *t);
+void transfer_unlist(struct folder *folder, struct transfer *t);
+void transfer_free(struct folder *folder, struct transfer *t);
+void transfer_note_tried(struct transfer *t, struct device_id device);
+bool transfer_tried(const struct transfer *t, struct device_id device);
+struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any);
+void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
+void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked reason);
+struct errand *errand_for(struct transfer *t);
+void fetch_expire(struct folder *folder);
+
+void parts_open(struct folder *folder, struct transfer *t);
+void parts_ask_all(struct folder *folder);
+void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job);
+void parts_share_gone(struct transfer *t, const struct share *share);
+void parts_expire(struct transfer *t, int64_t older_than_ms);
+void parts_free(struct transfer *t);
+
+#endif

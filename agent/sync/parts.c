@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+//
+// Large contents: the list of leaf digests first, then the leaves, several outstanding, from any peer,
+// each verified before it is written. What is there already (a restart, a lost connection) is not asked for again.
+#include <string.h>
+
+#include "agent/core/incarnation.h"
+#include "agent/delta/compress.h"
+#include "agent/sync/fetch_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { LEAVES_PER_WANT = 2 };
+
+static uint32_t leaf_size(const struct transfer *t, uint32_t leaf)
+{
+    uint64_t left = t->content.size - (uint64_t)leaf * PROTO_LEAF_BYTES;
+    return left < PROTO_LEAF_BYTES ? (uint32_t)left : PROTO_LEAF_BYTES;
+}
+
+static void part_submit(struct folder *folder, struct transfer *t)
+{
+    struct job *job = job_new(JOB_PART, folder->number);
+    job->part.content = t->content;
+    if (t->leaves != NULL) {
+        job->part.leaf_count = t->leaf_count;
+        job->part.leaves = arena_alloc(job->arena, t->leaf_count, sizeof *t->leaves);
+        memcpy(job->part.leaves, t->leaves, t->leaf_count * sizeof *t->leaves);
+    }
+    job->context = errand_for(t);
+    t->state = TRANSFER_PART;
+    submit(folder, job);
+}
+
+void parts_open(struct folder *folder, struct transfer *t)
+{
+    folder->large_count++;
+    t->leaf_count = leaf_count_of(t->content.size);
+    struct digest *kept;
+    uint32_t count;
+    if (t->leaf_count == 1) {
+        t->leaves = arena_alloc(t->arena, 1, sizeof *t->leaves);
+        t->leaves[0] = t->content.id;
+    } else if (INDEX(folder)->leaves_get(INDEX(folder)->self, t->arena, folder->number, &t->content, &kept, &count) &&
+               count == t->leaf_count) {
+        t->leaves = kept;
+    }
+    part_submit(folder, t);
+}
+
+void parts_free(struct transfer *t)
+{
+    if (t->parts == NULL) return;
+    for (uint32_t i = 0; i < t->leaf_count; i++) mem_free(&t->parts[i].bytes);
+    mem_free(&t->parts);
+}
+
+// ---- asking
+
+static void list_ask(struct folder *folder, struct transfer *t)
+{
+    bool any;
+    struct share *share = transfer_source(folder, t, &any);
+    if (share == NULL) return;
+    struct message m = {.kind = MSG_WANT};
+    uint32_t list = PROTO_LEAF_LIST;
+    m.want.folder = folder->row.id;
+    m.want.ids = &t->content;
+    m.want.id_count = 1;
+    m.want.leaves = &list;
+    m.want.leaf_count = 1;
+    t->asked = share;
+    t->asked_ms = folder->engine->now_ms;
+    t->list_have = 0;
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
+static bool leaf_open(const struct leaf_want *part)
+{
+    return !part->written && !part->writing && part->asked == NULL;
+}
+
+static void leaves_send(struct folder *folder, struct transfer *t, struct share *share, uint32_t *leaves, uint32_t count)
+{
+    struct message m = {.kind = MSG_WANT};
+    m.want.folder = folder->row.id;
+    m.want.ids = &t->content;
+    m.want.id_count = 1;
+    m.want.leaves = leaves;
+    m.want.leaf_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct leaf_want *part = &t->parts[leaves[i]];
+        part->asked = share;
+        part->asked_ms = folder->engine->now_ms;
+        part->have = 0;
+        share->wanted_bytes += leaf_size(t, leaves[i]);
+    }
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
+// From where asking stopped: `asked_leaves` is a cursor that goes back when a leaf is given up.
+static void leaves_ask(struct folder *folder, struct transfer *t)
+{
+    for (;;) {
+        bool any;
+        struct share *share = transfer_source(folder, t, &any);
+        if (share == NULL) return;
+        uint32_t leaves[LEAVES_PER_WANT];
+        uint32_t count = 0, at = t->asked_leaves;
+        for (; at < t->leaf_count && count < LEAVES_PER_WANT; at++) {
+            if (leaf_open(&t->parts[at])) leaves[count++] = at;
+        }
+        t->asked_leaves = at;
+        if (count == 0) return;
+        leaves_send(folder, t, share, leaves, count);
+    }
+}
+
+void parts_ask_all(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        if (t->state == TRANSFER_LIST && t->asked == NULL) list_ask(folder, t);
+        if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
+    }
+}
+
+// ---- jobs
+
+static void finish_if_whole(struct folder *folder, struct transfer *t)
+{
+    if (t->written < t->leaf_count || t->state != TRANSFER_LEAVES) return;
+    struct job *job = job_new(JOB_FINISH, folder->number);
+    job->finish.content = t->content;
+    job->context = errand_for(t);
+    t->state = TRANSFER_FINISHING;
+    submit(folder, job);
+}
+
+static void part_opened(struct folder *folder, struct transfer *t, const struct job_part *part)
+{
+    if (t->leaves == NULL && part->leaves != NULL && part->leaf_count == t->leaf_count) {
+        t->leaves = arena_alloc(t->arena, part->leaf_count, sizeof *t->leaves);
+        memcpy(t->leaves, part->leaves, part->leaf_count * sizeof *t->leaves);
+    }
+    if (t->leaves == NULL) {
+        t->state = TRANSFER_LIST;
+        list_ask(folder, t);
+        return;
+    }
+    t->parts = mem_zalloc(t->leaf_count, sizeof *t->parts);
+    for (uint32_t i = 0; i < t->leaf_count; i++) {
+        t->parts[i].written = part->have != NULL && part->have[i] != 0;
+        t->written += t->parts[i].written;
+    }
+    t->state = TRANSFER_LEAVES;
+    t->asked_leaves = 0;
+    finish_if_whole(folder, t);
+    if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
+}
+
+static void leaf_again(struct transfer *t, uint32_t leaf)
+{
+    t->parts[leaf].asked = NULL;
+    t->parts[leaf].have = 0;
+    if (leaf < t->asked_leaves) t->asked_leaves = leaf;
+}
+
+static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf, const struct job *job)
+{
+    struct leaf_want *part = &t->parts[leaf];
+    part->writing = false;
+    if (job->err == ERR_OK) {
+        part->written = true;
+        t->written++;
+        finish_if_whole(folder, t);
+    } else {
+        leaf_again(t, leaf);
+    }
+}
+
+// Space ran out, or the disk fails: it is tried again from the start later; leaves that are there stay.
+static void give_up(struct folder *folder, struct transfer *t, enum err err)
+{
+    for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
+        if (t->parts[i].asked != NULL) t->parts[i].asked->wanted_bytes -= leaf_size(t, i);
+    }
+    folder->large_count--;
+    transfer_blocked(folder, t, err == ERR_NO_SPACE ? BLOCKED_NO_SPACE : BLOCKED_IO);
+}
+
+void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job)
+{
+    bool broken = job->err != ERR_OK && !(job->kind == JOB_LEAF && job->err == ERR_MALFORMED);
+    if (broken && t->state != TRANSFER_NO_SOURCE) t->state = TRANSFER_NO_SOURCE; // waits for its other jobs
+    if (t->state == TRANSFER_NO_SOURCE) {
+        if (t->jobs == 0) give_up(folder, t, job->err);
+        return;
+    }
+    if (job->kind == JOB_PART) {
+        part_opened(folder, t, &job->part);
+    } else if (job->kind == JOB_LEAF) {
+        leaf_done(folder, t, leaf, job);
+    } else if (job->kind == JOB_FINISH) {
+        if (t->leaf_count > 1) {
+            INDEX(folder)->leaves_put(INDEX(folder)->self, folder->number, &t->content, t->leaves, t->leaf_count);
+        }
+        transfers_done(folder, &t, 1);
+    }
+}
+
+// ---- data
+
+static void list_data(struct share *share, struct transfer *t, const struct msg_data *data, struct slice bytes)
+{
+    struct folder *folder = share->folder;
+    size_t whole = (size_t)t->leaf_count * sizeof(struct digest);
+    if (t->state != TRANSFER_LIST || t->asked != share || data->offset != t->list_have) return;
+    if (t->list_have + bytes.size > whole) return;
+    if (t->list_have == 0) t->leaves = arena_alloc(t->arena, t->leaf_count, sizeof *t->leaves);
+    memcpy((uint8_t *)t->leaves + t->list_have, bytes.data, bytes.size);
+    t->list_have += (uint32_t)bytes.size;
+    t->asked_ms = folder->engine->now_ms;
+    if (t->list_have < whole) return;
+    t->asked = NULL;
+    if (leaves_are(&t->content.id, t->leaves, t->leaf_count)) {
+        part_submit(folder, t);
+        return;
+    }
+    log_warn(LOG_SYNC, "wrong leaf list", "peer=%s", share->session->peer->name);
+    t->leaves = NULL;
+    transfer_note_tried(t, share->session->peer->device);
+}
+
+static void leaf_data(struct share *share, struct transfer *t, const struct msg_data *data, struct slice bytes)
+{
+    struct folder *folder = share->folder;
+    if (t->state != TRANSFER_LEAVES || data->leaf >= t->leaf_count) return;
+    struct leaf_want *part = &t->parts[data->leaf];
+    uint32_t size = leaf_size(t, data->leaf);
+    if (part->asked != share || data->offset != part->have || part->have + bytes.size > size) return;
+    if (part->bytes == NULL) part->bytes = mem_alloc(size);
+    memcpy(part->bytes + part->have, bytes.data, bytes.size);
+    part->have += (uint32_t)bytes.size;
+    part->asked_ms = folder->engine->now_ms;
+    if (part->have < size) return;
+    share->wanted_bytes -= size;
+    part->asked = NULL;
+    part->writing = true;
+    struct job *job = job_new(JOB_LEAF, folder->number);
+    job->leaf.content = t->content;
+    job->leaf.leaf = data->leaf;
+    job->leaf.expected = t->leaves[data->leaf];
+    job->leaf.bytes = arena_copy(job->arena, slice_of(part->bytes, size));
+    mem_free(&part->bytes);
+    struct errand *errand = errand_for(t);
+    errand->leaf = data->leaf;
+    job->context = errand;
+    folder->engine->counters.content_bytes_in += size;
+    submit(folder, job);
+    leaves_ask(folder, t);
+}
+
+void data_handle(struct share *share, const struct msg_data *data)
+{
+    struct folder *folder = share->folder;
+    struct slice key;
+    void *value;
+    size_t at = 0;
+    AUTO(buf_fini) struct buf raw = {0};
+    if (data->compressed && decompress(data->bytes, data->size, &raw) != ERR_OK) {
+        session_end(share->session, BYE_PROTOCOL, "a chunk that does not unpack");
+        return;
+    }
+    struct slice bytes = data->compressed ? buf_slice(&raw) : data->bytes;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        if (!t->large || !digest_equal(t->content.id, data->content)) continue;
+        if (data->leaf == PROTO_LEAF_LIST) list_data(share, t, data, bytes);
+        else leaf_data(share, t, data, bytes);
+        return;
+    }
+}
+
+// ---- sources that go
+
+void parts_share_gone(struct transfer *t, const struct share *share)
+{
+    if (t->asked == share) t->asked = NULL;
+    for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
+        if (t->parts[i].asked == share) leaf_again(t, i);
+    }
+}
+
+void parts_expire(struct transfer *t, int64_t older_than_ms)
+{
+    if (t->state == TRANSFER_LIST && t->asked != NULL && t->asked_ms < older_than_ms) t->asked = NULL;
+    for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
+        struct leaf_want *part = &t->parts[i];
+        if (part->asked == NULL || part->asked_ms >= older_than_ms) continue;
+        part->asked->wanted_bytes -= leaf_size(t, i);
+        leaf_again(t, i);
+    }
+}
