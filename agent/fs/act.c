@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One step on the disk. Whatever is displaced is looked at after it was taken out: if it is not what
-// was expected, somebody wrote in the last microsecond, and it goes back.
-#include "agent/fs/apply_priv.h"
-
+// One step on the disk. Whatever is displaced is looked at after it was taken out: if it is not
+// what was expected, somebody wrote in the last microsecond, and it goes back.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +10,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/apply_priv.h"
 #include "proto/path.h"
 
 static void block(struct step *step, enum blocked reason)
@@ -37,7 +36,8 @@ void step_blocked(struct step *step, int code)
     case EINVAL:
     case EILSEQ: block(step, BLOCKED_TYPE); break;
     case ELOOP:
-        log_warn(LOG_FS, "symbolic link in the path of an item", "path=%s", log_escape(step->path, escaped));
+        log_warn(LOG_FS, "symbolic link in the path of an item", "path=%s",
+                 log_escape(step->path, escaped));
         block(step, BLOCKED_SYMLINK);
         break;
     case ENOTDIR: step->result = STEP_WAIT; break;
@@ -49,7 +49,8 @@ void step_blocked(struct step *step, int code)
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
 {
     struct stat st;
-    if (fstatat(group->staging_fd, group->acts[index].swap, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+    if (fstatat(group->staging_fd, group->acts[index].swap, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno;
     print_of(&st, out);
     return 0;
 }
@@ -114,10 +115,12 @@ static int take_out(struct group *group, uint32_t index, const struct place *pla
 {
     struct act *act = &group->acts[index];
     struct fingerprint out;
-    int code = swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap);
+    int code =
+        swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap);
     if (code != 0) return code;
     act->out = true;
-    if (look_out(group, index, &out) == 0 && print_still(&out, &group->apply->steps[index].before)) return 0;
+    if (look_out(group, index, &out) == 0 && print_still(&out, &group->apply->steps[index].before))
+        return 0;
     put_back(group, index, place);
     return ESTALE;
 }
@@ -138,12 +141,14 @@ static int mkdir_at(const struct place *place, uint32_t mode)
 
 static int file_sync(const struct place *place)
 {
-    AUTO(fd_close) int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO(fd_close)
+    int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return 0; // unreadable for us: the next flush of the file system has it
     return fsync(fd) == 0 ? 0 : errno;
 }
 
-static int mode_change(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int mode_change(struct group *group, uint32_t index, const struct place *place,
+                       const struct fingerprint *now)
 {
     struct act *act = &group->acts[index];
     uint32_t special = now->kind == KIND_DIR ? now->mode & 07000 : 0;
@@ -158,7 +163,8 @@ static int mode_change(struct group *group, uint32_t index, const struct place *
 
 // ---- the steps. 0: done; ESTALE: the disk is not what was expected; else an errno.
 
-static int remove_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int remove_do(struct group *group, uint32_t index, const struct place *place,
+                     const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
@@ -170,7 +176,8 @@ static int remove_do(struct group *group, uint32_t index, const struct place *pl
     return code;
 }
 
-static int mode_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int mode_do(struct group *group, uint32_t index, const struct place *place,
+                   const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     if (!now->present || now->kind != step->version.value.kind) return ESTALE;
@@ -178,22 +185,27 @@ static int mode_do(struct group *group, uint32_t index, const struct place *plac
     return mode_change(group, index, place, now);
 }
 
-static int dir_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int dir_do(struct group *group, uint32_t index, const struct place *place,
+                  const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
     uint32_t mode = step->version.value.mode;
     if (is_dir(now)) {
-        if (step->before.present ? is_before(step, now) : false) return mode_change(group, index, place, now);
+        if (step->before.present ? is_before(step, now) : false)
+            return mode_change(group, index, place, now);
         return (now->mode & 0777) == (mode & 0777) && !step->before.present ? 0 : ESTALE;
     }
     if (now->present && !step->before.present) return EEXIST;
-    if (now->present != step->before.present || (now->present && !is_before(step, now))) return ESTALE;
+    if (now->present != step->before.present || (now->present && !is_before(step, now)))
+        return ESTALE;
     int code = now->present ? take_out(group, index, place) : 0;
     if (code != 0) return code;
     code = mkdir_at(place, mode);
-    if (code == 0) act->did = now->present ? DID_FILE_TO_DIR : DID_MKDIR;
-    else if (now->present) put_back(group, index, place);
+    if (code == 0)
+        act->did = now->present ? DID_FILE_TO_DIR : DID_MKDIR;
+    else if (now->present)
+        put_back(group, index, place);
     return code;
 }
 
@@ -226,7 +238,8 @@ static int replace_over(struct group *group, uint32_t index, const struct place 
     struct act *act = &group->acts[index];
     struct stat st;
     struct fingerprint print;
-    char *kept = arena_printf(group->arena, "%s-%llu-%u", group->time, (unsigned long long)group->apply->journal, index);
+    char *kept = arena_printf(group->arena, "%s-%llu-%u", group->time,
+                              (unsigned long long)group->apply->journal, index);
     if (linkat(place->fd, place->name, group->kept_fd, kept, 0) != 0) return errno;
     int code = fstatat(group->kept_fd, kept, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
     if (code == 0) {
@@ -234,7 +247,8 @@ static int replace_over(struct group *group, uint32_t index, const struct place 
         code = print_still(&print, &step->before) ? place_stat(place, &st) : ESTALE;
         if (code == 0 && (uint64_t)st.st_ino != print.ino) code = ESTALE;
     }
-    if (code == 0 && renameat(group->staging_fd, act->swap, place->fd, place->name) != 0) code = errno;
+    if (code == 0 && renameat(group->staging_fd, act->swap, place->fd, place->name) != 0)
+        code = errno;
     if (code != 0) {
         (void)unlinkat(group->kept_fd, kept, 0);
         return code;
@@ -246,19 +260,22 @@ static int replace_over(struct group *group, uint32_t index, const struct place 
     return 0;
 }
 
-static int replace_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int replace_do(struct group *group, uint32_t index, const struct place *place,
+                      const struct fingerprint *now)
 {
     struct act *act = &group->acts[index];
     struct fingerprint out;
     const struct step *step = &group->apply->steps[index];
     if (step->before.kind == 0) return EINVAL;
     if (!is_before(step, now)) return ESTALE;
-    int code = swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    int code =
+        swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
     if (code == EINVAL || code == ENOSYS) return replace_over(group, index, place);
     if (code != 0) return code == ENOENT ? ESTALE : code;
     act->ready = false;
     act->out = true;
-    if (look_out(group, index, &out) != 0 || !print_still(&out, &step->before)) return exchange_back(group, index, place);
+    if (look_out(group, index, &out) != 0 || !print_still(&out, &step->before))
+        return exchange_back(group, index, place);
     act->did = DID_EXCHANGE;
     return 0;
 }
@@ -266,14 +283,16 @@ static int replace_do(struct group *group, uint32_t index, const struct place *p
 static int create_do(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    int code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    int code =
+        swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
     if (code != 0) return code;
     act->ready = false;
     act->did = DID_CREATE;
     return 0;
 }
 
-static int dir_to_file_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int dir_to_file_do(struct group *group, uint32_t index, const struct place *place,
+                          const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     if (!is_before(step, now)) return ESTALE;
@@ -282,12 +301,15 @@ static int dir_to_file_do(struct group *group, uint32_t index, const struct plac
     if (code == ENOTEMPTY) return ENOTDIR;
     if (code != 0) return code;
     code = create_do(group, index, place);
-    if (code == 0) group->acts[index].did = DID_DIR_TO_FILE;
-    else (void)dir_restore(place, step->before.mode);
+    if (code == 0)
+        group->acts[index].did = DID_DIR_TO_FILE;
+    else
+        (void)dir_restore(place, step->before.mode);
     return code;
 }
 
-static int content_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int content_do(struct group *group, uint32_t index, const struct place *place,
+                      const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     if (!step->before.present) return now->present ? EEXIST : create_do(group, index, place);
@@ -295,7 +317,8 @@ static int content_do(struct group *group, uint32_t index, const struct place *p
     return replace_do(group, index, place, now);
 }
 
-static int step_do(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static int step_do(struct group *group, uint32_t index, const struct place *place,
+                   const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     switch (step->version.value.kind) {
@@ -362,12 +385,16 @@ void step_run(struct group *group, uint32_t index)
     bool removal = step->version.value.kind == KIND_TOMB;
     struct place place = {.fd = -1};
     int code = parent_open(group, step, !removal, &place);
-    if (code == 0) code = step_try(group, index, &place);
-    else if (removal && is_absence(code)) code = 0;
+    if (code == 0)
+        code = step_try(group, index, &place);
+    else if (removal && is_absence(code))
+        code = 0;
     step->result = STEP_DONE;
     step->blocked = BLOCKED_NONE;
-    if (code == ESTALE) step->result = STEP_CHANGED;
-    else if (code != 0) step_blocked(step, code);
+    if (code == ESTALE)
+        step->result = STEP_CHANGED;
+    else if (code != 0)
+        step_blocked(step, code);
     if (place.fd >= 0) {
         if (code == 0) print_after(group, index, &place);
         if (group->acts[index].did != DID_NOTHING) group_touch(group, place.fd);

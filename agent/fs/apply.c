@@ -3,8 +3,6 @@
 // A group of steps: prepare all, make durable, put in place one by one, make that durable, and only
 // then let displaced contents leave staging for kept. An intent is taken back as a whole when one
 // of its steps cannot be done.
-#include "agent/fs/apply_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,19 +14,23 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/apply_priv.h"
 #include "proto/path.h"
 
 int group_open(const struct grip *grip, struct job *job, struct group *out)
 {
-    *out = (struct group){.grip = grip, .apply = &job->apply, .arena = job->arena, .staging_fd = -1, .kept_fd = -1};
+    *out = (struct group){
+        .grip = grip, .apply = &job->apply, .arena = job->arena, .staging_fd = -1, .kept_fd = -1};
     time_t now = (time_t)(clock_ns(CLOCK_REALTIME) / 1000000000);
     struct tm parts;
-    if (gmtime_r(&now, &parts) == NULL || strftime(out->time, sizeof out->time, "%Y%m%dT%H%M%SZ", &parts) == 0) {
+    if (gmtime_r(&now, &parts) == NULL ||
+        strftime(out->time, sizeof out->time, "%Y%m%dT%H%M%SZ", &parts) == 0) {
         (void)snprintf(out->time, sizeof out->time, "0");
     }
     out->acts = arena_alloc(job->arena, (size_t)job->apply.count + 1, sizeof *out->acts);
     for (uint32_t i = 0; i < job->apply.count; i++) {
-        (void)snprintf(out->acts[i].swap, SWAP_NAME_MAX, "x-%" PRIu64 "-%" PRIu32, job->apply.journal, i);
+        (void)snprintf(out->acts[i].swap, SWAP_NAME_MAX, "x-%" PRIu64 "-%" PRIu32,
+                       job->apply.journal, i);
     }
     int code = internal_open(grip, FS_STAGING, &out->staging_fd);
     return code != 0 ? code : internal_open(grip, FS_KEPT, &out->kept_fd);
@@ -38,7 +40,8 @@ void group_close(struct group *group)
 {
     fd_close(&group->staging_fd);
     fd_close(&group->kept_fd);
-    for (uint32_t i = 0; i < group->touched_count; i++) fd_close(&group->touched[i]);
+    for (uint32_t i = 0; i < group->touched_count; i++)
+        fd_close(&group->touched[i]);
 }
 
 void group_touch(struct group *group, int dir_fd)
@@ -110,7 +113,8 @@ static struct ordered *order_of(const struct group *group)
 {
     uint32_t count = group->apply->count;
     struct ordered *order = arena_alloc(group->arena, (size_t)count + 1, sizeof *order);
-    for (uint32_t i = 0; i < count; i++) order[i] = (struct ordered){&group->apply->steps[i], i};
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = (struct ordered){&group->apply->steps[i], i};
     if (!group->apply->all_or_none && count > 0) qsort(order, count, sizeof *order, order_compare);
     return order;
 }
@@ -129,8 +133,10 @@ static void undo_from(struct group *group, const struct ordered *order, uint32_t
 {
     for (uint32_t i = group->apply->count; i-- > 0;) {
         struct step *step = &group->apply->steps[order[i].index];
-        if (i < done) step_undo(group, order[i].index);
-        else if (step->result == STEP_DONE) step->result = STEP_UNDONE;
+        if (i < done)
+            step_undo(group, order[i].index);
+        else if (step->result == STEP_DONE)
+            step->result = STEP_UNDONE;
     }
 }
 
@@ -155,8 +161,8 @@ static void dir_print_again(struct group *group, struct step *step)
 {
     struct place place = {.fd = -1};
     struct stat st;
-    if (place_open(group->grip, step->path, step->disk_name, &place) == 0 && place_stat(&place, &st) == 0 &&
-        S_ISDIR(st.st_mode)) {
+    if (place_open(group->grip, step->path, step->disk_name, &place) == 0 &&
+        place_stat(&place, &st) == 0 && S_ISDIR(st.st_mode)) {
         print_of(&st, &step->print);
     }
     place_close(&place);
@@ -169,7 +175,8 @@ static void steps_finish(struct group *group)
         swap_return(group, i);
         if (group->acts[i].out) swap_to_kept(group, i);
         // Steps inside a directory have changed its times since.
-        if (step->result == STEP_DONE && step->version.value.kind == KIND_DIR) dir_print_again(group, step);
+        if (step->result == STEP_DONE && step->version.value.kind == KIND_DIR)
+            dir_print_again(group, step);
     }
 }
 
@@ -186,6 +193,8 @@ void apply_run(const struct grip *grip, struct job *job)
     steps_run(&group, order);
     errno = group_sync(&group);
     // In place, but perhaps not durable: the journal row must stay until recovery has looked.
-    if (errno != 0) job->err = log_errno(LOG_FS, "sync after apply", slice_text(""));
-    else steps_finish(&group);
+    if (errno != 0)
+        job->err = log_errno(LOG_FS, "sync after apply", slice_text(""));
+    else
+        steps_finish(&group);
 }

@@ -18,10 +18,10 @@ enum { SWAP_NAME_MAX = 64, TOUCHED_MAX = 16, TIME_TEXT_MAX = 24 };
 
 enum did {
     DID_NOTHING,
-    DID_CREATE,      // x went to the path
-    DID_EXCHANGE,    // x and the path changed places
-    DID_OVER,        // x went over the path, which is in kept (no exchange on this file system)
-    DID_REMOVE,      // the path went to x
+    DID_CREATE,   // x went to the path
+    DID_EXCHANGE, // x and the path changed places
+    DID_OVER,     // x went over the path, which is in kept (no exchange on this file system)
+    DID_REMOVE,   // the path went to x
     DID_MKDIR,
     DID_RMDIR,
     DID_MODE,
@@ -59,10 +59,11 @@ int group_sync(struct group *group);
 
 // prepare.c
 void group_prepare(struct group *group);
-void swap_return(struct group *group, uint32_t index);    // x back to staging's own names
-void swap_to_kept(struct group *group, uint32_t index);   // x to kept; the step tells under which name
+void swap_return(struct group *group, uint32_t index); // x back to staging's own names
+void swap_to_kept(struct group *group,
+                  uint32_t index); // x to kept; the step tells under which name
 bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);
-bool step_has_content(const struct step *step);           // needs a swap file
+bool step_has_content(const struct step *step); // needs a swap file
 
 // act.c
 void step_run(struct group *group, uint32_t index);
@@ -72,7 +73,8 @@ int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
 
 // undo.c
 void step_undo(struct group *group, uint32_t index);
-void put_back(struct group *group, uint32_t index, const struct place *place); // x to the path, else to kept
+void put_back(struct group *group, uint32_t index,
+              const struct place *place); // x to the path, else to kept
 int dir_restore(const struct place *place, uint32_t mode);
 
 #endif

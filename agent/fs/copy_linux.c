@@ -2,8 +2,6 @@
 //
 // What Linux does for files beyond POSIX: cloning, extended attributes, flushing a file system, and
 // changing a mode without ever following a link.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 
 int sync_all(int fd)
 {

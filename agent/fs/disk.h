@@ -17,13 +17,15 @@ void disk_close(struct disk **disk);
 
 struct disk_root_options {
     const char *path;     // absolute
-    bool include_secrets; // section 10: else files that look like secrets are not reported by scans (see held)
+    bool include_secrets; // section 10: else files that look like secrets are not reported by scans
+                          // (see held)
     bool include_vcs;     // version-control directories too
 };
 
 // Opens (and, when `create` says so in a JOB_HEALTH, prepares) the root of a folder. The root may
 // be missing: health says so, and comes back by itself.
-enum err disk_root_add(struct disk *disk, uint32_t folder, const struct disk_root_options *options) MUST_USE;
+enum err disk_root_add(struct disk *disk, uint32_t folder,
+                       const struct disk_root_options *options) MUST_USE;
 void disk_root_remove(struct disk *disk, uint32_t folder);
 
 // Executes a job, filling in its results. Blocks.
@@ -33,20 +35,25 @@ void disk_run(struct disk *disk, struct job *job);
 enum ignored { IGNORED_NO, IGNORED_ALWAYS, IGNORED_DEFAULT, IGNORED_VCS, IGNORED_SECRET };
 // `pattern` (static text) names the rule. Does not look at parents: call for each component's path
 // from the top; a directory that is ignored hides what is below.
-enum ignored disk_ignored(struct slice path, bool is_dir, bool include_secrets, bool include_vcs, const char **out_pattern);
+enum ignored disk_ignored(struct slice path, bool is_dir, bool include_secrets, bool include_vcs,
+                          const char **out_pattern);
 // The same for a path and all its parents.
-enum ignored disk_ignored_path(const struct disk *disk, uint32_t folder, struct slice path, bool is_dir, const char **out_pattern);
+enum ignored disk_ignored_path(const struct disk *disk, uint32_t folder, struct slice path,
+                               bool is_dir, const char **out_pattern);
 
 // Secrets held back so far in this root (found by scans and looks), for status. Up to max paths.
-uint32_t disk_held(struct disk *disk, uint32_t folder, struct arena *arena, uint32_t max, struct slice *out);
+uint32_t disk_held(struct disk *disk, uint32_t folder, struct arena *arena, uint32_t max,
+                   struct slice *out);
 
 // ---- watching (inotify; one descriptor for all roots)
 enum watch_what {
-    WATCH_WRITTEN,  // closed after writing, renamed into place, symlink or hard link made, mode changed
+    WATCH_WRITTEN,  // closed after writing, renamed into place, symlink or hard link made, mode
+                    // changed
     WATCH_MODIFIED, // being written: no close yet
     WATCH_GONE,     // removed or renamed away
     WATCH_TREE,     // a directory appeared or was renamed in: walk it
-    WATCH_RESCAN,   // events were lost (overflow), or the folder is not wholly watched: walk everything. path is empty
+    WATCH_RESCAN,   // events were lost (overflow), or the folder is not wholly watched: walk
+                    // everything. path is empty
     WATCH_ROOT,     // the root itself was moved, deleted or unmounted: check health
 };
 
@@ -56,7 +63,8 @@ struct watch_event {
     struct slice path; // canonical; borrowed until the next call
 };
 
-int disk_watch_fd(const struct disk *disk); // readable when events wait; -1 if watching is impossible
+int disk_watch_fd(
+    const struct disk *disk); // readable when events wait; -1 if watching is impossible
 // Next event; false when there is none. Paths that are always or by default ignored, and our own
 // .cfgsync/ (except conflicts/), are not reported.
 bool disk_watch_next(struct disk *disk, struct watch_event *out);

@@ -14,9 +14,9 @@
 #include "agent/fs/disk.h"
 
 #define FS_INTERNAL ".cfgsync"
-#define FS_MARKER ".cfgsync/root"
-#define FS_STAGING ".cfgsync/staging"
-#define FS_KEPT ".cfgsync/kept"
+#define FS_MARKER   ".cfgsync/root"
+#define FS_STAGING  ".cfgsync/staging"
+#define FS_KEPT     ".cfgsync/kept"
 
 enum {
     FS_IO_BYTES = 128 << 10,
@@ -63,14 +63,16 @@ struct grip {
 // UNREACHABLE: the folder is unknown, or its root is not there, is another directory than the held
 // one, or carries no marker.
 enum err grip_take(struct disk *disk, uint32_t folder, struct grip *out) MUST_USE;
-enum err grip_take_unchecked(struct disk *disk, uint32_t folder, struct grip *out) MUST_USE; // fd may be -1
-bool grip_holds(const struct grip *grip); // the same test again
+enum err grip_take_unchecked(struct disk *disk, uint32_t folder,
+                             struct grip *out) MUST_USE; // fd may be -1
+bool grip_holds(const struct grip *grip);                // the same test again
 void grip_drop(struct grip *grip);
 uint64_t temp_number(struct disk *disk);
 
 // ---- resolve.c: names below the root. No call follows a symbolic link or leaves the file system.
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd);
-int internal_open(const struct grip *grip, const char *path, int *out_fd); // a directory of ours, readable
+int internal_open(const struct grip *grip, const char *path,
+                  int *out_fd); // a directory of ours, readable
 // A directory by its canonical path, searched by normal form when the disk spells it differently.
 // O_PATH descriptor.
 int dir_open(const struct grip *grip, struct slice path, int *out_fd);
@@ -81,14 +83,16 @@ struct place {
     char name[FS_NAME_MAX];
 };
 
-int place_open(const struct grip *grip, struct slice path, struct slice disk_name, struct place *out);
+int place_open(const struct grip *grip, struct slice path, struct slice disk_name,
+               struct place *out);
 void place_close(struct place *place);
 int place_stat(const struct place *place, struct stat *out); // of a link itself
 // Looks for another spelling of the name in the directory and takes it over. False: there is none.
 bool place_spell(struct place *place);
 
 // resolve_linux.c, resolve_walk.c
-int resolve_kernel(int root_fd, const char *path, int flags, int *out_fd); // ENOSYS: not on this kernel
+int resolve_kernel(int root_fd, const char *path, int flags,
+                   int *out_fd); // ENOSYS: not on this kernel
 int resolve_walk(int root_fd, const char *path, int flags, int *out_fd);
 
 // ---- print.c
@@ -96,7 +100,8 @@ void print_of(const struct stat *st, struct fingerprint *out);
 bool print_equal(const struct fingerprint *a, const struct fingerprint *b); // all but links
 // The same file with the same content as far as a look tells: a rename changes ctime only.
 bool print_still(const struct fingerprint *a, const struct fingerprint *b);
-bool print_racy(const struct fingerprint *print);
+// Read at `now_ns` so soon after it changed that a later write may carry the same time.
+bool print_racy(const struct fingerprint *print, int64_t now_ns);
 int64_t clock_ns(int clock);
 
 // ---- read.c
@@ -141,7 +146,8 @@ uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder);
 
 // ---- the jobs
 void walk_run(const struct grip *grip, struct job *job);
-void walk_forget(struct disk *disk, const struct root *root); // drops cursors nobody will ask for again
+void walk_forget(struct disk *disk,
+                 const struct root *root); // drops cursors nobody will ask for again
 void look_run(const struct grip *grip, struct job *job);
 void stage_run(const struct grip *grip, struct job *job);
 void part_run(const struct grip *grip, struct job *job);

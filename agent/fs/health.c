@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
 // Is the root the root? And the layout of .cfgsync, which only a folder's addition creates.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +10,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 
 enum { TOKEN_BYTES = 16, TOKEN_TEXT_MAX = 2 * TOKEN_BYTES + 2 };
@@ -29,7 +28,8 @@ static bool token_read(int dir_fd, const char *name, uint8_t out[TOKEN_BYTES])
     AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char text[TOKEN_TEXT_MAX] = {0};
     size_t got = 0;
-    if (fd < 0 || fd_read_at(fd, text, TOKEN_TEXT_MAX - 1, 0, &got) != 0 || got < 2 * TOKEN_BYTES) return false;
+    if (fd < 0 || fd_read_at(fd, text, TOKEN_TEXT_MAX - 1, 0, &got) != 0 || got < 2 * TOKEN_BYTES)
+        return false;
     for (size_t i = 0; i < TOKEN_BYTES; i++) {
         int high = nibble(text[2 * i]);
         int low = nibble(text[2 * i + 1]);
@@ -50,7 +50,8 @@ static int file_write(struct disk *disk, int dir_fd, const char *name, struct sl
 {
     char temp[STAGE_NAME_MAX];
     temp_name(disk, temp);
-    AUTO(fd_close) int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO(fd_close)
+    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     int code = temp_fill(fd, text);
     if (code == 0 && renameat(dir_fd, temp, dir_fd, name) != 0) code = errno;
@@ -58,7 +59,8 @@ static int file_write(struct disk *disk, int dir_fd, const char *name, struct sl
     return code != 0 ? code : dir_sync(dir_fd);
 }
 
-static int token_write(struct disk *disk, int dir_fd, const char *name, const uint8_t bytes[TOKEN_BYTES])
+static int token_write(struct disk *disk, int dir_fd, const char *name,
+                       const uint8_t bytes[TOKEN_BYTES])
 {
     char text[TOKEN_TEXT_MAX];
     hex_lower(bytes, TOKEN_BYTES, text);
@@ -121,7 +123,8 @@ static bool root_is_held(const struct grip *grip, struct job_health *health)
         return false;
     }
     if (grip->fd < 0) return true;
-    if (fstat(grip->fd, &held) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino) return true;
+    if (fstat(grip->fd, &held) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino)
+        return true;
     health->what = "root is another directory than before";
     root_let_go(grip);
     return false;
@@ -155,7 +158,8 @@ static int layout_make(struct disk *disk, int internal_fd)
     if (fstatat(internal_fd, ".gitignore", &st, AT_SYMLINK_NOFOLLOW) != 0) {
         code = file_write(disk, internal_fd, ".gitignore", slice_text("*\n"));
     }
-    for (size_t i = 0; code == 0 && i < sizeof dirs / sizeof *dirs; i++) code = dir_make(internal_fd, dirs[i]);
+    for (size_t i = 0; code == 0 && i < sizeof dirs / sizeof *dirs; i++)
+        code = dir_make(internal_fd, dirs[i]);
     return code;
 }
 
@@ -176,7 +180,8 @@ static void unhealthy_errno(struct job_health *health, int code, const char *cal
 {
     errno = code;
     (void)log_errno(LOG_FS, call, slice_text(FS_INTERNAL));
-    health->what = code == EACCES || code == EROFS || code == EPERM ? "root cannot be written" : "root cannot be prepared";
+    health->what = code == EACCES || code == EROFS || code == EPERM ? "root cannot be written"
+                                                                    : "root cannot be prepared";
 }
 
 static int internal_prepare(struct disk *disk, int root_fd, struct job_health *health, int *out_fd)
@@ -186,7 +191,8 @@ static int internal_prepare(struct disk *disk, int root_fd, struct job_health *h
     if (code == ENOENT) code = internal_make(root_fd, out_fd);
     if (code != 0) return code;
     marker_read(*out_fd, health);
-    bool write = (health->create && !health->has_id) || (health->write_id && (health->has_id || health->create));
+    bool write = (health->create && !health->has_id) ||
+                 (health->write_id && (health->has_id || health->create));
     if (!write && marker_check(health) != NULL) return 0;
     code = layout_make(disk, *out_fd);
     if (code == 0 && write) code = token_write(disk, *out_fd, "root", health->id.bytes);
@@ -206,7 +212,8 @@ static void root_examine(struct disk *disk, int root_fd, struct job_health *heal
     health->what = marker_check(health);
     if (health->what != NULL) return;
     // The witness found stays in the result: the caller compares it with what it knows.
-    if (health->set_witness && (code = token_write(disk, internal_fd, "witness", health->witness_next)) != 0) {
+    if (health->set_witness &&
+        (code = token_write(disk, internal_fd, "witness", health->witness_next)) != 0) {
         unhealthy_errno(health, code, "write witness");
         return;
     }
@@ -222,7 +229,8 @@ void health_run(const struct grip *grip, struct job *job)
     health->has_id = false;
     health->has_witness = false;
     struct stat st;
-    if (health->create && stat(grip->root->path, &st) != 0 && errno == ENOENT && !root_make(grip->root->path)) {
+    if (health->create && stat(grip->root->path, &st) != 0 && errno == ENOENT &&
+        !root_make(grip->root->path)) {
         health->what = "root cannot be made";
         return;
     }

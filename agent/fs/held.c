@@ -15,8 +15,10 @@ void held_put(struct disk *disk, struct root *root, struct slice path)
 {
     pthread_mutex_lock(&disk->lock);
     if (map_get(root->held, path) == NULL) {
-        if (map_count(root->held) < HELD_NAMES_MAX) map_put(root->held, path, present(root));
-        else root->held_more++;
+        if (map_count(root->held) < HELD_NAMES_MAX)
+            map_put(root->held, path, present(root));
+        else
+            root->held_more++;
     }
     pthread_mutex_unlock(&disk->lock);
 }
@@ -37,7 +39,8 @@ void held_clear(struct disk *disk, struct root *root)
     pthread_mutex_unlock(&disk->lock);
 }
 
-uint32_t disk_held(struct disk *disk, uint32_t folder, struct arena *arena, uint32_t max, struct slice *out)
+uint32_t disk_held(struct disk *disk, uint32_t folder, struct arena *arena, uint32_t max,
+                   struct slice *out)
 {
     struct grip grip;
     if (grip_take_unchecked(disk, folder, &grip) != ERR_OK) return 0;

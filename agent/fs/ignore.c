@@ -3,12 +3,14 @@
 // What is left out: our own directory always, editors' leavings by default, version-control
 // directories and secrets unless the folder includes them. Pure.
 #include "agent/fs/disk_priv.h"
-
 #include "proto/path.h"
 
-static const char *const leavings[] = {".*.sw?", "4913", "*~", ".#*", "#*#", ".~lock.*#", ".DS_Store", "*.local"};
-static const char *const vcs_dirs[] = {".git", ".hg", ".svn", ".bzr", "CVS", "_darcs", ".jj", ".pijul"};
-static const char *const secrets[] = {".env", ".env.*", "*.pem", "*.key", "id_*", "credentials*", ".netrc", "*.kdbx"};
+static const char *const leavings[] = {".*.sw?", "4913",      "*~",        ".#*",
+                                       "#*#",    ".~lock.*#", ".DS_Store", "*.local"};
+static const char *const vcs_dirs[] = {".git", ".hg",    ".svn", ".bzr",
+                                       "CVS",  "_darcs", ".jj",  ".pijul"};
+static const char *const secrets[] = {".env", ".env.*",       "*.pem",  "*.key",
+                                      "id_*", "credentials*", ".netrc", "*.kdbx"};
 
 // '*' is any run of bytes, '?' one byte. Backtracks to the last star only, which is enough for one
 // component.
@@ -31,11 +33,13 @@ static bool glob(const char *pattern, struct slice name)
             return false;
         }
     }
-    while (*pattern == '*') pattern++;
+    while (*pattern == '*')
+        pattern++;
     return *pattern == '\0';
 }
 
-static bool any(const char *const *patterns, size_t count, struct slice name, const char **out_pattern)
+static bool any(const char *const *patterns, size_t count, struct slice name,
+                const char **out_pattern)
 {
     for (size_t i = 0; i < count; i++) {
         if (!glob(patterns[i], name)) continue;
@@ -52,11 +56,13 @@ static bool is_internal(struct slice name)
 {
     if (name.size < sizeof FS_INTERNAL - 1) return false;
     bool plain = name.data[0] != '.';
-    for (size_t i = 0; plain && i < name.size; i++) plain = name.data[i] < 0x80;
+    for (size_t i = 0; plain && i < name.size; i++)
+        plain = name.data[i] < 0x80;
     return !plain && path_is_internal(name);
 }
 
-enum ignored disk_ignored(struct slice path, bool is_dir, bool include_secrets, bool include_vcs, const char **out_pattern)
+enum ignored disk_ignored(struct slice path, bool is_dir, bool include_secrets, bool include_vcs,
+                          const char **out_pattern)
 {
     *out_pattern = NULL;
     struct slice name = path_base(path);
@@ -69,11 +75,13 @@ enum ignored disk_ignored(struct slice path, bool is_dir, bool include_secrets, 
     if (is_dir) {
         return !include_vcs && ANY(vcs_dirs, name, out_pattern) ? IGNORED_VCS : IGNORED_NO;
     }
-    if (include_secrets || glob("*.pub", name) || !ANY(secrets, name, out_pattern)) return IGNORED_NO;
+    if (include_secrets || glob("*.pub", name) || !ANY(secrets, name, out_pattern))
+        return IGNORED_NO;
     return IGNORED_SECRET;
 }
 
-enum ignored disk_ignored_path(const struct disk *disk, uint32_t folder, struct slice path, bool is_dir, const char **out_pattern)
+enum ignored disk_ignored_path(const struct disk *disk, uint32_t folder, struct slice path,
+                               bool is_dir, const char **out_pattern)
 {
     bool include_secrets = false;
     bool include_vcs = false;
@@ -87,8 +95,8 @@ enum ignored disk_ignored_path(const struct disk *disk, uint32_t folder, struct 
     for (size_t at = 1; at <= path.size; at++) {
         bool whole = at == path.size;
         if (!whole && path.data[at] != '/') continue;
-        enum ignored result =
-            disk_ignored(slice_of(path.data, at), whole ? is_dir : true, include_secrets, include_vcs, out_pattern);
+        enum ignored result = disk_ignored(slice_of(path.data, at), whole ? is_dir : true,
+                                           include_secrets, include_vcs, out_pattern);
         if (result != IGNORED_NO) return result;
     }
     return IGNORED_NO;

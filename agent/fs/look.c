@@ -2,8 +2,6 @@
 //
 // Looking at paths: what is there now, read only when the fingerprint does not prove that it is
 // what it was. A file that changes under the reader is never reported half old and half new.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 #include "proto/path.h"
 
@@ -29,7 +28,9 @@ static void problem_errno(struct look *look, int code)
     case EACCES:
     case EPERM: problem(look, ERR_ACCESS, "cannot be read: permission denied"); break;
     case EXDEV: problem(look, ERR_UNREPRESENTABLE, "another file system is mounted here"); break;
-    case ENAMETOOLONG: problem(look, ERR_UNREPRESENTABLE, "the name is too long for this disk"); break;
+    case ENAMETOOLONG:
+        problem(look, ERR_UNREPRESENTABLE, "the name is too long for this disk");
+        break;
     default: problem(look, err_from_errno(code), "cannot be read"); break;
     }
 }
@@ -42,11 +43,14 @@ static bool is_absence(int code)
 
 static void fail(struct look *look, int code)
 {
-    if (is_absence(code)) look->result = LOOK_GONE;
-    else problem_errno(look, code);
+    if (is_absence(code))
+        look->result = LOOK_GONE;
+    else
+        problem_errno(look, code);
 }
 
-static void leaves_copy(struct arena *arena, struct look *look, const struct digest *leaves, uint32_t count)
+static void leaves_copy(struct arena *arena, struct look *look, const struct digest *leaves,
+                        uint32_t count)
 {
     if (count == 0) return;
     look->leaves = arena_alloc(arena, count, sizeof *leaves);
@@ -54,7 +58,8 @@ static void leaves_copy(struct arena *arena, struct look *look, const struct dig
     look->leaf_count = count;
 }
 
-static int small_read(struct arena *arena, int fd, struct content_hash *hash, struct look *look, uint64_t *out_size)
+static int small_read(struct arena *arena, int fd, struct content_hash *hash, struct look *look,
+                      uint64_t *out_size)
 {
     size_t got = 0;
     size_t room = (size_t)look->print.size + 1;
@@ -69,7 +74,9 @@ static int small_read(struct arena *arena, int fd, struct content_hash *hash, st
 // EAGAIN: it changed meanwhile.
 static int file_read(struct arena *arena, const struct place *place, struct look *look)
 {
-    AUTO(fd_close) int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    AUTO(fd_close)
+    int fd =
+        openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) return errno == ENOENT || errno == ELOOP ? EAGAIN : errno;
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
     struct stat st;
@@ -78,8 +85,9 @@ static int file_read(struct arena *arena, const struct place *place, struct look
     if (!S_ISREG(st.st_mode)) return EAGAIN;
     print_of(&st, &look->print);
     int64_t start = clock_ns(CLOCK_MONOTONIC);
-    int code = look->print.size <= PROTO_PACK_CONTENT_BYTES_MAX ? small_read(arena, fd, hash, look, &size)
-                                                                : fd_hash(fd, hash, &size);
+    int code = look->print.size <= PROTO_PACK_CONTENT_BYTES_MAX
+                   ? small_read(arena, fd, hash, look, &size)
+                   : fd_hash(fd, hash, &size);
     if (code != 0) return code;
     struct content content;
     const struct digest *leaves;
@@ -87,7 +95,8 @@ static int file_read(struct arena *arena, const struct place *place, struct look
     content_hash_end(hash, &content, &leaves, &count);
     look->hash_ms = (uint64_t)((clock_ns(CLOCK_MONOTONIC) - start) / 1000000);
     if (size != look->print.size) return EAGAIN;
-    look->value = (struct value){.kind = KIND_FILE, .mode = look->print.mode & 0777, .size = size, .content = content.id};
+    look->value = (struct value){
+        .kind = KIND_FILE, .mode = look->print.mode & 0777, .size = size, .content = content.id};
     leaves_copy(arena, look, leaves, count);
     // The descriptor must still be the file that has the name.
     struct fingerprint after;
@@ -103,7 +112,8 @@ static int link_read(struct arena *arena, const struct place *place, struct look
     if (size < 0) return errno == EINVAL || errno == ENOENT ? EAGAIN : errno;
     if (size > PROTO_STRING_BYTES_MAX) return EOVERFLOW;
     struct slice text = arena_copy(arena, slice_of(target, (size_t)size));
-    look->value = (struct value){.kind = KIND_SYMLINK, .content = hash_sha256(text), .target = text};
+    look->value =
+        (struct value){.kind = KIND_SYMLINK, .content = hash_sha256(text), .target = text};
     return 0;
 }
 
@@ -133,6 +143,7 @@ static int look_once(struct arena *arena, const struct place *place, struct look
 {
     struct stat st;
     struct fingerprint after;
+    int64_t start = clock_ns(CLOCK_REALTIME);
     look_clear(look);
     int code = place_stat(place, &st);
     if (code != 0) return code;
@@ -147,24 +158,32 @@ static int look_once(struct arena *arena, const struct place *place, struct look
     if (code != 0) return code == ENOENT ? EAGAIN : code;
     print_of(&st, &after);
     // What happens inside a directory changes its times, not its value.
-    bool same = look->print.kind == KIND_DIR ? after.kind == KIND_DIR && after.ino == look->print.ino && after.mode == look->print.mode
-                                             : print_equal(&after, &look->print);
+    bool same = look->print.kind == KIND_DIR
+                    ? after.kind == KIND_DIR && after.ino == look->print.ino &&
+                          after.mode == look->print.mode
+                    : print_equal(&after, &look->print);
     if (!same) return EAGAIN;
     look->print = after;
-    look->racy = after.kind != KIND_DIR && print_racy(&after);
+    look->racy = after.kind != KIND_DIR && print_racy(&after, start);
     look->result = LOOK_VALUE;
     return 0;
 }
 
-static void look_place(const struct grip *grip, struct arena *arena, const struct place *place, struct look *look)
+static void look_place(const struct grip *grip, struct arena *arena, const struct place *place,
+                       struct look *look)
 {
     int code = EAGAIN;
-    for (int i = 0; i < LOOK_TRIES && code == EAGAIN; i++) code = look_once(arena, place, look);
+    for (int i = 0; i < LOOK_TRIES && code == EAGAIN; i++)
+        code = look_once(arena, place, look);
     if (code == 0 && look->print.device != grip->device) code = EXDEV;
-    if (code == EAGAIN) look->result = LOOK_MOVING;
-    else if (code == EOPNOTSUPP) problem(look, ERR_UNREPRESENTABLE, "not a file, directory or symbolic link");
-    else if (code == EOVERFLOW) problem(look, ERR_TOO_BIG, "the target of the link is too long");
-    else if (code != 0) fail(look, code);
+    if (code == EAGAIN)
+        look->result = LOOK_MOVING;
+    else if (code == EOPNOTSUPP)
+        problem(look, ERR_UNREPRESENTABLE, "not a file, directory or symbolic link");
+    else if (code == EOVERFLOW)
+        problem(look, ERR_TOO_BIG, "the target of the link is too long");
+    else if (code != 0)
+        fail(look, code);
     if (look->result != LOOK_VALUE) look_clear(look);
     if (look->result == LOOK_GONE) look->print = (struct fingerprint){0};
 }
@@ -175,7 +194,8 @@ static bool holds_back(const struct grip *grip, struct look *look, bool is_dir)
     const char *pattern;
     struct root *root = grip->root;
     if (look->before.present || is_dir) return false;
-    if (disk_ignored(look->path, false, root->include_secrets, true, &pattern) != IGNORED_SECRET) return false;
+    if (disk_ignored(look->path, false, root->include_secrets, true, &pattern) != IGNORED_SECRET)
+        return false;
     held_put(grip->disk, root, look->path);
     problem(look, ERR_UNREPRESENTABLE, "held: looks like a secret");
     return true;
@@ -213,7 +233,8 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
 
 void look_run(const struct grip *grip, struct job *job)
 {
-    for (uint32_t i = 0; i < job->look.count; i++) look_at(grip, job->arena, &job->look.looks[i]);
+    for (uint32_t i = 0; i < job->look.count; i++)
+        look_at(grip, job->arena, &job->look.looks[i]);
     // A root that went away half way must not look like deletions.
     if (!grip_holds(grip)) job->err = ERR_UNREACHABLE;
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A large content on its way: `<id>-<size>.part` with its leaves at their places, and beside it
-// `.map`: the leaf list, then one byte per leaf that says whether it was written. The bytes are only
-// a hint where to look: after a restart those leaves are hashed again.
-#include "agent/fs/disk_priv.h"
-
+// `.map`: the leaf list, then one byte per leaf that says whether it was written. The bytes are
+// only a hint where to look: after a restart those leaves are hashed again.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 
 enum { PART_NAME_MAX = STAGE_NAME_MAX + 8 };
@@ -35,7 +34,10 @@ static void part_close(struct part *part)
     fd_close(&part->map_fd);
 }
 
-#define PART_NONE {.dir_fd = -1, .part_fd = -1, .map_fd = -1}
+#define PART_NONE                                                                                  \
+    {                                                                                              \
+        .dir_fd = -1, .part_fd = -1, .map_fd = -1                                                  \
+    }
 
 static enum err part_open(const struct grip *grip, const struct content *content, struct part *out)
 {
@@ -62,8 +64,8 @@ static enum err part_files(struct part *part, int flags)
 static bool staged_exists(const struct part *part, uint64_t size)
 {
     struct stat st;
-    return fstatat(part->dir_fd, part->staged, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-           (uint64_t)st.st_size == size;
+    return fstatat(part->dir_fd, part->staged, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
 static uint64_t leaf_offset(uint32_t leaf)
@@ -102,19 +104,23 @@ static bool leaf_is_there(const struct part *part, const struct content *content
 {
     size_t got = 0;
     size_t size = leaf_size(content, leaf);
-    if (fd_read_at(part->part_fd, scratch, size, leaf_offset(leaf), &got) != 0 || got != size) return false;
+    if (fd_read_at(part->part_fd, scratch, size, leaf_offset(leaf), &got) != 0 || got != size)
+        return false;
     struct digest found = hash_sha256(slice_of(scratch, size));
     return memcmp(&found, expected, sizeof found) == 0;
 }
 
 // Hashes the leaves that the map says were written, and corrects the map.
-static enum err have_verify(const struct part *part, const struct job_part *want, const struct digest *leaves)
+static enum err have_verify(const struct part *part, const struct job_part *want,
+                            const struct digest *leaves)
 {
     AUTO(mem_free) uint8_t *scratch = mem_alloc(PROTO_LEAF_BYTES);
     size_t got = 0;
-    if (fd_read_at(part->map_fd, want->have, part->leaves, have_offset(part, 0), &got) != 0) return ERR_IO;
+    if (fd_read_at(part->map_fd, want->have, part->leaves, have_offset(part, 0), &got) != 0)
+        return ERR_IO;
     for (uint32_t i = 0; i < part->leaves; i++) {
-        bool have = i < got && want->have[i] == 1 && leaf_is_there(part, &want->content, i, &leaves[i], scratch);
+        bool have = i < got && want->have[i] == 1 &&
+                    leaf_is_there(part, &want->content, i, &leaves[i], scratch);
         want->have[i] = have ? 1 : 0;
     }
     int code = fd_write_at(part->map_fd, want->have, part->leaves, have_offset(part, 0));
@@ -180,7 +186,8 @@ void part_run(const struct grip *grip, struct job *job)
 
 static enum err leaf_check(const struct part *part, const struct job_leaf *leaf)
 {
-    if (leaf->leaf >= part->leaves || leaf->bytes.size != leaf_size(&leaf->content, leaf->leaf)) return ERR_MALFORMED;
+    if (leaf->leaf >= part->leaves || leaf->bytes.size != leaf_size(&leaf->content, leaf->leaf))
+        return ERR_MALFORMED;
     struct digest found = hash_sha256(leaf->bytes);
     return memcmp(&found, &leaf->expected, sizeof found) == 0 ? ERR_OK : ERR_MALFORMED;
 }
@@ -190,9 +197,13 @@ static enum err leaf_write(const struct part *part, const struct job_leaf *leaf)
     const uint8_t have = 1;
     struct digest listed;
     size_t got = 0;
-    int code = fd_read_at(part->map_fd, &listed, sizeof listed, (uint64_t)leaf->leaf * sizeof listed, &got);
-    if (code == 0 && (got != sizeof listed || memcmp(&listed, &leaf->expected, sizeof listed) != 0)) return ERR_MALFORMED;
-    if (code == 0) code = fd_write_at(part->part_fd, leaf->bytes.data, leaf->bytes.size, leaf_offset(leaf->leaf));
+    int code = fd_read_at(part->map_fd, &listed, sizeof listed,
+                          (uint64_t)leaf->leaf * sizeof listed, &got);
+    if (code == 0 && (got != sizeof listed || memcmp(&listed, &leaf->expected, sizeof listed) != 0))
+        return ERR_MALFORMED;
+    if (code == 0)
+        code =
+            fd_write_at(part->part_fd, leaf->bytes.data, leaf->bytes.size, leaf_offset(leaf->leaf));
     if (code == 0) code = fd_write_at(part->map_fd, &have, 1, have_offset(part, leaf->leaf));
     if (code == 0) return ERR_OK;
     errno = code;
@@ -215,7 +226,8 @@ static bool have_all(const struct part *part)
     for (uint32_t at = 0; at < part->leaves; at += sizeof have) {
         size_t want = part->leaves - at < sizeof have ? part->leaves - at : sizeof have;
         size_t got = 0;
-        if (fd_read_at(part->map_fd, have, want, have_offset(part, at), &got) != 0 || got != want) return false;
+        if (fd_read_at(part->map_fd, have, want, have_offset(part, at), &got) != 0 || got != want)
+            return false;
         for (size_t i = 0; i < want; i++) {
             if (have[i] != 1) return false;
         }

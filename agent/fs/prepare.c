@@ -3,8 +3,6 @@
 // Before anything is put in place: each new content under the step's own name, with its mode and
 // time, durable; and the ways such a file leaves again: back to staging, or, when it is somebody's
 // bytes, to kept.
-#include "agent/fs/apply_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +12,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/apply_priv.h"
 
 bool step_has_content(const struct step *step)
 {
@@ -27,8 +26,8 @@ bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name
     char *text = NULL;
     int code = EEXIST;
     for (int i = 0; code == EEXIST && i < 100; i++) {
-        text = arena_printf(group->arena, i == 0 ? "%s-%" PRIu64 "-%u" : "%s-%" PRIu64 "-%u-%d", group->time,
-                            group->apply->journal, index, i);
+        text = arena_printf(group->arena, i == 0 ? "%s-%" PRIu64 "-%u" : "%s-%" PRIu64 "-%u-%d",
+                            group->time, group->apply->journal, index, i);
         code = swap_noreplace(group->grip->disk, dir_fd, name, group->kept_fd, text);
     }
     if (code != 0) {
@@ -57,7 +56,9 @@ static int staged_back(struct group *group, const struct act *act, const struct 
     int code = mode_set(group->staging_fd, act->swap, 0600);
     // Staging is cleaned by age: this one is young again.
     (void)utimensat(group->staging_fd, act->swap, now, AT_SYMLINK_NOFOLLOW);
-    if (code == 0) code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, group->staging_fd, name);
+    if (code == 0)
+        code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, group->staging_fd,
+                              name);
     return code;
 }
 
@@ -85,7 +86,8 @@ static bool wanted_later(const struct group *group, uint32_t index)
         const struct step *other = &group->apply->steps[i];
         if (!step_has_content(other) || other->version.value.kind != KIND_FILE) continue;
         if (other->version.value.size != value->size) continue;
-        if (memcmp(&other->version.value.content, &value->content, sizeof value->content) == 0) return true;
+        if (memcmp(&other->version.value.content, &value->content, sizeof value->content) == 0)
+            return true;
     }
     return false;
 }
@@ -95,9 +97,11 @@ static int staged_copy(struct group *group, const char *staged, const char *swap
 {
     char temp[STAGE_NAME_MAX];
     temp_name(group->grip->disk, temp);
-    AUTO(fd_close) int source = openat(group->staging_fd, staged, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO(fd_close)
+    int source = openat(group->staging_fd, staged, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (source < 0) return errno;
-    AUTO(fd_close) int target = openat(group->staging_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO(fd_close)
+    int target = openat(group->staging_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (target < 0) return errno;
     int code = fd_copy(source, target);
     if (code == 0 && renameat(group->staging_fd, temp, group->staging_fd, swap) != 0) code = errno;
@@ -112,7 +116,8 @@ static void old_xattrs(struct group *group, const struct step *step, int target_
     struct fingerprint print;
     if (!step->before.present || step->before.kind != KIND_FILE) return;
     if (place_open(group->grip, step->path, step->disk_name, &place) != 0) return;
-    AUTO(fd_close) int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO(fd_close)
+    int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     place_close(&place);
     if (fd < 0 || fstat(fd, &st) != 0) return;
     print_of(&st, &print);
@@ -155,8 +160,10 @@ static int file_prepare(struct group *group, uint32_t index, bool sync)
     char staged[STAGE_NAME_MAX];
     stage_name(&content, staged);
     int code = 0;
-    if (wanted_later(group, index)) code = staged_copy(group, staged, act->swap);
-    else if (renameat(group->staging_fd, staged, group->staging_fd, act->swap) != 0) code = errno;
+    if (wanted_later(group, index))
+        code = staged_copy(group, staged, act->swap);
+    else if (renameat(group->staging_fd, staged, group->staging_fd, act->swap) != 0)
+        code = errno;
     if (code != 0) return code == ENOENT ? EIO : code;
     code = file_dress(group, step, act, sync);
     if (code != 0) (void)unlinkat(group->staging_fd, act->swap, 0);
@@ -183,17 +190,21 @@ static void step_prepare(struct group *group, uint32_t index, bool sync)
     struct act *act = &group->acts[index];
     struct fingerprint stale;
     // Left by a run that was never recovered: perhaps somebody's bytes.
-    if (look_out(group, index, &stale) == 0) (void)kept_take(group, index, group->staging_fd, act->swap);
+    if (look_out(group, index, &stale) == 0)
+        (void)kept_take(group, index, group->staging_fd, act->swap);
     step->kept = false;
     step->kept_name = slice_of("", 0);
     if (!step_has_content(step)) return;
-    int code = step->version.value.kind == KIND_FILE ? file_prepare(group, index, sync) : link_prepare(group, index);
+    int code = step->version.value.kind == KIND_FILE ? file_prepare(group, index, sync)
+                                                     : link_prepare(group, index);
     act->ready = code == 0;
     if (code == 0) return;
     errno = code;
     (void)log_errno(LOG_FS, "prepare", step->path);
-    if (code == EIO) step->result = STEP_FAILED;
-    else step_blocked(step, code);
+    if (code == EIO)
+        step->result = STEP_FAILED;
+    else
+        step_blocked(step, code);
 }
 
 static void discard_all(struct group *group)

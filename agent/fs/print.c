@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Fingerprints: what lstat says of a path, and when two of them prove that nothing happened.
-#include "agent/fs/disk_priv.h"
-
 #include <time.h>
+
+#include "agent/fs/disk_priv.h"
 
 static int64_t ns_of(struct timespec t)
 {
@@ -41,8 +41,9 @@ void print_of(const struct stat *st, struct fingerprint *out)
 
 bool print_still(const struct fingerprint *a, const struct fingerprint *b)
 {
-    return a->present && b->present && a->kind == b->kind && a->mode == b->mode && a->device == b->device &&
-           a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
+    return a->present && b->present && a->kind == b->kind && a->mode == b->mode &&
+           a->device == b->device && a->ino == b->ino && a->size == b->size &&
+           a->mtime_ns == b->mtime_ns;
 }
 
 bool print_equal(const struct fingerprint *a, const struct fingerprint *b)
@@ -55,10 +56,9 @@ static bool near(int64_t a, int64_t b, int64_t distance)
     return (a > b ? a - b : b - a) < distance;
 }
 
-bool print_racy(const struct fingerprint *print)
+bool print_racy(const struct fingerprint *print, int64_t now_ns)
 {
     bool coarse = print->mtime_ns % 1000000000 == 0 && print->ctime_ns % 1000000000 == 0;
     int64_t window = coarse ? 2000000000 : 10000000;
-    int64_t now = clock_ns(CLOCK_REALTIME);
-    return near(now, print->mtime_ns, window) || near(now, print->ctime_ns, window);
+    return near(now_ns, print->mtime_ns, window) || near(now_ns, print->ctime_ns, window);
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
 // Reading contents for a peer, and the two loops around pread and pwrite everybody here uses.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read)
 {
     *out_read = 0;
     while (*out_read < size) {
-        ssize_t got = pread(fd, (uint8_t *)out + *out_read, size - *out_read, (off_t)(offset + *out_read));
+        ssize_t got =
+            pread(fd, (uint8_t *)out + *out_read, size - *out_read, (off_t)(offset + *out_read));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return errno;
         if (got == 0) break;
@@ -74,7 +74,9 @@ bool content_is(int dir_fd, const char *name, const struct content *content)
     AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     uint64_t size;
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != content->size) return false;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (uint64_t)st.st_size != content->size)
+        return false;
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
     if (fd_hash(fd, hash, &size) != 0) return false;
     struct content found;
@@ -133,8 +135,11 @@ static enum err list_read(int fd, struct arena *arena, struct read_entry *entry)
     int code = fd_hash(fd, hash, &size);
     if (code != 0) return err_from_errno(code);
     content_hash_end(hash, &found, &leaves, &count);
-    if (found.size != entry->content.size || memcmp(&found.id, &entry->content.id, sizeof found.id) != 0) return ERR_CHANGED;
-    entry->bytes = arena_copy(arena, slice_of(count > 0 ? leaves : &found.id, (count > 0 ? count : 1) * sizeof found.id));
+    if (found.size != entry->content.size ||
+        memcmp(&found.id, &entry->content.id, sizeof found.id) != 0)
+        return ERR_CHANGED;
+    entry->bytes = arena_copy(
+        arena, slice_of(count > 0 ? leaves : &found.id, (count > 0 ? count : 1) * sizeof found.id));
     return ERR_OK;
 }
 
@@ -154,13 +159,16 @@ static enum err bytes_read(int fd, struct arena *arena, uint32_t leaf, struct re
     return ERR_OK;
 }
 
-static enum err entry_read(const struct grip *grip, struct arena *arena, uint32_t leaf, struct read_entry *entry)
+static enum err entry_read(const struct grip *grip, struct arena *arena, uint32_t leaf,
+                           struct read_entry *entry)
 {
     AUTO(fd_close) int fd = -1;
-    enum err err = entry->staged ? staged_open(grip, &entry->content, &fd) : item_open(grip, entry, &fd);
+    enum err err =
+        entry->staged ? staged_open(grip, &entry->content, &fd) : item_open(grip, entry, &fd);
     if (err != ERR_OK) return err;
     if (!still_is(fd, entry)) return ERR_CHANGED;
-    err = leaf == PROTO_LEAF_LIST ? list_read(fd, arena, entry) : bytes_read(fd, arena, leaf, entry);
+    err =
+        leaf == PROTO_LEAF_LIST ? list_read(fd, arena, entry) : bytes_read(fd, arena, leaf, entry);
     if (err == ERR_OK && !still_is(fd, entry)) err = ERR_CHANGED;
     if (err != ERR_OK) entry->bytes = slice_of("", 0);
     return err;

@@ -4,10 +4,8 @@
 //
 //     x is what `before` says         it was exchanged: finish
 //     x is the version's content      it was not: forget
-//     x is neither                    the user's edit, displaced in the last microsecond: give it back
-//     no x                            the path, or kept, tells
-#include "agent/fs/apply_priv.h"
-
+//     x is neither                    the user's edit, displaced in the last microsecond: give it
+//     back no x                            the path, or kept, tells
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +18,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/apply_priv.h"
 
 enum state { STATE_NOT, STATE_HAPPENED, STATE_RACED };
 
@@ -75,7 +74,9 @@ static void kept_back(struct group *group, uint32_t index)
         print_of(&st, &print);
         // A number of an older journal may come again; the inode tells.
         if (!print_still(&print, &step->before)) continue;
-        if (swap_noreplace(group->grip->disk, group->kept_fd, entry->d_name, group->staging_fd, act->swap) == 0) return;
+        if (swap_noreplace(group->grip->disk, group->kept_fd, entry->d_name, group->staging_fd,
+                           act->swap) == 0)
+            return;
     }
 }
 
@@ -86,9 +87,11 @@ static enum state raced(struct group *group, uint32_t index, const struct place 
     struct act *act = &group->acts[index];
     const struct value *value = &group->apply->steps[index].version.value;
     struct fingerprint print;
-    bool ours = step_has_content(&group->apply->steps[index]) && holds_version(place->fd, place->name, value);
+    bool ours = step_has_content(&group->apply->steps[index]) &&
+                holds_version(place->fd, place->name, value);
     act->out = true;
-    if (ours && swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name) == 0) {
+    if (ours && swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd,
+                              place->name) == 0) {
         act->out = false;
         if (look_out(group, index, &print) == 0) act->ours = print;
         act->ready = holds_version(group->staging_fd, act->swap, value);
@@ -112,7 +115,8 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         act->did = DID_EXCHANGE;
         return STATE_HAPPENED;
     }
-    if (x->present && !holds_version(group->staging_fd, act->swap, value)) return raced(group, index, place);
+    if (x->present && !holds_version(group->staging_fd, act->swap, value))
+        return raced(group, index, place);
     if (x->present) {
         act->ours = *x;
         act->ready = true;
@@ -120,8 +124,10 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         return STATE_NOT;
     }
     if (!now->present || !holds_version(place->fd, place->name, value)) return STATE_NOT;
-    if (!step->before.present) act->did = DID_CREATE;
-    else if (is_dir(&step->before)) act->did = DID_DIR_TO_FILE;
+    if (!step->before.present)
+        act->did = DID_CREATE;
+    else if (is_dir(&step->before))
+        act->did = DID_DIR_TO_FILE;
     return STATE_HAPPENED;
 }
 
@@ -159,8 +165,10 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     bool half = !is_dir(&step->before) && (now->mode & 0777) == 0700 && mode != 0700;
     if (half && mode_set(place->fd, place->name, mode) != 0) return STATE_NOT;
     if (!half && (now->mode & 0777) != mode) return x->present ? STATE_HAPPENED : STATE_NOT;
-    if (from_file && x->present) act->did = DID_FILE_TO_DIR;
-    else act->did = is_dir(&step->before) ? DID_MODE : DID_MKDIR;
+    if (from_file && x->present)
+        act->did = DID_FILE_TO_DIR;
+    else
+        act->did = is_dir(&step->before) ? DID_MODE : DID_MKDIR;
     act->old_mode = step->before.mode;
     return STATE_HAPPENED;
 }
@@ -175,7 +183,8 @@ static enum state mode_state(struct group *group, uint32_t index, const struct f
     return STATE_HAPPENED;
 }
 
-static enum state state_at(struct group *group, uint32_t index, const struct place *place, const struct fingerprint *now)
+static enum state state_at(struct group *group, uint32_t index, const struct place *place,
+                           const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     struct fingerprint x = {0};
@@ -196,7 +205,8 @@ static void print_recovered(struct group *group, uint32_t index, const struct pl
     step->print = (struct fingerprint){0};
     if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
     print_of(&st, &step->print);
-    bool same = !step_has_content(step) || holds_version(place->fd, place->name, &step->version.value);
+    bool same =
+        !step_has_content(step) || holds_version(place->fd, place->name, &step->version.value);
     if (!same) step->print.ctime_ns = 0; // edited since: the next look reads it
 }
 
@@ -216,7 +226,9 @@ static enum state step_examine(struct group *group, uint32_t index)
     if (code == 0 && state == STATE_HAPPENED) print_recovered(group, index, &place);
     if (code == 0) group_touch(group, place.fd);
     place_close(&place);
-    step->result = state == STATE_HAPPENED ? STEP_DONE : state == STATE_NOT ? STEP_UNDONE : STEP_CHANGED;
+    step->result = state == STATE_HAPPENED ? STEP_DONE
+                   : state == STATE_NOT    ? STEP_UNDONE
+                                           : STEP_CHANGED;
     return state;
 }
 
@@ -287,7 +299,8 @@ void recover_run(const struct grip *grip, struct job *job)
         return;
     }
     if (job->apply.count == 0) {
-        staging_clean(&group);
+        // A row that could not be read is no reason to clear away what other rows name.
+        if (job->apply.journal == 0) staging_clean(&group);
         return;
     }
     steps_recover(&group);

@@ -3,8 +3,6 @@
 // From an item's canonical path to a directory descriptor and a name. Most paths are spelled on
 // disk as we spell them and cost one system call; only a path with non-ASCII letters that is not
 // found is looked for again by normal form, directory by directory.
-#include "agent/fs/disk_priv.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "proto/path.h"
 
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd)
@@ -23,7 +22,7 @@ int beneath_open(const struct grip *grip, struct slice path, int flags, int *out
     text[path.size] = '\0';
     if (path.size == 0) memcpy(text, ".", 2);
     if (!grip->disk->without_openat2) {
-        int code = resolve_kernel(grip->fd, text, flags | O_NOFOLLOW, out_fd);
+        int code = resolve_kernel(grip->fd, text, flags, out_fd);
         if (code != ENOSYS) return code;
     }
     return resolve_walk(grip->fd, text, flags, out_fd);
@@ -119,12 +118,14 @@ int dir_open(const struct grip *grip, struct slice path, int *out_fd)
     return dir_search(grip, path, out_fd);
 }
 
-int place_open(const struct grip *grip, struct slice path, struct slice disk_name, struct place *out)
+int place_open(const struct grip *grip, struct slice path, struct slice disk_name,
+               struct place *out)
 {
     out->fd = -1;
     struct slice name = disk_name.size > 0 ? disk_name : path_base(path);
     if (name.size >= FS_NAME_MAX) return ENAMETOOLONG;
-    if (name.size == 0 || memchr(name.data, '/', name.size) || memchr(name.data, 0, name.size)) return EINVAL;
+    if (name.size == 0 || memchr(name.data, '/', name.size) || memchr(name.data, 0, name.size))
+        return EINVAL;
     memcpy(out->name, name.data, name.size);
     out->name[name.size] = '\0';
     if (strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0) return EINVAL;

@@ -2,14 +2,15 @@
 //
 // Resolution by the kernel: openat2(2) checks every component while it walks, so that nobody can
 // swap a directory for a link in between.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/fs/disk_priv.h"
+
+// No O_NOFOLLOW: it would answer ENOTDIR for a link at the end, where NO_SYMLINKS says ELOOP.
 int resolve_kernel(int root_fd, const char *path, int flags, int *out_fd)
 {
     struct open_how how = {

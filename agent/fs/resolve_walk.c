@@ -2,13 +2,12 @@
 //
 // Resolution component by component, for systems whose kernel cannot do it in one call. Every step
 // is relative to a descriptor and refuses links, which is the same guarantee at more cost.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 
 static int component_open(int dir_fd, const char *name, int flags, int *out_fd)
 {

@@ -3,14 +3,13 @@
 // Roots: held directories, and a job's grip on one. A root that is away must never look like an
 // empty one: before a job touches anything, the path must still name the held directory and the
 // marker must be there.
-#include "agent/fs/disk_priv.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 
 struct disk *disk_new(void)
 {
@@ -33,7 +32,8 @@ void disk_close(struct disk **disk)
 {
     if (*disk == NULL) return;
     walk_forget(*disk, NULL);
-    for (uint32_t i = 0; i < (*disk)->root_count; i++) root_release((*disk)->roots[i]);
+    for (uint32_t i = 0; i < (*disk)->root_count; i++)
+        root_release((*disk)->roots[i]);
     watcher_destroy(&(*disk)->watcher);
     pthread_mutex_destroy(&(*disk)->lock);
     mem_free(&(*disk)->roots);
@@ -127,7 +127,8 @@ bool grip_holds(const struct grip *grip)
     if (grip->fd < 0 || fstat(grip->fd, &held) != 0) return false;
     if (stat(grip->root->path, &named) != 0) return false;
     if (held.st_dev != named.st_dev || held.st_ino != named.st_ino) return false;
-    return fstatat(grip->fd, FS_MARKER, &marker, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(marker.st_mode);
+    return fstatat(grip->fd, FS_MARKER, &marker, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(marker.st_mode);
 }
 
 void grip_drop(struct grip *grip)

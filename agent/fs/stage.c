@@ -2,8 +2,6 @@
 //
 // Staging: contents put aside under their id. A name of that form appears only when its bytes are
 // verified and durable, so whoever finds it may use it.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +12,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 
 void stage_name(const struct content *content, char out[STAGE_NAME_MAX])
@@ -64,7 +63,8 @@ static bool is_content(const struct stage_entry *entry)
 
 static enum err temp_write(int dir_fd, const char *name, struct slice bytes, bool sync)
 {
-    AUTO(fd_close) int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO(fd_close)
+    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_FS, "create", slice_text(name));
     int code = fd_write_at(fd, bytes.data, bytes.size, 0);
     if (code == 0 && sync && fdatasync(fd) != 0) code = errno;
@@ -74,8 +74,8 @@ static enum err temp_write(int dir_fd, const char *name, struct slice bytes, boo
 }
 
 // Writes under a temporary name. *out_temp stays empty when there is nothing to be put in place.
-static enum err entry_write(const struct grip *grip, int dir_fd, const struct stage_entry *entry, bool sync,
-                            char out_temp[STAGE_NAME_MAX])
+static enum err entry_write(const struct grip *grip, int dir_fd, const struct stage_entry *entry,
+                            bool sync, char out_temp[STAGE_NAME_MAX])
 {
     if (!is_content(entry)) return ERR_MALFORMED;
     if (staged_is_there(dir_fd, &entry->content)) return ERR_OK;
@@ -111,14 +111,17 @@ void stage_run(const struct grip *grip, struct job *job)
         stage->entries[i].err = entry_write(grip, dir_fd, &stage->entries[i], sync_each, temps[i]);
     }
     enum err err = ERR_OK;
-    if (!sync_each && (errno = sync_all(dir_fd)) != 0) err = log_errno(LOG_FS, "syncfs", slice_text(FS_STAGING));
+    if (!sync_each && (errno = sync_all(dir_fd)) != 0)
+        err = log_errno(LOG_FS, "syncfs", slice_text(FS_STAGING));
     for (uint32_t i = 0; i < stage->count; i++) {
         if (temps[i][0] == '\0') continue;
         // After a failed flush the kernel calls the pages clean: these bytes are to be sent again.
-        stage->entries[i].err = err != ERR_OK ? err : entry_place(dir_fd, &stage->entries[i], temps[i]);
+        stage->entries[i].err =
+            err != ERR_OK ? err : entry_place(dir_fd, &stage->entries[i], temps[i]);
         if (stage->entries[i].err != ERR_OK) (void)unlinkat(dir_fd, temps[i], 0);
     }
-    if (err == ERR_OK && (errno = dir_sync(dir_fd)) != 0) err = log_errno(LOG_FS, "fsync", slice_text(FS_STAGING));
+    if (err == ERR_OK && (errno = dir_sync(dir_fd)) != 0)
+        err = log_errno(LOG_FS, "fsync", slice_text(FS_STAGING));
     job->err = err;
 }
 
@@ -144,21 +147,25 @@ static enum err copy_checked(int source_fd, int target_fd, const struct content 
     const struct digest *leaves;
     uint32_t count;
     content_hash_end(hash, &found, &leaves, &count);
-    bool same = found.size == content->size && memcmp(&found.id, &content->id, sizeof found.id) == 0;
+    bool same =
+        found.size == content->size && memcmp(&found.id, &content->id, sizeof found.id) == 0;
     if (!same) return ERR_CHANGED;
     return fdatasync(target_fd) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
-static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, const struct content *content)
+static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd,
+                        const struct content *content)
 {
     char temp[STAGE_NAME_MAX];
     char name[STAGE_NAME_MAX];
     temp_name(grip->disk, temp);
     stage_name(content, name);
-    AUTO(fd_close) int fd = openat(dir_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO(fd_close)
+    int fd = openat(dir_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_FS, "create", slice_text(temp));
     enum err err = copy_checked(source_fd, fd, content);
-    if (err == ERR_OK && renameat(dir_fd, temp, dir_fd, name) != 0) err = log_errno(LOG_FS, "rename", slice_text(name));
+    if (err == ERR_OK && renameat(dir_fd, temp, dir_fd, name) != 0)
+        err = log_errno(LOG_FS, "rename", slice_text(name));
     if (err != ERR_OK) {
         (void)unlinkat(dir_fd, temp, 0);
         return err;

@@ -2,12 +2,12 @@
 //
 // Exchanging two names, and moving to a name nobody has: renameat2(2), with the nearest thing where
 // a file system lacks it.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "agent/fs/disk_priv.h"
 
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b)
 {

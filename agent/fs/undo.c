@@ -2,21 +2,23 @@
 //
 // Taking steps back: only where the disk still holds what we put there. Whatever somebody else
 // wrote meanwhile keeps its place, and what cannot go back goes to kept.
-#include "agent/fs/apply_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/apply_priv.h"
 
 void put_back(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    int code = swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
-    if (code == 0) act->out = false;
-    else swap_to_kept(group, index);
+    int code =
+        swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    if (code == 0)
+        act->out = false;
+    else
+        swap_to_kept(group, index);
 }
 
 int dir_restore(const struct place *place, uint32_t mode)
@@ -38,9 +40,12 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
 {
     struct act *act = &group->acts[index];
     if (!holds_ours(group, index, place)) return false;
-    if (swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap) != 0) return false;
+    if (swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap) !=
+        0)
+        return false;
     act->ready = true;
-    if (act->did == DID_DIR_TO_FILE) return dir_restore(place, group->apply->steps[index].before.mode) == 0;
+    if (act->did == DID_DIR_TO_FILE)
+        return dir_restore(place, group->apply->steps[index].before.mode) == 0;
     return true;
 }
 
@@ -50,7 +55,8 @@ static bool undo_exchange(struct group *group, uint32_t index, const struct plac
     struct fingerprint out;
     const struct disk *disk = group->grip->disk;
     if (!holds_ours(group, index, place)) return false;
-    if (swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name) != 0) return false;
+    if (swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name) != 0)
+        return false;
     if (look_out(group, index, &out) == 0 && print_still(&out, &act->ours)) {
         act->ready = true;
         act->out = false;
@@ -77,7 +83,8 @@ static bool undo_mode(struct group *group, uint32_t index, const struct place *p
 {
     struct stat st;
     const struct step *step = &group->apply->steps[index];
-    if (place_stat(place, &st) != 0 || (st.st_mode & 0777) != (step->version.value.mode & 0777)) return false;
+    if (place_stat(place, &st) != 0 || (st.st_mode & 0777) != (step->version.value.mode & 0777))
+        return false;
     return mode_set(place->fd, place->name, group->acts[index].old_mode) == 0;
 }
 

@@ -4,10 +4,8 @@
 // so that nothing that appears meanwhile is missed, and its names are sorted by normal form. The
 // stack of directories is explicit; deep ancestors give their descriptors back.
 //
-//     levels[0] root > levels[1] a > levels[2] a/b      names are read once, files looked at on the way
-#include "agent/fs/disk_priv.h"
-
-#include <dirent.h>
+//     levels[0] root > levels[1] a > levels[2] a/b      names are read once, files looked at on the
+//     way
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,29 +15,13 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "agent/fs/walk_priv.h"
 #include "proto/path.h"
 
 enum {
     LEVELS_MAX = PROTO_PATH_DEPTH_MAX + 2,
     LEVELS_OPEN_MAX = 32, // descriptors per walk
     PROBLEMS_MAX = 64,    // per batch
-};
-
-struct name {
-    const char *raw;     // as on disk
-    struct slice normal; // canonical; borrowed from raw when they are the same
-    const char *problem; // reported instead of an entry
-};
-
-struct level {
-    int fd;              // -1: given back, or not opened yet
-    bool read;           // names are filled in
-    struct slice path;   // canonical
-    struct slice raw;    // as on disk, for opening it again
-    struct arena *arena; // all of this level
-    struct name *names;
-    size_t count;
-    size_t next;
 };
 
 struct walk {
@@ -93,7 +75,8 @@ static struct walk *walk_new(const struct grip *grip)
 {
     struct walk *walk = mem_zalloc(1, sizeof *walk);
     struct stat st;
-    for (size_t i = 0; i < LEVELS_MAX; i++) walk->levels[i].fd = -1;
+    for (size_t i = 0; i < LEVELS_MAX; i++)
+        walk->levels[i].fd = -1;
     walk->scratch = arena_new();
     walk->root = grip->root;
     walk->complete = true;
@@ -121,21 +104,24 @@ static void walk_end(const struct grip *grip, struct job_scan *scan)
 static void report_problem(struct job *job, struct slice raw, const char *what, enum err code)
 {
     struct job_scan *scan = &job->scan;
-    scan->problems[scan->problem_count++] = (struct scan_problem){arena_copy(job->arena, raw), what, code};
+    scan->problems[scan->problem_count++] =
+        (struct scan_problem){arena_copy(job->arena, raw), what, code};
 }
 
 // A directory that could not be read: absence of what is below proves nothing.
 static void report_unread(struct job *job, struct walk *walk, const struct level *level, int code)
 {
-    const char *what = code == EACCES ? "cannot be read: permission denied"
+    const char *what = code == EACCES  ? "cannot be read: permission denied"
                        : code == EXDEV ? "another file system is mounted here"
                                        : "cannot be read";
-    report_problem(job, level->raw, what, code == EXDEV ? ERR_UNREPRESENTABLE : err_from_errno(code));
+    report_problem(job, level->raw, what,
+                   code == EXDEV ? ERR_UNREPRESENTABLE : err_from_errno(code));
     job->scan.unread[job->scan.unread_count++] = arena_copy(job->arena, level->path);
     walk->complete = false;
 }
 
-static void report_entry(struct job *job, struct slice path, const struct name *name, const struct fingerprint *print)
+static void report_entry(struct job *job, struct slice path, const struct name *name,
+                         const struct fingerprint *print)
 {
     struct scan_entry *entry = &job->scan.entries[job->scan.entry_count++];
     entry->path = arena_copy(job->arena, path);
@@ -146,23 +132,14 @@ static void report_entry(struct job *job, struct slice path, const struct name *
 
 // ---- levels
 
-static struct slice joined(struct arena *arena, struct slice parent, struct slice name)
-{
-    if (parent.size == 0) return arena_copy(arena, name);
-    size_t size = parent.size + 1 + name.size;
-    uint8_t *text = arena_alloc(arena, size, 1);
-    memcpy(text, parent.data, parent.size);
-    text[parent.size] = '/';
-    memcpy(text + parent.size + 1, name.data, name.size);
-    return slice_of(text, size);
-}
-
 static struct level *level_push(struct walk *walk, struct slice path, struct slice raw)
 {
     CHECK(walk->depth < LEVELS_MAX);
     struct level *level = &walk->levels[walk->depth++];
-    if (level->arena == NULL) level->arena = arena_new();
-    else arena_reset(level->arena);
+    if (level->arena == NULL)
+        level->arena = arena_new();
+    else
+        arena_reset(level->arena);
     fd_close(&level->fd);
     level->read = false;
     level->names = NULL;
@@ -170,7 +147,8 @@ static struct level *level_push(struct walk *walk, struct slice path, struct sli
     level->next = 0;
     level->path = arena_copy(level->arena, path);
     level->raw = arena_copy(level->arena, raw);
-    if (walk->depth > LEVELS_OPEN_MAX) fd_close(&walk->levels[walk->depth - LEVELS_OPEN_MAX - 1].fd);
+    if (walk->depth > LEVELS_OPEN_MAX)
+        fd_close(&walk->levels[walk->depth - LEVELS_OPEN_MAX - 1].fd);
     return level;
 }
 
@@ -178,93 +156,6 @@ static int level_open(const struct grip *grip, struct level *level)
 {
     if (level->fd >= 0) return 0;
     return beneath_open(grip, level->raw, O_RDONLY | O_DIRECTORY, &level->fd);
-}
-
-static bool is_ascii(struct slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] >= 0x80) return false;
-    }
-    return true;
-}
-
-// path_fault without its cost where the name alone decides.
-static const char *name_fault(struct arena *arena, const struct level *level, uint32_t depth, struct slice name)
-{
-    if (level->path.size + 1 + name.size > PROTO_PATH_BYTES_MAX) return "the path is too long";
-    if (depth > PROTO_PATH_DEPTH_MAX) return "too many directories deep";
-    return is_ascii(name) ? NULL : path_fault(joined(arena, level->path, name));
-}
-
-static void name_fill(struct walk *walk, struct level *level, const char *raw, struct name *out)
-{
-    struct slice text = slice_text(raw);
-    out->raw = raw;
-    out->normal = text;
-    if (!is_ascii(text) && path_normalize(level->arena, text, &out->normal) != ERR_OK) {
-        out->problem = "not UTF-8";
-        out->normal = text;
-        return;
-    }
-    out->problem = name_fault(level->arena, level, walk->depth, out->normal);
-}
-
-static int name_compare(const void *a, const void *b)
-{
-    const struct name *left = a;
-    const struct name *right = b;
-    int order = slice_compare(left->normal, right->normal);
-    if (order != 0) return order;
-    // Of several spellings the canonical one is the item.
-    bool left_plain = (const void *)left->normal.data == (const void *)left->raw;
-    bool right_plain = (const void *)right->normal.data == (const void *)right->raw;
-    if (left_plain != right_plain) return left_plain ? -1 : 1;
-    return strcmp(left->raw, right->raw);
-}
-
-static void names_finish(struct walk *walk, struct level *level, struct slice *raws, size_t count)
-{
-    level->names = arena_alloc(level->arena, count + 1, sizeof *level->names);
-    for (size_t i = 0; i < count; i++) name_fill(walk, level, (const char *)raws[i].data, &level->names[i]);
-    qsort(level->names, count, sizeof *level->names, name_compare);
-    for (size_t i = 1; i < count; i++) {
-        struct name *name = &level->names[i];
-        bool same = name->problem == NULL && slice_equal(name->normal, level->names[i - 1].normal);
-        if (same) name->problem = "another spelling of a name that is there already";
-    }
-    level->count = count;
-}
-
-static void dir_end(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
-
-static int names_read(struct walk *walk, struct level *level)
-{
-    int fd = openat(level->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return errno;
-    AUTO(dir_end) DIR *dir = fdopendir(fd);
-    if (dir == NULL) {
-        int code = errno;
-        close(fd);
-        return code;
-    }
-    AUTO(buf_fini) struct buf raws = {0};
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(dir);
-        if (entry == NULL) break;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        struct slice raw = slice_of(entry->d_name, strlen(entry->d_name) + 1);
-        raw = arena_copy(level->arena, raw);
-        buf_append(&raws, &raw, sizeof raw);
-    }
-    int code = errno;
-    AUTO(mem_free) struct slice *list = mem_alloc(raws.size + sizeof *list);
-    if (raws.size > 0) memcpy(list, raws.data, raws.size);
-    names_finish(walk, level, list, raws.size / sizeof *list);
-    return code;
 }
 
 // Opens, watches and reads the directory on top of the stack.
@@ -277,7 +168,7 @@ static int level_read(const struct grip *grip, struct walk *walk, struct level *
     if ((uint64_t)st.st_dev != walk->device) return EXDEV;
     watcher_add(grip->disk->watcher, grip->root->folder, level->path, level->fd);
     level->read = true;
-    return names_read(walk, level);
+    return names_read(level, walk->depth);
 }
 
 // ---- the steps
@@ -292,12 +183,14 @@ static bool is_wanted(const struct grip *grip, struct slice path, bool is_dir)
 {
     const char *pattern;
     const struct root *root = grip->root;
-    enum ignored ignored = disk_ignored(path, is_dir, root->include_secrets, root->include_vcs, &pattern);
+    enum ignored ignored =
+        disk_ignored(path, is_dir, root->include_secrets, root->include_vcs, &pattern);
     if (ignored == IGNORED_SECRET) held_put(grip->disk, grip->root, path);
     return ignored == IGNORED_NO;
 }
 
-static int name_stat(const struct grip *grip, struct level *level, const char *raw, struct fingerprint *out)
+static int name_stat(const struct grip *grip, struct level *level, const char *raw,
+                     struct fingerprint *out)
 {
     struct stat st;
     int code = level_open(grip, level);
@@ -307,7 +200,8 @@ static int name_stat(const struct grip *grip, struct level *level, const char *r
     return 0;
 }
 
-static void name_failed(struct job *job, struct walk *walk, struct slice path, struct slice raw, int code)
+static void name_failed(struct job *job, struct walk *walk, struct slice path, struct slice raw,
+                        int code)
 {
     // It went away between being listed and being looked at.
     if (code == ENOENT || code == ENOTDIR || code == ELOOP) return;
@@ -315,7 +209,8 @@ static void name_failed(struct job *job, struct walk *walk, struct slice path, s
     report_unread(job, walk, &at, code);
 }
 
-static void name_report(const struct grip *grip, struct job *job, struct walk *walk, struct level *level, const struct name *name)
+static void name_report(const struct grip *grip, struct job *job, struct walk *walk,
+                        struct level *level, const struct name *name)
 {
     uint8_t path_bytes[PROTO_PATH_BYTES_MAX + FS_NAME_MAX + 1];
     size_t at = level->path.size;
@@ -328,7 +223,7 @@ static void name_report(const struct grip *grip, struct job *job, struct walk *w
         return;
     }
     arena_reset(walk->scratch);
-    struct slice raw = joined(walk->scratch, level->raw, slice_text(name->raw));
+    struct slice raw = path_joined(walk->scratch, level->raw, slice_text(name->raw));
     struct fingerprint print;
     if (name->problem != NULL) {
         report_problem(job, raw, name->problem, ERR_UNREPRESENTABLE);
@@ -376,12 +271,14 @@ static bool prefix_is_wanted(const struct grip *grip, struct slice prefix, bool 
     const char *pattern;
     if (is_conflicts(prefix)) return true;
     if (is_wanted(grip, prefix, is_dir)) {
-        return disk_ignored_path(grip->disk, grip->root->folder, prefix, is_dir, &pattern) == IGNORED_NO;
+        return disk_ignored_path(grip->disk, grip->root->folder, prefix, is_dir, &pattern) ==
+               IGNORED_NO;
     }
     return false;
 }
 
-static void prefix_push(const struct grip *grip, struct job *job, struct walk *walk, struct slice raw_parent)
+static void prefix_push(const struct grip *grip, struct job *job, struct walk *walk,
+                        struct slice raw_parent)
 {
     struct slice prefix = job->scan.prefix;
     struct place place;
@@ -399,12 +296,14 @@ static void prefix_push(const struct grip *grip, struct job *job, struct walk *w
     }
     print_of(&st, &print);
     bool is_dir = print.kind == KIND_DIR;
-    if (print.device != walk->device) name_failed(job, walk, prefix, prefix, EXDEV);
+    if (print.device != walk->device)
+        name_failed(job, walk, prefix, prefix, EXDEV);
     else if (print.kind != 0 && prefix_is_wanted(grip, prefix, is_dir)) {
         struct name name = {.raw = place.name, .normal = path_base(prefix)};
         if (!is_conflicts(prefix)) report_entry(job, prefix, &name, &print);
         if (is_dir) {
-            struct level *level = level_push(walk, prefix, joined(job->arena, raw_parent, slice_text(place.name)));
+            struct level *level = level_push(
+                walk, prefix, path_joined(job->arena, raw_parent, slice_text(place.name)));
             (void)beneath_open(grip, level->raw, O_RDONLY | O_DIRECTORY, &level->fd);
         }
     }
@@ -426,7 +325,8 @@ static struct slice raw_parent_of(const struct grip *grip, struct arena *arena, 
     (void)snprintf(root_link, sizeof root_link, "/proc/self/fd/%d", grip->fd);
     ssize_t size = readlink(link, text, (size_t)PROTO_PATH_BYTES_MAX * 2 - 1);
     ssize_t root_size = readlink(root_link, root_text, (size_t)PROTO_PATH_BYTES_MAX * 2 - 1);
-    if (size <= root_size || root_size <= 0 || strncmp(text, root_text, (size_t)root_size) != 0) return parent;
+    if (size <= root_size || root_size <= 0 || strncmp(text, root_text, (size_t)root_size) != 0)
+        return parent;
     return slice_text(text + root_size + 1);
 }
 
@@ -467,8 +367,9 @@ static void batch_clear(struct job *job)
 static bool root_is_the_same(const struct grip *grip, const struct walk *walk)
 {
     struct stat st;
-    return grip->root == walk->root && fstat(grip->fd, &st) == 0 && (uint64_t)st.st_ino == walk->ino &&
-           (uint64_t)st.st_dev == walk->device && grip_holds(grip);
+    return grip->root == walk->root && fstat(grip->fd, &st) == 0 &&
+           (uint64_t)st.st_ino == walk->ino && (uint64_t)st.st_dev == walk->device &&
+           grip_holds(grip);
 }
 
 // `done` set together with a walk abandons that walk.
@@ -490,7 +391,8 @@ void walk_run(const struct grip *grip, struct job *job)
         walk_start(grip, job, scan->walk);
     }
     struct walk *walk = scan->walk;
-    while (walk->depth > 0 && !batch_is_full(scan)) walk_step(grip, job, walk);
+    while (walk->depth > 0 && !batch_is_full(scan))
+        walk_step(grip, job, walk);
     scan->done = walk->depth == 0;
     scan->complete = walk->complete;
     if (!root_is_the_same(grip, walk)) {

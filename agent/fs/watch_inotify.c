@@ -4,8 +4,6 @@
 // paths. Walks (in workers) add watches while the engine's thread reads events; the maps and the
 // kernel's table change together under one lock, so that a watch that is dropped and added again at
 // the same time never ends with a stale path.
-#include "agent/fs/disk_priv.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,12 +14,14 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/fs/disk_priv.h"
 #include "proto/path.h"
 
 enum { EVENTS_BYTES = 64 << 10 };
 
-static const uint32_t watch_mask = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
-                                   IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
+static const uint32_t watch_mask = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE |
+                                   IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
+                                   IN_ONLYDIR | IN_EXCL_UNLINK;
 
 struct node {
     int wd;
@@ -69,7 +69,8 @@ static void nodes_free(struct map *map)
 {
     struct slice key;
     void *value;
-    for (size_t at = 0; map_next(map, &at, &key, &value);) mem_free(&value);
+    for (size_t at = 0; map_next(map, &at, &key, &value);)
+        mem_free(&value);
 }
 
 void watcher_destroy(struct watcher **watcher)
@@ -180,8 +181,10 @@ void watcher_add(struct watcher *watcher, uint32_t folder, struct slice path, in
     unwatched_set(watcher, folder, path, wd < 0);
     pthread_mutex_unlock(&watcher->lock);
     if (!say) return;
-    if (code == ENOSPC) log_warn(LOG_FS, "watch limit reached", "sysctl=fs.inotify.max_user_watches");
-    else log_warn(LOG_FS, "directory cannot be watched", "errno=%d", code);
+    if (code == ENOSPC)
+        log_warn(LOG_FS, "watch limit reached", "sysctl=fs.inotify.max_user_watches");
+    else
+        log_warn(LOG_FS, "directory cannot be watched", "errno=%d", code);
 }
 
 static void nodes_drop(struct watcher *w, uint32_t folder, struct slice path, bool remove)
@@ -233,7 +236,8 @@ static bool item_stat(const struct watcher *w, uint32_t folder, struct slice pat
     struct place place = {.fd = -1};
     bool found = grip_take_unchecked(w->disk, folder, &grip) == ERR_OK && grip.fd >= 0 &&
                  place_open(&grip, path, slice_of("", 0), &place) == 0;
-    if (found && place_stat(&place, out) != 0) found = place_spell(&place) && place_stat(&place, out) == 0;
+    if (found && place_stat(&place, out) != 0)
+        found = place_spell(&place) && place_stat(&place, out) == 0;
     place_close(&place);
     grip_drop(&grip);
     return found;
@@ -252,10 +256,14 @@ static bool classify_created(const struct watcher *w, struct watch_event *event)
 static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_event *event)
 {
     struct stat st;
-    if (mask & (IN_DELETE | IN_MOVED_FROM)) event->what = WATCH_GONE;
-    else if (mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) event->what = WATCH_WRITTEN;
-    else if (mask & IN_MODIFY) event->what = WATCH_MODIFIED;
-    else if (mask & IN_CREATE) return classify_created(w, event);
+    if (mask & (IN_DELETE | IN_MOVED_FROM))
+        event->what = WATCH_GONE;
+    else if (mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
+        event->what = WATCH_WRITTEN;
+    else if (mask & IN_MODIFY)
+        event->what = WATCH_MODIFIED;
+    else if (mask & IN_CREATE)
+        return classify_created(w, event);
     else if (mask & IN_ATTRIB) {
         event->what = WATCH_WRITTEN;
         return item_stat(w, event->folder, event->path, &st);
@@ -291,7 +299,8 @@ static bool is_reported(const struct watcher *w, const struct watch_event *event
     return ignored == IGNORED_NO || ignored == IGNORED_SECRET;
 }
 
-static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struct slice dir, struct watch_event *out)
+static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struct slice dir,
+                        struct watch_event *out)
 {
     struct slice name;
     bool is_dir = (mask & IN_ISDIR) != 0;
@@ -314,7 +323,8 @@ static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struc
 }
 
 // Copies what is needed of the node, because the maps may change when the lock is let go.
-static bool node_of(struct watcher *w, const struct inotify_event *event, uint32_t *out_folder, struct slice *out_dir)
+static bool node_of(struct watcher *w, const struct inotify_event *event, uint32_t *out_folder,
+                    struct slice *out_dir)
 {
     pthread_mutex_lock(&w->lock);
     struct node *node = map_get(w->by_wd, wd_key(&event->wd));
@@ -327,7 +337,8 @@ static bool node_of(struct watcher *w, const struct inotify_event *event, uint32
     return node != NULL;
 }
 
-static bool event_translate(struct watcher *w, const struct inotify_event *event, const char *name, struct watch_event *out)
+static bool event_translate(struct watcher *w, const struct inotify_event *event, const char *name,
+                            struct watch_event *out)
 {
     struct slice dir;
     if (event->mask & IN_Q_OVERFLOW) {
@@ -371,7 +382,8 @@ static bool rescan_next(struct watcher *w, struct watch_event *out)
     bool found = false;
     pthread_mutex_lock(&w->disk->lock);
     if (w->rescan_next < w->rescan_end && w->rescan_next < w->disk->root_count) {
-        *out = (struct watch_event){.what = WATCH_RESCAN, .folder = w->disk->roots[w->rescan_next++]->folder};
+        *out = (struct watch_event){.what = WATCH_RESCAN,
+                                    .folder = w->disk->roots[w->rescan_next++]->folder};
         found = true;
     }
     pthread_mutex_unlock(&w->disk->lock);

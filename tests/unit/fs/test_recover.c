@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+//
+// Every point at which a group can be cut off, made by hand: what is under the step's name in
+// staging, what is at the path. Recovery must finish or forget, and give raced edits back.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs_test.h"
+
+enum { JOURNAL = 7 };
+
+static struct step step_of(struct world *w, const char *path, struct version version)
+{
+    return (struct step){.path = slice_text(path), .version = version, .before = print_at(w, path)};
+}
+
+static struct job *job_of(struct step **out, uint32_t count)
+{
+    struct job *job = job_for(JOB_RECOVER);
+    *out = steps_for(job, count, JOURNAL);
+    return job;
+}
+
+static void run(struct world *w, struct job *job)
+{
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
+}
+
+static void swap(struct world *w, const char *a, const char *b)
+{
+    shell("cd '%s' && mv '%s' tmp.swap && mv '%s' '%s' && mv tmp.swap '%s'", w->root, a, b, a, b);
+}
+
+static void test_prepared_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    steps[1] = step_of(w, "g", version_file("g", "fresh", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "new bytes");
+    put_file(w, ".cfgsync/staging/x-7-1", "fresh");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_UNDONE);
+    assert_int_equal(steps[1].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "f", text), "old bytes");
+    assert_false(exists(w, "g"));
+    // The contents are staged again: no need to fetch them twice.
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 2);
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
+    job_end(&job);
+}
+
+static void test_exchanged_is_finished(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 3);
+    put_file(w, "f", "old bytes");
+    put_file(w, "gone", "removed bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    steps[1] = step_of(w, "g", version_file("g", "fresh", 0644));
+    steps[2] = step_of(w, "gone", version_gone("gone"));
+    put_file(w, ".cfgsync/staging/x-7-0", "new bytes");
+    swap(w, "f", ".cfgsync/staging/x-7-0");
+    put_file(w, "g", "fresh");
+    shell("cd '%s' && mv gone .cfgsync/staging/x-7-2", w->root);
+    run(w, job);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(steps[i].result, STEP_DONE);
+    assert_string_equal(text_of(w, "f", text), "new bytes");
+    assert_true(steps[0].kept && steps[2].kept && !steps[1].kept);
+    assert_true(anywhere(w, ".cfgsync/kept", "old bytes"));
+    assert_true(anywhere(w, ".cfgsync/kept", "removed bytes"));
+    struct fingerprint now = print_at(w, "f");
+    assert_true(print_equal(&now, &steps[0].print));
+    assert_false(steps[2].print.present);
+    // A second recovery of the same row says the same.
+    run(w, job);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(steps[i].result, STEP_DONE);
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 2);
+    job_end(&job);
+}
+
+static void test_edit_after_the_exchange_is_not_claimed(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "new bytes");
+    swap(w, "f", ".cfgsync/staging/x-7-0");
+    put_file(w, "f", "edited after the crash");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_DONE);
+    assert_string_equal(text_of(w, "f", text), "edited after the crash");
+    struct fingerprint now = print_at(w, "f");
+    assert_false(print_equal(&now, &steps[0].print));
+    assert_true(anywhere(w, ".cfgsync/kept", "old bytes"));
+    job_end(&job);
+}
+
+static void test_raced_edit_is_given_back(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 3);
+    put_file(w, "f", "old bytes");
+    put_file(w, "gone", "removed bytes");
+    put_file(w, "later", "old later");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    steps[1] = step_of(w, "gone", version_gone("gone"));
+    steps[2] = step_of(w, "later", version_file("later", "new later", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "the user's edit");
+    put_file(w, "f", "new bytes");
+    shell("cd '%s' && rm gone", w->root);
+    put_file(w, ".cfgsync/staging/x-7-1", "another edit");
+    put_file(w, ".cfgsync/staging/x-7-2", "first edit");
+    put_file(w, "later", "second edit");
+    run(w, job);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(steps[i].result, STEP_CHANGED);
+    assert_string_equal(text_of(w, "f", text), "the user's edit");
+    assert_string_equal(text_of(w, "gone", text), "another edit");
+    assert_string_equal(text_of(w, "later", text), "second edit");
+    assert_true(anywhere(w, ".cfgsync/kept", "first edit"));
+    job_end(&job);
+}
+
+static void test_directories(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 5);
+    put_file(w, "half", "file under way");
+    put_file(w, "made", "file before");
+    put_dir(w, "to-file", 0750);
+    steps[0] = step_of(w, "fresh", version_dir("fresh", 0755));
+    steps[1] = step_of(w, "half", version_dir("half", 0755));
+    steps[2] = step_of(w, "made", version_dir("made", 0755));
+    steps[3] = step_of(w, "to-file", version_file("to-file", "new bytes", 0644));
+    steps[4] = step_of(w, "never", version_dir("never", 0755));
+    put_dir(w, "fresh", 0700); // cut off before its mode
+    shell("cd '%s' && mv half .cfgsync/staging/x-7-1 && mv made .cfgsync/staging/x-7-2 && rmdir "
+          "to-file",
+          w->root);
+    put_dir(w, "made", 0755);
+    put_file(w, ".cfgsync/staging/x-7-3", "new bytes");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_DONE);
+    assert_int_equal(mode_of(w, "fresh"), 0755);
+    assert_int_equal(steps[1].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "half", text), "file under way");
+    assert_int_equal(steps[2].result, STEP_DONE);
+    assert_true(anywhere(w, ".cfgsync/kept", "file before"));
+    assert_int_equal(steps[3].result, STEP_UNDONE);
+    assert_int_equal(mode_of(w, "to-file"), 0750);
+    assert_int_equal(steps[4].result, STEP_UNDONE);
+    job_end(&job);
+}
+
+static void test_half_an_intent_is_taken_back(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 3);
+    job->apply.all_or_none = true;
+    put_file(w, "a", "a old");
+    put_file(w, "b", "b old");
+    steps[0] = step_of(w, "a", version_file("a", "a new", 0644));
+    steps[1] = step_of(w, "c", version_file("c", "c new", 0644));
+    steps[2] = step_of(w, "b", version_file("b", "b new", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "a new");
+    swap(w, "a", ".cfgsync/staging/x-7-0");
+    put_file(w, "c", "c new");
+    put_file(w, ".cfgsync/staging/x-7-2", "b new");
+    run(w, job);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(steps[i].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "a", text), "a old");
+    assert_string_equal(text_of(w, "b", text), "b old");
+    assert_false(exists(w, "c"));
+    job_end(&job);
+}
+
+static void test_whole_intent_stays(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    job->apply.all_or_none = true;
+    put_file(w, "a", "a old");
+    steps[0] = step_of(w, "a", version_file("a", "a new", 0644));
+    steps[1] = step_of(w, "c", version_file("c", "c new", 0644));
+    // Cut off while displaced contents went to kept.
+    shell("cd '%s' && mv a .cfgsync/kept/20200101T000000Z-7-0", w->root);
+    put_file(w, "a", "a new");
+    put_file(w, "c", "c new");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_DONE);
+    assert_int_equal(steps[1].result, STEP_DONE);
+    assert_string_equal(text_of(w, "a", text), "a new");
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 1);
+    job_end(&job);
+}
+
+static void test_cleaning_keeps_unknown_bytes(void **state)
+{
+    struct world *w = *state;
+    struct job *job = job_for(JOB_RECOVER);
+    put_file(w, ".cfgsync/staging/x-3-0", "perhaps somebody");
+    put_file(w, ".cfgsync/staging/t-1-1", "temporary");
+    stage_text(w, "young");
+    put_file(w, ".cfgsync/staging/old-1", "old");
+    shell("touch -d '8 days ago' '%s/.cfgsync/staging/old-1'", w->root);
+    job->apply.journal = 9; // a row that could not be read: nothing is cleared away
+    disk_run(w->disk, job);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 4);
+    job->apply.journal = 0;
+    run(w, job);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
+    assert_true(anywhere(w, ".cfgsync/kept", "perhaps somebody"));
+    job_end(&job);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+    const struct CMUnitTest tests[] = {
+        T(test_prepared_is_forgotten),
+        T(test_exchanged_is_finished),
+        T(test_edit_after_the_exchange_is_not_claimed),
+        T(test_raced_edit_is_given_back),
+        T(test_directories),
+        T(test_half_an_intent_is_taken_back),
+        T(test_whole_intent_stays),
+        T(test_cleaning_keeps_unknown_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+//
+// Staging: small contents, large ones by leaves, copies of local files, and reading for peers.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "crypto/hash.h"
+#include "fs_test.h"
+
+enum { BIG = 2 * PROTO_LEAF_BYTES + 777, LEAVES = 3 };
+
+struct big {
+    uint8_t *bytes;
+    struct digest leaves[LEAVES];
+    struct content content;
+};
+
+static void big_make(struct big *big)
+{
+    big->bytes = mem_alloc(BIG);
+    for (size_t i = 0; i < BIG; i++)
+        big->bytes[i] = (uint8_t)((i * 31 >> 7) + i / PROTO_LEAF_BYTES);
+    for (size_t i = 0; i < LEAVES; i++) {
+        size_t size = i + 1 < LEAVES ? PROTO_LEAF_BYTES : 777;
+        big->leaves[i] = hash_sha256(slice_of(big->bytes + i * PROTO_LEAF_BYTES, size));
+    }
+    big->content = (struct content){hash_leaves(big->leaves, LEAVES), BIG};
+}
+
+static struct slice leaf_of(const struct big *big, uint32_t leaf)
+{
+    return slice_of(big->bytes + (size_t)leaf * PROTO_LEAF_BYTES,
+                    leaf + 1 < LEAVES ? PROTO_LEAF_BYTES : 777);
+}
+
+static enum err leaf_put(struct world *w, const struct big *big, uint32_t leaf, struct slice bytes)
+{
+    struct job *job = job_for(JOB_LEAF);
+    job->leaf = (struct job_leaf){big->content, leaf, big->leaves[leaf], bytes};
+    disk_run(w->disk, job);
+    enum err err = job->err;
+    job_end(&job);
+    return err;
+}
+
+static enum err finish(struct world *w, const struct big *big)
+{
+    struct job *job = job_for(JOB_FINISH);
+    job->finish.content = big->content;
+    disk_run(w->disk, job);
+    enum err err = job->err;
+    job_end(&job);
+    return err;
+}
+
+static uint32_t part_have(struct world *w, struct big *big, bool with_leaves)
+{
+    struct job *job = job_for(JOB_PART);
+    job->part.content = big->content;
+    if (with_leaves) job->part.leaves = big->leaves;
+    if (with_leaves) job->part.leaf_count = LEAVES;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    uint32_t have = 0;
+    for (uint32_t i = 0; i < job->part.leaf_count; i++)
+        have |= (uint32_t)job->part.have[i] << i;
+    uint32_t count = job->part.leaf_count;
+    job_end(&job);
+    return count == 0 ? UINT32_MAX : have;
+}
+
+static void test_large_content_by_leaves(void **state)
+{
+    struct world *w = *state;
+    struct big big;
+    big_make(&big);
+    assert_int_equal(part_have(w, &big, false), UINT32_MAX); // no list known
+    assert_int_equal(part_have(w, &big, true), 0);
+    assert_int_equal(leaf_put(w, &big, 2, leaf_of(&big, 2)), ERR_OK);
+    assert_int_equal(leaf_put(w, &big, 0, leaf_of(&big, 1)), ERR_MALFORMED);
+    assert_int_equal(leaf_put(w, &big, 0, leaf_of(&big, 0)), ERR_OK);
+    assert_int_equal(part_have(w, &big, false), 5); // the list was kept
+    assert_int_equal(finish(w, &big), ERR_CHANGED);
+    assert_int_equal(leaf_put(w, &big, 1, leaf_of(&big, 1)), ERR_OK);
+    // A leaf that a crash lost is found out and asked for again.
+    shell("cd '%s/.cfgsync/staging' && printf x | dd of=$(ls | grep part) bs=1 seek=5 conv=notrunc "
+          "status=none",
+          w->root);
+    assert_int_equal(part_have(w, &big, true), 6);
+    assert_int_equal(finish(w, &big), ERR_CHANGED);
+    assert_int_equal(leaf_put(w, &big, 0, leaf_of(&big, 0)), ERR_OK);
+    assert_int_equal(finish(w, &big), ERR_OK);
+    assert_int_equal(finish(w, &big), ERR_OK);
+    assert_int_equal(part_have(w, &big, false), 7);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
+
+    struct read_entry entry = {.content = big.content, .staged = true};
+    struct job *job = job_for(JOB_READ);
+    job->read = (struct job_read){&entry, 1, 1};
+    disk_run(w->disk, job);
+    assert_int_equal(entry.err, ERR_OK);
+    assert_true(slice_equal(entry.bytes, leaf_of(&big, 1)));
+    job->read.leaf = PROTO_LEAF_LIST;
+    disk_run(w->disk, job);
+    assert_true(slice_equal(entry.bytes, slice_of(big.leaves, sizeof big.leaves)));
+    job_end(&job);
+    free(big.bytes);
+}
+
+static void test_wrong_bytes_are_refused(void **state)
+{
+    struct world *w = *state;
+    struct stage_entry entries[12] = {0};
+    char texts[12][16];
+    struct job *job = job_for(JOB_STAGE);
+    for (size_t i = 0; i < 12; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "content %zu", i);
+        entries[i].bytes = slice_text(texts[i]);
+        entries[i].content = (struct content){hash_content(entries[i].bytes), strlen(texts[i])};
+    }
+    entries[3].bytes = slice_text("not that");
+    entries[4].content.size--;
+    job->stage = (struct job_stage){entries, 12};
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(entries[i].err, i == 3 || i == 4 ? ERR_MALFORMED : ERR_OK);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 10);
+    disk_run(w->disk, job); // again: all there
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 10);
+    job_end(&job);
+}
+
+static void test_read_and_copy_of_local_files(void **state)
+{
+    struct world *w = *state;
+    put_file(w, "d/f", "local");
+    struct content content = {hash_content(slice_text("local")), 5};
+    struct read_entry entry = {
+        .content = content, .path = slice_text("d/f"), .before = print_at(w, "d/f")};
+    struct job *job = job_for(JOB_READ);
+    job->read = (struct job_read){&entry, 1, JOB_READ_WHOLE};
+    disk_run(w->disk, job);
+    assert_true(entry.err == ERR_OK && slice_equal(entry.bytes, slice_text("local")));
+    job_end(&job);
+
+    job = job_for(JOB_COPY);
+    job->copy = (struct job_copy){content, slice_text("d/f"), print_at(w, "d/f")};
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
+    job_end(&job);
+
+    put_file(w, "d/f", "other");
+    job = job_for(JOB_READ);
+    job->read = (struct job_read){&entry, 1, JOB_READ_WHOLE};
+    disk_run(w->disk, job);
+    assert_int_equal(entry.err, ERR_CHANGED);
+    job_end(&job);
+    job = job_for(JOB_COPY);
+    struct content lie = {hash_content(slice_text("x")), 5};
+    job->copy = (struct job_copy){lie, slice_text("d/f"), print_at(w, "d/f")};
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_CHANGED);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
+    job_end(&job);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+    const struct CMUnitTest tests[] = {T(test_large_content_by_leaves),
+                                       T(test_wrong_bytes_are_refused),
+                                       T(test_read_and_copy_of_local_files)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
