@@ -36,8 +36,8 @@ void api_request_destroy(struct api_request **request);
 // "application/json", "text/plain; version=0.0.4".
 void api_answer(struct api_server *server, uint64_t number, int http_status, const char *type,
                 struct slice body);
-// Turns the request into a stream of server-sent events; then each event; api_answer with 0 ends
-// it.
+// Turns the request into a stream of server-sent events; then each event (an empty name and text: a
+// comment line, to keep it alive); api_answer with 0 ends it.
 void api_stream(struct api_server *server, uint64_t number);
 void api_event(struct api_server *server, uint64_t number, const char *event, struct slice json);
 
