@@ -195,8 +195,8 @@ static void give_up(struct folder *folder, struct transfer *t, enum err err)
 void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job)
 {
     bool broken = job->err != ERR_OK && !(job->kind == JOB_LEAF && job->err == ERR_MALFORMED);
-    if (broken && t->state != TRANSFER_NO_SOURCE) t->state = TRANSFER_NO_SOURCE; // waits for its other jobs
-    if (t->state == TRANSFER_NO_SOURCE) {
+    if (broken) t->state = TRANSFER_BROKEN; // waits for its other jobs
+    if (t->state == TRANSFER_BROKEN) {
         if (t->jobs == 0) give_up(folder, t, job->err);
         return;
     }

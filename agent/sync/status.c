@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+//
+// What status shows, as values: how far each folder and each peer is, and what is wrong.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { ERRORS_MAX = 200, CONFLICTS_MAX = 10000 };
+
+const char *folder_state_text(enum folder_state state)
+{
+    static const char *const texts[] = {"synced", "pending-out", "pending-in", "syncing", "conflict", "held", "error", "paused"};
+    CHECK((unsigned)state < sizeof texts / sizeof texts[0]);
+    return texts[state];
+}
+
+static const char *blocked_hint(enum blocked reason)
+{
+    switch (reason) {
+    case BLOCKED_NO_SPACE: return "make room on this disk; it is tried again every 10 s";
+    case BLOCKED_PERMISSION: return "allow this user to write there";
+    case BLOCKED_IN_THE_WAY: return "move the file that has the name away";
+    case BLOCKED_NOT_EMPTY: return "remove what is left in the directory, or keep it";
+    case BLOCKED_IO: return "check the disk";
+    case BLOCKED_NO_SOURCE: return "connect a peer that has the content";
+    case BLOCKED_NAME_TOO_LONG: return "rename it where it was made";
+    case BLOCKED_IGNORED: return "ignored here by a rule";
+    case BLOCKED_NONE:
+    case BLOCKED_CASE:
+    case BLOCKED_NORMALIZATION:
+    case BLOCKED_SYMLINK:
+    case BLOCKED_BUSY:
+    case BLOCKED_TYPE:
+    case BLOCKED_COUNT: return "";
+    }
+    return "";
+}
+
+static struct status_error *error_add(struct folder_status *out)
+{
+    return out->error_count < ERRORS_MAX ? &out->errors[out->error_count++] : NULL;
+}
+
+static void blocked_errors(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    if (folder->row.blocked == 0) return;
+    struct slice *paths = arena_alloc(arena, ERRORS_MAX, sizeof *paths);
+    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number, BLOCKED_NONE, ERRORS_MAX, paths);
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item;
+        INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, paths[i], &item);
+        struct status_error *e = error_add(out);
+        if (e == NULL) return;
+        e->code = arena_printf(arena, "blocked:%s", blocked_text(item.blocked));
+        e->path = paths[i];
+        e->message = "cannot be put in place here";
+        e->hint = blocked_hint(item.blocked);
+        if (item.blocked != BLOCKED_IGNORED) out->blocked++;
+    }
+}
+
+static void problem_errors(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    size_t at = 0;
+    struct slice path;
+    void *what;
+    while (map_next(folder->problems, &at, &path, &what)) {
+        struct status_error *e = error_add(out);
+        if (e == NULL) return;
+        e->code = "not-synced";
+        e->path = arena_copy(arena, path);
+        e->message = arena_text(arena, slice_text(what));
+        e->hint = "";
+    }
+}
+
+static bool any_pending(const struct folder *folder, const char **out_peer)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share == NULL || !share->pending) continue;
+        *out_peer = p->name;
+        return true;
+    }
+    return false;
+}
+
+static uint64_t conflict_count(struct folder *folder, struct arena *arena)
+{
+    struct slice dir = slice_text(PATH_CONFLICTS);
+    if (!INDEX(folder)->live_below(INDEX(folder)->self, folder->number, dir)) return 0;
+    struct slice *paths = arena_alloc(arena, CONFLICTS_MAX, sizeof *paths);
+    return INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number, dir, CONFLICTS_MAX, paths);
+}
+
+static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *out_changes, uint64_t *out_bytes)
+{
+    const struct bond *bond = bond_get(folder, peer->device);
+    INDEX(folder)->owed(INDEX(folder)->self, folder->number, bond->k.v, 0, out_changes, out_bytes);
+    *out_changes += bond->need_changes;
+    *out_bytes += bond->need_bytes;
+}
+
+static bool peers_blocked(struct folder *folder)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        if (folder_shared_with(folder, p->device) && bond_get(folder, p->device)->blocked_total > 0) return true;
+    }
+    return false;
+}
+
+static void folder_state(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    const char *peer;
+    out->code = "";
+    if (folder->root == ROOT_MISSING || folder->stopped != NULL) {
+        out->state = FOLDER_ERROR;
+        out->code = folder->stopped != NULL ? folder->stopped : "root-missing";
+        struct status_error *e = error_add(out);
+        if (e == NULL) return;
+        e->code = out->code;
+        e->path = arena_copy(arena, slice_text(folder->path));
+        e->message = folder->root_what != NULL ? folder->root_what : "the index is older than what it has published";
+        e->hint = folder->stopped != NULL ? "stop the agent, then: cfgsync-agent adopt" : "it goes on by itself when the folder is back";
+    } else if (any_pending(folder, &peer)) {
+        out->state = FOLDER_HELD;
+        out->code = "join-pending";
+        struct status_error *e = error_add(out);
+        if (e == NULL) return;
+        e->code = out->code;
+        e->path = arena_copy(arena, slice_text(folder->name));
+        e->message = arena_printf(arena, "%s has another folder of this name, with files of its own", peer);
+        e->hint = arena_printf(arena, "cfgsync-agent folder accept %s --from %s", folder->name, peer);
+    } else if (out->conflicts > 0) {
+        out->state = FOLDER_CONFLICT;
+    } else if (out->blocked > 0) {
+        out->state = FOLDER_ERROR;
+        out->code = "blocked";
+    } else if (folder->scan.active || folder->root != ROOT_OK || map_count(folder->transfers) > 0 || folder->apply_jobs > 0) {
+        out->state = FOLDER_SYNCING;
+    } else if (out->pending_in > 0) {
+        out->state = FOLDER_PENDING_IN;
+    } else if (out->pending_out > 0 || peers_blocked(folder)) {
+        out->state = FOLDER_PENDING_OUT;
+    }
+}
+
+static void folder_fill(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    out->name = arena_copy(arena, slice_text(folder->name));
+    out->id = folder->row.id;
+    out->folder = folder->number;
+    out->items = folder->row.items;
+    out->bytes = folder->row.bytes;
+    out->pending_in = folder->row.needs;
+    out->errors = arena_alloc(arena, ERRORS_MAX, sizeof *out->errors);
+    out->conflicts = conflict_count(folder, arena);
+    out->scanning = folder->scan.active;
+    out->scanned = folder->scan.seen;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        uint64_t changes = 0, bytes = 0;
+        if (!folder_shared_with(folder, p->device)) continue;
+        owed_to(folder, p, &changes, &bytes);
+        if (changes > out->pending_out) out->pending_out = changes;
+    }
+    blocked_errors(folder, arena, out);
+    problem_errors(folder, arena, out);
+    folder_state(folder, arena, out);
+}
+
+static const char *share_state(const struct peer *peer, const struct folder *folder)
+{
+    const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
+    if (share == NULL || !share->offer_heard) return "not-joined";
+    if (share->pending) return "join-pending";
+    if (share->offer_state == OFFER_SCANNING) return "scanning";
+    return share->joined ? "joined" : "not-joined";
+}
+
+static void peer_fill(struct engine *engine, const struct peer *peer, struct arena *arena, struct peer_status *out)
+{
+    uint32_t folders = 0;
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next) folders++;
+    out->device = peer->device;
+    out->name = arena_copy(arena, slice_text(peer->name));
+    out->connected = peer->in_use != NULL;
+    out->address = peer->address != NULL ? arena_copy(arena, slice_text(peer->address)) : (struct slice){0};
+    out->dialled = peer->dialled;
+    out->rtt_ms = peer->in_use != NULL ? peer->rtt_ms : -1;
+    out->last_seen_wall_ms = out->connected ? engine->wall_ms : peer->last_seen_wall_ms;
+    out->folders = arena_alloc(arena, folders + 1U, sizeof *out->folders);
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (f->gone || !folder_shared_with(f, peer->device)) continue;
+        struct peer_folder_status *pf = &out->folders[out->folder_count++];
+        pf->name = arena_copy(arena, slice_text(f->name));
+        pf->state = share_state(peer, f);
+        owed_to(f, peer, &pf->owed_changes, &pf->owed_bytes);
+        out->owed_changes += pf->owed_changes;
+        out->owed_bytes += pf->owed_bytes;
+    }
+}
+
+void engine_status(struct engine *engine, struct arena *arena, struct engine_status *out)
+{
+    arena_reset(engine->scratch);
+    uint32_t folders = 0, peers = 0;
+    *out = (struct engine_status){.counters = engine->counters};
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next) folders++;
+    for (const struct peer *p = engine->peers; p != NULL; p = p->next) peers++;
+    out->folders = arena_alloc(arena, folders + 1U, sizeof *out->folders);
+    out->peers = arena_alloc(arena, peers + 1U, sizeof *out->peers);
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (f->gone) continue;
+        folder_fill(f, arena, &out->folders[out->folder_count]);
+        enum folder_state state = out->folders[out->folder_count++].state;
+        if (state > out->state) out->state = state;
+    }
+    for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
+        peer_fill(engine, p, arena, &out->peers[out->peer_count++]);
+    }
+}
