@@ -104,19 +104,18 @@ void table_cell(struct table *table, const char *text)
 void table_print(const struct table *table, const char *indent)
 {
     const char *cell = (const char *)table->cells.data;
+    AUTO(buf_fini) struct buf line = {0};
     for (size_t i = 0; i < table->cell_count; i++) {
         size_t column = i % table->columns;
-        bool is_last = column + 1 == table->columns;
-        if (column == 0) (void)fputs(indent, stdout);
-        (void)fputs(cell, stdout);
-        // Spaces only before something that follows.
-        const char *next = cell + strlen(cell) + 1;
-        if (is_last) {
-            (void)putchar('\n');
-        } else {
-            printf("%*s", (int)(table->widths[column] - width_of(cell) + 2), "");
-        }
-        cell = next;
+        if (column == 0) buf_append_text(&line, indent);
+        buf_append_text(&line, cell);
+        buf_printf(&line, "%*s", (int)(table->widths[column] - width_of(cell) + 2), "");
+        cell += strlen(cell) + 1;
+        if (column + 1 < table->columns) continue;
+        while (line.size > 0 && line.data[line.size - 1] == ' ')
+            line.size--;
+        (void)puts(buf_text(&line));
+        buf_clear(&line);
     }
 }
 
