@@ -199,20 +199,45 @@ static void test_failed_write_is_reported(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     store_begin(store);
     char name[32];
-    for (uint64_t i = 2; i < 5000; i++) {
+    for (uint64_t i = 2; i < 15000; i++) { // more than the page cache holds
         (void)snprintf(name, sizeof name, "dir/%u", (unsigned)i);
         put_one(store, folder, name, i);
     }
     // The disk is well again, but SQLite has rolled back: what follows must not stand alone.
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    store_k_set(store, folder, (struct dot){1, 5000});
+    store_k_set(store, folder, (struct dot){1, 15000});
     assert_int_equal(store_k(store, arena, folder).count, 0);
     assert_int_equal(store_commit(store), ERR_IO);
     assert_int_equal(check_counts(store, folder), 1);
     assert_int_equal(store_k(store, arena, folder).count, 0);
-    put_one(store, folder, "after", 9999);
+    put_one(store, folder, "after", 20000);
     assert_int_equal(store_error(store), ERR_OK);
     assert_int_equal(check_counts(store, folder), 2);
+}
+
+static void test_failed_commit_is_reported(void **state)
+{
+    struct place *place = *state;
+    AUTO(store_close) struct store *store = open_store(place->path);
+    uint32_t folder = add_folder(store, "f");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    struct rlimit small = {.rlim_cur = 200 << 10, .rlim_max = old.rlim_max};
+    store_begin(store);
+    char name[32];
+    for (uint64_t i = 1; i < 1000; i++) {
+        (void)snprintf(name, sizeof name, "dir/%u", (unsigned)i);
+        put_one(store, folder, name, i);
+    }
+    assert_int_equal(check_counts(store, folder), 999);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum err err = store_commit(store);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(err, ERR_IO);
+    assert_int_equal(check_counts(store, folder), 0);
+    put_one(store, folder, "after", 20000);
+    assert_int_equal(check_counts(store, folder), 1);
 }
 
 // Somebody else holds the file: nothing waits for ever, and nothing is done by halves.
@@ -345,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rollback_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_inside_a_transaction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_write_is_reported, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_commit_is_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locked_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kill_9, setup, teardown),
     };
