@@ -161,13 +161,13 @@ static bool refuse_declared(struct agent *agent, uint64_t request,
 static bool keep_and_open(struct agent *agent, uint64_t request,
                           const struct registry_folder *folder, bool is_new, uint32_t *out_folder)
 {
+    AUTO(mem_free) char *name = mem_strdup(folder->name); // may be the registry's, which moves
     enum err err = registry_put_folder(agent->registry, folder);
     if (err) {
         control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",
                        err_text(err));
         return false;
     }
-    AUTO(mem_free) char *name = mem_strdup(folder->name);
     err = folders_open(agent, registry_folder(agent->registry, name), is_new, out_folder);
     if (!err) return true;
     if (is_new) {

@@ -79,9 +79,25 @@ static enum err reopen(struct agent *agent, struct live_folder *live,
     return err;
 }
 
-enum err folders_open(struct agent *agent, const struct registry_folder *folder, bool new_root,
+// Entries of the registry move with every write to it, and the engine's notification of an id is
+// one.
+static struct registry_folder folder_copy(struct arena *arena, const struct registry_folder *folder)
+{
+    struct registry_folder copy = *folder;
+    copy.name = arena_text(arena, slice_text(folder->name));
+    copy.path = arena_text(arena, slice_text(folder->path));
+    copy.with = arena_alloc(arena, (size_t)folder->with_count + 1, sizeof *copy.with);
+    for (uint32_t i = 0; i < folder->with_count; i++) {
+        copy.with[i] = arena_text(arena, slice_text(folder->with[i]));
+    }
+    return copy;
+}
+
+enum err folders_open(struct agent *agent, const struct registry_folder *entry, bool new_root,
                       uint32_t *out_folder)
 {
+    struct registry_folder copy = folder_copy(agent->scratch, entry);
+    const struct registry_folder *folder = &copy;
     enum err err = tell_engine(agent, folder, new_root, out_folder);
     if (err) return err;
     for (uint32_t i = 0; i < agent->folder_count; i++) {
@@ -115,13 +131,13 @@ void folders_close(struct agent *agent, const char *name)
 void folders_share_again(struct agent *agent)
 {
     const struct registry_folder *folders;
-    uint32_t count = registry_folders(agent->registry, &folders);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < registry_folders(agent->registry, &folders); i++) {
         uint32_t number;
         if (folders_find(agent, folders[i].name) == NULL) continue;
-        enum err err = tell_engine(agent, &folders[i], false, &number);
+        struct registry_folder folder = folder_copy(agent->scratch, &folders[i]);
+        enum err err = tell_engine(agent, &folder, false, &number);
         if (err) {
-            log_warn(LOG_DAEMON, "sharing not changed", "folder=%s error=\"%s\"", folders[i].name,
+            log_warn(LOG_DAEMON, "sharing not changed", "folder=%s error=\"%s\"", folder.name,
                      err_text(err));
         }
     }
@@ -155,7 +171,6 @@ enum err folders_start(struct agent *agent, struct buf *out_message)
             return err;
         }
     }
-    // The engine tells new ids to the registry while this runs: entries may move.
     for (uint32_t i = 0; i < registry_folders(agent->registry, &folders); i++) {
         uint32_t number;
         bool new_root = never_ran(agent, &folders[i]);
