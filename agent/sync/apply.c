@@ -195,7 +195,7 @@ void apply_done(struct folder *folder, struct job *job)
     if (folder->gone) return;
     if (job->err != ERR_OK) {
         steps_free(folder, apply);
-        retry_in(folder, FAILED_RETRY_MS);
+        folder_recover(folder);
         return;
     }
     txn_begin(folder);

@@ -359,6 +359,7 @@ void txn_submit(struct folder *folder, struct job *job); // goes out when the tr
 
 // ---- folder.c
 void folder_check_root(struct folder *folder);
+void folder_recover(struct folder *folder); // a group ended in doubt: the journal decides
 void folder_health_done(struct folder *folder, struct job *job);
 void folder_recover_done(struct folder *folder, struct job *job);
 void folder_tick(struct folder *folder);

@@ -229,6 +229,14 @@ void folder_check_root(struct folder *folder)
     submit(folder, job);
 }
 
+void folder_recover(struct folder *folder)
+{
+    if (folder->root != ROOT_OK) return;
+    folder->root = ROOT_CHECKING;
+    scan_stop(folder);
+    folder_check_root(folder);
+}
+
 void folder_set_root_missing(struct folder *folder, const char *what)
 {
     if (folder->root != ROOT_MISSING) {

@@ -263,6 +263,8 @@ void resolve_done(struct folder *folder, struct job *job)
         resolve_final(folder, apply);
     } else if (job->err == ERR_OK) {
         intent_drop(folder, apply);
+    } else {
+        folder_recover(folder);
     }
     for (uint32_t i = 0; i < apply->count; i++) dirty_free(folder, apply->steps[i].path);
     work_again(folder);

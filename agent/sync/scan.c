@@ -69,10 +69,24 @@ static void trees_drop(struct folder *folder)
     }
 }
 
+// The executor frees a walk that is handed back as done.
+static void walk_abandon(struct folder *folder)
+{
+    struct scan *scan = &folder->scan;
+    if (scan->walk == NULL || scan->job_out || folder->gone) return;
+    struct job *job = job_new(JOB_SCAN, folder->number);
+    job->scan.walk = scan->walk;
+    job->scan.done = true;
+    scan->walk = NULL;
+    scan->job_out = true;
+    submit(folder, job);
+}
+
 void scan_stop(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
     trees_drop(folder);
+    walk_abandon(folder);
     scan->wanted_again = false;
     if (!scan->job_out) scan->active = false;
     scan->complete = false;
@@ -277,8 +291,9 @@ void scan_job_done(struct folder *folder, struct job *job)
     const struct job_scan *batch = &job->scan;
     scan->job_out = false;
     scan->walk = batch->walk;
-    if (folder->gone || job->err != ERR_OK || !folder_usable(folder)) {
+    if (folder->gone || job->err != ERR_OK || !folder_usable(folder) || !scan->active) {
         scan->active = false;
+        walk_abandon(folder);
         if (!folder->gone && job->err != ERR_OK && job->err != ERR_UNREACHABLE) {
             folder_set_root_missing(folder, err_text(job->err));
         }

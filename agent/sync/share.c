@@ -135,6 +135,9 @@ void share_offer(struct share *share)
     struct arena *arena = folder->engine->scratch;
     if (!folder->id_known) return;
     struct message m = {.kind = MSG_OFFER};
+    // What was shown before may have been said to another life of the folder there.
+    vvbox_fini(&share->shown);
+    vvbox_fini(&share->owners_shown);
     owners_show(share, folder->k.v);
     m.offer.folder = folder->row.id;
     m.offer.name = slice_text(folder->name);
@@ -231,6 +234,9 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     if (folder == NULL) folder = folder_by_name(engine, offer->name);
     if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
     struct share *share = share_get(session, folder);
+    // What is news to us may mean that ours was lost on the other side: it had no such folder then.
+    bool news = !share->offer_heard || share->offer_state != offer->state || share->offered_items != offer->has_items ||
+                !folder_id_equal(share->offered_id, offer->folder);
     share->offer_heard = true;
     share->offer_state = offer->state;
     share->offered_id = offer->folder;
@@ -240,6 +246,7 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
         share->joined = share->pending = share->offer_heard = false;
         return;
     }
+    if (news) share_offer(share);
     if (!folder_id_equal(offer->folder, folder->row.id)) {
         offer_of_other_id(share, offer);
         return;

@@ -19,6 +19,7 @@ struct target {
     bool round_asked;
     bool round_done;
     uint64_t token;
+    uint64_t session; // asked in
     uint64_t own_inc, own_counter; // what was saved here before the call
     struct vvbox theirs;           // what they knew at the call
     struct target *next;
@@ -189,10 +190,11 @@ static void target_ask(struct target *t)
 {
     struct engine *engine = t->folder->engine;
     struct session *session = peer_session(engine, t->device);
-    if (session == NULL) {
+    if (session == NULL || session->own_number != t->session) {
         t->asked = t->answered = t->round_asked = false;
-        return;
+        t->session = session != NULL ? session->own_number : 0;
     }
+    if (session == NULL) return;
     if (!t->asked) {
         engine->o.keys.random(&t->token, sizeof t->token);
         struct message m = {.kind = MSG_PING, .ping = {.token = t->token, .wall_ms = engine->wall_ms}};
