@@ -58,6 +58,12 @@ static int64_t wall_clock_ms(void)
 static enum err take_home(struct agent *agent, struct buf *out)
 {
     pid_t owner = 0;
+    // Before anything is made: who has not run init wants no directories either.
+    if (access(agent->home.identity, F_OK) != 0 && errno == ENOENT) {
+        buf_printf(out, "there is no identity %s; make one with: cfgsync-agent init",
+                   agent->home.identity);
+        return ERR_CONFIG;
+    }
     enum err err = home_make(&agent->home, out);
     if (err) return err;
     err = home_lock(&agent->home, &agent->lock_fd, &owner);
@@ -79,11 +85,6 @@ static enum err take_home(struct agent *agent, struct buf *out)
 static enum err load_identity(struct agent *agent, struct buf *out)
 {
     struct fault fault = {0};
-    if (faccessat(agent->state_fd, HOME_IDENTITY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-        buf_printf(out, "there is no identity %s; make one with: cfgsync-agent init",
-                   agent->home.identity);
-        return ERR_CONFIG;
-    }
     enum err err = identity_load(agent->state_fd, HOME_IDENTITY_NAME, &agent->identity, &fault);
     if (err) {
         buf_printf(out, "the identity %s cannot be used: %s", agent->home.identity,
