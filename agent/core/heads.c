@@ -26,7 +26,8 @@ static struct dots dots_alive(struct arena *arena, const struct item *item, cons
 {
     struct dots out = {.entries = arena_alloc(arena, w->dots.count + 1U, sizeof(struct dot))};
     for (uint32_t i = 0; i < w->dots.count; i++) {
-        if (!superseded_by_any(item, w->dots.entries[i])) out.entries[out.count++] = w->dots.entries[i];
+        if (!superseded_by_any(item, w->dots.entries[i]))
+            out.entries[out.count++] = w->dots.entries[i];
     }
     return out;
 }
@@ -40,7 +41,8 @@ static struct dots dots_left(struct arena *arena, const struct version *h, const
     return out;
 }
 
-static struct version join_two(struct arena *arena, const struct version *a, const struct version *b)
+static struct version join_two(struct arena *arena, const struct version *a,
+                               const struct version *b)
 {
     struct version out = birth_compare(a->birth, b->birth) <= 0 ? *a : *b;
     out.dots = dots_union(arena, a->dots, b->dots);
@@ -56,7 +58,8 @@ static uint32_t join_equal(struct arena *arena, struct version *heads, uint32_t 
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t same = 0;
-        while (same < kept && !value_equal(&heads[same].value, &heads[i].value)) same++;
+        while (same < kept && !value_equal(&heads[same].value, &heads[i].value))
+            same++;
         if (same < kept) {
             heads[same] = join_two(arena, &heads[same], &heads[i]);
         } else {
@@ -75,14 +78,16 @@ static bool heads_unchanged(const struct item *item, const struct version *heads
     return true;
 }
 
-static uint64_t highest_lost(const struct item *item, const struct version *heads, uint32_t count, uint64_t own_inc)
+static uint64_t highest_lost(const struct item *item, const struct version *heads, uint32_t count,
+                             uint64_t own_inc)
 {
     uint64_t lost = 0;
     for (uint32_t i = 0; i < item->head_count; i++) {
         for (uint32_t k = 0; k < item->heads[i].dots.count; k++) {
             struct dot d = item->heads[i].dots.entries[k];
             bool kept = d.inc != own_inc;
-            for (uint32_t n = 0; n < count && !kept; n++) kept = dots_contain(heads[n].dots, d);
+            for (uint32_t n = 0; n < count && !kept; n++)
+                kept = dots_contain(heads[n].dots, d);
             if (!kept && d.counter > lost) lost = d.counter;
         }
     }
@@ -95,13 +100,16 @@ void heads_local_follow(struct item *item)
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *h = &item->heads[i];
         const struct version *local = &item->local.version;
-        if (version_same(local, h) || !value_equal(&local->value, &h->value) || !vv_le(local->vv, h->vv)) continue;
+        if (version_same(local, h) || !value_equal(&local->value, &h->value) ||
+            !vv_le(local->vv, h->vv))
+            continue;
         item->local.version = *h;
         if (item->local.state == LOCAL_OBSOLETE) item->local.state = LOCAL_OK;
     }
 }
 
-struct ingested heads_ingest(struct arena *arena, struct item *item, const struct version *w, uint64_t own_inc)
+struct ingested heads_ingest(struct arena *arena, struct item *item, const struct version *w,
+                             uint64_t own_inc)
 {
     struct version *heads = arena_alloc(arena, item->head_count + 1U, sizeof *heads);
     struct version incoming = *w;
@@ -138,7 +146,8 @@ bool heads_too_many(const struct item *item)
             bool seen = false;
             for (uint32_t j = 0; j <= i && !seen; j++) {
                 uint32_t end = j == i ? k : item->heads[j].dots.count;
-                for (uint32_t m = 0; m < end && !seen; m++) seen = item->heads[j].dots.entries[m].inc == inc;
+                for (uint32_t m = 0; m < end && !seen; m++)
+                    seen = item->heads[j].dots.entries[m].inc == inc;
             }
             if (!seen) incs++;
         }
@@ -149,7 +158,8 @@ bool heads_too_many(const struct item *item)
 struct vv heads_join(struct arena *arena, const struct item *item)
 {
     struct vv out = {0};
-    for (uint32_t i = 0; i < item->head_count; i++) out = vv_join(arena, out, item->heads[i].vv);
+    for (uint32_t i = 0; i < item->head_count; i++)
+        out = vv_join(arena, out, item->heads[i].vv);
     return out;
 }
 

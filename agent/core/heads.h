@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/core/heads — how a version joins the heads of its item (superseding by dots), and what that means
-// for the disk.
+// agent/core/heads — how a version joins the heads of its item (superseding by dots), and what that
+// means for the disk.
 //
 // Pure: values in, values out, on the arena. Source: docs/PROTOCOL.md "Superseding"; dotted version
-// vectors (Preguiça, Almeida, Baquero); algorithm "A dot is superseded when another version's vector
-// covers it and the version is not that dot".
+// vectors (Preguiça, Almeida, Baquero); algorithm "A dot is superseded when another version's
+// vector covers it and the version is not that dot".
 #ifndef AGENT_CORE_HEADS_H
 #define AGENT_CORE_HEADS_H
 
@@ -16,9 +16,10 @@ struct ingested {
     uint64_t lost_own; // highest counter of own_inc whose dot this removed; 0: none
 };
 
-// Puts w among item's heads, joins equal values, and lets local become a joined version of its own value
-// without a disk step. `w` is borrowed: the caller keeps it alive as long as the item.
-struct ingested heads_ingest(struct arena *arena, struct item *item, const struct version *w, uint64_t own_inc);
+// Puts w among item's heads, joins equal values, and lets local become a joined version of its own
+// value without a disk step. `w` is borrowed: the caller keeps it alive as long as the item.
+struct ingested heads_ingest(struct arena *arena, struct item *item, const struct version *w,
+                             uint64_t own_inc);
 
 // Local becomes a head of its own value that descends from it: the disk shows that one already.
 void heads_local_follow(struct item *item);
@@ -27,7 +28,7 @@ void heads_local_follow(struct item *item);
 bool heads_too_many(const struct item *item);
 
 struct vv heads_join(struct arena *arena, const struct item *item); // join of all vectors
-bool heads_live(const struct item *item);                           // any head that is not a tombstone
+bool heads_live(const struct item *item); // any head that is not a tombstone
 bool version_live(const struct version *version);
 
 // Whether heads are not exactly what is on disk. `live_below`: some descendant lives, so that a

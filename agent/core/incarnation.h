@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/core/incarnation — names and lists that are functions of a hash, for rooms that may not hash themselves.
+// agent/core/incarnation — names and lists that are functions of a hash, for rooms that may not
+// hash themselves.
 #ifndef AGENT_CORE_INCARNATION_H
 #define AGENT_CORE_INCARNATION_H
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/core/index — rows of the index that are more than one item: shared by the engine and the store.
+// agent/core/index — rows of the index that are more than one item: shared by the engine and the
+// store.
 #ifndef AGENT_CORE_INDEX_H
 #define AGENT_CORE_INDEX_H
 
@@ -13,16 +14,16 @@ struct folder_row {
     struct slice name;
     uint64_t inc; // own incarnation
     uint8_t nonce[16];
-    uint64_t counter;      // last own counter drawn
-    uint64_t seq;          // last seq given
-    bool first;            // versions minted before the first completed scan are `first`
-    bool scanned;          // a scan has completed once
+    uint64_t counter; // last own counter drawn
+    uint64_t seq;     // last seq given
+    bool first;       // versions minted before the first completed scan are `first`
+    bool scanned;     // a scan has completed once
     bool ever_had_items;
     uint8_t witness_current[16];
     uint8_t witness_next[16];
-    uint64_t items; // live items (heads with a live version), kept up to date by item_put
-    uint64_t bytes; // of their contents
-    uint64_t needs; // unblocked; kept up to date by item_put
+    uint64_t items;      // live items (heads with a live version), kept up to date by item_put
+    uint64_t bytes;      // of their contents
+    uint64_t needs;      // unblocked; kept up to date by item_put
     uint64_t need_bytes; // of their (first) heads
     uint64_t blocked;
 };

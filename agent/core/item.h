@@ -62,10 +62,11 @@ struct item {
     uint32_t head_count;
     struct local local;
     enum blocked blocked;
-    bool need;         // heads are not exactly what is on disk (implied directories excepted)
-    uint64_t own_last; // highest counter of the own incarnation minted here for this item (INV-OwnChain)
-    uint64_t seq;      // set by the store when heads change
-    uint64_t row;      // the store's own; 0: not stored yet
+    bool need; // heads are not exactly what is on disk (implied directories excepted)
+    uint64_t
+        own_last; // highest counter of the own incarnation minted here for this item (INV-OwnChain)
+    uint64_t seq; // set by the store when heads change
+    uint64_t row; // the store's own; 0: not stored yet
 };
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/core/job — the work the engine asks of a disk, as plain values: filled in by the engine, carried
-// out by agent/fs in a worker (or by a simulated disk), and handed back with the results filled in.
+// agent/core/job — the work the engine asks of a disk, as plain values: filled in by the engine,
+// carried out by agent/fs in a worker (or by a simulated disk), and handed back with the results
+// filled in.
 //
 // A job owns its arena; all slices and arrays of it live there. The executor may allocate results
 // on job->arena: nobody else touches the job meanwhile.
@@ -43,7 +44,7 @@ struct walk; // the executor's cursor of one walk
 
 struct job_scan {
     struct slice prefix; // walk this item and what is below it; empty: the whole root
-    struct walk *walk;   // NULL in the first job; pass the same on in the next; NULL again when done
+    struct walk *walk; // NULL in the first job; pass the same on in the next; NULL again when done
     uint32_t entries_max;
     struct scan_entry *entries;
     uint32_t entry_count;
@@ -74,8 +75,8 @@ struct look {
     struct fingerprint print;
     struct slice disk_name;
     struct value value;
-    struct slice bytes;       // whole content when size <= PROTO_PACK_CONTENT_BYTES_MAX, else empty
-    struct digest *leaves;    // when size > PROTO_LEAF_BYTES
+    struct slice bytes;    // whole content when size <= PROTO_PACK_CONTENT_BYTES_MAX, else empty
+    struct digest *leaves; // when size > PROTO_LEAF_BYTES
     uint32_t leaf_count;
     bool racy;
     enum err err;
@@ -88,7 +89,8 @@ struct job_look {
     uint32_t count;
 };
 
-// ---- staging. A staged content is named by its id; putting one that is there already is a success.
+// ---- staging. A staged content is named by its id; putting one that is there already is a
+// success.
 struct stage_entry {
     struct content content;
     struct slice bytes; // raw content; verified against the id by the executor
@@ -137,7 +139,7 @@ struct read_entry {
 struct job_read {
     struct read_entry *entries;
     uint32_t count;
-    uint32_t leaf;  // for one entry: this leaf only; UINT32_MAX - 1 (JOB_READ_WHOLE): whole contents
+    uint32_t leaf; // for one entry: this leaf only; UINT32_MAX - 1 (JOB_READ_WHOLE): whole contents
 };
 
 #define JOB_READ_WHOLE (UINT32_MAX - 1)
@@ -145,11 +147,13 @@ struct job_read {
 // ---- JOB_APPLY
 enum step_result {
     STEP_DONE,
-    STEP_CHANGED,  // the disk is not what `before` says, or the user wrote meanwhile: nothing was done
-    STEP_BLOCKED,  // `blocked` says why; nothing was done
-    STEP_WAIT,     // not now (parent is not a directory yet, directory still has known children): try again later
-    STEP_UNDONE,   // another member of the group failed
-    STEP_FAILED,   // IO; staged content was discarded
+    STEP_CHANGED, // the disk is not what `before` says, or the user wrote meanwhile: nothing was
+                  // done
+    STEP_BLOCKED, // `blocked` says why; nothing was done
+    STEP_WAIT,   // not now (parent is not a directory yet, directory still has known children): try
+                 // again later
+    STEP_UNDONE, // another member of the group failed
+    STEP_FAILED, // IO; staged content was discarded
 };
 
 struct step {
@@ -168,21 +172,22 @@ struct step {
 };
 
 struct job_apply {
-    uint64_t journal;  // number of the journal row; names of swapped-out files carry it
-    bool all_or_none;  // an intent: undo everything when one step fails
-    struct step *steps; // executed: removals deepest first, directories shallow first, files and symlinks;
-                        // an intent in the given order
+    uint64_t journal;   // number of the journal row; names of swapped-out files carry it
+    bool all_or_none;   // an intent: undo everything when one step fails
+    struct step *steps; // executed: removals deepest first, directories shallow first, files and
+                        // symlinks; an intent in the given order
     uint32_t count;
 };
 
-// ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is there);
-// UNDONE: it had not, or was taken back; CHANGED: a raced edit was put back, the path is dirty.
+// ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is
+// there); UNDONE: it had not, or was taken back; CHANGED: a raced edit was put back, the path is
+// dirty.
 
 struct job_health {
-    bool create;               // make .cfgsync and the marker when the root has none (folder add)
-    struct folder_id id;       // expected (or to be written)
-    bool write_id;             // overwrite the marker's id (adoption)
-    uint8_t witness_next[16];  // if set_witness: write it
+    bool create;              // make .cfgsync and the marker when the root has none (folder add)
+    struct folder_id id;      // expected (or to be written)
+    bool write_id;            // overwrite the marker's id (adoption)
+    uint8_t witness_next[16]; // if set_witness: write it
     bool set_witness;
     // results
     bool healthy;

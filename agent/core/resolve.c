@@ -18,7 +18,8 @@ enum { CONFLICT_NAME_BYTES_MAX = 200, CONFLICT_TAG_CHARS = 12, CONFLICTS_LOOKED_
 static struct slice be64(struct arena *arena, uint64_t n)
 {
     uint8_t *bytes = arena_alloc(arena, 8, 1);
-    for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(n >> (56 - 8 * i));
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(n >> (56 - 8 * i));
     return slice_of(bytes, 8);
 }
 
@@ -26,15 +27,20 @@ static struct slice cut_utf8(struct slice text, size_t max)
 {
     if (text.size <= max) return text;
     size_t size = max;
-    while (size > 0 && (text.data[size] & 0xC0) == 0x80) size--;
+    while (size > 0 && (text.data[size] & 0xC0) == 0x80)
+        size--;
     return slice_of(text.data, size);
 }
 
-struct slice conflict_name(struct arena *arena, struct folder_id folder, struct slice path, const struct version *x)
+struct slice conflict_name(struct arena *arena, struct folder_id folder, struct slice path,
+                           const struct version *x)
 {
     const struct slice fields[] = {
-        slice_text("cfgsync-cc1"), slice_of(folder.bytes, sizeof folder.bytes), path,
-        slice_of(x->value.content.bytes, sizeof x->value.content.bytes), be64(arena, x->birth.inc),
+        slice_text("cfgsync-cc1"),
+        slice_of(folder.bytes, sizeof folder.bytes),
+        path,
+        slice_of(x->value.content.bytes, sizeof x->value.content.bytes),
+        be64(arena, x->birth.inc),
         be64(arena, x->birth.counter),
     };
     struct digest digest = hash_fields(fields, sizeof fields / sizeof fields[0]);
@@ -94,14 +100,16 @@ static bool was_passed(const struct item *item, const struct rivals *e, const st
     if ((y->flags & VERSION_AUTO) || y->value.kind == KIND_DIR) return false;
     for (uint32_t i = 0; i < e->count; i++) {
         const struct version *x = e->live[i];
-        if (x->has_parent && digest_equal(x->parent, y->value.content) && !had_seen(y, x)) return true;
+        if (x->has_parent && digest_equal(x->parent, y->value.content) && !had_seen(y, x))
+            return true;
     }
     return false;
 }
 
 // What has been removed removes nothing, so that not all can go.
 static void rivals_drop(const struct item *item, struct rivals *e,
-                        bool (*rule)(const struct item *, const struct rivals *, const struct version *))
+                        bool (*rule)(const struct item *, const struct rivals *,
+                                     const struct version *))
 {
     uint32_t i = 0;
     while (i < e->count) {
@@ -119,7 +127,8 @@ static const struct version *latest_tomb(const struct item *item)
     const struct version *latest = NULL;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *t = &item->heads[i];
-        if (!version_live(t) && (latest == NULL || birth_compare(t->birth, latest->birth) > 0)) latest = t;
+        if (!version_live(t) && (latest == NULL || birth_compare(t->birth, latest->birth) > 0))
+            latest = t;
     }
     return latest;
 }
@@ -138,22 +147,25 @@ static bool wins(const struct version *a, const struct version *b)
     return birth_compare(a->birth, b->birth) > 0;
 }
 
-// A chmod here and an edit there both survive: the winner's author did not touch the mode, another did.
+// A chmod here and an edit there both survive: the winner's author did not touch the mode, another
+// did.
 static uint32_t merged_mode(const struct item *item, const struct version *winner)
 {
     if (!winner->has_parent || winner->value.mode != winner->parent_mode) return winner->value.mode;
     const struct version *chosen = NULL;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *x = &item->heads[i];
-        bool related = value_same_content(&x->value, &winner->value) ||
-                       (x->value.kind == winner->value.kind && digest_equal(winner->parent, x->value.content));
+        bool related =
+            value_same_content(&x->value, &winner->value) ||
+            (x->value.kind == winner->value.kind && digest_equal(winner->parent, x->value.content));
         if (!version_live(x) || !related || x->value.mode == winner->parent_mode) continue;
         if (chosen == NULL || birth_compare(x->birth, chosen->birth) > 0) chosen = x;
     }
     return chosen != NULL ? chosen->value.mode : winner->value.mode;
 }
 
-static struct member *member_add(struct resolution *plan, const struct item *item, const struct version *from)
+static struct member *member_add(struct resolution *plan, const struct item *item,
+                                 const struct version *from)
 {
     struct member *m = &plan->members[plan->count++];
     m->path = item->path;
@@ -167,10 +179,12 @@ static struct member *member_add(struct resolution *plan, const struct item *ite
     return m;
 }
 
-static bool copy_exists(struct arena *arena, const struct index_view *index, struct slice path, const struct version *x)
+static bool copy_exists(struct arena *arena, const struct index_view *index, struct slice path,
+                        const struct version *x)
 {
     struct item *items = arena_alloc(arena, CONFLICTS_LOOKED_AT_MAX, sizeof *items);
-    uint32_t count = index->conflicts_of(index->context, arena, path, CONFLICTS_LOOKED_AT_MAX, items);
+    uint32_t count =
+        index->conflicts_of(index->context, arena, path, CONFLICTS_LOOKED_AT_MAX, items);
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < items[i].head_count; k++) {
             if (value_same_content(&items[i].heads[k].value, &x->value)) return true;
@@ -197,7 +211,8 @@ static bool has_member(const struct resolution *plan, struct slice path)
     return false;
 }
 
-// Adds the conflict item of loser x. False: its name is taken by something that was not scanned yet.
+// Adds the conflict item of loser x. False: its name is taken by something that was not scanned
+// yet.
 static bool plan_copy(struct arena *arena, const struct index_view *index, struct folder_id folder,
                       const struct item *item, const struct version *x, struct resolution *plan)
 {
@@ -217,8 +232,8 @@ static bool plan_copy(struct arena *arena, const struct index_view *index, struc
     return true;
 }
 
-static void plan_result(struct arena *arena, const struct item *item, const struct version *from, uint32_t flags,
-                        struct resolution *plan)
+static void plan_result(struct arena *arena, const struct item *item, const struct version *from,
+                        uint32_t flags, struct resolution *plan)
 {
     struct member *m = member_add(plan, item, from);
     m->version.vv = heads_join(arena, item);
@@ -226,11 +241,12 @@ static void plan_result(struct arena *arena, const struct item *item, const stru
     plan->bundle = plan->count > 1;
 }
 
-bool resolve_heads(struct arena *arena, const struct index_view *index, struct folder_id folder, const struct item *item,
-                   struct resolution *out)
+bool resolve_heads(struct arena *arena, const struct index_view *index, struct folder_id folder,
+                   const struct item *item, struct resolution *out)
 {
     CHECK(item->head_count > 1);
-    *out = (struct resolution){.members = arena_alloc(arena, item->head_count + 1U, sizeof *out->members)};
+    *out = (struct resolution){.members =
+                                   arena_alloc(arena, item->head_count + 1U, sizeof *out->members)};
     struct rivals e = rivals_all(arena, item);
     rivals_drop(item, &e, was_answered);
     rivals_drop(item, &e, was_passed);
@@ -272,8 +288,9 @@ static bool any_established(const struct item *item)
     return false;
 }
 
-static bool plan_leaving_copies(struct arena *arena, const struct index_view *index, struct folder_id folder,
-                                const struct item *item, struct resolution *out)
+static bool plan_leaving_copies(struct arena *arena, const struct index_view *index,
+                                struct folder_id folder, const struct item *item,
+                                struct resolution *out)
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
         if (!version_live(&item->heads[i])) continue;
@@ -289,19 +306,23 @@ static void plan_leaving_tomb(struct arena *arena, const struct item *item, stru
         const struct version *h = &item->heads[i];
         if (version_live(h) && (top == NULL || birth_compare(h->birth, top->birth) > 0)) top = h;
     }
-    struct version tomb = {.birth = top->birth, .has_parent = true, .parent = top->value.content,
-                           .parent_mode = top->value.mode, .mtime_ns = top->mtime_ns};
+    struct version tomb = {.birth = top->birth,
+                           .has_parent = true,
+                           .parent = top->value.content,
+                           .parent_mode = top->value.mode,
+                           .mtime_ns = top->mtime_ns};
     tomb.value.kind = KIND_TOMB;
     plan_result(arena, item, &tomb, 0, out);
 }
 
-bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder, const struct item *item,
-                   struct resolution *out)
+bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder,
+                   const struct item *item, struct resolution *out)
 {
     uint32_t max = RESOLVE_MEMBERS_MAX / 2;
     struct item *below = arena_alloc(arena, max + 1U, sizeof *below);
     uint32_t count = index->live_below(index->context, arena, item->path, max, below);
-    *out = (struct resolution){.members = arena_alloc(arena, 4U * RESOLVE_MEMBERS_MAX, sizeof *out->members)};
+    *out = (struct resolution){
+        .members = arena_alloc(arena, 4U * RESOLVE_MEMBERS_MAX, sizeof *out->members)};
     bool others_leave = any_established(item) && count < max && all_first(below, count);
     const struct item *leaving = others_leave ? below : item;
     uint32_t leaving_count = others_leave ? count : 1;
@@ -309,7 +330,8 @@ bool resolve_clash(struct arena *arena, const struct index_view *index, struct f
         if (!plan_leaving_copies(arena, index, folder, &leaving[i], out)) return false;
     }
     // Children before parents, so that each directory is empty when its turn comes.
-    for (uint32_t i = leaving_count; i-- > 0;) plan_leaving_tomb(arena, &leaving[i], out);
+    for (uint32_t i = leaving_count; i-- > 0;)
+        plan_leaving_tomb(arena, &leaving[i], out);
     out->bundle = true;
     return true;
 }

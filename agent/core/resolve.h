@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/core/resolve — what concurrent versions of an item come to: a plan of new versions, the same on
-// every device that sees the same heads.
+// agent/core/resolve — what concurrent versions of an item come to: a plan of new versions, the
+// same on every device that sees the same heads.
 //
-// Pure: asks for other items through struct index_view. The engine checks that all contents are held and that the
-// disk can take the result before it carries a plan out; docs/PROTOCOL.md "Resolution" has the rules.
+// Pure: asks for other items through struct index_view. The engine checks that all contents are
+// held and that the disk can take the result before it carries a plan out; docs/PROTOCOL.md
+// "Resolution" has the rules.
 #ifndef AGENT_CORE_RESOLVE_H
 #define AGENT_CORE_RESOLVE_H
 
@@ -14,12 +15,15 @@ struct index_view {
     void *context;
     void (*item)(void *context, struct arena *arena, struct slice path, struct item *out);
     // Up to max items under .cfgsync/conflicts whose origin is `path`.
-    uint32_t (*conflicts_of)(void *context, struct arena *arena, struct slice path, uint32_t max, struct item *out);
+    uint32_t (*conflicts_of)(void *context, struct arena *arena, struct slice path, uint32_t max,
+                             struct item *out);
     // Up to max live items strictly below path.
-    uint32_t (*live_below)(void *context, struct arena *arena, struct slice path, uint32_t max, struct item *out);
+    uint32_t (*live_below)(void *context, struct arena *arena, struct slice path, uint32_t max,
+                           struct item *out);
 };
 
-// A new version of one path: all but dots, which are drawn when it is published. vv lacks the own dot.
+// A new version of one path: all but dots, which are drawn when it is published. vv lacks the own
+// dot.
 struct member {
     struct slice path;
     struct version version;
@@ -36,14 +40,15 @@ enum { RESOLVE_MEMBERS_MAX = 512 };
 
 // Plans for an item with several heads. False: not now (a conflict name is taken by something not
 // yet scanned, or too much at once).
-bool resolve_heads(struct arena *arena, const struct index_view *index, struct folder_id folder, const struct item *item,
-                   struct resolution *out);
+bool resolve_heads(struct arena *arena, const struct index_view *index, struct folder_id folder,
+                   const struct item *item, struct resolution *out);
 
 // A live file or symlink at item->path with live items below it (2.8).
-bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder, const struct item *item,
-                   struct resolution *out);
+bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder,
+                   const struct item *item, struct resolution *out);
 
 // The conflict item's path for a losing version x of path p.
-struct slice conflict_name(struct arena *arena, struct folder_id folder, struct slice path, const struct version *x);
+struct slice conflict_name(struct arena *arena, struct folder_id folder, struct slice path,
+                           const struct version *x);
 
 #endif

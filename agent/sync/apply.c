@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Steps go to the disk in groups: a journal row first, one job, one transaction with what came of it.
+// Steps go to the disk in groups: a journal row first, one job, one transaction with what came of
+// it.
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -34,10 +35,14 @@ static void step_fill(struct job *job, struct step *step, const struct item *ite
 static bool still_ready(struct folder *folder, const struct item *item)
 {
     if (item->head_count != 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
-    if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) || map_get(folder->busy, item->path) != NULL) return false;
+    if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) ||
+        map_get(folder->busy, item->path) != NULL)
+        return false;
     const struct version *w = &item->heads[0];
     bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
-    if (w->value.kind != KIND_FILE || (live && value_same_content(&item->local.version.value, &w->value))) return true;
+    if (w->value.kind != KIND_FILE ||
+        (live && value_same_content(&item->local.version.value, &w->value)))
+        return true;
     struct content content = {.id = w->value.content, .size = w->value.size};
     return content_staged(folder, &content);
 }
@@ -54,7 +59,8 @@ static struct job *steps_take(struct folder *folder)
     void *value;
     while (job->apply.count < max && map_next(folder->step_paths, &at, &path, &value)) {
         struct item item;
-        index->item_get(index->self, folder->engine->scratch, folder->number, arena_copy(folder->engine->scratch, path), &item);
+        index->item_get(index->self, folder->engine->scratch, folder->number,
+                        arena_copy(folder->engine->scratch, path), &item);
         (void)map_remove(folder->step_paths, path);
         if (!still_ready(folder, &item)) continue;
         struct step *step = &job->apply.steps[job->apply.count++];
@@ -69,12 +75,14 @@ static void journal_write(struct folder *folder, struct job *job)
 {
     AUTO(buf_fini) struct buf record = {0};
     INDEX(folder)->journal_encode(&job->apply, &record);
-    job->apply.journal = INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
+    job->apply.journal =
+        INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
 }
 
 void apply_prepare(struct folder *folder)
 {
-    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder)) return;
+    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder))
+        return;
     struct job *job = steps_take(folder);
     if (job == NULL) return;
     journal_write(folder, job);
@@ -87,7 +95,8 @@ void apply_prepare(struct folder *folder)
 
 static void steps_free(struct folder *folder, const struct job_apply *apply)
 {
-    for (uint32_t i = 0; i < apply->count; i++) dirty_free(folder, apply->steps[i].path);
+    for (uint32_t i = 0; i < apply->count; i++)
+        dirty_free(folder, apply->steps[i].path);
 }
 
 void apply_abandoned(struct folder *folder, struct job *job)
@@ -103,7 +112,9 @@ void apply_abandoned(struct folder *folder, struct job *job)
 
 void apply_flush(struct folder *folder)
 {
-    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder) || folder->in_txn) return;
+    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder) ||
+        folder->in_txn)
+        return;
     txn_begin(folder);
     apply_prepare(folder);
     if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + FAILED_RETRY_MS;
@@ -112,7 +123,8 @@ void apply_flush(struct folder *folder)
 static struct device_id author_of(struct folder *folder, const struct version *v)
 {
     struct owner owner = {0};
-    (void)INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number, v->birth.inc, &owner);
+    (void)INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                   v->birth.inc, &owner);
     return owner.device;
 }
 
@@ -165,17 +177,13 @@ static void step_settle(struct folder *folder, const struct step *step)
         staged_used(folder, step);
         step_done(folder, &item, step);
         break;
-    case STEP_CHANGED:
-        step_changed(folder, &item);
-        break;
+    case STEP_CHANGED: step_changed(folder, &item); break;
     case STEP_BLOCKED:
         item.blocked = step->blocked;
         index->item_put(index->self, folder->number, &item, false);
         if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
         break;
-    case STEP_WAIT:
-        retry_in(folder, WAIT_RETRY_MS);
-        break;
+    case STEP_WAIT: retry_in(folder, WAIT_RETRY_MS); break;
     case STEP_FAILED:
         staged_used(folder, step);
         retry_in(folder, FAILED_RETRY_MS);
@@ -199,7 +207,8 @@ void apply_done(struct folder *folder, struct job *job)
         return;
     }
     txn_begin(folder);
-    for (uint32_t i = 0; i < apply->count; i++) step_settle(folder, &apply->steps[i]);
+    for (uint32_t i = 0; i < apply->count; i++)
+        step_settle(folder, &apply->steps[i]);
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     apply_prepare(folder);
     enum err err = txn_end(folder);

@@ -6,7 +6,12 @@
 
 #include "agent/sync/engine_priv.h"
 
-enum { RATE_WINDOW_MS = 10 * 1000, RATE_MAX_MS = 60 * 1000, RATE_MIN_MS = 2000, PUBLISHED_MAX = 1024 };
+enum {
+    RATE_WINDOW_MS = 10 * 1000,
+    RATE_MAX_MS = 60 * 1000,
+    RATE_MIN_MS = 2000,
+    PUBLISHED_MAX = 1024
+};
 
 static struct dirty_list *list_of(struct folder *folder, const struct dirty *dirty)
 {
@@ -15,10 +20,14 @@ static struct dirty_list *list_of(struct folder *folder, const struct dirty *dir
 
 static void list_remove(struct dirty_list *list, struct dirty *dirty)
 {
-    if (dirty->prev != NULL) dirty->prev->next = dirty->next;
-    else list->first = dirty->next;
-    if (dirty->next != NULL) dirty->next->prev = dirty->prev;
-    else list->last = dirty->prev;
+    if (dirty->prev != NULL)
+        dirty->prev->next = dirty->next;
+    else
+        list->first = dirty->next;
+    if (dirty->next != NULL)
+        dirty->next->prev = dirty->prev;
+    else
+        list->last = dirty->prev;
     dirty->prev = dirty->next = NULL;
     list->count--;
 }
@@ -27,8 +36,10 @@ static void list_append(struct dirty_list *list, struct dirty *dirty)
 {
     dirty->prev = list->last;
     dirty->next = NULL;
-    if (list->last != NULL) list->last->next = dirty;
-    else list->first = dirty;
+    if (list->last != NULL)
+        list->last->next = dirty;
+    else
+        list->first = dirty;
     list->last = dirty;
     list->count++;
 }
@@ -157,7 +168,8 @@ void dirty_note_published(struct folder *folder, struct slice path, uint64_t has
 
 // ---- jobs
 
-static void look_fill(struct folder *folder, struct job *job, struct look *look, struct dirty *dirty)
+static void look_fill(struct folder *folder, struct job *job, struct look *look,
+                      struct dirty *dirty)
 {
     const struct index_port *index = &folder->engine->o.index;
     struct item item;
@@ -193,7 +205,9 @@ void dirty_dispatch(struct folder *folder)
     timed_to_ready(folder);
     while (folder->ready.first != NULL && folder->look_jobs < LOOK_JOBS_MAX) {
         struct job *job = job_new(JOB_LOOK, folder->number);
-        uint32_t max = folder->ready.count < 2 * LOOKS_PER_JOB ? (uint32_t)(folder->ready.count + 1) / 2 : LOOKS_PER_JOB;
+        uint32_t max = folder->ready.count < 2 * LOOKS_PER_JOB
+                           ? (uint32_t)(folder->ready.count + 1) / 2
+                           : LOOKS_PER_JOB;
         job->look.looks = arena_alloc(job->arena, max, sizeof *job->look.looks);
         while (folder->ready.first != NULL && job->look.count < max) {
             struct dirty *dirty = folder->ready.first;
@@ -255,7 +269,8 @@ void dirty_look_done(struct folder *folder, struct job *job)
         looks_postpone(folder, looks);
         return;
     }
-    enum look_verdict *verdicts = arena_alloc(folder->engine->scratch, looks->count, sizeof *verdicts);
+    enum look_verdict *verdicts =
+        arena_alloc(folder->engine->scratch, looks->count, sizeof *verdicts);
     txn_begin(folder);
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
@@ -272,7 +287,8 @@ void dirty_look_done(struct folder *folder, struct job *job)
     push_all(folder);
     share_due(folder);
     txn_begin(folder);
-    for (uint32_t i = 0; i < looks->count; i++) work_item(folder, looks->looks[i].path);
+    for (uint32_t i = 0; i < looks->count; i++)
+        work_item(folder, looks->looks[i].path);
     if (txn_end(folder) == ERR_OK) apply_flush(folder);
     dirty_dispatch(folder);
     scan_continue(folder);

@@ -33,7 +33,8 @@ bool folder_id_equal(struct folder_id a, struct folder_id b)
 struct slice content_key(const struct content *content, uint8_t out[40])
 {
     memcpy(out, content->id.bytes, 32);
-    for (int i = 0; i < 8; i++) out[32 + i] = (uint8_t)(content->size >> (8 * i));
+    for (int i = 0; i < 8; i++)
+        out[32 + i] = (uint8_t)(content->size >> (8 * i));
     return slice_of(out, 40);
 }
 
@@ -74,13 +75,15 @@ void engine_destroy(struct engine **slot)
 {
     struct engine *engine = *slot;
     if (engine == NULL) return;
-    while (engine->sessions != NULL) session_end(engine->sessions, BYE_STOPPING, "stopping");
+    while (engine->sessions != NULL)
+        session_end(engine->sessions, BYE_STOPPING, "stopping");
     waits_destroy(engine);
     conns_free(engine);
     while (engine->folders != NULL) {
         struct folder *folder = engine->folders;
         engine->folders = folder->next;
-        for (struct bond *b = folder->bonds; b != NULL; b = b->next) bond_save(folder, b);
+        for (struct bond *b = folder->bonds; b != NULL; b = b->next)
+            bond_save(folder, b);
         folder_destroy(folder);
     }
     while (engine->peers != NULL) {
@@ -174,7 +177,8 @@ int64_t engine_deadline(const struct engine *engine)
 struct peer *peer_find(struct engine *engine, struct device_id device)
 {
     struct peer *peer = engine->peers;
-    while (peer != NULL && !device_equal(peer->device, device)) peer = peer->next;
+    while (peer != NULL && !device_equal(peer->device, device))
+        peer = peer->next;
     return peer;
 }
 
@@ -217,9 +221,11 @@ void engine_peer_remove(struct engine *engine, struct device_id device)
     arena_reset(engine->scratch);
     for (struct session *s = engine->sessions, *next; s != NULL; s = next) {
         next = s->next;
-        if (device_equal(s->peer->device, device)) session_end(s, BYE_DENIED, "not trusted any more");
+        if (device_equal(s->peer->device, device))
+            session_end(s, BYE_DENIED, "not trusted any more");
     }
-    for (struct folder *f = engine->folders; f != NULL; f = f->next) bonds_forget(f, device);
+    for (struct folder *f = engine->folders; f != NULL; f = f->next)
+        bonds_forget(f, device);
     for (struct peer **at = &engine->peers; *at != NULL; at = &(*at)->next) {
         struct peer *peer = *at;
         if (!device_equal(peer->device, device)) continue;
@@ -236,21 +242,24 @@ void engine_peer_remove(struct engine *engine, struct device_id device)
 struct folder *folder_by_number(struct engine *engine, uint32_t number)
 {
     struct folder *f = engine->folders;
-    while (f != NULL && f->number != number) f = f->next;
+    while (f != NULL && f->number != number)
+        f = f->next;
     return f;
 }
 
 struct folder *folder_by_id(struct engine *engine, struct folder_id id)
 {
     struct folder *f = engine->folders;
-    while (f != NULL && (f->gone || !f->id_known || !folder_id_equal(f->row.id, id))) f = f->next;
+    while (f != NULL && (f->gone || !f->id_known || !folder_id_equal(f->row.id, id)))
+        f = f->next;
     return f;
 }
 
 struct folder *folder_by_name(struct engine *engine, struct slice name)
 {
     struct folder *f = engine->folders;
-    while (f != NULL && (f->gone || !slice_equal(slice_text(f->name), name))) f = f->next;
+    while (f != NULL && (f->gone || !slice_equal(slice_text(f->name), name)))
+        f = f->next;
     return f;
 }
 

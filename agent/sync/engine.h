@@ -2,9 +2,9 @@
 //
 // agent/sync/engine — the replication engine: decides everything, does nothing itself.
 //
-// A deterministic function of its inputs: the calls below, in order, and what the ports answer. One thread.
-// It never blocks beyond one port call and never reads a clock: engine_now is called first in each
-// turn. It never sleeps: engine_deadline says when it wants engine_tick.
+// A deterministic function of its inputs: the calls below, in order, and what the ports answer. One
+// thread. It never blocks beyond one port call and never reads a clock: engine_now is called first
+// in each turn. It never sleeps: engine_deadline says when it wants engine_tick.
 #ifndef AGENT_SYNC_ENGINE_H
 #define AGENT_SYNC_ENGINE_H
 
@@ -25,7 +25,8 @@ struct engine_options {
 };
 
 struct engine *engine_new(const struct engine_options *options);
-void engine_destroy(struct engine **engine); // says BYE to all, drops everything; jobs under way are the caller's
+void engine_destroy(
+    struct engine **engine); // says BYE to all, drops everything; jobs under way are the caller's
 
 void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms);
 void engine_tick(struct engine *engine);
@@ -38,32 +39,43 @@ void engine_peer_remove(struct engine *engine, struct device_id device); // sess
 // ---- folders
 struct engine_folder {
     const char *name;
-    const char *path; // for messages only
+    const char *path;    // for messages only
     struct folder_id id; // what the registry has; all zero: the marker's, or a new one
     bool with_all;
     const struct device_id *with; // devices it is shared with
     uint32_t with_count;
-    bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is root-missing
+    bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is
+                   // root-missing
 };
 // Opens it (index row made if missing), checks the root, recovers the journal, scans. Putting it
-// again changes the sharing. *out_folder is the number jobs and watch events carry: the disk's root must be
-// added under it before the next engine_tick: that is when the first job goes out.
-enum err engine_folder_put(struct engine *engine, const struct engine_folder *folder, uint32_t *out_folder) MUST_USE;
+// again changes the sharing. *out_folder is the number jobs and watch events carry: the disk's root
+// must be added under it before the next engine_tick: that is when the first job goes out.
+enum err engine_folder_put(struct engine *engine, const struct engine_folder *folder,
+                           uint32_t *out_folder) MUST_USE;
 void engine_folder_remove(struct engine *engine, const char *name); // forgets its index; files stay
-// Joins the folder of this name of a peer (2.13). DENIED: that peer offers none, or nothing is to decide;
-// UNREACHABLE: not connected. *out_what static text.
-enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from, const char **out_what) MUST_USE;
+// Joins the folder of this name of a peer (2.13). DENIED: that peer offers none, or nothing is to
+// decide; UNREACHABLE: not connected. *out_what static text.
+enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from,
+                              const char **out_what) MUST_USE;
 
 // ---- events
-void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled, enum lane lane,
-                    struct slice address);
+void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled,
+                    enum lane lane, struct slice address);
 void engine_conn_down(struct engine *engine, uint64_t conn);
 void engine_message(struct engine *engine, uint64_t conn, struct slice bytes);
 void engine_drained(struct engine *engine, uint64_t conn);
 void engine_job_done(struct engine *engine, struct job *job); // takes it
 
-enum engine_watch { ENGINE_WRITTEN, ENGINE_MODIFIED, ENGINE_GONE, ENGINE_TREE, ENGINE_RESCAN, ENGINE_ROOT };
-void engine_watch(struct engine *engine, uint32_t folder, enum engine_watch what, struct slice path);
+enum engine_watch {
+    ENGINE_WRITTEN,
+    ENGINE_MODIFIED,
+    ENGINE_GONE,
+    ENGINE_TREE,
+    ENGINE_RESCAN,
+    ENGINE_ROOT
+};
+void engine_watch(struct engine *engine, uint32_t folder, enum engine_watch what,
+                  struct slice path);
 
 // ---- sync (design.md section 9). Watch events must have been drained into engine_watch before.
 // notify.sync_done(ticket) comes once, now or later.
@@ -90,9 +102,15 @@ struct sync_result {
 
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {
-    FOLDER_SYNCED, FOLDER_PENDING_OUT, FOLDER_PENDING_IN, FOLDER_SYNCING, FOLDER_CONFLICT, FOLDER_HELD, FOLDER_ERROR,
+    FOLDER_SYNCED,
+    FOLDER_PENDING_OUT,
+    FOLDER_PENDING_IN,
+    FOLDER_SYNCING,
+    FOLDER_CONFLICT,
+    FOLDER_HELD,
+    FOLDER_ERROR,
     FOLDER_PAUSED
-}; // in order of badness
+};                                                      // in order of badness
 const char *folder_state_text(enum folder_state state); // "synced", "pending-out", ...
 
 struct status_error {
@@ -130,7 +148,7 @@ struct peer_status {
     bool connected;
     struct slice address; // empty if never
     bool dialled;
-    int64_t rtt_ms; // -1: unknown
+    int64_t rtt_ms;            // -1: unknown
     int64_t last_seen_wall_ms; // 0: never
     uint64_t owed_changes, owed_bytes;
     struct peer_folder_status *folders;
@@ -138,8 +156,9 @@ struct peer_status {
 };
 
 struct engine_counters { // since start, for /metrics
-    uint64_t messages_in, messages_out, bytes_in, bytes_out, contents_in, content_bytes_in, contents_out, content_bytes_out,
-        versions_in, minted, applied, conflicts_made, rounds, commits, sessions_refused;
+    uint64_t messages_in, messages_out, bytes_in, bytes_out, contents_in, content_bytes_in,
+        contents_out, content_bytes_out, versions_in, minted, applied, conflicts_made, rounds,
+        commits, sessions_refused;
 };
 
 struct engine_status {
@@ -153,7 +172,8 @@ struct engine_status {
 void engine_status(struct engine *engine, struct arena *arena, struct engine_status *out);
 // Held secrets and the like are the disk's: the daemon adds them.
 
-// True when nothing is under way: no scan, look, apply, transfer (tests; `folder add` waits for the first scan).
+// True when nothing is under way: no scan, look, apply, transfer (tests; `folder add` waits for the
+// first scan).
 bool engine_folder_scanned(struct engine *engine, uint32_t folder);
 
 #endif

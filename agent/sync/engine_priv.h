@@ -17,7 +17,7 @@
 #include "proto/vv.h"
 
 enum {
-    FLUSH_MS = 50,           // APPLIED and NEWS at most this often
+    FLUSH_MS = 50, // APPLIED and NEWS at most this often
     PING_MS = 30 * 1000,
     PONG_LATE_MS = 60 * 1000,
     NEWS_PULL_DELAY_MS = 30, // a push of the same is likely on its way
@@ -73,7 +73,7 @@ struct session {
     uint64_t other_number;
     uint64_t other_boot;
     bool dialled;
-    bool open; // both lanes said HELLO
+    bool open;            // both lanes said HELLO
     int64_t ping_sent_ms; // 0: none on the way
     uint64_t ping_token;
     int64_t next_ping_ms;
@@ -138,13 +138,13 @@ struct share {
     bool offer_sent;
     bool offer_heard;
     bool joined;
-    bool pending; // same name, other id, both with items
+    bool pending;                 // same name, other id, both with items
     enum offer_state offer_state; // theirs
     struct folder_id offered_id;
     bool offered_items;
     struct vvbox said_k; // what it said of its K in this session
     struct vvbox told_k;
-    struct vvbox shown;  // highest mark shown per incarnation
+    struct vvbox shown; // highest mark shown per incarnation
     struct vvbox owners_shown;
     uint64_t pushed;
     struct serving serving;
@@ -174,7 +174,7 @@ struct dirty {
     bool again;   // something happened while it was looked at
     bool again_modified;
     bool force;
-    bool now;     // sync asked: no quiet window
+    bool now; // sync asked: no quiet window
     int64_t empty_since_ms;
     struct dirty *prev, *next;
 };
@@ -214,7 +214,18 @@ struct tree_want { // a subtree to walk
     struct tree_want *next;
 };
 
-enum transfer_state { TRANSFER_NEW, TRANSFER_COPYING, TRANSFER_ASKED, TRANSFER_PART, TRANSFER_LIST, TRANSFER_LEAVES, TRANSFER_FINISHING, TRANSFER_STAGING, TRANSFER_BROKEN, TRANSFER_NO_SOURCE };
+enum transfer_state {
+    TRANSFER_NEW,
+    TRANSFER_COPYING,
+    TRANSFER_ASKED,
+    TRANSFER_PART,
+    TRANSFER_LIST,
+    TRANSFER_LEAVES,
+    TRANSFER_FINISHING,
+    TRANSFER_STAGING,
+    TRANSFER_BROKEN,
+    TRANSFER_NO_SOURCE
+};
 
 struct leaf_want {
     struct share *asked; // NULL: not asked
@@ -328,158 +339,6 @@ struct engine {
     bool changed;
 };
 
-// ---- engine.c
-void vvbox_set(struct vvbox *box, struct vv v);
-void vvbox_fini(struct vvbox *box);
-void engine_changed(struct engine *engine);
-struct peer *peer_find(struct engine *engine, struct device_id device);
-struct folder *folder_by_number(struct engine *engine, uint32_t number);
-struct folder *folder_by_id(struct engine *engine, struct folder_id id);
-struct folder *folder_by_name(struct engine *engine, struct slice name);
-bool device_equal(struct device_id a, struct device_id b);
-bool folder_id_equal(struct folder_id a, struct folder_id b);
-bool folder_shared_with(const struct folder *folder, struct device_id device);
-struct slice content_key(const struct content *content, uint8_t out[40]);
-void submit(struct folder *folder, struct job *job);
-
-// ---- txn.c: transactions of one folder, and everything that changes an item
-void txn_begin(struct folder *folder);
-enum err txn_end(struct folder *folder) MUST_USE; // signs the mark, commits; on failure memory is reloaded
-void folder_reload(struct folder *folder);
-void item_save(struct folder *folder, struct item *item, bool heads_changed, bool was_live);
-bool item_refresh_need(struct folder *folder, struct item *item);
-// A new version of item from `from` (value, birth unless wall 0, parent, flags, ...): draws the dot, joins heads,
-// makes it local. False: INV-OwnChain would break.
-bool item_mint(struct folder *folder, struct item *item, const struct version *from, struct vv context,
-               const struct fingerprint *print, struct dots bundle);
-struct dot folder_draw(struct folder *folder);
-void k_raise(struct folder *folder, struct dot entry);
-
-void txn_submit(struct folder *folder, struct job *job); // goes out when the transaction is durable
-
-// ---- folder.c
-void folder_check_root(struct folder *folder);
-void folder_recover(struct folder *folder); // a group ended in doubt: the journal decides
-void folder_health_done(struct folder *folder, struct job *job);
-void folder_recover_done(struct folder *folder, struct job *job);
-void folder_tick(struct folder *folder);
-int64_t folder_deadline(const struct folder *folder);
-void folder_set_root_missing(struct folder *folder, const char *what);
-bool folder_usable(const struct folder *folder); // root there, not stopped
-void folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
-void folder_destroy(struct folder *folder);
-void folder_problem(struct folder *folder, struct slice path, const char *what);
-void folder_problem_clear(struct folder *folder, struct slice path);
-
-// ---- dirty.c, local.c, scan.c: local changes
-void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
-void dirty_dispatch(struct folder *folder);
-void dirty_all_now(struct folder *folder);
-void dirty_clear(struct folder *folder);
-int64_t dirty_deadline(const struct folder *folder);
-void dirty_look_done(struct folder *folder, struct job *job);
-void dirty_free(struct folder *folder, struct slice path); // its step has ended
-bool dirty_has(const struct folder *folder, struct slice path);
-int64_t dirty_publish_delay(struct folder *folder, struct slice path);
-void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
-enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
-enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty);
-void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
-void local_gone(struct folder *folder, struct item *item);
-void scan_start(struct folder *folder);
-void scan_tree(struct folder *folder, struct slice prefix);
-void scan_continue(struct folder *folder);
-void scan_job_done(struct folder *folder, struct job *job);
-void scan_stop(struct folder *folder);
-
-// ---- session.c
-bool session_send(struct session *session, enum lane lane, struct message *message);
-void session_end(struct session *session, enum bye_code code, const char *text);
-void session_tick(struct session *session);
-struct session *peer_session(struct engine *engine, struct device_id device);
-
-// ---- share.c: offers, owners, marks, NEWS, APPLIED
-struct share *share_find(struct session *session, const struct folder *folder);
-struct share *share_get(struct session *session, struct folder *folder);
-void share_destroy(struct share *share);
-void session_offer_all(struct session *session);
-void folder_offer_all(struct folder *folder);
-void share_offer(struct share *share);
-void offer_handle(struct session *session, const struct msg_offer *offer);
-bool owners_handle(struct session *session, const struct msg_owners *owners);
-void share_due(struct folder *folder);   // K or A may have changed
-void share_flush(struct share *share, bool force);
-int64_t share_deadline(const struct share *share);
-void news_handle(struct share *share, const struct msg_news *news);
-void applied_handle(struct share *share, const struct msg_applied *applied);
-struct vv folder_applied(struct folder *folder, struct arena *arena);
-struct bond *bond_get(struct folder *folder, struct device_id device);
-void bond_save(struct folder *folder, struct bond *bond);
-void share_said_k(struct share *share, struct vv k, bool replace);
-void share_check_caught(struct share *share);
-
-// ---- marks.c
-struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv);
-struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also);
-void owners_show(struct share *share, struct vv vv); // sends OWNERS for what was not shown
-bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended
-bool counters_marked(struct share *share, struct vv vv);           // likewise
-
-// ---- round.c, push.c
-void pull_start(struct share *share);
-void pull_handle(struct share *share, const struct msg_pull *pull);
-void ack_handle(struct share *share, const struct msg_ack *ack);
-void versions_handle(struct share *share, const struct msg_versions *page);
-void done_handle(struct share *share, const struct msg_done *done);
-bool ingest_versions(struct share *share, const struct versions *versions); // inside a transaction
-void versions_collect_bundle(struct folder *folder, struct arena *arena, struct version *list, uint32_t *count, uint32_t max);
-void push_all(struct folder *folder);
-void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
-void push_staged(struct folder *folder, struct job *job);
-void ride_remember(struct engine *engine, const struct content *content, struct slice bytes);
-struct slice ride_find(struct engine *engine, const struct content *content);
-
-// ---- work.c, apply.c, resolve.c: from heads to disk
-void work_item(struct folder *folder, struct slice path);
-void work_more(struct folder *folder); // needs from the store, as long as there is room
-void work_again(struct folder *folder); // something changed: look at all needs again
-bool work_left(const struct folder *folder);
-void apply_add(struct folder *folder, struct slice path);
-void apply_prepare(struct folder *folder); // inside a transaction
-void apply_abandoned(struct folder *folder, struct job *job);
-void apply_flush(struct folder *folder);
-void apply_done(struct folder *folder, struct job *job);
-void resolve_item(struct folder *folder, struct item *item);
-void resolve_clash_above(struct folder *folder, struct slice path);
-bool resolve_clash_at(struct folder *folder, struct item *item); // true: a resolution is under way or must be waited for
-void resolve_done(struct folder *folder, struct job *job);
-void resolve_final(struct folder *folder, struct job_apply *apply);
-
-// ---- fetch.c, serve.c: contents
-bool content_staged(const struct folder *folder, const struct content *content);
-void content_want(struct folder *folder, const struct content *content, struct slice path);
-void fetch_step(struct folder *folder);
-void fetch_session_gone(struct session *session);
-void fetch_retry_sources(struct folder *folder);
-void fetch_job_done(struct folder *folder, struct job *job);
-void fetch_clear(struct folder *folder);
-int64_t fetch_deadline(const struct folder *folder);
-void data_handle(struct share *share, const struct msg_data *data);
-void pack_handle(struct share *share, const struct msg_pack *pack);
-void not_held_handle(struct share *share, const struct msg_not_held *not_held);
-void want_handle(struct share *share, const struct msg_want *want, struct slice frame);
-void serve_job_done(struct folder *folder, struct job *job);
-void serve_more(struct share *share);
-void serve_clear(struct share *share);
-struct item *item_with_content(struct folder *folder, struct arena *arena, const struct content *content);
-
-// ---- wait.c
-void waits_check(struct engine *engine);
-int64_t waits_deadline(const struct engine *engine);
-void waits_pong(struct session *session, uint64_t token);
-void waits_round_done(struct share *share, struct vv k);
-void waits_destroy(struct engine *engine);
-
 // What a job was made for; job->context points to one.
 enum purpose { FOR_TRANSFER = 1, FOR_PUSH, FOR_SERVE, FOR_RESOLVE, FOR_APPLY };
 struct errand {
@@ -489,5 +348,7 @@ struct errand {
     uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
     struct waiting_push *push;
 };
+
+#include "agent/sync/calls_priv.h"
 
 #endif

@@ -35,8 +35,10 @@ void transfer_list_new(struct folder *folder, struct transfer *t)
     t->listed = true;
     t->next = NULL;
     t->prev = list->last;
-    if (list->last != NULL) list->last->next = t;
-    else list->first = t;
+    if (list->last != NULL)
+        list->last->next = t;
+    else
+        list->first = t;
     list->last = t;
 }
 
@@ -45,10 +47,14 @@ void transfer_unlist(struct folder *folder, struct transfer *t)
     struct transfer_list *list = new_list(folder, t);
     if (!t->listed) return;
     t->listed = false;
-    if (t->prev != NULL) t->prev->next = t->next;
-    else list->first = t->next;
-    if (t->next != NULL) t->next->prev = t->prev;
-    else list->last = t->prev;
+    if (t->prev != NULL)
+        t->prev->next = t->next;
+    else
+        list->first = t->next;
+    if (t->next != NULL)
+        t->next->prev = t->prev;
+    else
+        list->last = t->prev;
     t->prev = t->next = NULL;
 }
 
@@ -108,7 +114,8 @@ void fetch_clear(struct folder *folder)
     size_t at = 0;
     struct slice key;
     void *value;
-    while (map_next(folder->transfers, &at, &key, &value)) transfer_free(folder, value);
+    while (map_next(folder->transfers, &at, &key, &value))
+        transfer_free(folder, value);
 }
 
 // ---- choosing whom to ask
@@ -165,7 +172,8 @@ static void batch_send(struct batch *batch)
 
 static void batch_add(struct batch *batch, struct share *share, struct transfer *t)
 {
-    bool full = batch->count == WANT_IDS_MAX || batch->bytes + t->content.size > PROTO_PACK_BYTES_MAX;
+    bool full =
+        batch->count == WANT_IDS_MAX || batch->bytes + t->content.size > PROTO_PACK_BYTES_MAX;
     if (batch->share != share || full) batch_send(batch);
     batch->share = share;
     batch->ids[batch->count++] = t->content;
@@ -185,13 +193,17 @@ struct errand *errand_for(struct transfer *t)
     return errand;
 }
 
-struct item *item_with_content(struct folder *folder, struct arena *arena, const struct content *content)
+struct item *item_with_content(struct folder *folder, struct arena *arena,
+                               const struct content *content)
 {
     struct item *item = arena_alloc(arena, 1, sizeof *item);
     struct slice after = {0};
     for (int i = 0; i < LOCAL_TRIES; i++) {
-        if (!INDEX(folder)->local_by_content(INDEX(folder)->self, arena, folder->number, &content->id, after, item)) return NULL;
-        bool fits = item->local.version.value.kind == KIND_FILE && item->local.version.value.size == content->size;
+        if (!INDEX(folder)->local_by_content(INDEX(folder)->self, arena, folder->number,
+                                             &content->id, after, item))
+            return NULL;
+        bool fits = item->local.version.value.kind == KIND_FILE &&
+                    item->local.version.value.size == content->size;
         if (fits && map_get(folder->busy, item->path) == NULL) return item;
         after = item->path;
     }
@@ -248,8 +260,10 @@ static void small_step(struct folder *folder)
             struct share *share = transfer_source(folder, t, &any);
             if (share == NULL && any) break;
             transfer_unlist(folder, t);
-            if (share != NULL) batch_add(batch, share, t);
-            else t->state = TRANSFER_NO_SOURCE;
+            if (share != NULL)
+                batch_add(batch, share, t);
+            else
+                t->state = TRANSFER_NO_SOURCE;
         }
         t = next;
     }
@@ -272,7 +286,8 @@ void fetch_step(struct folder *folder)
     if (folder->small_new.first != NULL) small_step(folder);
     if (folder->large_new.first != NULL) large_step(folder);
     if (folder->large_count > 0) parts_ask_all(folder);
-    if (folder->fetch_check_ms == 0) folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
+    if (folder->fetch_check_ms == 0)
+        folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
     if (folder->engine->now_ms >= folder->fetch_check_ms) {
         folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
         fetch_retry_sources(folder);
@@ -300,8 +315,10 @@ void transfers_done(struct folder *folder, struct transfer **list, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t p = 0; p < list[i]->path_count; p++) {
             struct slice path = arena_copy(folder->engine->scratch, list[i]->paths[p]);
-            if (folder->outbox_count < 48) work_item(folder, path);
-            else work_again(folder);
+            if (folder->outbox_count < 48)
+                work_item(folder, path);
+            else
+                work_again(folder);
         }
         transfer_free(folder, list[i]);
     }
@@ -316,7 +333,8 @@ void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked re
     txn_begin(folder);
     for (uint32_t p = 0; p < t->path_count; p++) {
         struct item item;
-        INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, t->paths[p], &item);
+        INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                t->paths[p], &item);
         if (!item.need) continue;
         item.blocked = reason;
         INDEX(folder)->item_put(INDEX(folder)->self, folder->number, &item, false);
@@ -342,7 +360,8 @@ static void stage_done(struct folder *folder, struct job *job)
         } else if (err == ERR_NO_SPACE) {
             transfer_blocked(folder, t, BLOCKED_NO_SPACE);
         } else {
-            if (t->asked != NULL && err == ERR_MALFORMED) transfer_note_tried(t, t->asked->session->peer->device);
+            if (t->asked != NULL && err == ERR_MALFORMED)
+                transfer_note_tried(t, t->asked->session->peer->device);
             t->asked = NULL;
             transfer_list_new(folder, t);
         }
@@ -384,7 +403,8 @@ void pack_handle(struct share *share, const struct msg_pack *pack)
     struct folder *folder = share->folder;
     size_t size = 0;
     AUTO(buf_fini) struct buf raw = {0};
-    for (uint32_t i = 0; i < pack->count; i++) size += (size_t)pack->contents[i].size;
+    for (uint32_t i = 0; i < pack->count; i++)
+        size += (size_t)pack->contents[i].size;
     if (pack->compressed && decompress(pack->bytes, size, &raw) != ERR_OK) {
         session_end(share->session, BYE_PROTOCOL, "a pack that does not unpack");
         return;
@@ -414,7 +434,7 @@ void pack_handle(struct share *share, const struct msg_pack *pack)
     submit(folder, job);
 }
 
-static void not_held(struct share *share, struct transfer *t)
+void transfer_not_held(struct share *share, struct transfer *t)
 {
     transfer_note_tried(t, share->session->peer->device);
     if (t->state == TRANSFER_ASKED && t->asked == share) {
@@ -435,64 +455,8 @@ void not_held_handle(struct share *share, const struct msg_not_held *message)
         void *value;
         while (map_next(folder->transfers, &at, &key, &value)) {
             struct transfer *t = value;
-            if (digest_equal(t->content.id, message->ids[i])) not_held(share, t);
+            if (digest_equal(t->content.id, message->ids[i])) transfer_not_held(share, t);
         }
     }
     fetch_step(folder);
-}
-
-// ---- when sources go and come
-
-void fetch_session_gone(struct session *session)
-{
-    for (struct share *share = session->shares; share != NULL; share = share->next) {
-        struct folder *folder = share->folder;
-        size_t at = 0;
-        struct slice key;
-        void *value;
-        while (map_next(folder->transfers, &at, &key, &value)) {
-            struct transfer *t = value;
-            if (t->asked == share) {
-                bool waiting = t->state == TRANSFER_ASKED;
-                t->asked = NULL;
-                if (waiting) transfer_list_new(folder, t);
-            }
-            if (t->large) parts_share_gone(t, share);
-        }
-        share->wanted_bytes = 0;
-    }
-}
-
-void fetch_retry_sources(struct folder *folder)
-{
-    size_t at = 0;
-    struct slice key;
-    void *value;
-    while (map_next(folder->transfers, &at, &key, &value)) {
-        struct transfer *t = value;
-        if (t->state == TRANSFER_LEAVES) t->tried_count = 0;
-        if (t->state != TRANSFER_NO_SOURCE) continue;
-        t->tried_count = 0;
-        t->copy_tried = false;
-        transfer_list_new(folder, t);
-    }
-}
-
-void fetch_expire(struct folder *folder)
-{
-    int64_t old = folder->engine->now_ms - REQUEST_TIMEOUT_MS;
-    size_t at = 0;
-    struct slice key;
-    void *value;
-    while (map_next(folder->transfers, &at, &key, &value)) {
-        struct transfer *t = value;
-        if (t->large) parts_expire(t, old);
-        if (t->state == TRANSFER_ASKED && t->asked_ms < old) not_held(t->asked, t);
-        // A content that no item needs any more is not worth waiting for.
-        if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && folder->needs_done) {
-            transfer_free(folder, t);
-            folder->needs_done = false;
-            folder->needs_cursor_set = false;
-        }
-    }
 }

@@ -16,6 +16,7 @@ struct share *transfer_source(struct folder *folder, const struct transfer *t, b
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
 void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked reason);
 struct errand *errand_for(struct transfer *t);
+void transfer_not_held(struct share *share, struct transfer *t);
 void fetch_expire(struct folder *folder);
 
 void parts_open(struct folder *folder, struct transfer *t);

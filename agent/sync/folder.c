@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "agent/core/incarnation.h"
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/folder_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
-
-enum { JOURNAL_ROWS_MAX = 256 };
 
 bool folder_usable(const struct folder *folder)
 {
@@ -39,7 +37,8 @@ static void map_drop_values(struct map **map)
     size_t at = 0;
     struct slice key;
     void *value;
-    while (map_next(*map, &at, &key, &value)) mem_free(&value);
+    while (map_next(*map, &at, &key, &value))
+        mem_free(&value);
     map_destroy(map);
 }
 
@@ -99,14 +98,15 @@ static bool id_is_zero(struct folder_id id)
 }
 
 // A new incarnation: who it is goes into the owners, so that it is shown before its first dot.
-static void draw_incarnation(struct folder *folder)
+void draw_incarnation(struct folder *folder)
 {
     struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
     engine->o.keys.random(folder->row.nonce, sizeof folder->row.nonce);
     folder->row.inc = incarnation_of(engine->o.device, folder->row.id, folder->row.nonce);
     folder->row.counter = 0;
-    struct owner owner = {.inc = folder->row.inc, .device = engine->o.device, .name = slice_text(engine->name)};
+    struct owner owner = {
+        .inc = folder->row.inc, .device = engine->o.device, .name = slice_text(engine->name)};
     memcpy(owner.nonce, folder->row.nonce, sizeof owner.nonce);
     index->owner_put(index->self, folder->number, &owner);
     folder->lost_own = 0;
@@ -164,7 +164,8 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     return folder->row.folder == 0 ? ERR_IO : ERR_OK;
 }
 
-enum err engine_folder_put(struct engine *engine, const struct engine_folder *options, uint32_t *out_folder)
+enum err engine_folder_put(struct engine *engine, const struct engine_folder *options,
+                           uint32_t *out_folder)
 {
     arena_reset(engine->scratch);
     struct folder *folder = folder_by_name(engine, slice_text(options->name));
@@ -229,14 +230,6 @@ void folder_check_root(struct folder *folder)
     submit(folder, job);
 }
 
-void folder_recover(struct folder *folder)
-{
-    if (folder->root != ROOT_OK) return;
-    folder->root = ROOT_CHECKING;
-    scan_stop(folder);
-    folder_check_root(folder);
-}
-
 void folder_set_root_missing(struct folder *folder, const char *what)
 {
     if (folder->root != ROOT_MISSING) {
@@ -249,124 +242,11 @@ void folder_set_root_missing(struct folder *folder, const char *what)
     engine_changed(folder->engine);
 }
 
-// Index and root must be of the same time: the root's witness is the one the index wrote last, or was about to.
-static bool witness_fits(const struct folder *folder, const struct job_health *health)
-{
-    static const uint8_t zero[16];
-    if (memcmp(folder->row.witness_current, zero, sizeof zero) == 0 && memcmp(folder->row.witness_next, zero, sizeof zero) == 0) {
-        return true; // a new index: nothing was written yet
-    }
-    return health->has_witness && (memcmp(health->witness, folder->row.witness_current, sizeof zero) == 0 ||
-                                   memcmp(health->witness, folder->row.witness_next, sizeof zero) == 0);
-}
-
-static void renew_incarnation(struct folder *folder, const char *why)
-{
-    log_warn(LOG_SYNC, "new incarnation", "folder=%s why=\"%s\"", folder->name, why);
-    txn_begin(folder);
-    draw_incarnation(folder);
-    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) == ERR_OK) folder_reload(folder);
-}
-
-static void witness_write(struct folder *folder)
-{
-    const struct index_port *index = INDEX(folder);
-    txn_begin(folder);
-    folder->engine->o.keys.random(folder->row.witness_next, sizeof folder->row.witness_next);
-    index->folder_put(index->self, &folder->row);
-    if (txn_end(folder) != ERR_OK) return;
-    struct job *job = job_new(JOB_HEALTH, folder->number);
-    job->health.id = folder->row.id;
-    job->health.set_witness = true;
-    memcpy(job->health.witness_next, folder->row.witness_next, sizeof folder->row.witness_next);
-    folder->health_out = true;
-    submit(folder, job);
-}
-
-static void witness_written(struct folder *folder)
-{
-    txn_begin(folder);
-    memcpy(folder->row.witness_current, folder->row.witness_next, sizeof folder->row.witness_next);
-    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "witness not noted", "folder=%s", folder->name);
-}
-
-static struct errand *errand_none(enum purpose purpose)
-{
-    struct errand *errand = mem_zalloc(1, sizeof *errand);
-    errand->purpose = purpose;
-    return errand;
-}
-
-// Finishes or forgets what a crash interrupted; the last job cleans staging.
-static void recover_start(struct folder *folder)
-{
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
-    struct journal_row *rows = arena_alloc(arena, JOURNAL_ROWS_MAX, sizeof *rows);
-    uint32_t count = index->journal_list(index->self, arena, folder->number, JOURNAL_ROWS_MAX, rows);
-    folder->root = ROOT_RECOVERING;
-    for (uint32_t i = 0; i <= count; i++) {
-        struct job *job = job_new(JOB_RECOVER, folder->number);
-        if (i < count) {
-            struct slice record = arena_copy(job->arena, rows[i].record);
-            if (index->journal_decode(job->arena, record, &job->apply) != ERR_OK) {
-                log_error(LOG_SYNC, "journal row not readable", "folder=%s number=%llu", folder->name,
-                          (unsigned long long)rows[i].number);
-                job->apply.count = 0;
-            }
-            job->apply.journal = rows[i].number;
-        }
-        if (i == count && count > 0) {
-            job_destroy(&job); // staging is cleaned when the rows are done
-            break;
-        }
-        job->context = errand_none(FOR_APPLY);
-        folder->recover_jobs++;
-        submit(folder, job);
-    }
-}
-
-static void recovered(struct folder *folder)
-{
-    folder->root = ROOT_OK;
-    folder->new_root = false;
-    if (!folder->witness_checked) {
-        folder->witness_checked = true;
-        witness_write(folder);
-    }
-    folder_offer_all(folder);
-    scan_start(folder);
-    engine_changed(folder->engine);
-}
-
-void folder_recover_done(struct folder *folder, struct job *job)
-{
-    folder->recover_jobs--;
-    if (folder->gone) return;
-    if (job->apply.journal != 0 && job->err == ERR_OK) {
-        if (job->apply.all_or_none) {
-            resolve_done(folder, job);
-        } else {
-            apply_done(folder, job);
-        }
-    }
-    if (folder->recover_jobs > 0 || folder->root != ROOT_RECOVERING) return;
-    if (job->apply.journal != 0) {
-        struct job *clean = job_new(JOB_RECOVER, folder->number);
-        clean->context = errand_none(FOR_APPLY);
-        folder->recover_jobs++;
-        submit(folder, clean);
-        return;
-    }
-    recovered(folder);
-}
-
 // A root that was a folder before keeps its id: it joins what it was, with a new life.
 static bool take_id_of_marker(struct folder *folder, const struct job_health *health)
 {
-    if (!folder->new_root || !health->has_id || folder_id_equal(health->found, folder->row.id)) return false;
+    if (!folder->new_root || !health->has_id || folder_id_equal(health->found, folder->row.id))
+        return false;
     if (folder->row.scanned) return false;
     folder_start_life(folder, health->found, true, false);
     folder_check_root(folder);
@@ -420,7 +300,8 @@ void folder_problem_clear(struct folder *folder, struct slice path)
 
 static void retry_blocked(struct folder *folder)
 {
-    static const enum blocked slow[] = {BLOCKED_PERMISSION, BLOCKED_IO, BLOCKED_BUSY, BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
+    static const enum blocked slow[] = {BLOCKED_PERMISSION, BLOCKED_IO, BLOCKED_BUSY,
+                                        BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct slice *paths = arena_alloc(arena, 256, sizeof *paths);

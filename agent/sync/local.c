@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The local change rule: what a look at the disk means for the index. A local edit descends from what
-// was on this disk, never from what is merely known.
+// The local change rule: what a look at the disk means for the index. A local edit descends from
+// what was on this disk, never from what is merely known.
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -20,8 +20,8 @@ static struct vv context_of(const struct item *item)
     return item->local.state != LOCAL_NONE ? item->local.version.vv : (struct vv){0};
 }
 
-static struct version version_from_disk(const struct folder *folder, const struct item *item, const struct value *value,
-                                        const struct fingerprint *print)
+static struct version version_from_disk(const struct folder *folder, const struct item *item,
+                                        const struct value *value, const struct fingerprint *print)
 {
     struct version v = {.value = *value, .mtime_ns = print->mtime_ns};
     int64_t mtime_ms = print->mtime_ns / 1000000;
@@ -43,7 +43,8 @@ void local_gone(struct folder *folder, struct item *item)
     bool secret = false;
     bool is_dir = item->local.version.value.kind == KIND_DIR;
     const struct disk_port *disk = &folder->engine->o.disk;
-    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret) return;
+    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret)
+        return;
     if (item->local.state == LOCAL_OBSOLETE) {
         item->local.state = LOCAL_NONE;
         item_save(folder, item, false, heads_live(item));
@@ -67,7 +68,8 @@ static void gone_below(struct folder *folder, struct slice path)
     struct slice after = path;
     for (;;) {
         struct item *page = arena_alloc(arena, BELOW_PAGE, sizeof *page);
-        uint32_t got = index->items_after(index->self, arena, folder->number, path, after, false, BELOW_PAGE, page);
+        uint32_t got = index->items_after(index->self, arena, folder->number, path, after, false,
+                                          BELOW_PAGE, page);
         for (uint32_t i = 0; i < got; i++) {
             if (count == capacity) {
                 capacity = capacity == 0 ? 64 : 2 * capacity;
@@ -78,7 +80,8 @@ static void gone_below(struct folder *folder, struct slice path)
         if (got < BELOW_PAGE) break;
         after = page[got - 1].path;
     }
-    while (count-- > 0) local_gone(folder, found[count]);
+    while (count-- > 0)
+        local_gone(folder, found[count]);
     mem_free(&found);
 }
 
@@ -90,7 +93,8 @@ static void gone_above(struct folder *folder, struct slice path)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (item.local.state == LOCAL_NONE) continue;
-        if (local_live(&item) && item.local.version.value.kind != KIND_DIR) local_gone(folder, &item);
+        if (local_live(&item) && item.local.version.value.kind != KIND_DIR)
+            local_gone(folder, &item);
         return;
     }
 }
@@ -112,7 +116,8 @@ static void become_head(struct folder *folder, struct item *item, const struct f
 
 static bool is_implied(struct folder *folder, const struct item *item)
 {
-    if (item->head_count > 1 || (item->head_count == 1 && version_live(&item->heads[0]))) return false;
+    if (item->head_count > 1 || (item->head_count == 1 && version_live(&item->heads[0])))
+        return false;
     return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
 }
 
@@ -158,10 +163,12 @@ static void same_value(struct folder *folder, struct item *item, const struct lo
 }
 
 // An editor that truncates and writes again must not be caught in between.
-static bool wait_for_content(struct folder *folder, const struct item *item, const struct look *look, struct dirty *dirty)
+static bool wait_for_content(struct folder *folder, const struct item *item,
+                             const struct look *look, struct dirty *dirty)
 {
     bool emptied = look->value.kind == KIND_FILE && look->value.size == 0 && local_live(item) &&
-                   item->local.version.value.kind == KIND_FILE && item->local.version.value.size > 0;
+                   item->local.version.value.kind == KIND_FILE &&
+                   item->local.version.value.size > 0;
     if (!emptied || dirty->now) return false;
     int64_t now = folder->engine->now_ms;
     if (dirty->empty_since_ms == 0) dirty->empty_since_ms = now;
@@ -170,7 +177,8 @@ static bool wait_for_content(struct folder *folder, const struct item *item, con
     return true;
 }
 
-static enum look_verdict look_value(struct folder *folder, struct item *item, const struct look *look, struct dirty *dirty)
+static enum look_verdict look_value(struct folder *folder, struct item *item,
+                                    const struct look *look, struct dirty *dirty)
 {
     if (look->value.kind == KIND_DIR) {
         local_directory(folder, item, &look->print);
@@ -188,7 +196,8 @@ static enum look_verdict look_value(struct folder *folder, struct item *item, co
         become_head(folder, item, &look->print);
         return LOOK_SETTLED;
     }
-    if (local_live(item) && item->local.version.value.kind == KIND_DIR) gone_below(folder, item->path);
+    if (local_live(item) && item->local.version.value.kind == KIND_DIR)
+        gone_below(folder, item->path);
     gone_above(folder, item->path);
     remember_content(folder, look);
     struct version v = version_from_disk(folder, item, &look->value, &look->print);
@@ -203,7 +212,8 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
 {
     const struct index_port *index = INDEX(folder);
     if (!local_live(item)) return LOOK_SETTLED;
-    if (item->local.version.value.kind == KIND_DIR && index->local_below(index->self, folder->number, item->path)) {
+    if (item->local.version.value.kind == KIND_DIR &&
+        index->local_below(index->self, folder->number, item->path)) {
         scan_tree(folder, item->path);
         return LOOK_SETTLED;
     }
@@ -215,7 +225,8 @@ static bool left_out(struct folder *folder, const struct item *item, bool is_dir
 {
     const struct disk_port *disk = &folder->engine->o.disk;
     bool secret = false;
-    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) == NULL) return false;
+    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) == NULL)
+        return false;
     // What is synced already is never held for looking like a secret.
     return !(secret && item->head_count > 0);
 }
@@ -232,18 +243,15 @@ enum look_verdict local_look(struct folder *folder, const struct look *look, str
     switch (look->result) {
     case LOOK_SAME:
         folder_problem_clear(folder, look->path);
-        if (look->print.present && look->print.kind == KIND_DIR) local_directory(folder, &item, &look->print);
+        if (look->print.present && look->print.kind == KIND_DIR)
+            local_directory(folder, &item, &look->print);
         return LOOK_SETTLED;
     case LOOK_VALUE:
         folder_problem_clear(folder, look->path);
         if (left_out(folder, &item, look->value.kind == KIND_DIR)) return LOOK_SETTLED;
         return look_value(folder, &item, look, dirty);
-    case LOOK_GONE:
-        folder_problem_clear(folder, look->path);
-        return look_gone(folder, &item);
-    case LOOK_MOVING:
-        dirty->due_ms = folder->engine->now_ms + 1000;
-        return LOOK_AGAIN_LATER;
+    case LOOK_GONE: folder_problem_clear(folder, look->path); return look_gone(folder, &item);
+    case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;
     case LOOK_PROBLEM:
         folder_problem(folder, look->path, look->what != NULL ? look->what : err_text(look->err));
         return LOOK_SETTLED;

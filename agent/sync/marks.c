@@ -18,7 +18,8 @@ static uint64_t marked(struct folder *folder, uint64_t inc)
     uint64_t known = vv_get(folder->marks.v, inc);
     struct mark mark;
     if (known > 0 || !index->mark_get(index->self, folder->number, inc, &mark)) return known;
-    struct vv raised = vv_with(folder->engine->scratch, folder->marks.v, (struct dot){inc, mark.counter});
+    struct vv raised =
+        vv_with(folder->engine->scratch, folder->marks.v, (struct dot){inc, mark.counter});
     vvbox_set(&folder->marks, raised);
     return mark.counter;
 }
@@ -26,7 +27,8 @@ static uint64_t marked(struct folder *folder, uint64_t inc)
 struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also)
 {
     struct vv all = also;
-    for (uint32_t i = 0; i < versions->count; i++) all = vv_join(arena, all, versions->entries[i].vv);
+    for (uint32_t i = 0; i < versions->count; i++)
+        all = vv_join(arena, all, versions->entries[i].vv);
     return all;
 }
 
@@ -45,12 +47,14 @@ void owners_show(struct share *share, struct vv vv)
         shown = vv_with(arena, shown, (struct dot){inc, 1});
         count++;
         if (count < OWNERS_PER_MESSAGE && i + 1 < vv.count) continue;
-        struct message m = {.kind = MSG_OWNERS, .owners = {.folder = folder->row.id, .owners = owners, .count = count}};
+        struct message m = {.kind = MSG_OWNERS,
+                            .owners = {.folder = folder->row.id, .owners = owners, .count = count}};
         (void)session_send(share->session, LANE_CONTROL, &m);
         count = 0;
     }
     if (count > 0) {
-        struct message m = {.kind = MSG_OWNERS, .owners = {.folder = folder->row.id, .owners = owners, .count = count}};
+        struct message m = {.kind = MSG_OWNERS,
+                            .owners = {.folder = folder->row.id, .owners = owners, .count = count}};
         (void)session_send(share->session, LANE_CONTROL, &m);
     }
     vvbox_set(&share->owners_shown, shown);
@@ -76,12 +80,14 @@ struct marks marks_to_show(struct share *share, struct arena *arena, struct vv v
     return out;
 }
 
-// A mark signed by this device for this life above its counter: the index is older than what was published.
+// A mark signed by this device for this life above its counter: the index is older than what was
+// published.
 static bool own_future(struct share *share, const struct mark *mark)
 {
     struct folder *folder = share->folder;
     if (mark->inc != folder->row.inc || mark->counter <= folder->row.counter) return false;
-    log_error(LOG_SYNC, "index is older than what it published", "folder=%s counter=%llu shown=%llu", folder->name,
+    log_error(LOG_SYNC, "index is older than what it published",
+              "folder=%s counter=%llu shown=%llu", folder->name,
               (unsigned long long)folder->row.counter, (unsigned long long)mark->counter);
     folder->stopped = "rolled-back";
     engine_changed(folder->engine);
@@ -95,7 +101,8 @@ static bool mark_learn(struct share *share, const struct mark *mark)
     const struct key_port *keys = &folder->engine->o.keys;
     if (marked(folder, mark->inc) >= mark->counter) return true;
     struct owner owner;
-    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, mark->inc, &owner)) {
+    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, mark->inc,
+                          &owner)) {
         session_end(share->session, BYE_PROTOCOL, "a mark of an unknown incarnation");
         return false;
     }
@@ -108,7 +115,8 @@ static bool mark_learn(struct share *share, const struct mark *mark)
         return false;
     }
     index->mark_put(index->self, folder->number, mark);
-    struct vv raised = vv_with(folder->engine->scratch, folder->marks.v, (struct dot){mark->inc, mark->counter});
+    struct vv raised =
+        vv_with(folder->engine->scratch, folder->marks.v, (struct dot){mark->inc, mark->counter});
     vvbox_set(&folder->marks, raised);
     return true;
 }
@@ -147,7 +155,9 @@ bool owners_handle(struct session *session, const struct msg_owners *owners)
     struct owner known;
     for (uint32_t i = 0; i < owners->count; i++) {
         const struct owner *owner = &owners->owners[i];
-        if (index->owner_get(index->self, session->engine->scratch, folder->number, owner->inc, &known)) continue;
+        if (index->owner_get(index->self, session->engine->scratch, folder->number, owner->inc,
+                             &known))
+            continue;
         if (!owner_fits(folder, owner)) {
             session_end(session, BYE_PROTOCOL, "an incarnation that is not its device's");
             return false;

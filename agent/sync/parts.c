@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Large contents: the list of leaf digests first, then the leaves, several outstanding, from any peer,
-// each verified before it is written. What is there already (a restart, a lost connection) is not asked for again.
+// Large contents: the list of leaf digests first, then the leaves, several outstanding, from any
+// peer, each verified before it is written. What is there already (a restart, a lost connection) is
+// not asked for again.
 #include <string.h>
 
 #include "agent/core/incarnation.h"
@@ -41,7 +42,8 @@ void parts_open(struct folder *folder, struct transfer *t)
     if (t->leaf_count == 1) {
         t->leaves = arena_alloc(t->arena, 1, sizeof *t->leaves);
         t->leaves[0] = t->content.id;
-    } else if (INDEX(folder)->leaves_get(INDEX(folder)->self, t->arena, folder->number, &t->content, &kept, &count) &&
+    } else if (INDEX(folder)->leaves_get(INDEX(folder)->self, t->arena, folder->number, &t->content,
+                                         &kept, &count) &&
                count == t->leaf_count) {
         t->leaves = kept;
     }
@@ -51,7 +53,8 @@ void parts_open(struct folder *folder, struct transfer *t)
 void parts_free(struct transfer *t)
 {
     if (t->parts == NULL) return;
-    for (uint32_t i = 0; i < t->leaf_count; i++) mem_free(&t->parts[i].bytes);
+    for (uint32_t i = 0; i < t->leaf_count; i++)
+        mem_free(&t->parts[i].bytes);
     mem_free(&t->parts);
 }
 
@@ -80,7 +83,8 @@ static bool leaf_open(const struct leaf_want *part)
     return !part->written && !part->writing && part->asked == NULL;
 }
 
-static void leaves_send(struct folder *folder, struct transfer *t, struct share *share, uint32_t *leaves, uint32_t count)
+static void leaves_send(struct folder *folder, struct transfer *t, struct share *share,
+                        uint32_t *leaves, uint32_t count)
 {
     struct message m = {.kind = MSG_WANT};
     m.want.folder = folder->row.id;
@@ -169,7 +173,8 @@ static void leaf_again(struct transfer *t, uint32_t leaf)
     if (leaf < t->asked_leaves) t->asked_leaves = leaf;
 }
 
-static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf, const struct job *job)
+static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf,
+                      const struct job *job)
 {
     struct leaf_want *part = &t->parts[leaf];
     part->writing = false;
@@ -182,7 +187,8 @@ static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf, 
     }
 }
 
-// Space ran out, or the disk fails: it is tried again from the start later; leaves that are there stay.
+// Space ran out, or the disk fails: it is tried again from the start later; leaves that are there
+// stay.
 static void give_up(struct folder *folder, struct transfer *t, enum err err)
 {
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
@@ -206,7 +212,8 @@ void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, st
         leaf_done(folder, t, leaf, job);
     } else if (job->kind == JOB_FINISH) {
         if (t->leaf_count > 1) {
-            INDEX(folder)->leaves_put(INDEX(folder)->self, folder->number, &t->content, t->leaves, t->leaf_count);
+            INDEX(folder)->leaves_put(INDEX(folder)->self, folder->number, &t->content, t->leaves,
+                                      t->leaf_count);
         }
         transfers_done(folder, &t, 1);
     }
@@ -214,7 +221,8 @@ void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, st
 
 // ---- data
 
-static void list_data(struct share *share, struct transfer *t, const struct msg_data *data, struct slice bytes)
+static void list_data(struct share *share, struct transfer *t, const struct msg_data *data,
+                      struct slice bytes)
 {
     struct folder *folder = share->folder;
     size_t whole = (size_t)t->leaf_count * sizeof(struct digest);
@@ -235,13 +243,15 @@ static void list_data(struct share *share, struct transfer *t, const struct msg_
     transfer_note_tried(t, share->session->peer->device);
 }
 
-static void leaf_data(struct share *share, struct transfer *t, const struct msg_data *data, struct slice bytes)
+static void leaf_data(struct share *share, struct transfer *t, const struct msg_data *data,
+                      struct slice bytes)
 {
     struct folder *folder = share->folder;
     if (t->state != TRANSFER_LEAVES || data->leaf >= t->leaf_count) return;
     struct leaf_want *part = &t->parts[data->leaf];
     uint32_t size = leaf_size(t, data->leaf);
-    if (part->asked != share || data->offset != part->have || part->have + bytes.size > size) return;
+    if (part->asked != share || data->offset != part->have || part->have + bytes.size > size)
+        return;
     if (part->bytes == NULL) part->bytes = mem_alloc(size);
     memcpy(part->bytes + part->have, bytes.data, bytes.size);
     part->have += (uint32_t)bytes.size;
@@ -279,8 +289,10 @@ void data_handle(struct share *share, const struct msg_data *data)
     while (map_next(folder->transfers, &at, &key, &value)) {
         struct transfer *t = value;
         if (!t->large || !digest_equal(t->content.id, data->content)) continue;
-        if (data->leaf == PROTO_LEAF_LIST) list_data(share, t, data, bytes);
-        else leaf_data(share, t, data, bytes);
+        if (data->leaf == PROTO_LEAF_LIST)
+            list_data(share, t, data, bytes);
+        else
+            leaf_data(share, t, data, bytes);
         return;
     }
 }
@@ -297,7 +309,8 @@ void parts_share_gone(struct transfer *t, const struct share *share)
 
 void parts_expire(struct transfer *t, int64_t older_than_ms)
 {
-    if (t->state == TRANSFER_LIST && t->asked != NULL && t->asked_ms < older_than_ms) t->asked = NULL;
+    if (t->state == TRANSFER_LIST && t->asked != NULL && t->asked_ms < older_than_ms)
+        t->asked = NULL;
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         struct leaf_want *part = &t->parts[i];
         if (part->asked == NULL || part->asked_ms >= older_than_ms) continue;

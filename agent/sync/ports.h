@@ -2,9 +2,10 @@
 //
 // agent/sync/ports — the only ways by which the engine reaches the world.
 //
-// Tables of functions over types that others define: `struct store` is agent/store's or a test's, `struct
-// workers` is the daemon's pool or a simulated disk, `struct net` is agent/net's or a simulated one.
-// Each slot has the contract of the function of that name in the room that usually fills it.
+// Tables of functions over types that others define: `struct store` is agent/store's or a test's,
+// `struct workers` is the daemon's pool or a simulated disk, `struct net` is agent/net's or a
+// simulated one. Each slot has the contract of the function of that name in the room that usually
+// fills it.
 #ifndef AGENT_SYNC_PORTS_H
 #define AGENT_SYNC_PORTS_H
 
@@ -32,46 +33,52 @@ struct index_port {
     void (*folder_remove)(struct store *, uint32_t folder);
     void (*folder_clear)(struct store *, uint32_t folder, bool with_marks);
     bool (*folder_reload)(struct store *, struct arena *, uint32_t folder, struct folder_row *out);
-    void (*item_get)(struct store *, struct arena *, uint32_t folder, struct slice path, struct item *out);
+    void (*item_get)(struct store *, struct arena *, uint32_t folder, struct slice path,
+                     struct item *out);
     void (*item_put)(struct store *, uint32_t folder, struct item *, bool heads_changed);
-    uint32_t (*items_after)(struct store *, struct arena *, uint32_t folder, struct slice prefix, struct slice after,
-                            bool from_start, uint32_t max, struct item *out);
+    uint32_t (*items_after)(struct store *, struct arena *, uint32_t folder, struct slice prefix,
+                            struct slice after, bool from_start, uint32_t max, struct item *out);
     bool (*live_below)(struct store *, uint32_t folder, struct slice path);
     bool (*local_below)(struct store *, uint32_t folder, struct slice path);
-    uint32_t (*live_paths_below)(struct store *, struct arena *, uint32_t folder, struct slice path, uint32_t max,
-                                 struct slice *out);
-    bool (*local_by_content)(struct store *, struct arena *, uint32_t folder, const struct digest *content,
-                             struct slice after, struct item *out);
-    uint32_t (*dots_after)(struct store *, struct arena *, uint32_t folder, uint64_t inc, uint64_t after, uint64_t upto,
-                           uint32_t max, struct path_row *out);
-    uint32_t (*seq_after)(struct store *, struct arena *, uint32_t folder, uint64_t after, uint32_t max,
-                          struct path_row *out);
-    uint32_t (*needs_after)(struct store *, struct arena *, uint32_t folder, struct slice after, bool from_start,
-                            uint32_t max, struct slice *out);
-    uint32_t (*blocked)(struct store *, struct arena *, uint32_t folder, enum blocked reason, uint32_t max,
-                        struct slice *out);
+    uint32_t (*live_paths_below)(struct store *, struct arena *, uint32_t folder, struct slice path,
+                                 uint32_t max, struct slice *out);
+    bool (*local_by_content)(struct store *, struct arena *, uint32_t folder,
+                             const struct digest *content, struct slice after, struct item *out);
+    uint32_t (*dots_after)(struct store *, struct arena *, uint32_t folder, uint64_t inc,
+                           uint64_t after, uint64_t upto, uint32_t max, struct path_row *out);
+    uint32_t (*seq_after)(struct store *, struct arena *, uint32_t folder, uint64_t after,
+                          uint32_t max, struct path_row *out);
+    uint32_t (*needs_after)(struct store *, struct arena *, uint32_t folder, struct slice after,
+                            bool from_start, uint32_t max, struct slice *out);
+    uint32_t (*blocked)(struct store *, struct arena *, uint32_t folder, enum blocked reason,
+                        uint32_t max, struct slice *out);
     bool (*need_min)(struct store *, uint32_t folder, uint64_t inc, uint64_t *out);
     uint32_t (*need_incs)(struct store *, uint32_t folder, uint32_t max, uint64_t *out);
-    void (*owed)(struct store *, uint32_t folder, struct vv k, uint64_t max, uint64_t *out_changes, uint64_t *out_bytes);
+    void (*owed)(struct store *, uint32_t folder, struct vv k, uint64_t max, uint64_t *out_changes,
+                 uint64_t *out_bytes);
     uint32_t (*dot_incs)(struct store *, struct arena *, uint32_t folder, uint64_t **out);
     struct vv (*k)(struct store *, struct arena *, uint32_t folder);
     void (*k_set)(struct store *, uint32_t folder, struct dot entry);
     struct vv (*gcfloor)(struct store *, struct arena *, uint32_t folder);
     void (*gcfloor_put)(struct store *, uint32_t folder, struct vv floor);
-    bool (*owner_get)(struct store *, struct arena *, uint32_t folder, uint64_t inc, struct owner *out);
+    bool (*owner_get)(struct store *, struct arena *, uint32_t folder, uint64_t inc,
+                      struct owner *out);
     void (*owner_put)(struct store *, uint32_t folder, const struct owner *);
     bool (*mark_get)(struct store *, uint32_t folder, uint64_t inc, struct mark *out);
     void (*mark_put)(struct store *, uint32_t folder, const struct mark *);
-    bool (*peer_get)(struct store *, struct arena *, uint32_t folder, struct device_id, struct peer_row *out);
+    bool (*peer_get)(struct store *, struct arena *, uint32_t folder, struct device_id,
+                     struct peer_row *out);
     void (*peer_put)(struct store *, uint32_t folder, struct device_id, const struct peer_row *);
     uint64_t (*journal_add)(struct store *, uint32_t folder, struct slice record);
     void (*journal_remove)(struct store *, uint32_t folder, uint64_t number);
-    uint32_t (*journal_list)(struct store *, struct arena *, uint32_t folder, uint32_t max, struct journal_row *out);
-    void (*kept_add)(struct store *, uint32_t folder, const struct version *, int64_t when_ms, struct device_id by,
-                     struct slice file);
-    void (*leaves_put)(struct store *, uint32_t folder, const struct content *, const struct digest *leaves, uint32_t count);
-    bool (*leaves_get)(struct store *, struct arena *, uint32_t folder, const struct content *, struct digest **out,
-                       uint32_t *out_count);
+    uint32_t (*journal_list)(struct store *, struct arena *, uint32_t folder, uint32_t max,
+                             struct journal_row *out);
+    void (*kept_add)(struct store *, uint32_t folder, const struct version *, int64_t when_ms,
+                     struct device_id by, struct slice file);
+    void (*leaves_put)(struct store *, uint32_t folder, const struct content *,
+                       const struct digest *leaves, uint32_t count);
+    bool (*leaves_get)(struct store *, struct arena *, uint32_t folder, const struct content *,
+                       struct digest **out, uint32_t *out_count);
     void (*journal_encode)(const struct job_apply *, struct buf *out);
     enum err (*journal_decode)(struct arena *, struct slice record, struct job_apply *out) MUST_USE;
 };
@@ -80,9 +87,11 @@ struct index_port {
 struct disk_port {
     struct workers *self;
     void (*submit)(struct workers *, struct job *); // takes the job
-    // Why a path is left out here: static text of the rule, or NULL. *out_secret: it only looks like a
-    // secret, which holds it back from being published, not from being received. Pure and quick.
-    const char *(*ignored)(struct workers *, uint32_t folder, struct slice path, bool is_dir, bool *out_secret);
+    // Why a path is left out here: static text of the rule, or NULL. *out_secret: it only looks
+    // like a secret, which holds it back from being published, not from being received. Pure and
+    // quick.
+    const char *(*ignored)(struct workers *, uint32_t folder, struct slice path, bool is_dir,
+                           bool *out_secret);
 };
 
 // ---- the wire
@@ -96,7 +105,8 @@ struct net_port {
 // ---- keys and chance
 struct key_port {
     const struct identity *self;
-    struct signature (*sign)(const struct identity *, struct folder_id, uint64_t inc, uint64_t counter);
+    struct signature (*sign)(const struct identity *, struct folder_id, uint64_t inc,
+                             uint64_t counter);
     bool (*verify)(struct device_id, struct folder_id, const struct mark *);
     void (*random)(void *out, size_t size);
 };
@@ -106,8 +116,9 @@ struct sync_result;
 struct notify_port {
     void *context;
     void (*sync_done)(void *context, uint64_t ticket, const struct sync_result *);
-    void (*folder_id)(void *context, struct slice name, struct folder_id id); // drawn or adopted: to be kept in the registry
-    void (*changed)(void *context); // something that status shows has changed
+    void (*folder_id)(void *context, struct slice name,
+                      struct folder_id id); // drawn or adopted: to be kept in the registry
+    void (*changed)(void *context);         // something that status shows has changed
     // For /v1/events and the log of what happened. `json` is one object.
     void (*event)(void *context, const char *name, struct slice json);
     void (*dial)(void *context, struct device_id device); // try now, forget the back-off

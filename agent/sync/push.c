@@ -20,8 +20,10 @@ void ride_remember(struct engine *engine, const struct content *content, struct 
     entry->content = *content;
     entry->bytes = mem_alloc(bytes.size + 1);
     memcpy(entry->bytes, bytes.data, bytes.size);
-    if (engine->ride_last != NULL) engine->ride_last->next = entry;
-    else engine->ride_first = entry;
+    if (engine->ride_last != NULL)
+        engine->ride_last->next = entry;
+    else
+        engine->ride_first = entry;
     engine->ride_last = entry;
     engine->ride_bytes += bytes.size;
     while (engine->ride_bytes > RIDE_CACHE_BYTES) {
@@ -44,7 +46,8 @@ struct slice ride_find(struct engine *engine, const struct content *content)
     return slice_of(NULL, 0);
 }
 
-static void ride_add(struct folder *folder, const struct version *v, struct msg_push *push, size_t *total)
+static void ride_add(struct folder *folder, const struct version *v, struct msg_push *push,
+                     size_t *total)
 {
     struct engine *engine = folder->engine;
     if (v->value.kind != KIND_FILE || v->value.size == 0) return;
@@ -82,22 +85,25 @@ static bool push_collect(struct folder *folder, uint64_t after, struct versions 
     struct path_row *rows = arena_alloc(arena, PUSH_ROWS_MAX + 1, sizeof *rows);
     uint32_t max = 4 * PUSH_ROWS_MAX;
     out->entries = arena_alloc(arena, max, sizeof *out->entries);
-    uint32_t got = index->dots_after(index->self, arena, folder->number, folder->row.inc, after, folder->row.counter,
-                                     PUSH_ROWS_MAX + 1, rows);
+    uint32_t got = index->dots_after(index->self, arena, folder->number, folder->row.inc, after,
+                                     folder->row.counter, PUSH_ROWS_MAX + 1, rows);
     if (got > PUSH_ROWS_MAX) return false;
     size_t bytes = 0;
     for (uint32_t i = 0; i < got; i++) {
         struct item item;
         bool present = false;
-        for (uint32_t k = 0; k < out->count && !present; k++) present = slice_equal(out->entries[k].path, rows[i].path);
+        for (uint32_t k = 0; k < out->count && !present; k++)
+            present = slice_equal(out->entries[k].path, rows[i].path);
         if (present) continue;
         index->item_get(index->self, arena, folder->number, rows[i].path, &item);
         for (uint32_t h = 0; h < item.head_count && out->count < max; h++) {
-            if (has_dot_in(&item.heads[h], folder->row.inc, after)) out->entries[out->count++] = item.heads[h];
+            if (has_dot_in(&item.heads[h], folder->row.inc, after))
+                out->entries[out->count++] = item.heads[h];
         }
     }
     versions_collect_bundle(folder, arena, out->entries, &out->count, max);
-    for (uint32_t i = 0; i < out->count; i++) bytes += version_encoded_size(&out->entries[i]);
+    for (uint32_t i = 0; i < out->count; i++)
+        bytes += version_encoded_size(&out->entries[i]);
     return bytes <= PROTO_PAGE_BYTES_MAX && out->count < max;
 }
 
@@ -119,12 +125,14 @@ static void push_one(struct share *share)
     push->folder = folder->row.id;
     push->inc = folder->row.inc;
     push->after = after;
-    if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &push->upto)) return;
+    if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &push->upto))
+        return;
     push->marks = marks_to_show(share, arena, versions_vv(arena, &push->versions, (struct vv){0}));
     owners_show(share, (struct vv){.entries = &(struct dot){push->inc, 1}, .count = 1});
     push->rides = arena_alloc(arena, push->versions.count + 1U, sizeof *push->rides);
     size_t total = 0;
-    for (uint32_t i = 0; i < push->versions.count; i++) ride_add(folder, &push->versions.entries[i], push, &total);
+    for (uint32_t i = 0; i < push->versions.count; i++)
+        ride_add(folder, &push->versions.entries[i], push, &total);
     if (!session_send(share->session, LANE_CONTROL, &m)) return;
     share->pushed = push->upto.counter;
     struct vv told = vv_with(arena, share->told_k.v, (struct dot){push->inc, push->upto.counter});
@@ -158,13 +166,16 @@ static void push_take(struct share *share, const struct msg_push *push)
     }
     bool gap = vv_get(folder->k.v, push->inc) < push->after;
     if (!gap) k_raise(folder, (struct dot){push->inc, push->upto.counter});
-    for (uint32_t i = 0; i < push->versions.count; i++) work_item(folder, push->versions.entries[i].path);
+    for (uint32_t i = 0; i < push->versions.count; i++)
+        work_item(folder, push->versions.entries[i].path);
     apply_prepare(folder);
     if (txn_end(folder) != ERR_OK) {
         session_end(share->session, BYE_STOPPING, "the index cannot be written");
         return;
     }
-    share_said_k(share, (struct vv){.entries = &(struct dot){push->inc, push->upto.counter}, .count = 1}, false);
+    share_said_k(share,
+                 (struct vv){.entries = &(struct dot){push->inc, push->upto.counter}, .count = 1},
+                 false);
     share_due(folder);
     fetch_step(folder);
     if (gap) pull_start(share);
@@ -194,7 +205,8 @@ static void pushes_go_on(struct share *share)
         // The session may have ended meanwhile.
         struct engine *engine = folder->engine;
         bool alive = false;
-        for (struct session *s = engine->sessions; s != NULL; s = s->next) alive |= s == session;
+        for (struct session *s = engine->sessions; s != NULL; s = s->next)
+            alive |= s == session;
         share = alive ? share_find(session, folder) : NULL;
     }
 }
@@ -207,10 +219,13 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push)
     job->stage.entries = arena_alloc(job->arena, push->ride_count + 1U, sizeof *job->stage.entries);
     for (uint32_t i = 0; i < push->ride_count; i++) {
         const struct ride *ride = &push->rides[i];
-        if (content_staged(folder, &ride->content) || ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX) continue;
+        if (content_staged(folder, &ride->content) ||
+            ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX)
+            continue;
         struct stage_entry *entry = &job->stage.entries[job->stage.count];
         AUTO(buf_fini) struct buf raw = {0};
-        if (ride->compressed && decompress(ride->bytes, (size_t)ride->content.size, &raw) != ERR_OK) continue;
+        if (ride->compressed && decompress(ride->bytes, (size_t)ride->content.size, &raw) != ERR_OK)
+            continue;
         entry->content = ride->content;
         entry->bytes = arena_copy(job->arena, ride->compressed ? buf_slice(&raw) : ride->bytes);
         job->stage.count++;
@@ -231,7 +246,9 @@ void push_handle(struct share *share, const struct msg_push *push, struct slice 
         return;
     }
     if (!marks_learn(share, &push->marks) || !marks_learn(share, &upto)) return;
-    if (!counters_marked(share, versions_vv(folder->engine->scratch, &push->versions, (struct vv){0}))) return;
+    if (!counters_marked(share,
+                         versions_vv(folder->engine->scratch, &push->versions, (struct vv){0})))
+        return;
     struct job *job = folder_usable(folder) ? rides_stage(share, push) : NULL;
     if (job == NULL && share->pushes == NULL) {
         push_take(share, push);
@@ -260,7 +277,8 @@ void push_staged(struct folder *folder, struct job *job)
         uint8_t key[40];
         const struct stage_entry *entry = &job->stage.entries[i];
         if (job->err != ERR_OK || entry->err != ERR_OK) continue;
-        (void)map_put(folder->staged, content_key(&entry->content, key), (void *)(uintptr_t)&staged);
+        (void)map_put(folder->staged, content_key(&entry->content, key),
+                      (void *)(uintptr_t)&staged);
     }
     for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
         if (s->own_number != errand->session_number) continue;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Carrying out a resolution: contents staged, intent journaled, disk, and only then one transaction that
-// draws the dots. Nothing is published before, so no dot can be used twice.
+// Carrying out a resolution: contents staged, intent journaled, disk, and only then one transaction
+// that draws the dots. Nothing is published before, so no dot can be used twice.
 #include "agent/core/resolve.h"
 
 #include "agent/sync/engine_priv.h"
@@ -19,14 +19,16 @@ static void view_item(void *context, struct arena *arena, struct slice path, str
     INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, out);
 }
 
-static uint32_t view_conflicts(void *context, struct arena *arena, struct slice path, uint32_t max, struct item *out)
+static uint32_t view_conflicts(void *context, struct arena *arena, struct slice path, uint32_t max,
+                               struct item *out)
 {
     struct folder *folder = context;
     struct slice prefix = slice_text(PATH_CONFLICTS), after = prefix;
     struct item *page = arena_alloc(arena, CONFLICT_PAGE, sizeof *page);
     uint32_t count = 0, got = CONFLICT_PAGE;
     while (got == CONFLICT_PAGE && count < max) {
-        got = INDEX(folder)->items_after(INDEX(folder)->self, arena, folder->number, prefix, after, false, CONFLICT_PAGE, page);
+        got = INDEX(folder)->items_after(INDEX(folder)->self, arena, folder->number, prefix, after,
+                                         false, CONFLICT_PAGE, page);
         for (uint32_t i = 0; i < got && count < max; i++) {
             bool of_path = page[i].head_count > 0 && slice_equal(page[i].heads[0].origin, path);
             if (of_path && heads_live(&page[i])) out[count++] = page[i];
@@ -36,12 +38,15 @@ static uint32_t view_conflicts(void *context, struct arena *arena, struct slice 
     return count;
 }
 
-static uint32_t view_below(void *context, struct arena *arena, struct slice path, uint32_t max, struct item *out)
+static uint32_t view_below(void *context, struct arena *arena, struct slice path, uint32_t max,
+                           struct item *out)
 {
     struct folder *folder = context;
     struct slice *paths = arena_alloc(arena, max, sizeof *paths);
-    uint32_t count = INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number, path, max, paths);
-    for (uint32_t i = 0; i < count; i++) view_item(context, arena, paths[i], &out[i]);
+    uint32_t count = INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number,
+                                                     path, max, paths);
+    for (uint32_t i = 0; i < count; i++)
+        view_item(context, arena, paths[i], &out[i]);
     return count;
 }
 
@@ -58,7 +63,8 @@ static bool local_is_live(const struct item *item)
 
 static bool on_disk_already(const struct member *m)
 {
-    return local_is_live(&m->item) && value_same_content(&m->item.local.version.value, &m->version.value);
+    return local_is_live(&m->item) &&
+           value_same_content(&m->item.local.version.value, &m->version.value);
 }
 
 // All that a member will write must be staged, and its name must be allowed here.
@@ -77,7 +83,8 @@ static bool members_ready(struct folder *folder, const struct resolution *plan, 
     return ready;
 }
 
-static void member_step(struct folder *folder, struct job *job, struct step *step, const struct member *m)
+static void member_step(struct folder *folder, struct job *job, struct step *step,
+                        const struct member *m)
 {
     struct version v = m->version;
     v.vv = vv_with(folder->engine->scratch, v.vv, NO_DOT);
@@ -103,7 +110,8 @@ static void intent_start(struct folder *folder, const struct resolution *plan)
     }
     AUTO(buf_fini) struct buf record = {0};
     INDEX(folder)->journal_encode(&job->apply, &record);
-    job->apply.journal = INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
+    job->apply.journal =
+        INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_RESOLVE;
     job->context = errand;
@@ -113,7 +121,10 @@ static void intent_start(struct folder *folder, const struct resolution *plan)
 
 static struct index_view view_of(struct folder *folder)
 {
-    return (struct index_view){.context = folder, .item = view_item, .conflicts_of = view_conflicts, .live_below = view_below};
+    return (struct index_view){.context = folder,
+                               .item = view_item,
+                               .conflicts_of = view_conflicts,
+                               .live_below = view_below};
 }
 
 // Every live content must be held here, or somebody else will resolve it.
@@ -177,9 +188,13 @@ void resolve_clash_above(struct folder *folder, struct slice path)
     for (struct slice p = path; p.size > 0; p = path_parent(p)) {
         struct item item;
         view_item(folder, folder->engine->scratch, p, &item);
-        if (!has_live_leaf(&item) || !INDEX(folder)->live_below(INDEX(folder)->self, folder->number, p)) continue;
-        if (item.head_count > 1) resolve_item(folder, &item);
-        else (void)resolve_clash_at(folder, &item);
+        if (!has_live_leaf(&item) ||
+            !INDEX(folder)->live_below(INDEX(folder)->self, folder->number, p))
+            continue;
+        if (item.head_count > 1)
+            resolve_item(folder, &item);
+        else
+            (void)resolve_clash_at(folder, &item);
         return;
     }
 }
@@ -197,8 +212,8 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     struct item item;
     view_item(folder, arena, step->path, &item);
     if (step->kept && item.local.state != LOCAL_NONE) {
-        INDEX(folder)->kept_add(INDEX(folder)->self, folder->number, &item.local.version, folder->engine->wall_ms,
-                                folder->engine->o.device, step->kept_name);
+        INDEX(folder)->kept_add(INDEX(folder)->self, folder->number, &item.local.version,
+                                folder->engine->wall_ms, folder->engine->o.device, step->kept_name);
     }
     item.local.racy = false;
     struct vv context = without_no_dot(arena, step->version.vv);
@@ -210,9 +225,11 @@ void resolve_final(struct folder *folder, struct job_apply *apply)
     struct dot winner = {.inc = folder->row.inc, .counter = folder->row.counter + apply->count};
     struct dots bundle = {.entries = &winner, .count = apply->count > 1 ? 1 : 0};
     txn_begin(folder);
-    for (uint32_t i = 0; i < apply->count; i++) member_publish(folder, &apply->steps[i], bundle);
+    for (uint32_t i = 0; i < apply->count; i++)
+        member_publish(folder, &apply->steps[i], bundle);
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
-    if (txn_end(folder) != ERR_OK) return; // the journal row is still there: the next start finishes it
+    if (txn_end(folder) != ERR_OK)
+        return; // the journal row is still there: the next start finishes it
     if (apply->count > 1) {
         char escaped[LOG_ESCAPED_MAX];
         folder->engine->counters.conflicts_made += apply->count - 1;
@@ -246,7 +263,8 @@ static void intent_drop(struct folder *folder, const struct job_apply *apply)
         dirty_mark(folder, step->path, 0, true);
     }
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
-    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "intent not dropped", "folder=%s", folder->name);
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "intent not dropped", "folder=%s", folder->name);
     folder->wait_retry_ms = folder->engine->now_ms + 500;
 }
 
@@ -257,7 +275,8 @@ void resolve_done(struct folder *folder, struct job *job)
     if (job->kind == JOB_APPLY) folder->resolve_jobs--;
     if (folder->gone) return;
     bool all = job->err == ERR_OK;
-    for (uint32_t i = 0; i < apply->count && all; i++) all = apply->steps[i].result == STEP_DONE;
+    for (uint32_t i = 0; i < apply->count && all; i++)
+        all = apply->steps[i].result == STEP_DONE;
     staged_forget(folder, apply);
     if (all) {
         resolve_final(folder, apply);
@@ -266,7 +285,8 @@ void resolve_done(struct folder *folder, struct job *job)
     } else {
         folder_recover(folder);
     }
-    for (uint32_t i = 0; i < apply->count; i++) dirty_free(folder, apply->steps[i].path);
+    for (uint32_t i = 0; i < apply->count; i++)
+        dirty_free(folder, apply->steps[i].path);
     work_again(folder);
     dirty_dispatch(folder);
     work_more(folder);

@@ -92,7 +92,8 @@ static void token_keep(struct buf *token, struct slice bytes)
     buf_append(token, bytes.data, bytes.size);
 }
 
-// Pages may overtake each other, since small ones use another lane. Only a gapless beginning may be skipped next time.
+// Pages may overtake each other, since small ones use another lane. Only a gapless beginning may be
+// skipped next time.
 static bool page_note(struct share *share, const struct msg_versions *page)
 {
     struct pulling *p = &share->pulling;
@@ -118,7 +119,8 @@ static void pull_finish(struct share *share)
     struct folder *folder = share->folder;
     struct bond *bond = bond_get(folder, share->session->peer->device);
     txn_begin(folder);
-    for (uint32_t i = 0; i < p->done_k.v.count; i++) k_raise(folder, p->done_k.v.entries[i]);
+    for (uint32_t i = 0; i < p->done_k.v.count; i++)
+        k_raise(folder, p->done_k.v.entries[i]);
     enum err err = txn_end(folder);
     p->active = false;
     buf_clear(&bond->token);
@@ -174,17 +176,20 @@ void done_handle(struct share *share, const struct msg_done *done)
 
 static void put64(uint8_t *at, uint64_t n)
 {
-    for (int i = 0; i < 8; i++) at[i] = (uint8_t)(n >> (8 * i));
+    for (int i = 0; i < 8; i++)
+        at[i] = (uint8_t)(n >> (8 * i));
 }
 
 static uint64_t get64(const uint8_t *at)
 {
     uint64_t n = 0;
-    for (int i = 0; i < 8; i++) n |= (uint64_t)at[i] << (8 * i);
+    for (int i = 0; i < 8; i++)
+        n |= (uint64_t)at[i] << (8 * i);
     return n;
 }
 
-static struct slice token_make(const struct folder *folder, const struct serving *s, uint8_t out[TOKEN_BYTES])
+static struct slice token_make(const struct folder *folder, const struct serving *s,
+                               uint8_t out[TOKEN_BYTES])
 {
     put64(out, folder->row.inc);
     put64(out + 8, s->s0);
@@ -209,8 +214,10 @@ static bool owed(const struct version *v, struct vv k)
     return !dots_covered(v->dots, k);
 }
 
-// A bundle's members carry neighbouring dots of one incarnation: they were drawn in one transaction.
-void versions_collect_bundle(struct folder *folder, struct arena *arena, struct version *list, uint32_t *count, uint32_t max)
+// A bundle's members carry neighbouring dots of one incarnation: they were drawn in one
+// transaction.
+void versions_collect_bundle(struct folder *folder, struct arena *arena, struct version *list,
+                             uint32_t *count, uint32_t max)
 {
     const struct index_port *index = INDEX(folder);
     for (uint32_t i = 0; i < *count; i++) {
@@ -218,11 +225,13 @@ void versions_collect_bundle(struct folder *folder, struct arena *arena, struct 
             struct dot d = list[i].bundle.entries[b];
             struct path_row *rows = arena_alloc(arena, BUNDLE_SPAN, sizeof *rows);
             uint64_t from = d.counter > BUNDLE_SPAN ? d.counter - BUNDLE_SPAN : 0;
-            uint32_t got = index->dots_after(index->self, arena, folder->number, d.inc, from, d.counter + 1, BUNDLE_SPAN, rows);
+            uint32_t got = index->dots_after(index->self, arena, folder->number, d.inc, from,
+                                             d.counter + 1, BUNDLE_SPAN, rows);
             for (uint32_t r = 0; r < got; r++) {
                 struct item item;
                 bool present = false;
-                for (uint32_t k = 0; k < *count && !present; k++) present = slice_equal(list[k].path, rows[r].path);
+                for (uint32_t k = 0; k < *count && !present; k++)
+                    present = slice_equal(list[k].path, rows[r].path);
                 if (present) continue;
                 index->item_get(index->self, arena, folder->number, rows[r].path, &item);
                 for (uint32_t h = 0; h < item.head_count && *count < max; h++) {
@@ -241,7 +250,8 @@ struct page {
 
 static bool page_full(const struct page *page)
 {
-    return page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4 || page->count >= PROTO_PAGE_VERSIONS_MAX * 3 / 4;
+    return page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4 ||
+           page->count >= PROTO_PAGE_VERSIONS_MAX * 3 / 4;
 }
 
 static bool page_has(const struct page *page, struct slice path)
@@ -260,9 +270,11 @@ static void page_add(struct folder *folder, struct page *page, const struct item
         if (owed(&item->heads[h], k)) page->list[page->count++] = item->heads[h];
     }
     bool bundled = false;
-    for (uint32_t i = from; i < page->count; i++) bundled |= item->heads != NULL && page->list[i].bundle.count > 0;
+    for (uint32_t i = from; i < page->count; i++)
+        bundled |= item->heads != NULL && page->list[i].bundle.count > 0;
     if (bundled) versions_collect_bundle(folder, arena, page->list, &page->count, page->max);
-    for (uint32_t i = from; i < page->count; i++) page->bytes += version_encoded_size(&page->list[i]);
+    for (uint32_t i = from; i < page->count; i++)
+        page->bytes += version_encoded_size(&page->list[i]);
 }
 
 // An item goes out at the first of its owed dots; if that one is new, the catch-up pages have it.
@@ -288,7 +300,8 @@ static bool scan_inc(struct folder *folder, struct serving *s, uint64_t inc, str
     if (s->inc == inc && s->counter > after) after = s->counter;
     s->inc = inc;
     for (;;) {
-        uint32_t got = index->dots_after(index->self, arena, folder->number, inc, after, PROTO_COUNTER_MAX, PAGE_ROWS, rows);
+        uint32_t got = index->dots_after(index->self, arena, folder->number, inc, after,
+                                         PROTO_COUNTER_MAX, PAGE_ROWS, rows);
         for (uint32_t i = 0; i < got; i++) {
             if (page_full(page)) return false;
             struct item item;
@@ -355,8 +368,10 @@ static void page_send(struct share *share, struct page *page)
     m.versions.page = ++s->page;
     m.versions.token = token_make(folder, s, token);
     m.versions.versions = (struct versions){.entries = page->list, .count = page->count};
-    m.versions.marks = marks_to_show(share, arena, versions_vv(arena, &m.versions.versions, (struct vv){0}));
-    // Marks and owners go first and on the control lane; a page that needs them must not overtake them.
+    m.versions.marks =
+        marks_to_show(share, arena, versions_vv(arena, &m.versions.versions, (struct vv){0}));
+    // Marks and owners go first and on the control lane; a page that needs them must not overtake
+    // them.
     bool small = page->bytes <= PROTO_CONTROL_PAGE_BYTES_MAX || m.versions.marks.count > 0;
     (void)session_send(share->session, small ? LANE_CONTROL : LANE_BULK, &m);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Walking a tree beside the index, both in tree order, in bounded batches. What differs is looked at;
-// what is absent is a deletion only when the walk has ended and every directory could be read.
+// Walking a tree beside the index, both in tree order, in bounded batches. What differs is looked
+// at; what is absent is a deletion only when the walk has ended and every directory could be read.
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -50,12 +50,14 @@ void scan_tree(struct folder *folder, struct slice prefix)
         return;
     }
     for (const struct tree_want *t = folder->trees; t != NULL; t = t->next) {
-        if (slice_equal(buf_slice(&t->prefix), prefix) || path_below(prefix, buf_slice(&t->prefix))) return;
+        if (slice_equal(buf_slice(&t->prefix), prefix) || path_below(prefix, buf_slice(&t->prefix)))
+            return;
     }
     struct tree_want *tree = mem_zalloc(1, sizeof *tree);
     buf_append(&tree->prefix, prefix.data, prefix.size);
     struct tree_want **end = &folder->trees;
-    while (*end != NULL) end = &(*end)->next;
+    while (*end != NULL)
+        end = &(*end)->next;
     *end = tree;
 }
 
@@ -93,7 +95,8 @@ void scan_stop(struct folder *folder)
     scan->walked = true; // a job under way is the last one
 }
 
-static void list_add(struct arena *arena, struct slice **list, size_t *count, size_t *capacity, struct slice path)
+static void list_add(struct arena *arena, struct slice **list, size_t *count, size_t *capacity,
+                     struct slice path)
 {
     if (*count == *capacity) {
         size_t grown = *capacity == 0 ? 64 : 2 * *capacity;
@@ -107,8 +110,8 @@ static void list_add(struct arena *arena, struct slice **list, size_t *count, si
 
 static bool print_equal(const struct fingerprint *a, const struct fingerprint *b)
 {
-    return a->kind == b->kind && a->mode == b->mode && a->device == b->device && a->ino == b->ino && a->size == b->size &&
-           a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+    return a->kind == b->kind && a->mode == b->mode && a->device == b->device && a->ino == b->ino &&
+           a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
 static void merge_absent(struct folder *folder, const struct item *item)
@@ -132,8 +135,8 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         local_directory(folder, item, &entry->print);
         return;
     }
-    bool same = item->local.state == LOCAL_OK && version_live(&item->local.version) && !item->local.racy &&
-                print_equal(&item->local.print, &entry->print);
+    bool same = item->local.state == LOCAL_OK && version_live(&item->local.version) &&
+                !item->local.racy && print_equal(&item->local.print, &entry->print);
     if (!same && !dirty_has(folder, entry->path)) dirty_mark(folder, entry->path, 0, false);
 }
 
@@ -152,8 +155,8 @@ static struct item *merge_peek(struct merge *m)
     if (m->ended) return NULL;
     struct arena *arena = m->folder->engine->scratch;
     m->page = arena_alloc(arena, MERGE_PAGE, sizeof *m->page);
-    m->count = index->items_after(index->self, arena, m->folder->number, buf_slice(&scan->prefix), buf_slice(&scan->cursor),
-                                  !scan->cursor_set, MERGE_PAGE, m->page);
+    m->count = index->items_after(index->self, arena, m->folder->number, buf_slice(&scan->prefix),
+                                  buf_slice(&scan->cursor), !scan->cursor_set, MERGE_PAGE, m->page);
     m->at = 0;
     m->ended = m->count < MERGE_PAGE;
     return m->count > 0 ? &m->page[0] : NULL;
@@ -185,7 +188,8 @@ static void merge_batch(struct folder *folder, const struct job_scan *batch)
             merge_present(folder, item, entry);
         } else {
             struct item none;
-            INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, entry->path, &none);
+            INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                    entry->path, &none);
             merge_present(folder, &none, entry);
             cursor_set(scan, entry->path);
         }
@@ -214,7 +218,8 @@ static void scan_report_gone(struct folder *folder)
     for (size_t i = scan->gone_count; i-- > 0;) {
         if (is_unread(scan, scan->gone[i])) continue;
         struct item item;
-        INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, scan->gone[i], &item);
+        INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                scan->gone[i], &item);
         if (item.local.state == LOCAL_NONE || !version_live(&item.local.version)) continue;
         if (dirty_has(folder, scan->gone[i])) continue;
         if (item.local.version.value.kind == KIND_DIR) {
@@ -236,7 +241,8 @@ static void scan_finish(struct folder *folder)
         txn_begin(folder);
         INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
         if (txn_end(folder) != ERR_OK) folder->row.scanned = false;
-        log_info(LOG_SYNC, "first scan done", "folder=%s items=%llu", folder->name, (unsigned long long)folder->row.items);
+        log_info(LOG_SYNC, "first scan done", "folder=%s items=%llu", folder->name,
+                 (unsigned long long)folder->row.items);
         folder_offer_all(folder);
     }
     engine_changed(folder->engine);
@@ -280,7 +286,8 @@ static void scan_note(struct folder *folder, const struct job_scan *batch)
         folder_problem(folder, batch->problems[i].path, batch->problems[i].what);
     }
     for (uint32_t i = 0; i < batch->unread_count; i++) {
-        list_add(scan->arena, &scan->unread, &scan->unread_count, &scan->unread_capacity, batch->unread[i]);
+        list_add(scan->arena, &scan->unread, &scan->unread_count, &scan->unread_capacity,
+                 batch->unread[i]);
     }
     if (!batch->complete && batch->done) scan->complete = false;
 }

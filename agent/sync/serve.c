@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Giving contents to a peer, within the folder it asked in and nowhere else. Each is compared with its
-// fingerprint before and after it is read; what has changed is NOT_HELD.
+// Giving contents to a peer, within the folder it asked in and nowhere else. Each is compared with
+// its fingerprint before and after it is read; what has changed is NOT_HELD.
 #include <string.h>
 
 #include "agent/delta/compress.h"
@@ -14,11 +14,13 @@ enum { SERVING_JOBS_MAX = 8, BULK_AHEAD_BYTES = 3 << 20 };
 static void not_held_send(struct share *share, struct digest *ids, uint32_t count)
 {
     if (count == 0) return;
-    struct message m = {.kind = MSG_NOT_HELD, .not_held = {.folder = share->folder->row.id, .ids = ids, .count = count}};
+    struct message m = {.kind = MSG_NOT_HELD,
+                        .not_held = {.folder = share->folder->row.id, .ids = ids, .count = count}};
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
-static void entry_fill(struct folder *folder, struct job *job, struct read_entry *entry, const struct content *content)
+static void entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
+                       const struct content *content)
 {
     struct arena *arena = folder->engine->scratch;
     entry->content = *content;
@@ -61,14 +63,17 @@ static void serve_small(struct share *share, const struct msg_want *want)
         }
         if (job == NULL) {
             job = job_new(JOB_READ, folder->number);
-            job->read.entries = arena_alloc(job->arena, want->id_count - i, sizeof *job->read.entries);
+            job->read.entries =
+                arena_alloc(job->arena, want->id_count - i, sizeof *job->read.entries);
             job->read.leaf = JOB_READ_WHOLE;
             bytes = 0;
         }
         struct read_entry *entry = &job->read.entries[job->read.count];
         *entry = (struct read_entry){0};
-        if (content->size <= PROTO_PACK_CONTENT_BYTES_MAX) entry_fill(folder, job, entry, content);
-        else entry->err = ERR_CHANGED;
+        if (content->size <= PROTO_PACK_CONTENT_BYTES_MAX)
+            entry_fill(folder, job, entry, content);
+        else
+            entry->err = ERR_CHANGED;
         if (entry->err != ERR_OK) {
             missing[missing_count++] = content->id;
             continue;
@@ -76,18 +81,22 @@ static void serve_small(struct share *share, const struct msg_want *want)
         bytes += (size_t)content->size;
         job->read.count++;
     }
-    if (job != NULL && job->read.count > 0) job_send(share, job);
-    else job_destroy(&job);
+    if (job != NULL && job->read.count > 0)
+        job_send(share, job);
+    else
+        job_destroy(&job);
     not_held_send(share, missing, missing_count);
 }
 
-static void data_send(struct share *share, const struct digest *content, uint32_t leaf, struct slice bytes)
+static void data_send(struct share *share, const struct digest *content, uint32_t leaf,
+                      struct slice bytes)
 {
     AUTO(buf_fini) struct buf packed = {0};
     bool pays = true;
     for (size_t at = 0; at < bytes.size; at += PROTO_CHUNK_BYTES) {
         size_t left = bytes.size - at;
-        struct slice chunk = slice_of(bytes.data + at, left < PROTO_CHUNK_BYTES ? left : PROTO_CHUNK_BYTES);
+        struct slice chunk =
+            slice_of(bytes.data + at, left < PROTO_CHUNK_BYTES ? left : PROTO_CHUNK_BYTES);
         struct message m = {.kind = MSG_DATA};
         m.data.folder = share->folder->row.id;
         m.data.content = *content;
@@ -108,11 +117,13 @@ static void serve_list(struct share *share, const struct content *content)
     struct digest *leaves;
     uint32_t count;
     struct digest id = content->id;
-    if (!INDEX(folder)->leaves_get(INDEX(folder)->self, folder->engine->scratch, folder->number, content, &leaves, &count)) {
+    if (!INDEX(folder)->leaves_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                   content, &leaves, &count)) {
         not_held_send(share, &id, 1);
         return;
     }
-    data_send(share, &content->id, PROTO_LEAF_LIST, slice_of(leaves, (size_t)count * sizeof *leaves));
+    data_send(share, &content->id, PROTO_LEAF_LIST,
+              slice_of(leaves, (size_t)count * sizeof *leaves));
 }
 
 static void serve_leaves(struct share *share, const struct msg_want *want)
@@ -151,15 +162,19 @@ static bool has_room(const struct share *share)
 
 static void serve(struct share *share, const struct msg_want *want)
 {
-    if (want->leaf_count > 0) serve_leaves(share, want);
-    else serve_small(share, want);
+    if (want->leaf_count > 0)
+        serve_leaves(share, want);
+    else
+        serve_small(share, want);
 }
 
 void want_handle(struct share *share, const struct msg_want *want, struct slice frame)
 {
     if (!folder_usable(share->folder)) {
-        struct digest *ids = arena_alloc(share->folder->engine->scratch, want->id_count, sizeof *ids);
-        for (uint32_t i = 0; i < want->id_count; i++) ids[i] = want->ids[i].id;
+        struct digest *ids =
+            arena_alloc(share->folder->engine->scratch, want->id_count, sizeof *ids);
+        for (uint32_t i = 0; i < want->id_count; i++)
+            ids[i] = want->ids[i].id;
         not_held_send(share, ids, want->id_count);
         return;
     }
@@ -188,7 +203,8 @@ void serve_more(struct share *share)
         AUTO(arena_destroy) struct arena *arena = arena_new();
         struct message m;
         struct fault fault;
-        if (message_decode(arena, buf_slice(&waiting->frame), &m, &fault) == ERR_OK) serve(share, &m.want);
+        if (message_decode(arena, buf_slice(&waiting->frame), &m, &fault) == ERR_OK)
+            serve(share, &m.want);
         buf_fini(&waiting->frame);
         mem_free(&waiting);
     }
@@ -243,12 +259,14 @@ void serve_job_done(struct folder *folder, struct job *job)
     }
     if (share == NULL || folder->gone || !share->joined) return;
     if (share->serving_jobs > 0) share->serving_jobs--;
-    for (uint32_t i = 0; job->err != ERR_OK && i < job->read.count; i++) job->read.entries[i].err = job->err;
+    for (uint32_t i = 0; job->err != ERR_OK && i < job->read.count; i++)
+        job->read.entries[i].err = job->err;
     if (errand->leaf == JOB_READ_WHOLE) {
         pack_send(share, &job->read);
     } else if (job->read.entries[0].err == ERR_OK) {
         folder->engine->counters.content_bytes_out += job->read.entries[0].bytes.size;
-        data_send(share, &job->read.entries[0].content.id, errand->leaf, job->read.entries[0].bytes);
+        data_send(share, &job->read.entries[0].content.id, errand->leaf,
+                  job->read.entries[0].bytes);
     } else {
         struct digest id = job->read.entries[0].content.id;
         not_held_send(share, &id, 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Sessions: two lanes become one session by the numbers in their HELLOs; every message that a lane lets
-// through is handed to the share it is about.
+// Sessions: two lanes become one session by the numbers in their HELLOs; every message that a lane
+// lets through is handed to the share it is about.
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -11,7 +11,8 @@
 static struct conn *conn_find(struct engine *engine, uint64_t id)
 {
     struct conn *conn = engine->conns;
-    while (conn != NULL && conn->id != id) conn = conn->next;
+    while (conn != NULL && conn->id != id)
+        conn = conn->next;
     return conn;
 }
 
@@ -65,13 +66,14 @@ static void hello_send(struct engine *engine, struct conn *conn)
 static struct session *session_for_dialled(struct engine *engine, struct peer *peer, enum lane lane)
 {
     for (struct session *s = engine->sessions; s != NULL; s = s->next) {
-        if (s->peer == peer && s->dialled && s->lanes[lane] == NULL && s->lanes[1 - lane] != NULL) return s;
+        if (s->peer == peer && s->dialled && s->lanes[lane] == NULL && s->lanes[1 - lane] != NULL)
+            return s;
     }
     return session_new(engine, peer, true);
 }
 
-void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, bool dialled, enum lane lane,
-                    struct slice address)
+void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, bool dialled,
+                    enum lane lane, struct slice address)
 {
     arena_reset(engine->scratch);
     struct peer *peer = peer_find(engine, device);
@@ -103,7 +105,8 @@ void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
 
 static bool preferred(const struct engine *engine, const struct session *session)
 {
-    bool mine_smaller = memcmp(engine->o.device.bytes, session->peer->device.bytes, sizeof engine->o.device.bytes) < 0;
+    bool mine_smaller = memcmp(engine->o.device.bytes, session->peer->device.bytes,
+                               sizeof engine->o.device.bytes) < 0;
     return session->dialled == mine_smaller;
 }
 
@@ -147,7 +150,8 @@ static void session_opened(struct engine *engine, struct session *session)
     session->open = true;
     session->peer->last_seen_wall_ms = engine->wall_ms;
     char escaped[LOG_ESCAPED_MAX];
-    log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s", log_escape(slice_text(session->peer->name), escaped),
+    log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s",
+             log_escape(slice_text(session->peer->name), escaped),
              session->lanes[LANE_CONTROL]->address, session->dialled ? "yes" : "no");
     choose_in_use(engine, session->peer);
 }
@@ -206,7 +210,8 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     if (was_open) {
         peer->last_seen_wall_ms = engine->wall_ms;
         bonds_save(engine, peer->device);
-        log_info(LOG_SYNC, "session down", "peer=%s reason=\"%s\"", peer->name, text != NULL ? text : "connection lost");
+        log_info(LOG_SYNC, "session down", "peer=%s reason=\"%s\"", peer->name,
+                 text != NULL ? text : "connection lost");
     }
     if (peer->in_use == session) {
         peer->in_use = NULL;
@@ -236,8 +241,8 @@ static void refuse(struct engine *engine, struct conn *conn, const struct fault 
 {
     const struct peer *peer = peer_find(engine, conn->device);
     log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\" offset=%u",
-             peer != NULL ? peer->name : "?", err_text(fault->code), fault->what != NULL ? fault->what : "",
-             (unsigned)fault->offset);
+             peer != NULL ? peer->name : "?", err_text(fault->code),
+             fault->what != NULL ? fault->what : "", (unsigned)fault->offset);
     engine->counters.sessions_refused++;
     enum bye_code code = fault->code == ERR_VERSION ? BYE_VERSION : BYE_PROTOCOL;
     if (conn->session != NULL) {
@@ -250,11 +255,12 @@ static void refuse(struct engine *engine, struct conn *conn, const struct fault 
 
 // ---- HELLO
 
-static struct session *session_for_accepted(struct engine *engine, struct peer *peer, const struct msg_hello *hello)
+static struct session *session_for_accepted(struct engine *engine, struct peer *peer,
+                                            const struct msg_hello *hello)
 {
     for (struct session *s = engine->sessions; s != NULL; s = s->next) {
-        if (s->peer == peer && !s->dialled && s->other_number == hello->session && s->other_boot == hello->boot &&
-            s->lanes[hello->lane] == NULL) {
+        if (s->peer == peer && !s->dialled && s->other_number == hello->session &&
+            s->other_boot == hello->boot && s->lanes[hello->lane] == NULL) {
             return s;
         }
     }
@@ -269,7 +275,8 @@ static void hello_handle(struct engine *engine, struct conn *conn, const struct 
     struct peer *peer = peer_find(engine, conn->device);
     int64_t skew = hello->wall_ms - engine->wall_ms;
     if (skew > 120000 || skew < -120000) {
-        log_warn(LOG_SYNC, "clock differs", "peer=%s seconds=%lld", peer->name, (long long)(skew / 1000));
+        log_warn(LOG_SYNC, "clock differs", "peer=%s seconds=%lld", peer->name,
+                 (long long)(skew / 1000));
     }
     if (!conn->dialled) {
         conn->session = session_for_accepted(engine, peer, hello);
@@ -287,7 +294,8 @@ static void hello_handle(struct engine *engine, struct conn *conn, const struct 
 
 static void ping_handle(struct session *session, const struct msg_ping *ping)
 {
-    struct message m = {.kind = MSG_PONG, .ping = {.token = ping->token, .wall_ms = session->engine->wall_ms}};
+    struct message m = {.kind = MSG_PONG,
+                        .ping = {.token = ping->token, .wall_ms = session->engine->wall_ms}};
     (void)session_send(session, LANE_CONTROL, &m);
 }
 
@@ -305,7 +313,8 @@ static void pong_handle(struct session *session, const struct msg_ping *pong)
 void session_tick(struct session *session)
 {
     struct engine *engine = session->engine;
-    for (struct share *s = session->shares; s != NULL; s = s->next) share_flush(s, false);
+    for (struct share *s = session->shares; s != NULL; s = s->next)
+        share_flush(s, false);
     if (!session->open) return;
     if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
         session_end(session, BYE_STOPPING, "no answer for 60 s");
@@ -316,7 +325,8 @@ void session_tick(struct session *session)
     if (session->ping_sent_ms != 0) return;
     engine->o.keys.random(&session->ping_token, sizeof session->ping_token);
     session->ping_sent_ms = engine->now_ms;
-    struct message m = {.kind = MSG_PING, .ping = {.token = session->ping_token, .wall_ms = engine->wall_ms}};
+    struct message m = {.kind = MSG_PING,
+                        .ping = {.token = session->ping_token, .wall_ms = engine->wall_ms}};
     (void)session_send(session, LANE_CONTROL, &m);
 }
 
@@ -382,13 +392,15 @@ static void folder_message(struct session *session, const struct message *m, str
     share_dispatch(share, m, frame);
 }
 
-static void message_handle(struct engine *engine, struct conn *conn, const struct message *m, struct slice frame)
+static void message_handle(struct engine *engine, struct conn *conn, const struct message *m,
+                           struct slice frame)
 {
     struct session *session = conn->session;
     switch (m->kind) {
     case MSG_HELLO: hello_handle(engine, conn, &m->hello); break;
     case MSG_BYE:
-        log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d", peer_find(engine, conn->device)->name, (int)m->bye.code);
+        log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d",
+                 peer_find(engine, conn->device)->name, (int)m->bye.code);
         if (session != NULL) session_end(session, BYE_STOPPING, NULL);
         break;
     case MSG_PING: ping_handle(session, &m->ping); break;
@@ -434,5 +446,6 @@ void engine_drained(struct engine *engine, uint64_t id)
     arena_reset(engine->scratch);
     const struct conn *conn = conn_find(engine, id);
     if (conn == NULL || conn->session == NULL) return;
-    for (struct share *s = conn->session->shares; s != NULL; s = s->next) serve_more(s);
+    for (struct share *s = conn->session->shares; s != NULL; s = s->next)
+        serve_more(s);
 }

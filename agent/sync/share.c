@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A folder within a session: offers and which folder is which (2.13), what each side has said of its
-// K and A, and the small messages that keep these up to date.
+// A folder within a session: offers and which folder is which (2.13), what each side has said of
+// its K and A, and the small messages that keep these up to date.
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -13,7 +13,8 @@ enum { BOND_SAVE_MS = 500 };
 struct share *share_find(struct session *session, const struct folder *folder)
 {
     struct share *share = session->shares;
-    while (share != NULL && share->folder != folder) share = share->next;
+    while (share != NULL && share->folder != folder)
+        share = share->next;
     return share;
 }
 
@@ -59,7 +60,8 @@ static void bond_load(struct folder *folder, struct bond *bond)
 {
     const struct index_port *index = INDEX(folder);
     struct peer_row row;
-    if (!index->peer_get(index->self, folder->engine->scratch, folder->number, bond->device, &row)) return;
+    if (!index->peer_get(index->self, folder->engine->scratch, folder->number, bond->device, &row))
+        return;
     vvbox_set(&bond->k, row.k);
     vvbox_set(&bond->a, row.a);
     bond->need_changes = row.need_changes;
@@ -67,13 +69,15 @@ static void bond_load(struct folder *folder, struct bond *bond)
     bond->blocked_total = row.blocked_total;
     buf_append(&bond->blocked, row.blocked.data, row.blocked.size);
     struct peer *peer = peer_find(folder->engine, bond->device);
-    if (peer != NULL && peer->last_seen_wall_ms < row.seen_ms) peer->last_seen_wall_ms = row.seen_ms;
+    if (peer != NULL && peer->last_seen_wall_ms < row.seen_ms)
+        peer->last_seen_wall_ms = row.seen_ms;
 }
 
 struct bond *bond_get(struct folder *folder, struct device_id device)
 {
     struct bond *bond = folder->bonds;
-    while (bond != NULL && !device_equal(bond->device, device)) bond = bond->next;
+    while (bond != NULL && !device_equal(bond->device, device))
+        bond = bond->next;
     if (bond != NULL) return bond;
     bond = mem_zalloc(1, sizeof *bond);
     bond->device = device;
@@ -89,9 +93,13 @@ void bond_save(struct folder *folder, struct bond *bond)
     const struct peer *peer = peer_find(folder->engine, bond->device);
     if (!bond->unsaved || folder->gone || folder->in_txn) return;
     bond->unsaved = false;
-    struct peer_row row = {.k = bond->k.v, .a = bond->a.v, .need_changes = bond->need_changes,
-                           .need_bytes = bond->need_bytes, .blocked_total = bond->blocked_total,
-                           .blocked = buf_slice(&bond->blocked), .seen_ms = peer != NULL ? peer->last_seen_wall_ms : 0};
+    struct peer_row row = {.k = bond->k.v,
+                           .a = bond->a.v,
+                           .need_changes = bond->need_changes,
+                           .need_bytes = bond->need_bytes,
+                           .blocked_total = bond->blocked_total,
+                           .blocked = buf_slice(&bond->blocked),
+                           .seen_ms = peer != NULL ? peer->last_seen_wall_ms : 0};
     txn_begin(folder);
     index->peer_put(index->self, folder->number, bond->device, &row);
     (void)!txn_end(folder);
@@ -123,7 +131,8 @@ void share_said_k(struct share *share, struct vv k, bool replace)
 static enum offer_state offer_state_of(const struct share *share)
 {
     const struct folder *folder = share->folder;
-    if (folder->gone || !folder_shared_with(folder, share->session->peer->device)) return OFFER_GONE;
+    if (folder->gone || !folder_shared_with(folder, share->session->peer->device))
+        return OFFER_GONE;
     if (folder->stopped != NULL || folder->root == ROOT_MISSING) return OFFER_ERROR;
     if (!folder->row.scanned || folder->root != ROOT_OK) return OFFER_SCANNING;
     return share->pending ? OFFER_PENDING : OFFER_READY;
@@ -192,7 +201,8 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     }
     if (fresh) {
         const struct index_port *index = INDEX(folder);
-        index->owed(index->self, folder->number, offer->k, 0, &share->caught_changes, &share->caught_bytes);
+        index->owed(index->self, folder->number, offer->k, 0, &share->caught_changes,
+                    &share->caught_bytes);
         share->caught_from_ms = folder->engine->now_ms;
         share->catching = share->caught_changes > 0;
         vvbox_set(&share->caught_k, folder->k.v);
@@ -204,26 +214,29 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     push_all(folder);
 }
 
-// Same name, other id: an empty side takes the other's id by itself; two that are not stay apart until a person decides.
+// Same name, other id: an empty side takes the other's id by itself; two that are not stay apart
+// until a person decides.
 static void offer_of_other_id(struct share *share, const struct msg_offer *offer)
 {
     struct folder *folder = share->folder;
     bool mine_empty = !folder->row.ever_had_items && folder->row.items == 0;
     share->joined = false;
     if (offer->state != OFFER_READY && offer->state != OFFER_PENDING) return;
-    if (!folder->row.scanned || folder->scan.active) return; // looked at again when the scan has ended
+    if (!folder->row.scanned || folder->scan.active)
+        return; // looked at again when the scan has ended
     int order = memcmp(offer->folder.bytes, folder->row.id.bytes, sizeof offer->folder.bytes);
     bool crossed = folder_id_equal(offer->folder, folder->previous_id);
     if ((mine_empty && (offer->has_items || order < 0)) || (crossed && order < 0)) {
-        log_info(LOG_SYNC, "folder id adopted", "folder=%s peer=%s", folder->name, share->session->peer->name);
+        log_info(LOG_SYNC, "folder id adopted", "folder=%s peer=%s", folder->name,
+                 share->session->peer->name);
         folder->previous_id = folder->row.id;
         folder_start_life(folder, offer->folder, true, true);
         return;
     }
     if (mine_empty || !offer->has_items || crossed || share->pending) return;
     share->pending = true;
-    log_warn(LOG_SYNC, "folder not joined", "folder=%s peer=%s hint=\"folder accept %s --from %s\"", folder->name,
-             share->session->peer->name, folder->name, share->session->peer->name);
+    log_warn(LOG_SYNC, "folder not joined", "folder=%s peer=%s hint=\"folder accept %s --from %s\"",
+             folder->name, share->session->peer->name, folder->name, share->session->peer->name);
     engine_changed(folder->engine);
 }
 
@@ -235,7 +248,8 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
     struct share *share = share_get(session, folder);
     // What is news to us may mean that ours was lost on the other side: it had no such folder then.
-    bool news = !share->offer_heard || share->offer_state != offer->state || share->offered_items != offer->has_items ||
+    bool news = !share->offer_heard || share->offer_state != offer->state ||
+                share->offered_items != offer->has_items ||
                 !folder_id_equal(share->offered_id, offer->folder);
     share->offer_heard = true;
     share->offer_state = offer->state;
@@ -257,7 +271,8 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     share_join(share, offer);
 }
 
-enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from, const char **out_what)
+enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from,
+                              const char **out_what)
 {
     arena_reset(engine->scratch);
     struct folder *folder = folder_by_name(engine, slice_text(name));
@@ -309,7 +324,9 @@ static void news_send(struct share *share)
     struct arena *arena = folder->engine->scratch;
     struct vv changed = vv_above(arena, folder->k.v, share->told_k.v);
     if (changed.count == 0) return;
-    struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id, .k = changed, .gcfloor = folder->gcfloor.v}};
+    struct message m = {
+        .kind = MSG_NEWS,
+        .news = {.folder = folder->row.id, .k = changed, .gcfloor = folder->gcfloor.v}};
     m.news.marks = marks_to_show(share, arena, changed);
     vvbox_set(&share->told_k, folder->k.v);
     (void)session_send(share->session, LANE_CONTROL, &m);
@@ -321,7 +338,8 @@ static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_
     applied->blocked_total = folder->row.blocked;
     if (folder->row.blocked == 0) return;
     struct slice *paths = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *paths);
-    uint32_t count = index->blocked(index->self, arena, folder->number, BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
+    uint32_t count =
+        index->blocked(index->self, arena, folder->number, BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
     applied->blocked = arena_alloc(arena, count + 1U, sizeof *applied->blocked);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
@@ -330,7 +348,8 @@ static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_
         struct blocked_item *b = &applied->blocked[applied->blocked_count++];
         b->path = item.path;
         b->reason = slice_text(blocked_text(item.blocked));
-        for (uint32_t h = 0; h < item.head_count; h++) b->dots = dots_union(arena, b->dots, item.heads[h].dots);
+        for (uint32_t h = 0; h < item.head_count; h++)
+            b->dots = dots_union(arena, b->dots, item.heads[h].dots);
     }
 }
 
@@ -359,7 +378,8 @@ void share_flush(struct share *share, bool force)
         pulling->delayed_until_ms = 0;
         if (!vv_le(share->said_k.v, share->folder->k.v)) pull_start(share);
     }
-    if (!share->joined || share->folder->in_txn || (!share->news_due && !share->applied_due)) return;
+    if (!share->joined || share->folder->in_txn || (!share->news_due && !share->applied_due))
+        return;
     if (!force && now - share->flushed_ms < FLUSH_MS) return;
     share->flushed_ms = now;
     if (share->news_due) news_send(share);
@@ -382,7 +402,9 @@ static bool push_may_come(struct share *share, struct vv ahead)
     const struct index_port *index = INDEX(folder);
     for (uint32_t i = 0; i < ahead.count; i++) {
         struct owner owner;
-        if (!index->owner_get(index->self, folder->engine->scratch, folder->number, ahead.entries[i].inc, &owner)) return false;
+        if (!index->owner_get(index->self, folder->engine->scratch, folder->number,
+                              ahead.entries[i].inc, &owner))
+            return false;
         struct session *session = peer_session(folder->engine, owner.device);
         const struct share *direct = session != NULL ? share_find(session, folder) : NULL;
         if (direct == NULL || !direct->joined) return false;
@@ -432,7 +454,8 @@ void share_check_caught(struct share *share)
     const struct bond *bond = bond_get(folder, share->session->peer->device);
     if (!share->catching || !vv_le(share->caught_k.v, bond->a.v)) return;
     share->catching = false;
-    log_info(LOG_SYNC, "caught up", "folder=%s peer=%s changes=%llu bytes=%llu ms=%lld", folder->name,
-             share->session->peer->name, (unsigned long long)share->caught_changes,
-             (unsigned long long)share->caught_bytes, (long long)(folder->engine->now_ms - share->caught_from_ms));
+    log_info(LOG_SYNC, "caught up", "folder=%s peer=%s changes=%llu bytes=%llu ms=%lld",
+             folder->name, share->session->peer->name, (unsigned long long)share->caught_changes,
+             (unsigned long long)share->caught_bytes,
+             (long long)(folder->engine->now_ms - share->caught_from_ms));
 }

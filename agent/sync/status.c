@@ -11,7 +11,8 @@ enum { ERRORS_MAX = 200, CONFLICTS_MAX = 10000 };
 
 const char *folder_state_text(enum folder_state state)
 {
-    static const char *const texts[] = {"synced", "pending-out", "pending-in", "syncing", "conflict", "held", "error", "paused"};
+    static const char *const texts[] = {"synced",   "pending-out", "pending-in", "syncing",
+                                        "conflict", "held",        "error",      "paused"};
     CHECK((unsigned)state < sizeof texts / sizeof texts[0]);
     return texts[state];
 }
@@ -47,7 +48,8 @@ static void blocked_errors(struct folder *folder, struct arena *arena, struct fo
 {
     if (folder->row.blocked == 0) return;
     struct slice *paths = arena_alloc(arena, ERRORS_MAX, sizeof *paths);
-    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number, BLOCKED_NONE, ERRORS_MAX, paths);
+    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number,
+                                            BLOCKED_NONE, ERRORS_MAX, paths);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
         INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, paths[i], &item);
@@ -92,10 +94,12 @@ static uint64_t conflict_count(struct folder *folder, struct arena *arena)
     struct slice dir = slice_text(PATH_CONFLICTS);
     if (!INDEX(folder)->live_below(INDEX(folder)->self, folder->number, dir)) return 0;
     struct slice *paths = arena_alloc(arena, CONFLICTS_MAX, sizeof *paths);
-    return INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number, dir, CONFLICTS_MAX, paths);
+    return INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number, dir,
+                                           CONFLICTS_MAX, paths);
 }
 
-static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *out_changes, uint64_t *out_bytes)
+static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *out_changes,
+                    uint64_t *out_bytes)
 {
     const struct bond *bond = bond_get(folder, peer->device);
     INDEX(folder)->owed(INDEX(folder)->self, folder->number, bond->k.v, 0, out_changes, out_bytes);
@@ -106,7 +110,8 @@ static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *ou
 static bool peers_blocked(struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        if (folder_shared_with(folder, p->device) && bond_get(folder, p->device)->blocked_total > 0) return true;
+        if (folder_shared_with(folder, p->device) && bond_get(folder, p->device)->blocked_total > 0)
+            return true;
     }
     return false;
 }
@@ -122,8 +127,10 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
         if (e == NULL) return;
         e->code = out->code;
         e->path = arena_copy(arena, slice_text(folder->path));
-        e->message = folder->root_what != NULL ? folder->root_what : "the index is older than what it has published";
-        e->hint = folder->stopped != NULL ? "stop the agent, then: cfgsync-agent adopt" : "it goes on by itself when the folder is back";
+        e->message = folder->root_what != NULL ? folder->root_what
+                                               : "the index is older than what it has published";
+        e->hint = folder->stopped != NULL ? "stop the agent, then: cfgsync-agent adopt"
+                                          : "it goes on by itself when the folder is back";
     } else if (any_pending(folder, &peer)) {
         out->state = FOLDER_HELD;
         out->code = "join-pending";
@@ -131,14 +138,17 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
         if (e == NULL) return;
         e->code = out->code;
         e->path = arena_copy(arena, slice_text(folder->name));
-        e->message = arena_printf(arena, "%s has another folder of this name, with files of its own", peer);
-        e->hint = arena_printf(arena, "cfgsync-agent folder accept %s --from %s", folder->name, peer);
+        e->message =
+            arena_printf(arena, "%s has another folder of this name, with files of its own", peer);
+        e->hint =
+            arena_printf(arena, "cfgsync-agent folder accept %s --from %s", folder->name, peer);
     } else if (out->conflicts > 0) {
         out->state = FOLDER_CONFLICT;
     } else if (out->blocked > 0) {
         out->state = FOLDER_ERROR;
         out->code = "blocked";
-    } else if (folder->scan.active || folder->root != ROOT_OK || map_count(folder->transfers) > 0 || folder->apply_jobs > 0) {
+    } else if (folder->scan.active || folder->root != ROOT_OK || map_count(folder->transfers) > 0 ||
+               folder->apply_jobs > 0) {
         out->state = FOLDER_SYNCING;
     } else if (out->pending_in > 0) {
         out->state = FOLDER_PENDING_IN;
@@ -179,14 +189,17 @@ static const char *share_state(const struct peer *peer, const struct folder *fol
     return share->joined ? "joined" : "not-joined";
 }
 
-static void peer_fill(struct engine *engine, const struct peer *peer, struct arena *arena, struct peer_status *out)
+static void peer_fill(struct engine *engine, const struct peer *peer, struct arena *arena,
+                      struct peer_status *out)
 {
     uint32_t folders = 0;
-    for (const struct folder *f = engine->folders; f != NULL; f = f->next) folders++;
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next)
+        folders++;
     out->device = peer->device;
     out->name = arena_copy(arena, slice_text(peer->name));
     out->connected = peer->in_use != NULL;
-    out->address = peer->address != NULL ? arena_copy(arena, slice_text(peer->address)) : (struct slice){0};
+    out->address =
+        peer->address != NULL ? arena_copy(arena, slice_text(peer->address)) : (struct slice){0};
     out->dialled = peer->dialled;
     out->rtt_ms = peer->in_use != NULL ? peer->rtt_ms : -1;
     out->last_seen_wall_ms = out->connected ? engine->wall_ms : peer->last_seen_wall_ms;
@@ -207,8 +220,10 @@ void engine_status(struct engine *engine, struct arena *arena, struct engine_sta
     arena_reset(engine->scratch);
     uint32_t folders = 0, peers = 0;
     *out = (struct engine_status){.counters = engine->counters};
-    for (const struct folder *f = engine->folders; f != NULL; f = f->next) folders++;
-    for (const struct peer *p = engine->peers; p != NULL; p = p->next) peers++;
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next)
+        folders++;
+    for (const struct peer *p = engine->peers; p != NULL; p = p->next)
+        peers++;
     out->folders = arena_alloc(arena, folders + 1U, sizeof *out->folders);
     out->peers = arena_alloc(arena, peers + 1U, sizeof *out->peers);
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {

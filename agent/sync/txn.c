@@ -41,7 +41,8 @@ static void publish_mark(struct folder *folder)
 
 void txn_submit(struct folder *folder, struct job *job)
 {
-    CHECK(folder->in_txn && folder->outbox_count < sizeof folder->outbox / sizeof folder->outbox[0]);
+    CHECK(folder->in_txn &&
+          folder->outbox_count < sizeof folder->outbox / sizeof folder->outbox[0]);
     folder->outbox[folder->outbox_count++] = job;
 }
 
@@ -69,7 +70,8 @@ enum err txn_end(struct folder *folder)
     folder->engine->counters.commits++;
     outbox_settle(folder, err == ERR_OK);
     if (err != ERR_OK) {
-        log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name, err_text(err));
+        log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name,
+                  err_text(err));
         folder_reload(folder);
         return err;
     }
@@ -101,7 +103,8 @@ static bool live_below(struct folder *folder, struct slice path)
 static bool compute_need(struct folder *folder, const struct item *item)
 {
     bool tomb = item->head_count == 1 && !version_live(&item->heads[0]);
-    bool undecided = tomb && (item->local.state == LOCAL_NONE || item->local.version.value.kind == KIND_DIR);
+    bool undecided =
+        tomb && (item->local.state == LOCAL_NONE || item->local.version.value.kind == KIND_DIR);
     return item_need(item, undecided && live_below(folder, item->path));
 }
 
@@ -152,7 +155,8 @@ struct dot folder_draw(struct folder *folder)
 static bool own_chain(const struct folder *folder, const struct item *item)
 {
     if (item->own_last == 0) return true;
-    return item->local.state != LOCAL_NONE && vv_get(item->local.version.vv, folder->row.inc) >= item->own_last;
+    return item->local.state != LOCAL_NONE &&
+           vv_get(item->local.version.vv, folder->row.inc) >= item->own_last;
 }
 
 static const struct version *head_with(const struct item *item, struct dot dot)
@@ -163,13 +167,14 @@ static const struct version *head_with(const struct item *item, struct dot dot)
     return NULL;
 }
 
-bool item_mint(struct folder *folder, struct item *item, const struct version *from, struct vv context,
-               const struct fingerprint *print, struct dots bundle)
+bool item_mint(struct folder *folder, struct item *item, const struct version *from,
+               struct vv context, const struct fingerprint *print, struct dots bundle)
 {
     struct engine *engine = folder->engine;
     if (!own_chain(folder, item)) {
         char escaped[LOG_ESCAPED_MAX];
-        log_error(LOG_SYNC, "own chain broken", "folder=%s path=\"%s\"", folder->name, log_escape(item->path, escaped));
+        log_error(LOG_SYNC, "own chain broken", "folder=%s path=\"%s\"", folder->name,
+                  log_escape(item->path, escaped));
         return false;
     }
     bool was_live = heads_live(item);

@@ -14,12 +14,12 @@ enum phase { PHASE_PRESENT, PHASE_ASK, PHASE_WAIT };
 struct target {
     struct folder *folder;
     struct device_id device;
-    bool asked;       // PING is on its way
-    bool answered;    // PONG came: all it had said before is known
+    bool asked;    // PING is on its way
+    bool answered; // PONG came: all it had said before is known
     bool round_asked;
     bool round_done;
     uint64_t token;
-    uint64_t session; // asked in
+    uint64_t session;              // asked in
     uint64_t own_inc, own_counter; // what was saved here before the call
     struct vvbox theirs;           // what they knew at the call
     struct target *next;
@@ -54,8 +54,10 @@ static void report_add(struct report *report, int exit_code, bool problem, const
         report->lines = lines;
         report->capacity = grown;
     }
-    report->lines[report->count++] = (struct sync_line){.problem = problem, .text = slice_text(text)};
-    if (exit_code == 5 || (report->exit != 5 && exit_code > 0 && (report->exit == 0 || exit_code == 4))) {
+    report->lines[report->count++] =
+        (struct sync_line){.problem = problem, .text = slice_text(text)};
+    if (exit_code == 5 ||
+        (report->exit != 5 && exit_code > 0 && (report->exit == 0 || exit_code == 4))) {
         report->exit = exit_code;
     }
 }
@@ -93,7 +95,8 @@ static void wait_end(struct engine *engine, struct wait *wait, const struct repo
         *at = wait->next;
         break;
     }
-    struct sync_result result = {.exit = report->exit, .lines = report->lines, .count = report->count};
+    struct sync_result result = {
+        .exit = report->exit, .lines = report->lines, .count = report->count};
     engine->o.notify.sync_done(engine->o.notify.context, wait->ticket, &result);
     wait_free(wait);
 }
@@ -145,7 +148,8 @@ static bool is_present(const struct folder *folder)
     return map_count(folder->dirty) == 0 && folder->look_jobs == 0;
 }
 
-static bool peer_counts(const struct wait *wait, const struct folder *folder, const struct peer *peer)
+static bool peer_counts(const struct wait *wait, const struct folder *folder,
+                        const struct peer *peer)
 {
     if (wait->has_peer && !device_equal(wait->peer, peer->device)) return false;
     return folder_shared_with(folder, peer->device);
@@ -160,7 +164,8 @@ static void target_add(struct wait *wait, struct folder *folder, const struct pe
     t->own_counter = folder->row.counter;
     t->next = wait->targets;
     wait->targets = t;
-    if (peer->in_use == NULL) folder->engine->o.notify.dial(folder->engine->o.notify.context, peer->device);
+    if (peer->in_use == NULL)
+        folder->engine->o.notify.dial(folder->engine->o.notify.context, peer->device);
 }
 
 static bool step_present(struct engine *engine, struct wait *wait)
@@ -197,7 +202,8 @@ static void target_ask(struct target *t)
     if (session == NULL) return;
     if (!t->asked) {
         engine->o.keys.random(&t->token, sizeof t->token);
-        struct message m = {.kind = MSG_PING, .ping = {.token = t->token, .wall_ms = engine->wall_ms}};
+        struct message m = {.kind = MSG_PING,
+                            .ping = {.token = t->token, .wall_ms = engine->wall_ms}};
         t->asked = session_send(session, LANE_CONTROL, &m);
     }
     struct share *share = share_find(session, t->folder);
@@ -219,7 +225,8 @@ void waits_round_done(struct share *share, struct vv k)
 {
     for (struct wait *w = share->folder->engine->waits; w != NULL; w = w->next) {
         for (struct target *t = w->targets; t != NULL; t = t->next) {
-            bool mine = t->folder == share->folder && device_equal(t->device, share->session->peer->device);
+            bool mine =
+                t->folder == share->folder && device_equal(t->device, share->session->peer->device);
             if (!mine || !t->round_asked || t->round_done) continue;
             t->round_done = true;
             vvbox_set(&t->theirs, k);
@@ -270,27 +277,34 @@ static void report_blocked_there(struct report *report, const struct target *t)
     struct message m;
     struct fault fault;
     if (bond->blocked_total == 0) return;
-    if (bond->blocked.size == 0 || message_decode(report->arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK) return;
+    if (bond->blocked.size == 0 ||
+        message_decode(report->arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK)
+        return;
     for (uint32_t i = 0; i < m.applied.blocked_count; i++) {
         const struct blocked_item *b = &m.applied.blocked[i];
         if (slice_equal(b->reason, slice_text("ignored"))) continue;
         char path[LOG_ESCAPED_MAX], reason[LOG_ESCAPED_MAX];
         report_add(report, 1, true,
-                   arena_printf(report->arena, "%s: %s cannot take it: %s", log_escape(b->path, path),
-                                peer_name(t->folder->engine, t->device), log_escape(b->reason, reason)));
+                   arena_printf(report->arena, "%s: %s cannot take it: %s",
+                                log_escape(b->path, path), peer_name(t->folder->engine, t->device),
+                                log_escape(b->reason, reason)));
     }
 }
 
 static void report_blocked_here(struct report *report, struct folder *folder)
 {
     struct slice paths[PROTO_BLOCKED_MAX];
-    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, report->arena, folder->number, BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
+    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, report->arena, folder->number,
+                                            BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
-        INDEX(folder)->item_get(INDEX(folder)->self, report->arena, folder->number, paths[i], &item);
+        INDEX(folder)->item_get(INDEX(folder)->self, report->arena, folder->number, paths[i],
+                                &item);
         if (item.blocked == BLOCKED_IGNORED || item.blocked == BLOCKED_NONE) continue;
         char path[LOG_ESCAPED_MAX];
-        report_add(report, 1, true, arena_printf(report->arena, "%s: cannot be put here: %s", log_escape(paths[i], path), blocked_text(item.blocked)));
+        report_add(report, 1, true,
+                   arena_printf(report->arena, "%s: cannot be put here: %s",
+                                log_escape(paths[i], path), blocked_text(item.blocked)));
     }
 }
 
@@ -299,13 +313,16 @@ static void report_late(struct report *report, const struct target *t)
     struct engine *engine = t->folder->engine;
     const char *name = peer_name(engine, t->device);
     if (peer_session(engine, t->device) == NULL) {
-        report_add(report, 4, true, arena_printf(report->arena, "%s: %s is not connected", t->folder->name, name));
+        report_add(report, 4, true,
+                   arena_printf(report->arena, "%s: %s is not connected", t->folder->name, name));
         return;
     }
     const struct bond *bond = bond_get(t->folder, t->device);
     report_add(report, 4, true,
-               arena_printf(report->arena, "%s: %s has not finished in time (%llu changes to go there, %llu here)", t->folder->name,
-                            name, (unsigned long long)bond->need_changes, (unsigned long long)t->folder->row.needs));
+               arena_printf(report->arena,
+                            "%s: %s has not finished in time (%llu changes to go there, %llu here)",
+                            t->folder->name, name, (unsigned long long)bond->need_changes,
+                            (unsigned long long)t->folder->row.needs));
 }
 
 static bool is_held(const struct target *t)
@@ -322,13 +339,15 @@ static void report_folders(struct engine *engine, const struct wait *wait, struc
         any = true;
         if (f->stopped != NULL || f->root == ROOT_MISSING) {
             const char *what = f->stopped != NULL ? f->stopped : f->root_what;
-            report_add(report, 1, true, arena_printf(report->arena, "%s: stopped: %s", f->name, what));
+            report_add(report, 1, true,
+                       arena_printf(report->arena, "%s: stopped: %s", f->name, what));
         } else if (wait->wait) {
             report_blocked_here(report, f);
         }
     }
     if (!any && !wait->all_folders) {
-        report_add(report, 1, true, arena_printf(report->arena, "%s: there is no such folder", wait->folder));
+        report_add(report, 1, true,
+                   arena_printf(report->arena, "%s: there is no such folder", wait->folder));
     }
 }
 
@@ -339,11 +358,14 @@ static void wait_report(struct engine *engine, struct wait *wait, bool late)
         const char *name = peer_name(engine, t->device);
         if (t->folder->gone) continue;
         if (is_held(t)) {
-            const char *text = arena_printf(report.arena, "%s: join-pending with %s: cfgsync-agent folder accept %s --from %s",
-                                            t->folder->name, name, t->folder->name, name);
+            const char *text = arena_printf(
+                report.arena, "%s: join-pending with %s: cfgsync-agent folder accept %s --from %s",
+                t->folder->name, name, t->folder->name, name);
             report_add(&report, 5, true, text);
         } else if (not_carried(t)) {
-            report_add(&report, 0, false, arena_printf(report.arena, "%s: %s does not carry this folder", t->folder->name, name));
+            report_add(&report, 0, false,
+                       arena_printf(report.arena, "%s: %s does not carry this folder",
+                                    t->folder->name, name));
         } else if (late && !target_done(t, wait->wait, report.arena)) {
             report_late(&report, t);
         } else if (wait->wait) {

@@ -19,7 +19,8 @@ static bool is_left_out(struct folder *folder, const struct item *item)
     const struct disk_port *disk = &folder->engine->o.disk;
     bool secret = false;
     bool is_dir = item->heads[0].value.kind == KIND_DIR;
-    return disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret;
+    return disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL &&
+           !secret;
 }
 
 static bool content_at_hand(struct folder *folder, const struct item *item, const struct version *w)
@@ -53,7 +54,9 @@ void work_item(struct folder *folder, struct slice path)
     const struct index_port *index = INDEX(folder);
     struct item item;
     if (!folder_usable(folder) || !folder->row.scanned) return;
-    if (map_get(folder->busy, path) != NULL || dirty_has(folder, path) || map_get(folder->step_paths, path) != NULL) return;
+    if (map_get(folder->busy, path) != NULL || dirty_has(folder, path) ||
+        map_get(folder->step_paths, path) != NULL)
+        return;
     index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
     if (!item_refresh_need(folder, &item) || item.blocked != BLOCKED_NONE) return;
     if (item.local.state == LOCAL_DIRTY) {
@@ -92,7 +95,8 @@ void work_again(struct folder *folder)
 
 static bool has_room(const struct folder *folder)
 {
-    return map_count(folder->transfers) < TRANSFERS_MAX && map_count(folder->step_paths) < STEPS_READY_MAX;
+    return map_count(folder->transfers) < TRANSFERS_MAX &&
+           map_count(folder->step_paths) < STEPS_READY_MAX;
 }
 
 bool work_left(const struct folder *folder)
@@ -105,9 +109,11 @@ static bool needs_page(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     struct slice *paths = arena_alloc(folder->engine->scratch, NEEDS_PAGE, sizeof *paths);
-    uint32_t got = index->needs_after(index->self, folder->engine->scratch, folder->number, buf_slice(&folder->needs_cursor),
-                                      !folder->needs_cursor_set, NEEDS_PAGE, paths);
-    for (uint32_t i = 0; i < got; i++) work_item(folder, paths[i]);
+    uint32_t got = index->needs_after(index->self, folder->engine->scratch, folder->number,
+                                      buf_slice(&folder->needs_cursor), !folder->needs_cursor_set,
+                                      NEEDS_PAGE, paths);
+    for (uint32_t i = 0; i < got; i++)
+        work_item(folder, paths[i]);
     if (got > 0) {
         buf_clear(&folder->needs_cursor);
         buf_append(&folder->needs_cursor, paths[got - 1].data, paths[got - 1].size);

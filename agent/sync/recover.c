@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// After a start, or when a group of steps ended in doubt: is the index of the root's time
+// (witness), and what does the journal say was under way.
+#include <string.h>
+
+#include "agent/sync/folder_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { JOURNAL_ROWS_MAX = 256 };
+
+// Index and root must be of the same time: the root's witness is the one the index wrote last, or
+// was about to.
+bool witness_fits(const struct folder *folder, const struct job_health *health)
+{
+    static const uint8_t zero[16];
+    if (memcmp(folder->row.witness_current, zero, sizeof zero) == 0 &&
+        memcmp(folder->row.witness_next, zero, sizeof zero) == 0) {
+        return true; // a new index: nothing was written yet
+    }
+    return health->has_witness &&
+           (memcmp(health->witness, folder->row.witness_current, sizeof zero) == 0 ||
+            memcmp(health->witness, folder->row.witness_next, sizeof zero) == 0);
+}
+
+void renew_incarnation(struct folder *folder, const char *why)
+{
+    log_warn(LOG_SYNC, "new incarnation", "folder=%s why=\"%s\"", folder->name, why);
+    txn_begin(folder);
+    draw_incarnation(folder);
+    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
+    if (txn_end(folder) == ERR_OK) folder_reload(folder);
+}
+
+void witness_write(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    txn_begin(folder);
+    folder->engine->o.keys.random(folder->row.witness_next, sizeof folder->row.witness_next);
+    index->folder_put(index->self, &folder->row);
+    if (txn_end(folder) != ERR_OK) return;
+    struct job *job = job_new(JOB_HEALTH, folder->number);
+    job->health.id = folder->row.id;
+    job->health.set_witness = true;
+    memcpy(job->health.witness_next, folder->row.witness_next, sizeof folder->row.witness_next);
+    folder->health_out = true;
+    submit(folder, job);
+}
+
+void witness_written(struct folder *folder)
+{
+    txn_begin(folder);
+    memcpy(folder->row.witness_current, folder->row.witness_next, sizeof folder->row.witness_next);
+    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "witness not noted", "folder=%s", folder->name);
+}
+
+void folder_recover(struct folder *folder)
+{
+    if (folder->root != ROOT_OK) return;
+    folder->root = ROOT_CHECKING;
+    scan_stop(folder);
+    folder_check_root(folder);
+}
+
+static struct errand *errand_none(enum purpose purpose)
+{
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = purpose;
+    return errand;
+}
+
+// Finishes or forgets what a crash interrupted; the last job cleans staging.
+void recover_start(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct journal_row *rows = arena_alloc(arena, JOURNAL_ROWS_MAX, sizeof *rows);
+    uint32_t count =
+        index->journal_list(index->self, arena, folder->number, JOURNAL_ROWS_MAX, rows);
+    folder->root = ROOT_RECOVERING;
+    for (uint32_t i = 0; i <= count; i++) {
+        struct job *job = job_new(JOB_RECOVER, folder->number);
+        if (i < count) {
+            struct slice record = arena_copy(job->arena, rows[i].record);
+            if (index->journal_decode(job->arena, record, &job->apply) != ERR_OK) {
+                log_error(LOG_SYNC, "journal row not readable", "folder=%s number=%llu",
+                          folder->name, (unsigned long long)rows[i].number);
+                job->apply.count = 0;
+            }
+            job->apply.journal = rows[i].number;
+        }
+        if (i == count && count > 0) {
+            job_destroy(&job); // staging is cleaned when the rows are done
+            break;
+        }
+        job->context = errand_none(FOR_APPLY);
+        folder->recover_jobs++;
+        submit(folder, job);
+    }
+}
+
+static void recovered(struct folder *folder)
+{
+    folder->root = ROOT_OK;
+    folder->new_root = false;
+    if (!folder->witness_checked) {
+        folder->witness_checked = true;
+        witness_write(folder);
+    }
+    folder_offer_all(folder);
+    scan_start(folder);
+    engine_changed(folder->engine);
+}
+
+void folder_recover_done(struct folder *folder, struct job *job)
+{
+    folder->recover_jobs--;
+    if (folder->gone) return;
+    if (job->apply.journal != 0 && job->err == ERR_OK) {
+        if (job->apply.all_or_none) {
+            resolve_done(folder, job);
+        } else {
+            apply_done(folder, job);
+        }
+    }
+    if (folder->recover_jobs > 0 || folder->root != ROOT_RECOVERING) return;
+    if (job->apply.journal != 0) {
+        struct job *clean = job_new(JOB_RECOVER, folder->number);
+        clean->context = errand_none(FOR_APPLY);
+        folder->recover_jobs++;
+        submit(folder, clean);
+        return;
+    }
+    recovered(folder);
+}
