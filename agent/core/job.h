@@ -177,6 +177,8 @@ struct job_apply {
     struct step *steps; // executed: removals deepest first, directories shallow first, files and
                         // symlinks; an intent in the given order
     uint32_t count;
+    struct content *drop; // JOB_RECOVER without steps or number: staged contents nobody needs
+    uint32_t drop_count;
 };
 
 // ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is

@@ -77,6 +77,8 @@ void control_sync(struct agent *agent, uint64_t request, const json_t *body)
         mem_realloc(agent->sync_waits, (agent->sync_wait_count + 1) * sizeof *agent->sync_waits);
     agent->sync_waits[agent->sync_wait_count++] = (struct sync_wait){
         .request = request,
+        .wait = sync.wait,
+        .folder = sync.folder != NULL ? folders_find(agent, sync.folder)->folder : 0,
         .started_ms = agent->now_ms,
         .changes = open_changes(&status),
         .versions = versions_seen(&status),
@@ -105,6 +107,24 @@ void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_r
     }
 }
 
+// Held secrets do not delay the rest; they are told at the end.
+static void add_held(struct agent *agent, const struct sync_wait *wait)
+{
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < agent->folder_count; i++) {
+        struct slice none[1];
+        uint32_t folder = agent->folders[i].folder;
+        if (wait->folder != 0 && wait->folder != folder) continue;
+        held += disk_held(agent->workers.disk, folder, agent->scratch, 0, none);
+    }
+    if (held == 0 || !wait->wait || json_integer_value(json_object_get(wait->result, "exit")) != 0)
+        return;
+    json_t *line = json_pack("{s:s, s:o}", "level", "error", "text",
+                             json_sprintf("%u held: they look like secrets; see status", held));
+    json_array_append_new(json_object_get(wait->result, "lines"), line);
+    json_object_set_new(wait->result, "exit", json_integer(5));
+}
+
 void control_sync_settle(struct agent *agent)
 {
     for (uint32_t i = 0; i < agent->sync_wait_count;) {
@@ -114,6 +134,7 @@ void control_sync_settle(struct agent *agent)
             continue;
         }
         agent->sync_waits[i] = agent->sync_waits[--agent->sync_wait_count];
+        add_held(agent, &wait);
         struct engine_status status;
         engine_status(agent->engine, agent->scratch, &status);
         uint64_t had = wait.changes + versions_seen(&status) - wait.versions;

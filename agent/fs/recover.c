@@ -266,6 +266,15 @@ static void left_over(struct group *group, const char *name)
     }
 }
 
+static void staging_drop(const struct group *group)
+{
+    for (uint32_t i = 0; i < group->apply->drop_count; i++) {
+        char name[STAGE_NAME_MAX];
+        stage_name(&group->apply->drop[i], name);
+        (void)unlinkat(group->staging_fd, name, 0);
+    }
+}
+
 static void staging_clean(struct group *group)
 {
     AUTO(dir_end) DIR *dir = dir_list(group->staging_fd);
@@ -300,7 +309,8 @@ void recover_run(const struct grip *grip, struct job *job)
     }
     if (job->apply.count == 0) {
         // A row that could not be read is no reason to clear away what other rows name.
-        if (job->apply.journal == 0) staging_clean(&group);
+        if (job->apply.drop_count > 0) staging_drop(&group);
+        else if (job->apply.journal == 0) staging_clean(&group);
         return;
     }
     steps_recover(&group);

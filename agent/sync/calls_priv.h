@@ -18,6 +18,7 @@ bool device_equal(struct device_id a, struct device_id b);
 bool folder_id_equal(struct folder_id a, struct folder_id b);
 bool folder_shared_with(const struct folder *folder, struct device_id device);
 struct slice content_key(const struct content *content, uint8_t out[40]);
+void content_of_key(struct slice key, struct content *out);
 void submit(struct folder *folder, struct job *job);
 
 // ---- txn.c: transactions of one folder, and everything that changes an item

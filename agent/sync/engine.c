@@ -38,6 +38,13 @@ struct slice content_key(const struct content *content, uint8_t out[40])
     return slice_of(out, 40);
 }
 
+void content_of_key(struct slice key, struct content *out)
+{
+    memcpy(out->id.bytes, key.data, 32);
+    out->size = 0;
+    for (int i = 0; i < 8; i++) out->size |= (uint64_t)key.data[32 + i] << (8 * i);
+}
+
 void engine_changed(struct engine *engine)
 {
     engine->changed = true;

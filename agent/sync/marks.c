@@ -15,6 +15,7 @@ enum { OWNERS_PER_MESSAGE = 256 };
 static uint64_t marked(struct folder *folder, uint64_t inc)
 {
     const struct index_port *index = INDEX(folder);
+    if (inc == folder->row.inc) return folder->row.counter;
     uint64_t known = vv_get(folder->marks.v, inc);
     struct mark mark;
     if (known > 0 || !index->mark_get(index->self, folder->number, inc, &mark)) return known;

@@ -10,8 +10,22 @@
 
 enum { MERGE_PAGE = 256 };
 
+// Problems below are found again, or are no more.
+static void problems_drop(struct folder *folder, struct slice prefix)
+{
+    size_t at = 0;
+    struct slice path;
+    void *what;
+    while (map_next(folder->problems, &at, &path, &what)) {
+        if (!path_below(path, prefix) && !slice_equal(path, prefix)) continue;
+        (void)map_remove(folder->problems, path);
+        mem_free(&what);
+    }
+}
+
 static void scan_begin(struct folder *folder, struct slice prefix)
 {
+    problems_drop(folder, prefix);
     struct scan *scan = &folder->scan;
     arena_reset(scan->arena);
     scan->active = true;

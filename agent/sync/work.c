@@ -122,9 +122,30 @@ static bool needs_page(struct folder *folder)
     return got == NEEDS_PAGE;
 }
 
+// Contents that came with a push and turned out not to be needed.
+static void staging_tidy(struct folder *folder)
+{
+    size_t count = map_count(folder->staged), at = 0;
+    if (count == 0 || folder->jobs > 0 || map_count(folder->transfers) > 0) return;
+    struct job *job = job_new(JOB_RECOVER, folder->number);
+    job->apply.drop = arena_alloc(job->arena, count, sizeof *job->apply.drop);
+    struct slice key;
+    void *value;
+    while (map_next(folder->staged, &at, &key, &value)) {
+        content_of_key(key, &job->apply.drop[job->apply.drop_count++]);
+        (void)map_remove(folder->staged, key);
+    }
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_APPLY;
+    job->context = errand;
+    folder->recover_jobs++;
+    submit(folder, job);
+}
+
 void work_more(struct folder *folder)
 {
     if (!folder_usable(folder) || folder->in_txn) return;
+    if (folder->row.needs == 0) staging_tidy(folder);
     if (folder->needs_done || !folder->row.scanned) return;
     if (folder->row.needs == 0) {
         folder->needs_done = true;
