@@ -14,7 +14,7 @@ import threading
 import time
 
 from harness import Failure, SLOW, check, main, wait_for
-from trees import conflicts, differences, leftovers, put, same
+from trees import conflicts, differences, ignored, leftovers, put, same
 
 ROUNDS = int(os.environ.get("CFGSYNC_ROUNDS", "8"))
 MEGABYTES = int(os.environ.get("CFGSYNC_MB", "300"))
@@ -56,7 +56,7 @@ class Watcher(threading.Thread):
         while not self.ended.is_set():
             for folder, folders, files in os.walk(self.root):
                 folders[:] = [n for n in folders if n != ".cfgsync"]
-                for name in files:
+                for name in filter(lambda n: not ignored(n), files):
                     path = os.path.join(folder, name)
                     self.look(os.path.relpath(path, self.root), path)
             time.sleep(0.05)
