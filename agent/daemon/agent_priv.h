@@ -55,8 +55,8 @@ struct folder_wait {
 // POST /v1/sync under way.
 struct sync_wait {
     uint64_t request;
-    bool wait;       // to the end: what is held is told then
-    uint32_t folder; // 0: all
+    char *folder; // NULL: all
+    bool wait;
     int64_t started_ms;
     uint64_t changes; // to be seen through, as known at the start
     uint64_t versions;

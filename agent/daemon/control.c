@@ -297,6 +297,7 @@ void control_end(struct agent *agent)
         control_refuse(agent, agent->sync_waits[i].request, REFUSE_ENDING, NULL,
                        "the agent is ending");
         json_drop(&agent->sync_waits[i].result);
+        free(agent->sync_waits[i].folder);
     }
     for (uint32_t i = 0; i < agent->event_client_count; i++) {
         api_answer(agent->api, agent->event_clients[i].request, 0, NULL, slice_text(""));

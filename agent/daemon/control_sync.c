@@ -2,9 +2,12 @@
 //
 // POST /v1/sync: the engine says once how it went; the answer is made at the end of that turn,
 // because what it counts is asked of the engine, which must not be asked while it speaks.
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
 
 enum { TIMEOUT_S_STANDARD = 60, TIMEOUT_S_MAX = 7 * 24 * 3600 };
@@ -77,8 +80,8 @@ void control_sync(struct agent *agent, uint64_t request, const json_t *body)
         mem_realloc(agent->sync_waits, (agent->sync_wait_count + 1) * sizeof *agent->sync_waits);
     agent->sync_waits[agent->sync_wait_count++] = (struct sync_wait){
         .request = request,
+        .folder = sync.folder != NULL ? mem_strdup(sync.folder) : NULL,
         .wait = sync.wait,
-        .folder = sync.folder != NULL ? folders_find(agent, sync.folder)->folder : 0,
         .started_ms = agent->now_ms,
         .changes = open_changes(&status),
         .versions = versions_seen(&status),
@@ -107,22 +110,28 @@ void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_r
     }
 }
 
-// Held secrets do not delay the rest; they are told at the end.
+// Secrets are held by the disk, unknown to the engine: they delay nothing, and are said at the end.
 static void add_held(struct agent *agent, const struct sync_wait *wait)
 {
-    uint32_t held = 0;
     for (uint32_t i = 0; i < agent->folder_count; i++) {
-        struct slice none[1];
-        uint32_t folder = agent->folders[i].folder;
-        if (wait->folder != 0 && wait->folder != folder) continue;
-        held += disk_held(agent->workers.disk, folder, agent->scratch, 0, none);
+        const struct live_folder *live = &agent->folders[i];
+        if (wait->folder != NULL && strcmp(wait->folder, live->name) != 0) continue;
+        struct slice first;
+        uint32_t total = disk_held(agent->workers.disk, live->folder, agent->scratch, 1, &first);
+        if (total == 0) continue;
+        AUTO(buf_fini) struct buf text = {0};
+        char escaped[LOG_ESCAPED_MAX];
+        buf_printf(&text, "%s: %s", live->name, log_escape(first, escaped));
+        if (total > 1) buf_printf(&text, " and %u more", total - 1);
+        buf_append_text(&text, ": held, looks like a secret; cfgsync-agent status names all");
+        json_t *line = json_object();
+        json_object_set_new(line, "level", json_string("warn"));
+        json_object_set_new(line, "text", json_bytes(buf_slice(&text)));
+        json_array_append_new(json_object_get(wait->result, "lines"), line);
+        if (json_integer_value(json_object_get(wait->result, "exit")) == 0) {
+            json_object_set_new(wait->result, "exit", json_integer(5));
+        }
     }
-    if (held == 0 || !wait->wait || json_integer_value(json_object_get(wait->result, "exit")) != 0)
-        return;
-    json_t *line = json_pack("{s:s, s:o}", "level", "error", "text",
-                             json_sprintf("%u held: they look like secrets; see status", held));
-    json_array_append_new(json_object_get(wait->result, "lines"), line);
-    json_object_set_new(wait->result, "exit", json_integer(5));
 }
 
 void control_sync_settle(struct agent *agent)
@@ -134,7 +143,6 @@ void control_sync_settle(struct agent *agent)
             continue;
         }
         agent->sync_waits[i] = agent->sync_waits[--agent->sync_wait_count];
-        add_held(agent, &wait);
         struct engine_status status;
         engine_status(agent->engine, agent->scratch, &status);
         uint64_t had = wait.changes + versions_seen(&status) - wait.versions;
@@ -145,7 +153,9 @@ void control_sync_settle(struct agent *agent)
                             json_integer((json_int_t)(bytes_moved(&status) - wait.bytes)));
         json_object_set_new(wait.result, "elapsed_ms",
                             json_integer((json_int_t)(agent->now_ms - wait.started_ms)));
+        if (wait.wait) add_held(agent, &wait);
         control_answer(agent, wait.request, wait.result);
+        free(wait.folder);
     }
 }
 
@@ -155,6 +165,7 @@ void control_sync_gone(struct agent *agent, uint64_t request)
         if (agent->sync_waits[i].request != request) continue;
         if (agent->sync_waits[i].result == NULL) engine_sync_cancel(agent->engine, request);
         json_drop(&agent->sync_waits[i].result);
+        free(agent->sync_waits[i].folder);
         agent->sync_waits[i] = agent->sync_waits[--agent->sync_wait_count];
         return;
     }

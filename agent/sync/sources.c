@@ -30,7 +30,7 @@ void fetch_retry_sources(struct folder *folder)
     void *value;
     while (map_next(folder->transfers, &at, &key, &value)) {
         struct transfer *t = value;
-        if (t->state == TRANSFER_LEAVES) t->tried_count = 0;
+        if (t->state == TRANSFER_LEAVES || t->state == TRANSFER_LIST) t->tried_count = 0;
         if (t->state != TRANSFER_NO_SOURCE) continue;
         t->tried_count = 0;
         t->copy_tried = false;
