@@ -142,7 +142,8 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     item->local.racy = false;
     heads_local_follow(item);
     item_save(folder, item, false, heads_live(item));
-    if (step->version.value.kind == KIND_TOMB) work_again(folder);
+    // A newer version came while the step was under way, or a directory above can go now.
+    if (item->need || step->version.value.kind == KIND_TOMB) work_again(folder);
     folder->engine->counters.applied++;
 }
 

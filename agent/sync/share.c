@@ -219,7 +219,8 @@ static void folder_note_items(struct folder *folder)
     txn_begin(folder);
     folder->row.ever_had_items = true;
     INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "adoption not noted", "folder=%s", folder->name);
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "adoption not noted", "folder=%s", folder->name);
 }
 
 // Same name, other id: an empty side takes the other's id by itself; two that are not stay apart
@@ -239,7 +240,8 @@ static void offer_of_other_id(struct share *share, const struct msg_offer *offer
                  share->session->peer->name);
         folder->previous_id = folder->row.id;
         folder_start_life(folder, offer->folder, true, true);
-        // Who has taken the id of a folder with items is not empty any more: it decides no second time.
+        // Who has taken the id of a folder with items is not empty any more: it decides no second
+        // time.
         if (offer->has_items) folder_note_items(folder);
         return;
     }

@@ -6,7 +6,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { NEEDS_PAGE = 256, NEEDS_PER_TURN = 1024, STEPS_READY_MAX = 8192 };
+enum { NEEDS_PAGE = 256, NEEDS_PER_TURN = 1024, STEPS_READY_MAX = 8192, IDLE_RETRY_MS = 2000 };
 
 static void block(struct folder *folder, struct item *item, enum blocked reason)
 {
@@ -165,4 +165,10 @@ void work_more(struct folder *folder)
     if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + 1000;
     apply_flush(folder);
     fetch_step(folder);
+    // Nothing is under way, and yet something is left: whatever it waits for, it is looked at
+    // again.
+    bool idle = folder->jobs == 0 && map_count(folder->transfers) == 0;
+    if (idle && folder->needs_done && folder->row.needs > 0 && folder->wait_retry_ms == 0) {
+        folder->wait_retry_ms = folder->engine->now_ms + IDLE_RETRY_MS;
+    }
 }
