@@ -250,6 +250,16 @@ static bool temp_is_left(struct group *group, const char *name)
     return is_older(group->staging_fd, name, 3600);
 }
 
+// A small content is sooner fetched again than looked for; a large one is progress.
+static bool is_small_content(const char *name)
+{
+    const char *size = strrchr(name, '-');
+    char *end = NULL;
+    if (size == NULL) return false;
+    unsigned long long bytes = strtoull(size + 1, &end, 10);
+    return *end == '\0' && bytes <= PROTO_PACK_CONTENT_BYTES_MAX;
+}
+
 static void left_over(struct group *group, const char *name)
 {
     const int64_t week = 7 * 24 * 3600;
@@ -261,7 +271,8 @@ static void left_over(struct group *group, const char *name)
         return;
     }
     bool temp = strncmp(name, "t-", 2) == 0;
-    if (temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week)) {
+    bool old = temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week);
+    if (old || (!temp && is_small_content(name))) {
         (void)unlinkat(group->staging_fd, name, 0);
     }
 }

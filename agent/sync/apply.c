@@ -62,7 +62,10 @@ static struct job *steps_take(struct folder *folder)
         index->item_get(index->self, folder->engine->scratch, folder->number,
                         arena_copy(folder->engine->scratch, path), &item);
         (void)map_remove(folder->step_paths, path);
-        if (!still_ready(folder, &item)) continue;
+        if (!still_ready(folder, &item)) {
+            work_again(folder); // its content was used for another path, say
+            continue;
+        }
         struct step *step = &job->apply.steps[job->apply.count++];
         step_fill(job, step, &item);
         (void)map_put(folder->busy, step->path, busy_mark());
