@@ -320,8 +320,10 @@ void recover_run(const struct grip *grip, struct job *job)
     }
     if (job->apply.count == 0) {
         // A row that could not be read is no reason to clear away what other rows name.
-        if (job->apply.drop_count > 0) staging_drop(&group);
-        else if (job->apply.journal == 0) staging_clean(&group);
+        if (job->apply.drop_count > 0)
+            staging_drop(&group);
+        else if (job->apply.journal == 0)
+            staging_clean(&group);
         return;
     }
     steps_recover(&group);

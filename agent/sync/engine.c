@@ -42,7 +42,8 @@ void content_of_key(struct slice key, struct content *out)
 {
     memcpy(out->id.bytes, key.data, 32);
     out->size = 0;
-    for (int i = 0; i < 8; i++) out->size |= (uint64_t)key.data[32 + i] << (8 * i);
+    for (int i = 0; i < 8; i++)
+        out->size |= (uint64_t)key.data[32 + i] << (8 * i);
 }
 
 void engine_changed(struct engine *engine)

@@ -170,7 +170,7 @@ def usage(agent):
 
 
 def settled(agent):
-    """usage(), when its descriptors have stayed the same for a while (a spare session comes late)."""
+    """usage(), when its descriptors have stayed the same for a while (a spare comes late)."""
     last, since = usage(agent)[0], time.monotonic()
     while time.monotonic() - since < 1.5:
         time.sleep(0.05)

@@ -57,7 +57,8 @@ SYSTEM = re.compile(
     r"^(assert|ctype|dirent|endian|errno|fcntl|float|ftw|fts|getopt|grp|inttypes|langinfo|libgen|"
     r"limits|locale|math|netdb|poll|pthread|pwd|regex|sched|semaphore|setjmp|signal|spawn|stdalign|"
     r"stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|"
-    r"termios|threads|time|unistd|wchar)\.h$|^(sys|arpa|net|netinet|linux|mach|asm|uuid|CoreFoundation)/"
+    r"termios|threads|time|unistd|wchar)\.h$|"
+    r"^(sys|arpa|net|netinet|linux|mach|asm|uuid|CoreFoundation)/"
 )
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:<([^>\n]+)>|"([^"\n]+)")', re.M)

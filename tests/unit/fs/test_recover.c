@@ -224,15 +224,17 @@ static void test_cleaning_keeps_unknown_bytes(void **state)
     struct job *job = job_for(JOB_RECOVER);
     put_file(w, ".cfgsync/staging/x-3-0", "perhaps somebody");
     put_file(w, ".cfgsync/staging/t-1-1", "temporary");
-    stage_text(w, "young");
-    put_file(w, ".cfgsync/staging/old-1", "old");
-    shell("touch -d '8 days ago' '%s/.cfgsync/staging/old-1'", w->root);
+    stage_text(w, "small");
+    put_file(w, ".cfgsync/staging/young-2000000", "progress of a large one");
+    put_file(w, ".cfgsync/staging/old-2000000", "old");
+    shell("touch -d '8 days ago' '%s/.cfgsync/staging/old-2000000'", w->root);
     job->apply.journal = 9; // a row that could not be read: nothing is cleared away
     disk_run(w->disk, job);
-    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 4);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 5);
     job->apply.journal = 0;
     run(w, job);
     assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
+    assert_int_equal(count_in(w, ".cfgsync/staging", "young-2000000"), 1);
     assert_true(anywhere(w, ".cfgsync/kept", "perhaps somebody"));
     job_end(&job);
 }
