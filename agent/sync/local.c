@@ -211,6 +211,10 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
 static enum look_verdict look_gone(struct folder *folder, struct item *item)
 {
     const struct index_port *index = INDEX(folder);
+    if (!local_live(item) && item->blocked == BLOCKED_IN_THE_WAY) {
+        item->blocked = BLOCKED_NONE;
+        index->item_put(index->self, folder->number, item, false);
+    }
     if (!local_live(item)) return LOOK_SETTLED;
     if (item->local.version.value.kind == KIND_DIR &&
         index->local_below(index->self, folder->number, item->path)) {
