@@ -146,6 +146,7 @@ def test_cut_connections(world):
     b.peer_add(a, at=proxy.address)
     for agent in (a, b):
         agent.folder_add("f")
+    a.sync("f")  # one folder before both have items
     on_a, on_b = a.paths["f"], b.paths["f"]
     for number in range(8):
         put(on_a / f"big{number}", os.urandom(4 << 20))
