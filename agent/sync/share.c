@@ -238,7 +238,7 @@ static void offer_of_other_id(struct share *share, const struct msg_offer *offer
     if ((mine_empty && (offer->has_items || order < 0)) || (crossed && order < 0)) {
         log_info(LOG_SYNC, "folder id adopted", "folder=%s peer=%s", folder->name,
                  share->session->peer->name);
-        folder->previous_id = folder->row.id;
+        folder->previous_id = (struct folder_id){{0}}; // accepted by a person: once
         folder_start_life(folder, offer->folder, true, true);
         // Who has taken the id of a folder with items is not empty any more: it decides no second
         // time.
