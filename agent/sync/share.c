@@ -114,16 +114,19 @@ static void bond_changed(struct folder *folder, struct bond *bond)
 
 void share_said_k(struct share *share, struct vv k, bool replace)
 {
-    struct folder *folder = share->folder;
-    struct arena *arena = folder->engine->scratch;
-    struct bond *bond = bond_get(folder, share->session->peer->device);
-    struct vv joined = replace ? k : vv_join(arena, share->said_k.v, k);
-    if (!replace && vv_equal(joined, share->said_k.v)) return;
+    struct vv joined = replace ? k : vv_join(share->folder->engine->scratch, share->said_k.v, k);
     vvbox_set(&share->said_k, joined);
-    if (!vv_equal(bond->k.v, joined)) {
-        vvbox_set(&bond->k, joined);
-        bond_changed(folder, bond);
-    }
+}
+
+// What it is owed is counted from here: `k` is known to be there, `needs` of that are not on its
+// disk.
+static void bond_heard(struct share *share, struct vv k, uint64_t changes, uint64_t bytes)
+{
+    struct bond *bond = bond_get(share->folder, share->session->peer->device);
+    vvbox_set(&bond->k, k);
+    bond->need_changes = changes;
+    bond->need_bytes = bytes;
+    bond_changed(share->folder, bond);
 }
 
 // ---- offers
@@ -195,10 +198,8 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     share->pending = false;
     bond->not_carried = false;
     share_said_k(share, offer->k, true);
-    if (!vv_equal(bond->a.v, offer->a)) {
-        vvbox_set(&bond->a, offer->a);
-        bond_changed(folder, bond);
-    }
+    vvbox_set(&bond->a, offer->a);
+    bond_heard(share, offer->a, 0, 0); // its needs are not known yet: what is on its disk is
     if (fresh) {
         const struct index_port *index = INDEX(folder);
         index->owed(index->self, folder->number, offer->k, 0, &share->caught_changes,
@@ -446,15 +447,13 @@ void applied_handle(struct share *share, const struct msg_applied *applied)
     if (!counters_marked(share, applied->a)) return;
     struct bond *bond = bond_get(folder, share->session->peer->device);
     vvbox_set(&bond->a, applied->a);
-    bond->need_changes = applied->need_changes;
-    bond->need_bytes = applied->need_bytes;
     bond->blocked_total = applied->blocked_total;
     buf_clear(&bond->blocked);
     struct message keep = {.kind = MSG_APPLIED, .applied = *applied};
     keep.applied.a = (struct vv){0};
     if (applied->blocked_count > 0) message_encode(&keep, &bond->blocked);
-    bond_changed(folder, bond);
     share_said_k(share, applied->a, false);
+    bond_heard(share, share->said_k.v, applied->need_changes, applied->need_bytes);
     fetch_retry_sources(folder);
     share_check_caught(share);
 }

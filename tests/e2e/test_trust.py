@@ -300,6 +300,7 @@ def test_private(world):
     b = world.agent("beta").start()
     connect(b, a)
     b.folder_add("f")
+    b.sync("f")  # one folder before both have items
     for number in range(20):
         put(b.paths["f"] / f"n{number}", os.urandom(9000))
     b.sync("f")
