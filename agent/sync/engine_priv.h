@@ -90,6 +90,10 @@ struct bond {
     bool unsaved;
     int64_t save_at_ms;
     struct buf token; // of an interrupted round
+    bool catching;    // it is owed what it missed while it was away; the log says when that is done
+    int64_t caught_from_ms;
+    uint64_t caught_changes, caught_bytes;
+    struct vvbox caught_k;
     bool not_carried; // it said nothing of this folder when asked
     struct bond *next;
 };
@@ -157,10 +161,6 @@ struct share {
     uint32_t serving_jobs;
     struct waiting_want *wants, **wants_end;
     uint32_t serve_queued;
-    int64_t caught_from_ms; // for the log line: owed when the session began
-    uint64_t caught_changes, caught_bytes;
-    struct vvbox caught_k;
-    bool catching;
     struct share *next;
 };
 

@@ -49,6 +49,7 @@ static void bonds_destroy(struct folder *folder)
         folder->bonds = bond->next;
         vvbox_fini(&bond->k);
         vvbox_fini(&bond->a);
+        vvbox_fini(&bond->caught_k);
         buf_fini(&bond->blocked);
         buf_fini(&bond->token);
         mem_free(&bond);

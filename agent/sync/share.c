@@ -48,7 +48,6 @@ void share_destroy(struct share *share)
     vvbox_fini(&share->serving.k);
     vvbox_fini(&share->pulling.done_k);
     vvbox_fini(&share->pulling.done_floor);
-    vvbox_fini(&share->caught_k);
     buf_fini(&share->pulling.ahead_token);
     buf_fini(&share->applied_sent);
     mem_free(&share);
@@ -200,18 +199,19 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     share_said_k(share, offer->k, true);
     vvbox_set(&bond->a, offer->a);
     bond_heard(share, offer->a, 0, 0); // its needs are not known yet: what is on its disk is
-    if (fresh) {
+    if (fresh && !bond->catching) {
         const struct index_port *index = INDEX(folder);
-        index->owed(index->self, folder->number, offer->k, 0, &share->caught_changes,
-                    &share->caught_bytes);
-        share->caught_from_ms = folder->engine->now_ms;
-        share->catching = share->caught_changes > 0;
-        vvbox_set(&share->caught_k, folder->k.v);
+        index->owed(index->self, folder->number, offer->k, 0, &bond->caught_changes,
+                    &bond->caught_bytes);
+        bond->caught_from_ms = folder->engine->now_ms;
+        bond->catching = bond->caught_changes > 0;
+        vvbox_set(&bond->caught_k, folder->k.v);
     }
     if (!share->offer_sent) share_offer(share);
     share_due(folder);
     fetch_retry_sources(folder);
     if (!vv_le(offer->k, folder->k.v)) pull_start(share);
+    share_check_caught(share);
     push_all(folder);
 }
 
@@ -462,11 +462,11 @@ void applied_handle(struct share *share, const struct msg_applied *applied)
 void share_check_caught(struct share *share)
 {
     struct folder *folder = share->folder;
-    const struct bond *bond = bond_get(folder, share->session->peer->device);
-    if (!share->catching || !vv_le(share->caught_k.v, bond->a.v)) return;
-    share->catching = false;
+    struct bond *bond = bond_get(folder, share->session->peer->device);
+    if (!bond->catching || !vv_le(bond->caught_k.v, bond->a.v)) return;
+    bond->catching = false;
     log_info(LOG_SYNC, "caught up", "folder=%s peer=%s changes=%llu bytes=%llu ms=%lld",
-             folder->name, share->session->peer->name, (unsigned long long)share->caught_changes,
-             (unsigned long long)share->caught_bytes,
-             (long long)(folder->engine->now_ms - share->caught_from_ms));
+             folder->name, share->session->peer->name, (unsigned long long)bond->caught_changes,
+             (unsigned long long)bond->caught_bytes,
+             (long long)(folder->engine->now_ms - bond->caught_from_ms));
 }
