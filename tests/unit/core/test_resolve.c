@@ -285,6 +285,25 @@ static void test_fast_forward_makes_no_copy(void **state)
     assert_no_copy(&pair);
 }
 
+// Who had seen the newer content and went back to the old one meant it, whatever the clocks: his
+// is the fast-forward, not the other.
+static void test_going_back_stands(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct pair pair = {0};
+    struct rivals3 r = two_edits(arena);
+    struct version twin = mint(arena, (struct dot){INC_C, 1}, &r.base, r.a.value);
+    struct version back = mint(arena, (struct dot){INC_B, 1}, &r.a, r.base.value);
+    back.birth.wall_ms = 500;
+    twin.birth.wall_ms = 2000;
+    struct item joined = item_with(arena, "etc/p", &r.a, &twin);
+    assert_int_equal(joined.head_count, 1);
+    const struct version *won = resolve(arena, &pair, &joined.heads[0], &back);
+    assert_true(value_equal(&won->value, &r.base.value));
+    assert_no_copy(&pair);
+}
+
 static void test_known_conflict_name(void **state)
 {
     (void)state;
@@ -449,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_same_content_other_mode),
         cmocka_unit_test(test_chmod_here_edit_there),
         cmocka_unit_test(test_fast_forward_makes_no_copy),
+        cmocka_unit_test(test_going_back_stands),
         cmocka_unit_test(test_known_conflict_name),
         cmocka_unit_test(test_first_content_is_copied_once),
         cmocka_unit_test(test_unscanned_conflict_name_waits),
