@@ -217,7 +217,10 @@ void apply_done(struct folder *folder, struct job *job)
     apply_prepare(folder);
     enum err err = txn_end(folder);
     steps_free(folder, apply);
-    if (err != ERR_OK) retry_in(folder, FAILED_RETRY_MS);
+    if (err != ERR_OK) {
+        folder_recover(folder);
+        return;
+    }
     txn_begin(folder);
     for (uint32_t i = 0; i < apply->count; i++) {
         if (apply->steps[i].result == STEP_WAIT) resolve_clash_above(folder, apply->steps[i].path);

@@ -22,7 +22,7 @@ void fetch_expire(struct folder *folder);
 void parts_open(struct folder *folder, struct transfer *t);
 void parts_ask_all(struct folder *folder);
 void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job);
-void parts_share_gone(struct transfer *t, const struct share *share);
+void parts_share_gone(struct transfer *t, struct share *share);
 void parts_expire(struct transfer *t, int64_t older_than_ms);
 void parts_free(struct transfer *t);
 

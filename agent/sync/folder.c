@@ -113,6 +113,17 @@ void draw_incarnation(struct folder *folder)
     folder->lost_own = 0;
 }
 
+// What was said in this session was said to another life.
+static void shares_start_anew(struct folder *folder)
+{
+    for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
+        struct share *share = share_find(s, folder);
+        if (share == NULL) continue;
+        share->joined = share->pulling.active = share->serving.active = false;
+        share->pushed = 0;
+    }
+}
+
 void folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker)
 {
     struct engine *engine = folder->engine;
@@ -137,6 +148,7 @@ void folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     if (!write_marker) return;
     bonds_destroy(folder);
     scan_stop(folder);
+    shares_start_anew(folder);
     struct job *job = job_new(JOB_HEALTH, folder->number);
     job->health.id = id;
     job->health.write_id = true;

@@ -196,8 +196,10 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         become_head(folder, item, &look->print);
         return LOOK_SETTLED;
     }
-    if (local_live(item) && item->local.version.value.kind == KIND_DIR)
+    // Also where the directory was only implied by what was in it.
+    if (INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path)) {
         gone_below(folder, item->path);
+    }
     gone_above(folder, item->path);
     remember_content(folder, look);
     struct version v = version_from_disk(folder, item, &look->value, &look->print);

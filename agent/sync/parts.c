@@ -13,6 +13,9 @@
 
 enum { LEAVES_PER_WANT = 2 };
 
+// A peer may claim any size; the list of leaves of this one is 32 MiB.
+static const uint64_t LARGEST_BYTES = (uint64_t)PROTO_LEAF_BYTES << 20;
+
 static uint32_t leaf_size(const struct transfer *t, uint32_t leaf)
 {
     uint64_t left = t->content.size - (uint64_t)leaf * PROTO_LEAF_BYTES;
@@ -36,6 +39,11 @@ static void part_submit(struct folder *folder, struct transfer *t)
 void parts_open(struct folder *folder, struct transfer *t)
 {
     folder->large_count++;
+    if (t->content.size > LARGEST_BYTES) {
+        folder->large_count--;
+        transfer_blocked(folder, t, BLOCKED_NO_SPACE);
+        return;
+    }
     t->leaf_count = leaf_count_of(t->content.size);
     struct digest *kept;
     uint32_t count;
@@ -299,11 +307,13 @@ void data_handle(struct share *share, const struct msg_data *data)
 
 // ---- sources that go
 
-void parts_share_gone(struct transfer *t, const struct share *share)
+void parts_share_gone(struct transfer *t, struct share *share)
 {
     if (t->asked == share) t->asked = NULL;
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
-        if (t->parts[i].asked == share) leaf_again(t, i);
+        if (t->parts[i].asked != share) continue;
+        share->wanted_bytes -= leaf_size(t, i);
+        leaf_again(t, i);
     }
 }
 

@@ -187,6 +187,7 @@ static void push_process(struct share *share, struct slice frame)
     struct message m;
     struct fault fault;
     if (message_decode(arena, frame, &m, &fault) != ERR_OK) return; // was decoded before: cannot be
+    if (!share->joined || !folder_id_equal(m.push.folder, share->folder->row.id)) return;
     push_take(share, &m.push);
 }
 

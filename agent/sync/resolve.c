@@ -228,8 +228,10 @@ void resolve_final(struct folder *folder, struct job_apply *apply)
     for (uint32_t i = 0; i < apply->count; i++)
         member_publish(folder, &apply->steps[i], bundle);
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
-    if (txn_end(folder) != ERR_OK)
-        return; // the journal row is still there: the next start finishes it
+    if (txn_end(folder) != ERR_OK) {
+        folder_recover(folder); // the row is still there, and decides
+        return;
+    }
     if (apply->count > 1) {
         char escaped[LOG_ESCAPED_MAX];
         folder->engine->counters.conflicts_made += apply->count - 1;

@@ -397,7 +397,7 @@ static void serve_pages(struct share *share)
     struct serving *s = &share->serving;
     struct folder *folder = share->folder;
     while (s->active && s->page - s->acked < UNACKED_MAX) {
-        struct page page = {.max = 2 * PROTO_PAGE_VERSIONS_MAX};
+        struct page page = {.max = PROTO_PAGE_VERSIONS_MAX};
         page.list = arena_alloc(folder->engine->scratch, page.max, sizeof *page.list);
         if (!s->catching_up && scan_dots(folder, s, &page)) s->catching_up = true;
         bool last = s->catching_up && !page_full(&page) && scan_seq(folder, s, &page);

@@ -49,7 +49,7 @@ static void scan_begin(struct folder *folder, struct slice prefix)
 void scan_start(struct folder *folder)
 {
     if (!folder_usable(folder)) return;
-    if (folder->scan.active) {
+    if (folder->scan.active || folder->scan.job_out) {
         folder->scan.wanted_again = true;
         return;
     }
@@ -59,7 +59,7 @@ void scan_start(struct folder *folder)
 void scan_tree(struct folder *folder, struct slice prefix)
 {
     if (!folder_usable(folder)) return;
-    if (!folder->scan.active) {
+    if (!folder->scan.active && !folder->scan.job_out) {
         scan_begin(folder, prefix);
         return;
     }
@@ -145,7 +145,9 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         dirty_mark(folder, entry->path, 0, false);
         return;
     }
-    if (entry->print.kind == KIND_DIR) {
+    // It may have been deleted by a step since the walk was here: then it is looked at again.
+    bool applied_tomb = item->local.state == LOCAL_OK && !version_live(&item->local.version);
+    if (entry->print.kind == KIND_DIR && !applied_tomb) {
         local_directory(folder, item, &entry->print);
         return;
     }
@@ -228,6 +230,7 @@ static bool is_unread(const struct scan *scan, struct slice path)
 static void scan_report_gone(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
+    if (!scan->complete && scan->unread_count == 0) return;
     txn_begin(folder);
     for (size_t i = scan->gone_count; i-- > 0;) {
         if (is_unread(scan, scan->gone[i])) continue;
@@ -236,11 +239,7 @@ static void scan_report_gone(struct folder *folder)
                                 scan->gone[i], &item);
         if (item.local.state == LOCAL_NONE || !version_live(&item.local.version)) continue;
         if (dirty_has(folder, scan->gone[i])) continue;
-        if (item.local.version.value.kind == KIND_DIR) {
-            local_gone(folder, &item);
-        } else {
-            dirty_mark(folder, scan->gone[i], 0, false);
-        }
+        dirty_mark(folder, scan->gone[i], 0, false);
     }
     if (txn_end(folder) != ERR_OK) scan->wanted_again = true;
 }
@@ -306,11 +305,27 @@ static void scan_note(struct folder *folder, const struct job_scan *batch)
     if (!batch->complete && batch->done) scan->complete = false;
 }
 
+// A walk that was handed back, or a batch of a scan that was stopped meanwhile: it belongs to
+// nobody, and says nothing about what is absent.
+static bool scan_given_up(struct folder *folder, struct job *job)
+{
+    struct scan *scan = &folder->scan;
+    bool handed_back = job->scan.entries_max == 0;
+    if (!handed_back && !scan->walked) return false;
+    bool again = scan->wanted_again;
+    scan->active = scan->wanted_again = false;
+    scan->walk = handed_back || job->scan.done ? NULL : job->scan.walk;
+    walk_abandon(folder);
+    if (again && !folder->gone) scan_start(folder);
+    return true;
+}
+
 void scan_job_done(struct folder *folder, struct job *job)
 {
     struct scan *scan = &folder->scan;
     const struct job_scan *batch = &job->scan;
     scan->job_out = false;
+    if (scan_given_up(folder, job)) return;
     scan->walk = batch->walk;
     if (folder->gone || job->err != ERR_OK || !folder_usable(folder) || !scan->active) {
         scan->active = false;
@@ -325,7 +340,8 @@ void scan_job_done(struct folder *folder, struct job *job)
     merge_batch(folder, batch);
     if (txn_end(folder) != ERR_OK) {
         scan->active = false;
-        scan->walk = NULL;
+        if (batch->done) scan->walk = NULL;
+        walk_abandon(folder);
         folder_set_root_missing(folder, "the index cannot be written");
         return;
     }

@@ -257,8 +257,9 @@ void serve_job_done(struct folder *folder, struct job *job)
     for (struct session *s = folder->engine->sessions; s != NULL && share == NULL; s = s->next) {
         if (s->own_number == errand->session_number) share = share_find(s, folder);
     }
-    if (share == NULL || folder->gone || !share->joined) return;
+    if (share == NULL || folder->gone) return;
     if (share->serving_jobs > 0) share->serving_jobs--;
+    if (!share->joined) return;
     for (uint32_t i = 0; job->err != ERR_OK && i < job->read.count; i++)
         job->read.entries[i].err = job->err;
     if (errand->leaf == JOB_READ_WHOLE) {

@@ -381,15 +381,31 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     }
 }
 
+// Knowing a hash opens no folder; who asks is told at once, so that it can ask elsewhere.
+static void want_refuse(struct session *session, const struct msg_want *want)
+{
+    struct digest *ids = arena_alloc(session->engine->scratch, want->id_count + 1U, sizeof *ids);
+    for (uint32_t i = 0; i < want->id_count; i++)
+        ids[i] = want->ids[i].id;
+    struct message m = {.kind = MSG_NOT_HELD};
+    m.not_held.folder = want->folder;
+    m.not_held.ids = ids;
+    m.not_held.count = want->id_count;
+    (void)session_send(session, LANE_CONTROL, &m);
+}
+
 // A folder that is not shared with this peer does not exist for it, whatever it knows of its id.
 static void folder_message(struct session *session, const struct message *m, struct slice frame)
 {
     struct engine *engine = session->engine;
     struct folder *folder = folder_by_id(engine, folder_of(m));
-    if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
-    struct share *share = share_find(session, folder);
-    if (share == NULL || !share->joined) return;
-    share_dispatch(share, m, frame);
+    bool shared = folder != NULL && folder_shared_with(folder, session->peer->device);
+    struct share *share = shared ? share_find(session, folder) : NULL;
+    if (share != NULL && share->joined) {
+        share_dispatch(share, m, frame);
+    } else if (m->kind == MSG_WANT) {
+        want_refuse(session, &m->want);
+    }
 }
 
 static void message_handle(struct engine *engine, struct conn *conn, const struct message *m,
@@ -427,6 +443,11 @@ void engine_message(struct engine *engine, uint64_t id, struct slice bytes)
     arena_reset(engine->scratch);
     struct conn *conn = conn_find(engine, id);
     if (conn == NULL) return;
+    if (peer_find(engine, conn->device) == NULL) {
+        NET(engine)->drop(NET(engine)->self, id);
+        if (conn->session == NULL) conn_unlink(engine, conn);
+        return;
+    }
     engine->counters.messages_in++;
     engine->counters.bytes_in += bytes.size;
     AUTO(arena_destroy) struct arena *arena = arena_new();
