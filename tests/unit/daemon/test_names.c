@@ -137,6 +137,7 @@ static void left_out_is_listed(void **state)
     assert_int_equal(json_array_size(list), 3);
     AUTO(json_drop) json_t *with_vcs = left_out_list(*state, true, &total);
     assert_int_equal(total, 2); // work/notes~ and now work/.git/x~
+    assert_int_equal(json_array_size(with_vcs), 2);
 }
 
 static void trust_table(void **state)
