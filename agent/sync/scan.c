@@ -244,6 +244,16 @@ static void scan_report_gone(struct folder *folder)
     if (txn_end(folder) != ERR_OK) scan->wanted_again = true;
 }
 
+static void scan_next_tree(struct folder *folder)
+{
+    struct tree_want *tree = folder->trees;
+    if (tree == NULL || !folder_usable(folder)) return;
+    folder->trees = tree->next;
+    scan_begin(folder, buf_slice(&tree->prefix));
+    buf_fini(&tree->prefix);
+    mem_free(&tree);
+}
+
 static void scan_finish(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
@@ -264,12 +274,8 @@ static void scan_finish(struct folder *folder)
     if (scan->wanted_again) {
         scan->wanted_again = false;
         scan_start(folder);
-    } else if (folder->trees != NULL) {
-        struct tree_want *tree = folder->trees;
-        folder->trees = tree->next;
-        scan_begin(folder, buf_slice(&tree->prefix));
-        buf_fini(&tree->prefix);
-        mem_free(&tree);
+    } else {
+        scan_next_tree(folder);
     }
 }
 
@@ -316,7 +322,11 @@ static bool scan_given_up(struct folder *folder, struct job *job)
     scan->active = scan->wanted_again = false;
     scan->walk = handed_back || job->scan.done ? NULL : job->scan.walk;
     walk_abandon(folder);
-    if (again && !folder->gone) scan_start(folder);
+    if (folder->gone || scan->job_out) return true;
+    if (again)
+        scan_start(folder);
+    else
+        scan_next_tree(folder);
     return true;
 }
 
