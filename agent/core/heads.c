@@ -176,6 +176,14 @@ bool heads_live(const struct item *item)
     return false;
 }
 
+bool local_implied(const struct item *item)
+{
+    const struct local *local = &item->local;
+    return item->head_count == 1 && !version_live(&item->heads[0]) && local->state == LOCAL_OK &&
+           local->version.value.kind == KIND_DIR &&
+           dots_equal(local->version.dots, item->heads[0].dots);
+}
+
 bool item_need(const struct item *item, bool live_below)
 {
     const struct local *local = &item->local;
@@ -184,7 +192,7 @@ bool item_need(const struct item *item, bool live_below)
     const struct version *head = &item->heads[0];
     bool implied = head->value.kind == KIND_TOMB && live_below;
     if (local->state == LOCAL_NONE) return !implied;
-    if (dots_equal(local->version.dots, head->dots)) return false;
+    if (dots_equal(local->version.dots, head->dots) && !local_implied(item)) return false;
     return !(implied && local->version.value.kind == KIND_DIR);
 }
 

@@ -134,6 +134,9 @@ static struct device_id author_of(struct folder *folder, const struct version *v
 static void step_done(struct folder *folder, struct item *item, const struct step *step)
 {
     const struct index_port *index = INDEX(folder);
+    bool created = version_live(&step->version) &&
+                   (item->local.state == LOCAL_NONE || !version_live(&item->local.version));
+    if (created) local_parents_implied(folder, item->path);
     bool displaced = step->kept && item->local.state != LOCAL_NONE;
     if (displaced) {
         index->kept_add(index->self, folder->number, &item->local.version, folder->engine->wall_ms,

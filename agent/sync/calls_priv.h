@@ -66,6 +66,7 @@ enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
 enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty);
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
 void local_gone(struct folder *folder, struct item *item);
+void local_parents_implied(struct folder *folder, struct slice path); // of what was created here
 void scan_start(struct folder *folder);
 void scan_tree(struct folder *folder, struct slice prefix);
 void scan_continue(struct folder *folder);

@@ -176,6 +176,7 @@ struct dirty {
     bool force;
     bool now; // sync asked: no quiet window
     int64_t empty_since_ms;
+    uint32_t parent_waits; // for the directory above to be published first
     struct dirty *prev, *next;
 };
 

@@ -8,7 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { BELOW_PAGE = 256 };
+enum { BELOW_PAGE = 256, PARENT_MODE = 0755, PARENT_WAIT_MS = 10, PARENT_WAITS_MAX = 20 };
 
 static bool local_live(const struct item *item)
 {
@@ -45,6 +45,11 @@ void local_gone(struct folder *folder, struct item *item)
     const struct disk_port *disk = &folder->engine->o.disk;
     if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret)
         return;
+    if (local_implied(item)) {
+        item->local.version = item->heads[0];
+        item_save(folder, item, false, false);
+        return;
+    }
     if (item->local.state == LOCAL_OBSOLETE) {
         item->local.state = LOCAL_NONE;
         item_save(folder, item, false, heads_live(item));
@@ -116,9 +121,31 @@ static void become_head(struct folder *folder, struct item *item, const struct f
 
 static bool is_implied(struct folder *folder, const struct item *item)
 {
-    if (item->head_count > 1 || (item->head_count == 1 && version_live(&item->heads[0])))
-        return false;
+    if (local_live(item) || item->head_count > 1) return false;
+    if (item->head_count == 1 && version_live(&item->heads[0])) return false;
     return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
+}
+
+static void become_implied(struct folder *folder, struct item *item, uint32_t mode)
+{
+    item->local.state = LOCAL_OK;
+    item->local.version = item->heads[0];
+    item->local.version.value = (struct value){.kind = KIND_DIR, .mode = mode};
+    item->local.print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = mode};
+    item->local.racy = false;
+    item_save(folder, item, false, false);
+}
+
+void local_parents_implied(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        struct item item;
+        index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
+        if (local_live(&item)) return;
+        if (item.head_count == 1 && !version_live(&item.heads[0]))
+            become_implied(folder, &item, PARENT_MODE);
+    }
 }
 
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print)
@@ -137,7 +164,10 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         become_head(folder, item, print);
         return;
     }
-    if (is_implied(folder, item)) return;
+    if (is_implied(folder, item)) {
+        if (item->head_count == 1) become_implied(folder, item, value.mode);
+        return;
+    }
     gone_above(folder, item->path);
     struct version v = version_from_disk(folder, item, &value, print);
     (void)item_mint(folder, item, &v, context_of(item), print, (struct dots){0});
@@ -174,6 +204,23 @@ static bool wait_for_content(struct folder *folder, const struct item *item,
     if (dirty->empty_since_ms == 0) dirty->empty_since_ms = now;
     if (now - dirty->empty_since_ms >= EMPTY_WAIT_MS) return false;
     dirty->due_ms = dirty->empty_since_ms + EMPTY_WAIT_MS;
+    return true;
+}
+
+// A directory is published before what is in it, so that it is somebody's version and does not
+// vanish with its last child.
+static bool wait_for_parent(struct folder *folder, struct slice path, struct dirty *dirty)
+{
+    struct slice parent = path_parent(path);
+    if (parent.size == 0 || dirty->parent_waits >= PARENT_WAITS_MAX) return false;
+    struct item item;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, parent,
+                            &item);
+    bool known = local_live(&item) && item.local.version.value.kind == KIND_DIR;
+    if (known || is_implied(folder, &item)) return false;
+    dirty_mark(folder, parent, 0, false);
+    dirty->parent_waits++;
+    dirty->due_ms = folder->engine->now_ms + PARENT_WAIT_MS;
     return true;
 }
 
@@ -255,6 +302,7 @@ enum look_verdict local_look(struct folder *folder, const struct look *look, str
     case LOOK_VALUE:
         folder_problem_clear(folder, look->path);
         if (left_out(folder, &item, look->value.kind == KIND_DIR)) return LOOK_SETTLED;
+        if (wait_for_parent(folder, look->path, dirty)) return LOOK_AGAIN_LATER;
         return look_value(folder, &item, look, dirty);
     case LOOK_GONE: folder_problem_clear(folder, look->path); return look_gone(folder, &item);
     case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;

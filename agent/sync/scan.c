@@ -122,10 +122,13 @@ static void list_add(struct arena *arena, struct slice **list, size_t *count, si
     (*list)[(*count)++] = arena_copy(arena, path);
 }
 
-static bool print_equal(const struct fingerprint *a, const struct fingerprint *b)
+// The times of a directory change with what is in it and say nothing of itself.
+static bool print_same(const struct fingerprint *a, const struct fingerprint *b)
 {
-    return a->kind == b->kind && a->mode == b->mode && a->device == b->device && a->ino == b->ino &&
-           a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+    if (a->kind != b->kind || a->mode != b->mode || a->device != b->device || a->ino != b->ino)
+        return false;
+    return a->kind == KIND_DIR ||
+           (a->size == b->size && a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns);
 }
 
 static void merge_absent(struct folder *folder, const struct item *item)
@@ -145,14 +148,14 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         dirty_mark(folder, entry->path, 0, false);
         return;
     }
-    // It may have been deleted by a step since the walk was here: then it is looked at again.
-    bool applied_tomb = item->local.state == LOCAL_OK && !version_live(&item->local.version);
-    if (entry->print.kind == KIND_DIR && !applied_tomb) {
+    // A new directory is minted before what is in it. Over anything else that is known of the path
+    // the walk may be older than a step that ended since: then it is looked at again.
+    if (entry->print.kind == KIND_DIR && item->local.state == LOCAL_NONE) {
         local_directory(folder, item, &entry->print);
         return;
     }
-    bool same = item->local.state == LOCAL_OK && version_live(&item->local.version) &&
-                !item->local.racy && print_equal(&item->local.print, &entry->print);
+    bool known = item->local.state == LOCAL_OK && version_live(&item->local.version);
+    bool same = known && !item->local.racy && print_same(&item->local.print, &entry->print);
     if (!same && !dirty_has(folder, entry->path)) dirty_mark(folder, entry->path, 0, false);
 }
 
