@@ -124,6 +124,7 @@ struct job_copy {
     struct content content;
     struct slice path;         // relative to the root
     struct fingerprint before; // CHANGED if the file is not that any more
+    bool kept;                 // path is the name of a kept file; before is not looked at
 };
 
 // ---- JOB_READ
@@ -132,6 +133,8 @@ struct read_entry {
     struct slice path;         // item path
     struct fingerprint before; // compared before and after
     bool staged;               // read it from staging instead
+    bool kept;                 // path is the name of a kept file; before is not looked at
+    uint8_t tries;             // the submitter's own
     struct slice bytes;        // result
     enum err err;              // CHANGED: not held here any more
 };

@@ -50,6 +50,7 @@ static struct index_port wire_index(struct store *store)
         .journal_list = store_journal_list,
         .kept_add = store_kept_add,
         .leaves_put = store_leaves_put,
+        .kept_by_content = store_kept_by_content,
         .leaves_get = store_leaves_get,
         .journal_encode = journal_encode,
         .journal_decode = journal_decode,

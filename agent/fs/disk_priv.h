@@ -71,6 +71,7 @@ uint64_t temp_number(struct disk *disk);
 
 // ---- resolve.c: names below the root. No call follows a symbolic link or leaves the file system.
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd);
+int kept_open(const struct grip *grip, struct slice name, int *out_fd); // a file in kept, to read
 int internal_open(const struct grip *grip, const char *path,
                   int *out_fd); // a directory of ours, readable
 // A directory by its canonical path, searched by normal form when the disk spells it differently.

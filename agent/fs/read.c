@@ -3,6 +3,8 @@
 // Reading contents for a peer, and the two loops around pread and pwrite everybody here uses.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,6 +104,19 @@ static enum err staged_open(const struct grip *grip, const struct content *conte
     return *out_fd >= 0 ? ERR_OK : open_code(errno);
 }
 
+int kept_open(const struct grip *grip, struct slice name, int *out_fd)
+{
+    AUTO(fd_close) int dir_fd = -1;
+    char text[NAME_MAX + 1];
+    if (name.size == 0 || name.size > NAME_MAX || memchr(name.data, '/', name.size) != NULL)
+        return EINVAL;
+    (void)snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
+    int code = internal_open(grip, FS_KEPT, &dir_fd);
+    if (code != 0) return code;
+    *out_fd = openat(dir_fd, text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return *out_fd >= 0 ? 0 : errno;
+}
+
 static enum err item_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
 {
     struct place place;
@@ -115,12 +130,20 @@ static enum err item_open(const struct grip *grip, const struct read_entry *entr
     return code == 0 ? ERR_OK : open_code(code);
 }
 
+static enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
+{
+    if (entry->staged) return staged_open(grip, &entry->content, out_fd);
+    if (!entry->kept) return item_open(grip, entry, out_fd);
+    int code = kept_open(grip, entry->path, out_fd);
+    return code == 0 ? ERR_OK : open_code(code);
+}
+
 static bool still_is(int fd, const struct read_entry *entry)
 {
     struct stat st;
     struct fingerprint print;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return false;
-    if (entry->staged) return (uint64_t)st.st_size == entry->content.size;
+    if (entry->staged || entry->kept) return (uint64_t)st.st_size == entry->content.size;
     print_of(&st, &print);
     return print_equal(&print, &entry->before) && print.size == entry->content.size;
 }
@@ -163,8 +186,7 @@ static enum err entry_read(const struct grip *grip, struct arena *arena, uint32_
                            struct read_entry *entry)
 {
     AUTO(fd_close) int fd = -1;
-    enum err err =
-        entry->staged ? staged_open(grip, &entry->content, &fd) : item_open(grip, entry, &fd);
+    enum err err = source_open(grip, entry, &fd);
     if (err != ERR_OK) return err;
     if (!still_is(fd, entry)) return ERR_CHANGED;
     err =

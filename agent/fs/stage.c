@@ -176,7 +176,9 @@ static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd,
 static enum err copy_open(const struct grip *grip, const struct job_copy *copy, int *out_fd)
 {
     struct place place;
-    int code = place_open(grip, copy->path, slice_of("", 0), &place);
+    int code = copy->kept ? kept_open(grip, copy->path, out_fd) : 0;
+    if (copy->kept) return code == 0 ? ERR_OK : ERR_CHANGED;
+    code = place_open(grip, copy->path, slice_of("", 0), &place);
     if (code != 0) return ERR_CHANGED;
     struct stat st;
     struct fingerprint print = {0};

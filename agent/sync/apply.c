@@ -231,6 +231,7 @@ void apply_done(struct folder *folder, struct job *job)
     if (txn_end(folder) != ERR_OK) retry_in(folder, FAILED_RETRY_MS);
     share_due(folder);
     work_more(folder);
+    fetch_step(folder);
     apply_flush(folder);
     dirty_dispatch(folder);
 }

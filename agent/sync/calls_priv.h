@@ -154,8 +154,15 @@ void want_handle(struct share *share, const struct msg_want *want, struct slice 
 void serve_job_done(struct folder *folder, struct job *job);
 void serve_more(struct share *share);
 void serve_clear(struct share *share);
+void serve_whole(struct share *share, const struct ask *asks, uint32_t count);
+void serve_leaf(struct share *share, const struct ask *ask);
+bool late_add(struct share *share, const struct ask *ask); // false: no use
+void late_serve(struct share *share);
+int64_t late_deadline(const struct share *share);
+void late_clear(struct share *share);
 struct item *item_with_content(struct folder *folder, struct arena *arena,
-                               const struct content *content);
+                               const struct content *content,
+                               bool *out_busy); // *out_busy: a step has one
 
 // ---- wait.c
 void waits_check(struct engine *engine);

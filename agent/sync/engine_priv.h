@@ -131,6 +131,13 @@ struct waiting_push { // a PUSH whose contents are being staged
     struct waiting_push *next;
 };
 
+struct ask { // one content a peer wants
+    struct content content;
+    uint32_t leaf; // JOB_READ_WHOLE, PROTO_LEAF_LIST or a leaf
+    uint8_t tries;
+};
+
+struct late;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
     struct waiting_want *next;
@@ -161,6 +168,8 @@ struct share {
     uint32_t serving_jobs;
     struct waiting_want *wants, **wants_end;
     uint32_t serve_queued;
+    struct late *late, **late_end; // asked for and not at hand right now
+    uint32_t late_count;
     struct share *next;
 };
 
@@ -241,7 +250,7 @@ struct transfer {
     struct folder *folder;
     struct content content;
     enum transfer_state state;
-    bool copy_tried;
+    bool copy_tried, kept_tried;
     bool large;
     struct slice *paths; // items that wait for it
     uint32_t path_count, path_capacity;

@@ -10,7 +10,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { WANT_IDS_MAX = 1024, JOBS_AHEAD_MAX = 256, LOCAL_TRIES = 8 };
+enum { WANT_IDS_MAX = 1024, JOBS_AHEAD_MAX = 256, LOCAL_TRIES = 8, RETRY_MS = 5000 };
 
 static char present = 1;
 
@@ -194,17 +194,20 @@ struct errand *errand_for(struct transfer *t)
 }
 
 struct item *item_with_content(struct folder *folder, struct arena *arena,
-                               const struct content *content)
+                               const struct content *content, bool *out_busy)
 {
     struct item *item = arena_alloc(arena, 1, sizeof *item);
     struct slice after = {0};
+    *out_busy = false;
     for (int i = 0; i < LOCAL_TRIES; i++) {
         if (!INDEX(folder)->local_by_content(INDEX(folder)->self, arena, folder->number,
                                              &content->id, after, item))
             return NULL;
         bool fits = item->local.version.value.kind == KIND_FILE &&
                     item->local.version.value.size == content->size;
-        if (fits && map_get(folder->busy, item->path) == NULL) return item;
+        bool busy = map_get(folder->busy, item->path) != NULL;
+        if (fits && !busy) return item;
+        *out_busy |= fits;
         after = item->path;
     }
     return NULL;
@@ -221,30 +224,56 @@ static void stage_empty(struct folder *folder, struct transfer *t)
     submit(folder, job);
 }
 
-// A renamed or copied file costs no network.
-static bool copy_local(struct folder *folder, struct transfer *t)
+static void copy_from(struct folder *folder, struct transfer *t, struct job *job)
 {
-    if (t->copy_tried) return false;
-    t->copy_tried = true;
-    const struct item *item = item_with_content(folder, folder->engine->scratch, &t->content);
-    if (item == NULL) return false;
-    struct job *job = job_new(JOB_COPY, folder->number);
     job->copy.content = t->content;
-    job->copy.path = arena_copy(job->arena, item->path);
-    job->copy.before = item->local.print;
     job->context = errand_for(t);
     t->state = TRANSFER_COPYING;
     submit(folder, job);
-    return true;
 }
 
-static bool start_locally(struct folder *folder, struct transfer *t)
+enum start { START_NONE, START_BEGUN, START_WAIT };
+
+static enum start copy_item(struct folder *folder, struct transfer *t)
+{
+    bool busy;
+    const struct item *item =
+        item_with_content(folder, folder->engine->scratch, &t->content, &busy);
+    // A step has the file: it will be among the kept ones in a moment.
+    if (item == NULL && busy) return START_WAIT;
+    t->copy_tried = true;
+    if (item == NULL) return START_NONE;
+    struct job *job = job_new(JOB_COPY, folder->number);
+    job->copy.path = arena_copy(job->arena, item->path);
+    job->copy.before = item->local.print;
+    copy_from(folder, t, job);
+    return START_BEGUN;
+}
+
+static enum start copy_kept(struct folder *folder, struct transfer *t)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice name;
+    t->kept_tried = true;
+    if (!index->kept_by_content(index->self, folder->engine->scratch, folder->number,
+                                &t->content.id, &name))
+        return START_NONE;
+    struct job *job = job_new(JOB_COPY, folder->number);
+    job->copy.path = arena_copy(job->arena, name);
+    job->copy.kept = true;
+    copy_from(folder, t, job);
+    return START_BEGUN;
+}
+
+// A renamed or copied file costs no network, nor does one that a step has just taken away.
+static enum start start_locally(struct folder *folder, struct transfer *t)
 {
     if (t->content.size == 0) {
         stage_empty(folder, t);
-        return true;
+        return START_BEGUN;
     }
-    return copy_local(folder, t);
+    enum start start = t->copy_tried ? START_NONE : copy_item(folder, t);
+    return start != START_NONE || t->kept_tried ? start : copy_kept(folder, t);
 }
 
 static void small_step(struct folder *folder)
@@ -254,9 +283,10 @@ static void small_step(struct folder *folder)
     while (t != NULL && folder->jobs < JOBS_AHEAD_MAX) {
         struct transfer *next = t->next;
         bool any = false;
-        if (start_locally(folder, t)) {
+        enum start start = start_locally(folder, t);
+        if (start == START_BEGUN) {
             transfer_unlist(folder, t);
-        } else {
+        } else if (start == START_NONE) {
             struct share *share = transfer_source(folder, t, &any);
             if (share == NULL && any) break;
             transfer_unlist(folder, t);
@@ -275,8 +305,10 @@ static void large_step(struct folder *folder)
 {
     while (folder->large_new.first != NULL && folder->large_count < LARGE_MAX) {
         struct transfer *t = folder->large_new.first;
+        enum start start = start_locally(folder, t);
+        if (start == START_WAIT) return;
         transfer_unlist(folder, t);
-        if (!start_locally(folder, t)) parts_open(folder, t);
+        if (start == START_NONE) parts_open(folder, t);
     }
 }
 
@@ -286,10 +318,9 @@ void fetch_step(struct folder *folder)
     if (folder->small_new.first != NULL) small_step(folder);
     if (folder->large_new.first != NULL) large_step(folder);
     if (folder->large_count > 0) parts_ask_all(folder);
-    if (folder->fetch_check_ms == 0)
-        folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
+    if (folder->fetch_check_ms == 0) folder->fetch_check_ms = folder->engine->now_ms + RETRY_MS;
     if (folder->engine->now_ms >= folder->fetch_check_ms) {
-        folder->fetch_check_ms = folder->engine->now_ms + REQUEST_TIMEOUT_MS;
+        folder->fetch_check_ms = folder->engine->now_ms + RETRY_MS;
         fetch_retry_sources(folder);
         fetch_expire(folder);
     }

@@ -75,6 +75,8 @@ struct index_port {
                              struct journal_row *out);
     void (*kept_add)(struct store *, uint32_t folder, const struct version *, int64_t when_ms,
                      struct device_id by, struct slice file);
+    bool (*kept_by_content)(struct store *, struct arena *, uint32_t folder,
+                            const struct digest *content, struct slice *out_file);
     void (*leaves_put)(struct store *, uint32_t folder, const struct content *,
                        const struct digest *leaves, uint32_t count);
     bool (*leaves_get)(struct store *, struct arena *, uint32_t folder, const struct content *,

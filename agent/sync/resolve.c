@@ -292,4 +292,5 @@ void resolve_done(struct folder *folder, struct job *job)
     work_again(folder);
     dirty_dispatch(folder);
     work_more(folder);
+    fetch_step(folder);
 }

@@ -20,16 +20,23 @@ static void not_held_send(struct share *share, struct digest *ids, uint32_t coun
 }
 
 static void entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
-                       const struct content *content)
+                       const struct ask *ask)
 {
     struct arena *arena = folder->engine->scratch;
-    entry->content = *content;
-    const struct item *item = item_with_content(folder, arena, content);
+    const struct content *content = &ask->content;
+    struct slice kept;
+    bool busy;
+    *entry = (struct read_entry){.content = *content, .tries = ask->tries};
+    const struct item *item = item_with_content(folder, arena, content, &busy);
     if (item != NULL) {
         entry->path = arena_copy(job->arena, item->path);
         entry->before = item->local.print;
     } else if (content_staged(folder, content)) {
         entry->staged = true;
+    } else if (INDEX(folder)->kept_by_content(INDEX(folder)->self, arena, folder->number,
+                                              &content->id, &kept)) {
+        entry->path = arena_copy(job->arena, kept);
+        entry->kept = true;
     } else {
         entry->err = ERR_CHANGED;
     }
@@ -46,36 +53,47 @@ static void job_send(struct share *share, struct job *job)
     submit(share->folder, job);
 }
 
+// Not held, or only not at this moment: then it is tried again before the peer is told.
+static void refuse(struct share *share, const struct ask *ask)
+{
+    struct digest id = ask->content.id;
+    if (!late_add(share, ask)) not_held_send(share, &id, 1);
+}
+
+static struct job *read_job_new(struct folder *folder, uint32_t leaf, uint32_t max)
+{
+    struct job *job = job_new(JOB_READ, folder->number);
+    job->read.entries = arena_alloc(job->arena, max, sizeof *job->read.entries);
+    job->read.leaf = leaf;
+    return job;
+}
+
 // Whole small contents, as many to a job as go into one PACK.
-static void serve_small(struct share *share, const struct msg_want *want)
+void serve_whole(struct share *share, const struct ask *asks, uint32_t count)
 {
     struct folder *folder = share->folder;
-    struct digest *missing = arena_alloc(folder->engine->scratch, want->id_count, sizeof *missing);
+    struct digest *missing = arena_alloc(folder->engine->scratch, count, sizeof *missing);
     uint32_t missing_count = 0;
     struct job *job = NULL;
     size_t bytes = 0;
-    for (uint32_t i = 0; i < want->id_count; i++) {
-        const struct content *content = &want->ids[i];
-        bool full = job != NULL && bytes + content->size > PROTO_PACK_BYTES_MAX;
-        if (full) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct content *content = &asks[i].content;
+        if (content->size > PROTO_PACK_CONTENT_BYTES_MAX) {
+            missing[missing_count++] = content->id;
+            continue;
+        }
+        if (job != NULL && bytes + content->size > PROTO_PACK_BYTES_MAX) {
             job_send(share, job);
             job = NULL;
         }
         if (job == NULL) {
-            job = job_new(JOB_READ, folder->number);
-            job->read.entries =
-                arena_alloc(job->arena, want->id_count - i, sizeof *job->read.entries);
-            job->read.leaf = JOB_READ_WHOLE;
+            job = read_job_new(folder, JOB_READ_WHOLE, count - i);
             bytes = 0;
         }
         struct read_entry *entry = &job->read.entries[job->read.count];
-        *entry = (struct read_entry){0};
-        if (content->size <= PROTO_PACK_CONTENT_BYTES_MAX)
-            entry_fill(folder, job, entry, content);
-        else
-            entry->err = ERR_CHANGED;
+        entry_fill(folder, job, entry, &asks[i]);
         if (entry->err != ERR_OK) {
-            missing[missing_count++] = content->id;
+            if (!late_add(share, &asks[i])) missing[missing_count++] = content->id;
             continue;
         }
         bytes += (size_t)content->size;
@@ -126,30 +144,27 @@ static void serve_list(struct share *share, const struct content *content)
               slice_of(leaves, (size_t)count * sizeof *leaves));
 }
 
-static void serve_leaves(struct share *share, const struct msg_want *want)
+void serve_leaf(struct share *share, const struct ask *ask)
 {
     struct folder *folder = share->folder;
-    const struct content *content = &want->ids[0];
-    for (uint32_t i = 0; i < want->leaf_count; i++) {
-        if (want->leaves[i] == PROTO_LEAF_LIST) {
-            serve_list(share, content);
-            continue;
-        }
-        struct job *job = job_new(JOB_READ, folder->number);
-        job->read.entries = arena_alloc(job->arena, 1, sizeof *job->read.entries);
-        job->read.count = 1;
-        job->read.leaf = want->leaves[i];
-        entry_fill(folder, job, &job->read.entries[0], content);
-        struct digest id = content->id;
-        bool outside = (uint64_t)want->leaves[i] * PROTO_LEAF_BYTES >= content->size;
-        if (job->read.entries[0].err == ERR_OK && !outside) {
-            job_send(share, job);
-            continue;
-        }
-        job_destroy(&job);
-        not_held_send(share, &id, 1);
+    if (ask->leaf == PROTO_LEAF_LIST) {
+        serve_list(share, &ask->content);
         return;
     }
+    struct job *job = read_job_new(folder, ask->leaf, 1);
+    job->read.count = 1;
+    entry_fill(folder, job, &job->read.entries[0], ask);
+    bool outside = (uint64_t)ask->leaf * PROTO_LEAF_BYTES >= ask->content.size;
+    if (job->read.entries[0].err == ERR_OK && !outside) {
+        job_send(share, job);
+        return;
+    }
+    job_destroy(&job);
+    struct digest id = ask->content.id;
+    if (outside)
+        not_held_send(share, &id, 1);
+    else
+        refuse(share, ask);
 }
 
 static bool has_room(const struct share *share)
@@ -162,10 +177,18 @@ static bool has_room(const struct share *share)
 
 static void serve(struct share *share, const struct msg_want *want)
 {
-    if (want->leaf_count > 0)
-        serve_leaves(share, want);
-    else
-        serve_small(share, want);
+    struct ask *asks =
+        arena_alloc(share->folder->engine->scratch, want->id_count + 1U, sizeof *asks);
+    for (uint32_t i = 0; i < want->id_count; i++)
+        asks[i] = (struct ask){.content = want->ids[i], .leaf = JOB_READ_WHOLE};
+    if (want->leaf_count == 0) {
+        serve_whole(share, asks, want->id_count);
+        return;
+    }
+    for (uint32_t i = 0; i < want->leaf_count; i++) {
+        asks[0].leaf = want->leaves[i];
+        serve_leaf(share, &asks[0]);
+    }
 }
 
 void want_handle(struct share *share, const struct msg_want *want, struct slice frame)
@@ -212,12 +235,24 @@ void serve_more(struct share *share)
 
 void serve_clear(struct share *share)
 {
+    late_clear(share);
     while (share->wants != NULL) {
         struct waiting_want *waiting = share->wants;
         share->wants = waiting->next;
         buf_fini(&waiting->frame);
         mem_free(&waiting);
     }
+}
+
+static struct ask ask_again(const struct read_entry *entry, uint32_t leaf)
+{
+    return (struct ask){.content = entry->content, .leaf = leaf, .tries = entry->tries};
+}
+
+// The file is not what the index says.
+static void look_at_source(struct folder *folder, const struct read_entry *entry)
+{
+    if (!entry->staged && !entry->kept) dirty_mark(folder, entry->path, 0, true);
 }
 
 static void pack_send(struct share *share, const struct job_read *read)
@@ -234,7 +269,9 @@ static void pack_send(struct share *share, const struct job_read *read)
     for (uint32_t i = 0; i < read->count; i++) {
         const struct read_entry *entry = &read->entries[i];
         if (entry->err != ERR_OK || entry->bytes.size != entry->content.size) {
-            missing[missing_count++] = entry->content.id;
+            struct ask ask = ask_again(entry, JOB_READ_WHOLE);
+            if (!late_add(share, &ask)) missing[missing_count++] = entry->content.id;
+            look_at_source(share->folder, entry);
             continue;
         }
         m.pack.contents[m.pack.count++] = entry->content;
@@ -269,10 +306,9 @@ void serve_job_done(struct folder *folder, struct job *job)
         data_send(share, &job->read.entries[0].content.id, errand->leaf,
                   job->read.entries[0].bytes);
     } else {
-        struct digest id = job->read.entries[0].content.id;
-        not_held_send(share, &id, 1);
-        // The file is not what the index says: look at it.
-        if (!job->read.entries[0].staged) dirty_mark(folder, job->read.entries[0].path, 0, true);
+        struct ask ask = ask_again(&job->read.entries[0], errand->leaf);
+        look_at_source(folder, &job->read.entries[0]);
+        refuse(share, &ask);
     }
     serve_more(share);
 }

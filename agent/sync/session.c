@@ -313,8 +313,10 @@ static void pong_handle(struct session *session, const struct msg_ping *pong)
 void session_tick(struct session *session)
 {
     struct engine *engine = session->engine;
-    for (struct share *s = session->shares; s != NULL; s = s->next)
+    for (struct share *s = session->shares; s != NULL; s = s->next) {
         share_flush(s, false);
+        late_serve(s);
+    }
     if (!session->open) return;
     if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
         session_end(session, BYE_STOPPING, "no answer for 60 s");

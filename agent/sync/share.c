@@ -27,6 +27,7 @@ struct share *share_get(struct session *session, struct folder *folder)
     share->session = session;
     share->pushes_end = &share->pushes;
     share->wants_end = &share->wants;
+    share->late_end = &share->late;
     share->next = session->shares;
     session->shares = share;
     return share;
@@ -405,7 +406,8 @@ int64_t share_deadline(const struct share *share)
     int64_t at = share->pulling.delayed_until_ms != 0 ? share->pulling.delayed_until_ms : INT64_MAX;
     bool due = share->joined && (share->news_due || share->applied_due);
     if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;
-    return at;
+    int64_t late = late_deadline(share);
+    return late < at ? late : at;
 }
 
 // Some incarnation that is ahead belongs to a device that pushes to us itself.
