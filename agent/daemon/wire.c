@@ -26,6 +26,7 @@ static struct index_port wire_index(struct store *store)
         .live_below = store_live_below,
         .local_below = store_local_below,
         .live_paths_below = store_live_paths_below,
+        .conflicts_of = store_conflicts_of,
         .local_by_content = store_local_by_content,
         .dots_after = store_dots_after,
         .seq_after = store_seq_after,

@@ -126,7 +126,10 @@ struct heads_summary heads_summarise(struct arena *arena, const struct version *
 {
     struct heads_summary summary = {.dots = heads_dots(arena, heads, count)};
     for (uint32_t i = 0; i < count; i++) {
-        if (heads[i].value.kind != KIND_TOMB) summary.live = true;
+        if (heads[i].value.kind != KIND_TOMB) {
+            summary.live = true;
+            summary.origin = heads[i].origin;
+        }
         summary.bytes += file_bytes(&heads[i]);
     }
     if (count > 0) summary.first_bytes = file_bytes(&heads[0]);

@@ -141,6 +141,10 @@ static void bind_heads(struct query *query, const struct item *item,
     query_int(query, summary->dots.count);
     query_bits(query, summary->bytes);
     query_bits(query, summary->first_bytes);
+    if (summary->origin.size > 0)
+        query_slice(query, summary->origin);
+    else
+        query_null(query);
     query_slice(query, heads);
 }
 

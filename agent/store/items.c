@@ -90,6 +90,19 @@ uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32
     return count;
 }
 
+uint32_t store_conflicts_of(struct store *store, struct arena *arena, uint32_t folder,
+                            struct slice path, uint32_t max, struct slice *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_CONFLICTS_OF);
+    query_int(&query, folder);
+    query_slice(&query, path);
+    query_int(&query, max);
+    uint32_t count = 0;
+    while (count < max && query_row(&query))
+        out[count++] = key_path(arena, column_slice(&query, 0));
+    return count;
+}
+
 // 0 before the first; -1 when the item to go on from is gone.
 static int64_t row_of(struct store *store, uint32_t folder, struct slice path)
 {

@@ -42,12 +42,12 @@ const char *const statement_texts[SQL_COUNT] = {
                      " FROM item WHERE folder = ?1 AND key = ?2",
     [SQL_ITEM_INSERT] =
         "INSERT INTO item(need, blocked, here, own_last, content, local, seq, live, dots, bytes,"
-        " first_bytes, heads, folder, key)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        " first_bytes, origin, heads, folder, key)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [SQL_ITEM_UPDATE] =
         "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
-        " local = ?6, seq = ?7, live = ?8, dots = ?9, bytes = ?10, first_bytes = ?11, heads = ?12"
-        " WHERE row = ?13",
+        " local = ?6, seq = ?7, live = ?8, dots = ?9, bytes = ?10, first_bytes = ?11,"
+        " origin = ?12, heads = ?13 WHERE row = ?14",
     [SQL_ITEM_UPDATE_LOCAL] =
         "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
         " local = ?6 WHERE row = ?7",
@@ -60,6 +60,8 @@ const char *const statement_texts[SQL_COUNT] = {
                         " AND here = 1 LIMIT 1",
     [SQL_LIVE_PATHS] = "SELECT key FROM item WHERE folder = ?1 AND key >= ?2 AND key < ?3"
                        " AND live = 1 ORDER BY key LIMIT ?4",
+    [SQL_CONFLICTS_OF] = "SELECT key FROM item WHERE folder = ?1 AND origin = ?2"
+                         " ORDER BY key LIMIT ?3",
     [SQL_ITEM_ROW] = "SELECT row FROM item WHERE folder = ?1 AND key = ?2",
     [SQL_ITEM_BY_CONTENT] = "SELECT " ITEM_COLUMNS " FROM item"
                             " WHERE folder = ?1 AND content = ?2 AND row > ?3 ORDER BY row",

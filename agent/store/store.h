@@ -64,6 +64,9 @@ bool store_local_below(struct store *store, uint32_t folder, struct slice path);
 // Paths of live items strictly below, up to max.
 uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32_t folder,
                                 struct slice path, uint32_t max, struct slice *out);
+// Live conflict items that were made of the path.
+uint32_t store_conflicts_of(struct store *store, struct arena *arena, uint32_t folder,
+                            struct slice path, uint32_t max, struct slice *out);
 
 // An item whose local (LOCAL_OK) has this content; *after (may be empty) to see the next one.
 bool store_local_by_content(struct store *store, struct arena *arena, uint32_t folder,

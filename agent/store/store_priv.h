@@ -45,6 +45,7 @@ enum statement {
     SQL_LIVE_BELOW,
     SQL_LOCAL_BELOW,
     SQL_LIVE_PATHS,
+    SQL_CONFLICTS_OF,
     SQL_ITEM_ROW,
     SQL_ITEM_BY_CONTENT,
     SQL_DOT_PUT,
@@ -171,6 +172,7 @@ struct heads_summary {
     bool live;
     uint64_t bytes;       // of the live file heads
     uint64_t first_bytes; // of the first head
+    struct slice origin;  // of a conflict item that lives
     struct dots dots;
 };
 void heads_encode(const struct item *item, struct buf *out);

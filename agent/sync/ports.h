@@ -42,6 +42,8 @@ struct index_port {
     bool (*local_below)(struct store *, uint32_t folder, struct slice path);
     uint32_t (*live_paths_below)(struct store *, struct arena *, uint32_t folder, struct slice path,
                                  uint32_t max, struct slice *out);
+    uint32_t (*conflicts_of)(struct store *, struct arena *, uint32_t folder, struct slice path,
+                             uint32_t max, struct slice *out);
     bool (*local_by_content)(struct store *, struct arena *, uint32_t folder,
                              const struct digest *content, struct slice after, struct item *out);
     uint32_t (*dots_after)(struct store *, struct arena *, uint32_t folder, uint64_t inc,

@@ -8,8 +8,6 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { CONFLICT_PAGE = 256 };
-
 // An intent has no dots yet; the journal's form of a version wants one. Incarnations are never 0.
 static const struct dot NO_DOT = {.inc = 0, .counter = 1};
 
@@ -23,18 +21,11 @@ static uint32_t view_conflicts(void *context, struct arena *arena, struct slice 
                                struct item *out)
 {
     struct folder *folder = context;
-    struct slice prefix = slice_text(PATH_CONFLICTS), after = prefix;
-    struct item *page = arena_alloc(arena, CONFLICT_PAGE, sizeof *page);
-    uint32_t count = 0, got = CONFLICT_PAGE;
-    while (got == CONFLICT_PAGE && count < max) {
-        got = INDEX(folder)->items_after(INDEX(folder)->self, arena, folder->number, prefix, after,
-                                         false, CONFLICT_PAGE, page);
-        for (uint32_t i = 0; i < got && count < max; i++) {
-            bool of_path = page[i].head_count > 0 && slice_equal(page[i].heads[0].origin, path);
-            if (of_path && heads_live(&page[i])) out[count++] = page[i];
-        }
-        if (got > 0) after = page[got - 1].path;
-    }
+    struct slice *paths = arena_alloc(arena, max, sizeof *paths);
+    uint32_t count =
+        INDEX(folder)->conflicts_of(INDEX(folder)->self, arena, folder->number, path, max, paths);
+    for (uint32_t i = 0; i < count; i++)
+        view_item(context, arena, paths[i], &out[i]);
     return count;
 }
 

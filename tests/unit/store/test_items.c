@@ -207,6 +207,33 @@ static void test_below(void **state)
     assert_true(store_local_below(store, folder, slice_text("d")));
 }
 
+static void test_conflicts_of(void **state)
+{
+    (void)state;
+    AUTO(store_close) struct store *store = open_store(NULL);
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    uint32_t folder = add_folder(store, "f");
+    struct slice paths[4];
+    const char *names[] = {".cfgsync/conflicts/b-x", ".cfgsync/conflicts/a-x"};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct item copy = simple_item(arena, names[i], KIND_FILE, 1, 1 + i, true);
+        copy.heads[0].origin = slice_text("x");
+        store_item_put(store, folder, &copy, true);
+    }
+    struct item other = simple_item(arena, ".cfgsync/conflicts/c-y", KIND_FILE, 1, 3, true);
+    other.heads[0].origin = slice_text("y");
+    store_item_put(store, folder, &other, true);
+    assert_int_equal(store_conflicts_of(store, arena, folder, slice_text("x"), 4, paths), 2);
+    assert_true(slice_is(paths[0], names[1]));
+    assert_true(slice_is(paths[1], names[0]));
+    assert_int_equal(store_conflicts_of(store, arena, folder, slice_text("x"), 1, paths), 1);
+    assert_int_equal(store_conflicts_of(store, arena, folder, slice_text("z"), 4, paths), 0);
+    struct item gone = simple_item(arena, names[0], KIND_TOMB, 1, 4, true);
+    gone.heads[0].origin = slice_text("x");
+    store_item_put(store, folder, &gone, true);
+    assert_int_equal(store_conflicts_of(store, arena, folder, slice_text("x"), 4, paths), 1);
+}
+
 static void test_by_content(void **state)
 {
     (void)state;
@@ -286,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_put_is_read),
         cmocka_unit_test(test_absent_item_is_filled),
+        cmocka_unit_test(test_conflicts_of),
         cmocka_unit_test(test_tree_order),
         cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_below),
