@@ -29,6 +29,7 @@ int group_open(const struct grip *grip, struct job *job, struct group *out)
     }
     out->acts = arena_alloc(job->arena, (size_t)job->apply.count + 1, sizeof *out->acts);
     for (uint32_t i = 0; i < job->apply.count; i++) {
+        out->acts[i].fd = -1;
         (void)snprintf(out->acts[i].swap, SWAP_NAME_MAX, "x-%" PRIu64 "-%" PRIu32,
                        job->apply.journal, i);
     }
@@ -42,6 +43,8 @@ void group_close(struct group *group)
     fd_close(&group->kept_fd);
     for (uint32_t i = 0; i < group->touched_count; i++)
         fd_close(&group->touched[i]);
+    for (uint32_t i = 0; group->acts != NULL && i < group->apply->count; i++)
+        fd_close(&group->acts[i].fd);
 }
 
 void group_touch(struct group *group, int dir_fd)
@@ -64,12 +67,16 @@ void group_touch(struct group *group, int dir_fd)
     group->touched_ino[group->touched_count++] = (uint64_t)st.st_ino;
 }
 
+// The bytes were durable before they were put in place; what is new since are mode and times.
 int group_sync(struct group *group)
 {
     if (group->touched_more || group->apply->count >= FS_SYNC_EACH_MAX) {
         return group->touched_count > 0 || group->touched_more ? sync_all(group->staging_fd) : 0;
     }
     int code = 0;
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        if (group->acts[i].fd >= 0 && fsync(group->acts[i].fd) != 0) code = errno;
+    }
     for (uint32_t i = 0; i < group->touched_count; i++) {
         int failed = dir_sync(group->touched[i]);
         // A directory that we may not read cannot be synced alone.

@@ -36,6 +36,7 @@ struct act {
     enum did did;
     struct fingerprint ours; // what the step puts, or put, in place
     uint32_t old_mode;       // before DID_MODE
+    int fd;                  // of the new file, when it is to be flushed on its own; else -1
 };
 
 struct group {

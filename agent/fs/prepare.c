@@ -135,9 +135,9 @@ static struct timespec time_of(int64_t ns)
     return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)rest};
 }
 
-static int file_dress(struct group *group, const struct step *step, struct act *act, bool sync)
+static int file_dress(struct group *group, const struct step *step, struct act *act)
 {
-    AUTO(fd_close) int fd = openat(group->staging_fd, act->swap, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = act->fd = openat(group->staging_fd, act->swap, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
     struct timespec t = time_of(step->version.mtime_ns);
     const struct timespec times[2] = {t, t};
@@ -146,13 +146,12 @@ static int file_dress(struct group *group, const struct step *step, struct act *
     if (fchmod(fd, (mode_t)(step->version.value.mode & 0777)) != 0) return errno;
     // A time this file system cannot hold is no reason not to have the content.
     (void)futimens(fd, times);
-    if (sync && fsync(fd) != 0) return errno;
     if (fstat(fd, &st) != 0) return errno;
     print_of(&st, &act->ours);
     return act->ours.size == step->version.value.size ? 0 : EIO;
 }
 
-static int file_prepare(struct group *group, uint32_t index, bool sync)
+static int file_prepare(struct group *group, uint32_t index)
 {
     const struct step *step = &group->apply->steps[index];
     const struct content content = {step->version.value.content, step->version.value.size};
@@ -165,7 +164,8 @@ static int file_prepare(struct group *group, uint32_t index, bool sync)
     else if (renameat(group->staging_fd, staged, group->staging_fd, act->swap) != 0)
         code = errno;
     if (code != 0) return code == ENOENT ? EIO : code;
-    code = file_dress(group, step, act, sync);
+    code = file_dress(group, step, act);
+    if (code != 0 || group->apply->count >= FS_SYNC_EACH_MAX) fd_close(&act->fd);
     if (code != 0) (void)unlinkat(group->staging_fd, act->swap, 0);
     return code;
 }
@@ -184,7 +184,7 @@ static int link_prepare(struct group *group, uint32_t index)
     return look_out(group, index, &act->ours);
 }
 
-static void step_prepare(struct group *group, uint32_t index, bool sync)
+static void step_prepare(struct group *group, uint32_t index)
 {
     struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
@@ -195,7 +195,7 @@ static void step_prepare(struct group *group, uint32_t index, bool sync)
     step->kept = false;
     step->kept_name = slice_of("", 0);
     if (!step_has_content(step)) return;
-    int code = step->version.value.kind == KIND_FILE ? file_prepare(group, index, sync)
+    int code = step->version.value.kind == KIND_FILE ? file_prepare(group, index)
                                                      : link_prepare(group, index);
     act->ready = code == 0;
     if (code == 0) return;
@@ -207,29 +207,11 @@ static void step_prepare(struct group *group, uint32_t index, bool sync)
         step_blocked(step, code);
 }
 
-static void discard_all(struct group *group)
-{
-    for (uint32_t i = 0; i < group->apply->count; i++) {
-        struct step *step = &group->apply->steps[i];
-        if (!group->acts[i].ready) continue;
-        step->result = STEP_FAILED;
-        swap_return(group, i);
-    }
-}
-
 void group_prepare(struct group *group)
 {
-    bool sync_each = group->apply->count < FS_SYNC_EACH_MAX;
-    uint32_t ready = 0;
     for (uint32_t i = 0; i < group->apply->count; i++) {
         // Until something happened, nothing did.
         group->apply->steps[i].result = STEP_DONE;
-        step_prepare(group, i, sync_each);
-        if (group->acts[i].ready) ready++;
+        step_prepare(group, i);
     }
-    if (sync_each || ready == 0) return;
-    errno = sync_all(group->staging_fd);
-    if (errno == 0) return;
-    (void)log_errno(LOG_FS, "syncfs", slice_text(FS_STAGING));
-    discard_all(group);
 }

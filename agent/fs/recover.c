@@ -102,6 +102,15 @@ static enum state raced(struct group *group, uint32_t index, const struct place 
     return STATE_RACED;
 }
 
+// A power cut may have kept the new name and lost the mode that came with it.
+static void dress_again(const struct step *step, const struct place *place,
+                        const struct fingerprint *now)
+{
+    uint32_t mode = step->version.value.mode & 0777;
+    if (step->version.value.kind != KIND_FILE || !now->present || now->kind != KIND_FILE) return;
+    if ((now->mode & 0777) == 0600 && mode != 0600) (void)mode_set(place->fd, place->name, mode);
+}
+
 static enum state content_state(struct group *group, uint32_t index, const struct place *place,
                                 const struct fingerprint *now, const struct fingerprint *x)
 {
@@ -113,6 +122,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     if (x->present && replaces && print_still(x, &step->before)) {
         act->out = true;
         act->did = DID_EXCHANGE;
+        dress_again(step, place, now);
         return STATE_HAPPENED;
     }
     if (x->present && !holds_version(group->staging_fd, act->swap, value))
@@ -124,6 +134,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         return STATE_NOT;
     }
     if (!now->present || !holds_version(place->fd, place->name, value)) return STATE_NOT;
+    dress_again(step, place, now);
     if (!step->before.present)
         act->did = DID_CREATE;
     else if (is_dir(&step->before))

@@ -96,6 +96,8 @@ static enum err entry_place(int dir_fd, const struct stage_entry *entry, const c
     return log_errno(LOG_FS, "rename", slice_text(name));
 }
 
+// The bytes are durable under their name or under none: a name that a power cut takes away is sent
+// again, and the step that uses it flushes the directory anyway.
 void stage_run(const struct grip *grip, struct job *job)
 {
     struct job_stage *stage = &job->stage;
@@ -120,8 +122,6 @@ void stage_run(const struct grip *grip, struct job *job)
             err != ERR_OK ? err : entry_place(dir_fd, &stage->entries[i], temps[i]);
         if (stage->entries[i].err != ERR_OK) (void)unlinkat(dir_fd, temps[i], 0);
     }
-    if (err == ERR_OK && (errno = dir_sync(dir_fd)) != 0)
-        err = log_errno(LOG_FS, "fsync", slice_text(FS_STAGING));
     job->err = err;
 }
 
@@ -166,11 +166,8 @@ static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd,
     enum err err = copy_checked(source_fd, fd, content);
     if (err == ERR_OK && renameat(dir_fd, temp, dir_fd, name) != 0)
         err = log_errno(LOG_FS, "rename", slice_text(name));
-    if (err != ERR_OK) {
-        (void)unlinkat(dir_fd, temp, 0);
-        return err;
-    }
-    return dir_sync(dir_fd) == 0 ? ERR_OK : ERR_IO;
+    if (err != ERR_OK) (void)unlinkat(dir_fd, temp, 0);
+    return err;
 }
 
 static enum err copy_open(const struct grip *grip, const struct job_copy *copy, int *out_fd)
