@@ -28,11 +28,13 @@ static enum err push_rules(const struct msg_push *push, const char **out_what)
         return no(ERR_MALFORMED, "mark of another incarnation", out_what);
     if (push->after > push->upto.counter)
         return no(ERR_MALFORMED, "after lies above upto", out_what);
-    uint64_t total = 0;
+    uint64_t total = 0, contents = 0;
     for (uint32_t i = 0; i < push->ride_count; i++) {
         const struct ride *ride = &push->rides[i];
         if (ride->content.size > PROTO_RIDE_CONTENT_BYTES_MAX)
             return no(ERR_LIMIT, "content of a ride is too large", out_what);
+        if (!sum_within(&contents, ride->content.size, PROTO_RIDE_CONTENTS_BYTES_MAX))
+            return no(ERR_LIMIT, "contents of rides are too large", out_what);
         if (!sum_within(&total, ride->bytes.size, PROTO_RIDE_TOTAL_BYTES_MAX))
             return no(ERR_LIMIT, "rides are too large", out_what);
         if (!size_plausible(ride->compressed, ride->content.size, ride->bytes))

@@ -85,6 +85,11 @@ static const struct field version_fields[] = {
 };
 static const struct record version_record = RECORD(version_fields);
 
+// A version may gain any known key later (a join, a conflict item made of it): it still is a map.
+_Static_assert(sizeof version_fields / sizeof version_fields[0] + PROTO_UNKNOWN_KEYS_MAX <=
+                   PROTO_MAP_ENTRIES_MAX,
+               "known and unknown keys fit into one map");
+
 // What no single field can tell.
 static const char *version_rules(const struct version *v)
 {
@@ -139,7 +144,7 @@ void version_read(struct reader *r, struct version *out)
     if (fault != NULL) reader_fail(r, ERR_MALFORMED, start, fault);
     out->unknown = unknown_joined(r, &unknown);
     out->unknown_count = unknown.count;
-    if (out->unknown.size > UNKNOWN_BYTES_MAX)
+    if (out->unknown.size > UNKNOWN_BYTES_MAX || unknown.count > PROTO_UNKNOWN_KEYS_MAX)
         reader_fail(r, ERR_LIMIT, start, "too much under unknown keys");
 }
 
@@ -150,7 +155,8 @@ const char *version_fault(const struct version *v)
     if (v->origin.size > 0 && path_fault(v->origin) != NULL) return path_fault(v->origin);
     if (v->value.kind < KIND_FILE || v->value.kind > KIND_TOMB) return "no such kind";
     if (v->dots.count == 0) return "no dots";
-    if (v->unknown.size > UNKNOWN_BYTES_MAX) return "too much under unknown keys";
+    if (v->unknown.size > UNKNOWN_BYTES_MAX || v->unknown_count > PROTO_UNKNOWN_KEYS_MAX)
+        return "too much under unknown keys";
     return version_rules(v);
 }
 

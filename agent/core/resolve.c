@@ -179,6 +179,23 @@ static struct member *member_add(struct resolution *plan, const struct item *ite
     return m;
 }
 
+// As many bytes as the member can take when it is encoded, with the dot that it will get.
+static size_t member_bytes(const struct member *m)
+{
+    enum { FIXED = 256, PAIR = 18 };
+    const struct version *v = &m->version;
+    size_t texts = v->path.size + v->origin.size + v->value.target.size + v->unknown.size;
+    return FIXED + texts + PAIR * ((size_t)v->vv.count + 1);
+}
+
+static size_t plan_bytes(const struct resolution *plan)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < plan->count; i++)
+        bytes += member_bytes(&plan->members[i]);
+    return bytes;
+}
+
 static bool copy_exists(struct arena *arena, const struct index_view *index, struct slice path,
                         const struct version *x)
 {
@@ -223,7 +240,7 @@ static bool plan_copy(struct arena *arena, const struct index_view *index, struc
     index->item(index->context, arena, name, &copy);
     if (copy.head_count > 0) return true;
     if (is_first(x) && copy_exists(arena, index, item->path, x)) return true;
-    if (copy.local.state != LOCAL_NONE || plan->count + 1 >= RESOLVE_MEMBERS_MAX) return false;
+    if (copy.local.state != LOCAL_NONE) return false;
     struct member *m = member_add(plan, &copy, x);
     m->version.flags = VERSION_AUTO;
     m->version.has_parent = false;
@@ -315,23 +332,39 @@ static void plan_leaving_tomb(struct arena *arena, const struct item *item, stru
     plan_result(arena, item, &tomb, 0, out);
 }
 
-bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder,
-                   const struct item *item, struct resolution *out)
+// All of `leaving` make way: what they are goes to conflict items, their names are deleted.
+static bool plan_leaving(struct arena *arena, const struct index_view *index,
+                         struct folder_id folder, const struct item *leaving, uint32_t count,
+                         struct resolution *out)
 {
-    uint32_t max = RESOLVE_MEMBERS_MAX / 2;
-    struct item *below = arena_alloc(arena, max + 1U, sizeof *below);
-    uint32_t count = index->live_below(index->context, arena, item->path, max, below);
-    *out = (struct resolution){
-        .members = arena_alloc(arena, 4U * RESOLVE_MEMBERS_MAX, sizeof *out->members)};
-    bool others_leave = any_established(item) && count < max && all_first(below, count);
-    const struct item *leaving = others_leave ? below : item;
-    uint32_t leaving_count = others_leave ? count : 1;
-    for (uint32_t i = 0; i < leaving_count; i++) {
+    size_t most = count;
+    for (uint32_t i = 0; i < count; i++)
+        most += leaving[i].head_count;
+    *out = (struct resolution){.members = arena_alloc(arena, most, sizeof *out->members)};
+    for (uint32_t i = 0; i < count; i++) {
         if (!plan_leaving_copies(arena, index, folder, &leaving[i], out)) return false;
     }
     // Children before parents, so that each directory is empty when its turn comes.
-    for (uint32_t i = leaving_count; i-- > 0;)
+    for (uint32_t i = count; i-- > 0;)
         plan_leaving_tomb(arena, &leaving[i], out);
     out->bundle = true;
     return true;
+}
+
+static bool leaving_fits(const struct resolution *plan)
+{
+    return plan->count <= 2 * RESOLVE_LEAVING_MAX && plan_bytes(plan) <= RESOLVE_LEAVING_BYTES_MAX;
+}
+
+bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder,
+                   const struct item *item, struct resolution *out)
+{
+    uint32_t max = RESOLVE_LEAVING_MAX + 1;
+    struct item *below = arena_alloc(arena, max, sizeof *below);
+    uint32_t count = index->live_below(index->context, arena, item->path, max, below);
+    if (any_established(item) && count < max && all_first(below, count)) {
+        if (!plan_leaving(arena, index, folder, below, count, out)) return false;
+        if (leaving_fits(out)) return true;
+    }
+    return plan_leaving(arena, index, folder, item, 1, out);
 }

@@ -36,14 +36,23 @@ struct resolution {
     bool bundle; // more than one version that must travel together
 };
 
-enum { RESOLVE_MEMBERS_MAX = 512 };
+// All of a resolution must fit into one page of a round, whoever sends it: it is never split.
+enum {
+    RESOLVE_MEMBERS_MAX = PROTO_BUNDLE_MAX,
+    RESOLVE_BYTES_MAX = PROTO_BUNDLE_BYTES_MAX, // an upper bound of the members as encoded
+    // Items below a clash leave only if that is a small part of a page: joined with what another
+    // device made of the same clash, their versions grow.
+    RESOLVE_LEAVING_MAX = 64,
+    RESOLVE_LEAVING_BYTES_MAX = RESOLVE_BYTES_MAX / 4,
+};
 
 // Plans for an item with several heads. False: not now (a conflict name is taken by something not
-// yet scanned, or too much at once).
+// yet scanned). Items within the limits of proto/limits.h always come to a plan that fits.
 bool resolve_heads(struct arena *arena, const struct index_view *index, struct folder_id folder,
                    const struct item *item, struct resolution *out);
 
-// A live file or symlink at item->path with live items below it (2.8).
+// A live file or symlink at item->path with live items below it (2.8). Where what is below is to
+// leave but is too much for one resolution, the item leaves instead.
 bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder,
                    const struct item *item, struct resolution *out);
 

@@ -42,6 +42,7 @@ static struct index_port wire_index(struct store *store)
         .gcfloor_put = store_gcfloor_put,
         .owner_get = store_owner_get,
         .owner_put = store_owner_put,
+        .owner_count = store_owner_count,
         .mark_get = store_mark_get,
         .mark_put = store_mark_put,
         .peer_get = store_peer_get,

@@ -89,6 +89,13 @@ void store_owner_put(struct store *store, uint32_t folder, const struct owner *o
     query_run(&query);
 }
 
+uint32_t store_owner_count(struct store *store, uint32_t folder)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_OWNER_COUNT);
+    query_int(&query, folder);
+    return query_row(&query) ? (uint32_t)column_u64(&query, 0) : 0;
+}
+
 bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct mark *out)
 {
     AUTO(query_end) struct query query = query_new(store, SQL_MARK_GET);

@@ -97,6 +97,7 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_OWNER_GET] = "SELECT device, nonce, name FROM owner WHERE folder = ?1 AND inc = ?2",
     [SQL_OWNER_PUT] = "INSERT OR REPLACE INTO owner(folder, inc, device, nonce, name)"
                       " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_OWNER_COUNT] = "SELECT count(*) FROM owner WHERE folder = ?1",
     [SQL_MARK_GET] = "SELECT counter, signature FROM mark WHERE folder = ?1 AND inc = ?2",
     [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, signature) VALUES (?1, ?2, ?3, ?4)"
                      " ON CONFLICT(folder, inc) DO UPDATE SET counter = excluded.counter,"

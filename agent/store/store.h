@@ -107,6 +107,7 @@ void store_gcfloor_put(struct store *store, uint32_t folder, struct vv floor);
 bool store_owner_get(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc,
                      struct owner *out);
 void store_owner_put(struct store *store, uint32_t folder, const struct owner *owner);
+uint32_t store_owner_count(struct store *store, uint32_t folder);
 bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct mark *out);
 void store_mark_put(struct store *store, uint32_t folder,
                     const struct mark *mark); // ignored unless higher

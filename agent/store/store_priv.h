@@ -67,6 +67,7 @@ enum statement {
     SQL_GCFLOOR_PUT,
     SQL_OWNER_GET,
     SQL_OWNER_PUT,
+    SQL_OWNER_COUNT,
     SQL_MARK_GET,
     SQL_MARK_PUT,
     SQL_PEER_GET,

@@ -8,6 +8,7 @@
 
 // ---- engine.c
 void vvbox_set(struct vvbox *box, struct vv v);
+void vvbox_raise(struct vvbox *box, struct dot d);
 void vvbox_fini(struct vvbox *box);
 void engine_changed(struct engine *engine);
 struct peer *peer_find(struct engine *engine, struct device_id device);
@@ -25,6 +26,7 @@ void submit(struct folder *folder, struct job *job);
 void txn_begin(struct folder *folder);
 enum err
 txn_end(struct folder *folder) MUST_USE; // signs the mark, commits; on failure memory is reloaded
+void txn_undo(struct folder *folder);    // what was done since txn_begin
 void folder_reload(struct folder *folder);
 void item_save(struct folder *folder, struct item *item, bool heads_changed, bool was_live);
 bool item_refresh_need(struct folder *folder, struct item *item);
@@ -76,6 +78,8 @@ void scan_stop(struct folder *folder);
 // ---- session.c
 bool session_send(struct session *session, enum lane lane, struct message *message);
 void session_end(struct session *session, enum bye_code code, const char *text);
+// The peer broke a rule: `what` goes to the log and to the peer.
+void session_refuse(struct session *session, const char *what);
 void session_tick(struct session *session);
 struct session *peer_session(struct engine *engine, struct device_id device);
 
@@ -87,6 +91,8 @@ void session_offer_all(struct session *session);
 void folder_offer_all(struct folder *folder);
 void share_offer(struct share *share);
 void offer_handle(struct session *session, const struct msg_offer *offer);
+bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
+                  uint32_t count); // false: the session was ended
 bool owners_handle(struct session *session, const struct msg_owners *owners);
 void share_due(struct folder *folder); // K or A may have changed
 void share_flush(struct share *share, bool force);
@@ -102,9 +108,15 @@ void share_check_caught(struct share *share);
 // ---- marks.c
 struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv);
 struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also);
+// What of `vv` our marks bear out: no unknown incarnations, no counters above their marks.
+struct vv marked_part(struct folder *folder, struct vv vv);
 void owners_show(struct share *share, struct vv vv); // sends OWNERS for what was not shown
 bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended
 bool counters_marked(struct share *share, struct vv vv);          // likewise
+
+// ---- bounds.c: what a peer may make us hold
+const char *item_over(const struct item *item);                              // NULL: within limits
+bool versions_bounded(struct share *share, const struct versions *versions); // else session ended
 
 // ---- round.c, push.c
 void pull_start(struct share *share);
@@ -112,9 +124,8 @@ void pull_handle(struct share *share, const struct msg_pull *pull);
 void ack_handle(struct share *share, const struct msg_ack *ack);
 void versions_handle(struct share *share, const struct msg_versions *page);
 void done_handle(struct share *share, const struct msg_done *done);
-bool ingest_versions(struct share *share, const struct versions *versions); // inside a transaction
-void versions_collect_bundle(struct folder *folder, struct arena *arena, struct version *list,
-                             uint32_t *count, uint32_t max);
+// Inside a transaction. NULL, or why the peer's versions are not taken: the caller rolls back.
+const char *ingest_versions(struct share *share, const struct versions *versions);
 void push_all(struct folder *folder);
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);

@@ -14,6 +14,20 @@ void vvbox_set(struct vvbox *box, struct vv v)
     box->arena = fresh;
 }
 
+// In place unless the incarnation is new.
+void vvbox_raise(struct vvbox *box, struct dot d)
+{
+    for (uint32_t i = 0; i < box->v.count; i++) {
+        if (box->v.entries[i].inc != d.inc) continue;
+        if (box->v.entries[i].counter < d.counter) box->v.entries[i].counter = d.counter;
+        return;
+    }
+    struct arena *fresh = arena_new();
+    box->v = vv_with(fresh, box->v, d);
+    arena_destroy(&box->arena);
+    box->arena = fresh;
+}
+
 void vvbox_fini(struct vvbox *box)
 {
     arena_destroy(&box->arena);

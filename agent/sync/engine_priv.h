@@ -282,6 +282,7 @@ struct folder {
     char *path;
     struct folder_row row; // name borrowed from `name`
     struct vvbox k, gcfloor, marks;
+    uint32_t owner_count;
     bool with_all;
     struct device_id *with;
     uint32_t with_count;

@@ -437,7 +437,7 @@ void pack_handle(struct share *share, const struct msg_pack *pack)
     for (uint32_t i = 0; i < pack->count; i++)
         size += (size_t)pack->contents[i].size;
     if (pack->compressed && decompress(pack->bytes, size, &raw) != ERR_OK) {
-        session_end(share->session, BYE_PROTOCOL, "a pack that does not unpack");
+        session_refuse(share->session, "a pack that does not unpack");
         return;
     }
     struct slice bytes = pack->compressed ? buf_slice(&raw) : pack->bytes;

@@ -19,18 +19,42 @@ static uint64_t marked(struct folder *folder, uint64_t inc)
     uint64_t known = vv_get(folder->marks.v, inc);
     struct mark mark;
     if (known > 0 || !index->mark_get(index->self, folder->number, inc, &mark)) return known;
-    struct vv raised =
-        vv_with(folder->engine->scratch, folder->marks.v, (struct dot){inc, mark.counter});
-    vvbox_set(&folder->marks, raised);
+    vvbox_raise(&folder->marks, (struct dot){inc, mark.counter});
     return mark.counter;
+}
+
+struct vv marked_part(struct folder *folder, struct vv vv)
+{
+    struct vv out = {.entries =
+                         arena_alloc(folder->engine->scratch, vv.count + 1U, sizeof *out.entries)};
+    for (uint32_t i = 0; i < vv.count; i++) {
+        uint64_t most = marked(folder, vv.entries[i].inc);
+        if (most == 0) continue;
+        struct dot *d = &out.entries[out.count++];
+        *d = vv.entries[i];
+        if (d->counter > most) d->counter = most;
+    }
+    return out;
 }
 
 struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also)
 {
     struct vv all = also;
-    for (uint32_t i = 0; i < versions->count; i++)
-        all = vv_join(arena, all, versions->entries[i].vv);
+    for (uint32_t i = 0; i < versions->count; i++) {
+        if (!vv_le(versions->entries[i].vv, all))
+            all = vv_join(arena, all, versions->entries[i].vv);
+    }
     return all;
+}
+
+// ---- showing
+
+static void owners_send(struct share *share, struct owner *owners, uint32_t count)
+{
+    struct message m = {
+        .kind = MSG_OWNERS,
+        .owners = {.folder = share->folder->row.id, .owners = owners, .count = count}};
+    if (count > 0) (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
 void owners_show(struct share *share, struct vv vv)
@@ -39,26 +63,20 @@ void owners_show(struct share *share, struct vv vv)
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct owner *owners = arena_alloc(arena, OWNERS_PER_MESSAGE, sizeof *owners);
-    struct vv shown = share->owners_shown.v;
+    struct vv fresh = {.entries = arena_alloc(arena, vv.count + 1U, sizeof *fresh.entries)};
     uint32_t count = 0;
     for (uint32_t i = 0; i < vv.count; i++) {
         uint64_t inc = vv.entries[i].inc;
-        if (vv_get(shown, inc) != 0) continue;
+        if (vv_get(share->owners_shown.v, inc) != 0) continue;
         if (!index->owner_get(index->self, arena, folder->number, inc, &owners[count])) continue;
-        shown = vv_with(arena, shown, (struct dot){inc, 1});
-        count++;
-        if (count < OWNERS_PER_MESSAGE && i + 1 < vv.count) continue;
-        struct message m = {.kind = MSG_OWNERS,
-                            .owners = {.folder = folder->row.id, .owners = owners, .count = count}};
-        (void)session_send(share->session, LANE_CONTROL, &m);
+        fresh.entries[fresh.count++] = (struct dot){inc, 1};
+        if (++count < OWNERS_PER_MESSAGE) continue;
+        owners_send(share, owners, count);
         count = 0;
     }
-    if (count > 0) {
-        struct message m = {.kind = MSG_OWNERS,
-                            .owners = {.folder = folder->row.id, .owners = owners, .count = count}};
-        (void)session_send(share->session, LANE_CONTROL, &m);
-    }
-    vvbox_set(&share->owners_shown, shown);
+    owners_send(share, owners, count);
+    if (fresh.count > 0)
+        vvbox_set(&share->owners_shown, vv_join(arena, share->owners_shown.v, fresh));
 }
 
 struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv)
@@ -66,26 +84,27 @@ struct marks marks_to_show(struct share *share, struct arena *arena, struct vv v
     struct folder *folder = share->folder;
     const struct index_port *index = INDEX(folder);
     struct marks out = {.entries = arena_alloc(arena, vv.count + 1U, sizeof(struct mark))};
-    struct vv shown = share->shown.v;
+    struct vv fresh = {.entries = arena_alloc(arena, vv.count + 1U, sizeof *fresh.entries)};
     for (uint32_t i = 0; i < vv.count; i++) {
         struct dot d = vv.entries[i];
-        if (vv_covers(shown, d)) continue;
-        if (!index->mark_get(index->self, folder->number, d.inc, &out.entries[out.count])) continue;
-        shown = vv_with(arena, shown, (struct dot){d.inc, out.entries[out.count].counter});
+        struct mark *mark = &out.entries[out.count];
+        if (vv_covers(share->shown.v, d)) continue;
+        if (!index->mark_get(index->self, folder->number, d.inc, mark)) continue;
+        fresh.entries[fresh.count++] = (struct dot){d.inc, mark->counter};
         out.count++;
     }
     if (out.count == 0) return out;
-    owners_show(share, shown);
-    struct vv kept = vv_copy(arena, shown);
-    vvbox_set(&share->shown, kept);
+    owners_show(share, fresh);
+    vvbox_set(&share->shown, vv_join(arena, share->shown.v, fresh));
     return out;
 }
 
+// ---- learning marks
+
 // A mark signed by this device for this life above its counter: the index is older than what was
 // published.
-static bool own_future(struct share *share, const struct mark *mark)
+static bool own_future(struct folder *folder, const struct mark *mark)
 {
-    struct folder *folder = share->folder;
     if (mark->inc != folder->row.inc || mark->counter <= folder->row.counter) return false;
     log_error(LOG_SYNC, "index is older than what it published",
               "folder=%s counter=%llu shown=%llu", folder->name,
@@ -95,41 +114,54 @@ static bool own_future(struct share *share, const struct mark *mark)
     return true;
 }
 
-static bool mark_learn(struct share *share, const struct mark *mark)
+// NULL: it may be believed.
+static const char *mark_fault(struct folder *folder, const struct mark *mark)
 {
-    struct folder *folder = share->folder;
     const struct index_port *index = INDEX(folder);
     const struct key_port *keys = &folder->engine->o.keys;
-    if (marked(folder, mark->inc) >= mark->counter) return true;
     struct owner owner;
-    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, mark->inc,
-                          &owner)) {
-        session_end(share->session, BYE_PROTOCOL, "a mark of an unknown incarnation");
-        return false;
-    }
-    if (!keys->verify(owner.device, folder->row.id, mark)) {
-        session_end(share->session, BYE_PROTOCOL, "a mark that its owner did not sign");
-        return false;
-    }
-    if (own_future(share, mark)) {
-        session_end(share->session, BYE_PROTOCOL, "index rolled back");
-        return false;
-    }
-    index->mark_put(index->self, folder->number, mark);
-    struct vv raised =
-        vv_with(folder->engine->scratch, folder->marks.v, (struct dot){mark->inc, mark->counter});
-    vvbox_set(&folder->marks, raised);
+    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, mark->inc, &owner))
+        return "a mark of an unknown incarnation";
+    if (!keys->verify(owner.device, folder->row.id, mark))
+        return "a mark that its owner did not sign";
+    return own_future(folder, mark) ? "index rolled back" : NULL;
+}
+
+// One transaction for all that are new.
+static bool marks_keep(struct folder *folder, struct mark *const *marks, uint32_t count)
+{
+    const struct index_port *index = INDEX(folder);
+    if (count == 0) return true;
+    txn_begin(folder);
+    for (uint32_t i = 0; i < count; i++)
+        index->mark_put(index->self, folder->number, marks[i]);
+    if (txn_end(folder) != ERR_OK) return false;
+    for (uint32_t i = 0; i < count; i++)
+        vvbox_raise(&folder->marks, (struct dot){marks[i]->inc, marks[i]->counter});
     return true;
 }
 
 bool marks_learn(struct share *share, const struct marks *marks)
 {
+    struct folder *folder = share->folder;
+    struct mark **fresh = arena_alloc(folder->engine->scratch, marks->count + 1U, sizeof *fresh);
+    uint32_t count = 0;
     for (uint32_t i = 0; i < marks->count; i++) {
-        if (!mark_learn(share, &marks->entries[i])) return false;
-        struct vv shown = vv_with(share->folder->engine->scratch, share->shown.v,
-                                  (struct dot){marks->entries[i].inc, marks->entries[i].counter});
-        vvbox_set(&share->shown, shown);
+        struct mark *mark = &marks->entries[i];
+        if (marked(folder, mark->inc) >= mark->counter) continue;
+        const char *what = mark_fault(folder, mark);
+        if (what != NULL) {
+            session_refuse(share->session, what);
+            return false;
+        }
+        fresh[count++] = mark;
     }
+    if (!marks_keep(folder, fresh, count)) {
+        session_end(share->session, BYE_STOPPING, "the index cannot be written");
+        return false;
+    }
+    for (uint32_t i = 0; i < marks->count; i++)
+        vvbox_raise(&share->shown, (struct dot){marks->entries[i].inc, marks->entries[i].counter});
     return true;
 }
 
@@ -137,33 +169,67 @@ bool counters_marked(struct share *share, struct vv vv)
 {
     for (uint32_t i = 0; i < vv.count; i++) {
         if (marked(share->folder, vv.entries[i].inc) >= vv.entries[i].counter) continue;
-        session_end(share->session, BYE_PROTOCOL, "a counter above its mark");
+        session_refuse(share->session, "a counter above its mark");
         return false;
     }
     return true;
 }
 
-static bool owner_fits(struct folder *folder, const struct owner *owner)
+// ---- learning owners
+
+static bool owner_fits(const struct folder *folder, const struct owner *owner)
 {
-    return incarnation_of(owner->device, folder->row.id, owner->nonce) == owner->inc;
+    return owner->inc != 0 &&
+           incarnation_of(owner->device, folder->row.id, owner->nonce) == owner->inc;
+}
+
+// Strangers' incarnations must leave room for those of devices that are trusted here.
+static bool owner_has_room(struct folder *folder, const struct owner *owner, uint32_t more)
+{
+    struct engine *engine = folder->engine;
+    bool trusted =
+        device_equal(owner->device, engine->o.device) || peer_find(engine, owner->device) != NULL;
+    uint32_t max = trusted ? PROTO_OWNERS_TRUSTED_MAX : PROTO_OWNERS_MAX;
+    return folder->owner_count + more < max;
+}
+
+static const char *owner_fault(struct folder *folder, const struct owner *owner, uint32_t more)
+{
+    if (!owner_fits(folder, owner)) return "an incarnation that is not its device's";
+    return owner_has_room(folder, owner, more) ? NULL : "too many incarnations of a folder";
+}
+
+bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
+                  uint32_t count)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = session->engine->scratch;
+    const struct owner **fresh = arena_alloc(arena, count + 1U, sizeof *fresh);
+    struct owner known;
+    uint32_t more = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (index->owner_get(index->self, arena, folder->number, owners[i].inc, &known)) continue;
+        const char *what = owner_fault(folder, &owners[i], more);
+        if (what != NULL) {
+            session_refuse(session, what);
+            return false;
+        }
+        fresh[more++] = &owners[i];
+    }
+    if (more == 0) return true;
+    txn_begin(folder);
+    for (uint32_t i = 0; i < more; i++)
+        index->owner_put(index->self, folder->number, fresh[i]);
+    bool kept = txn_end(folder) == ERR_OK;
+    folder->owner_count = index->owner_count(index->self, folder->number);
+    if (kept) return true;
+    session_end(session, BYE_STOPPING, "the index cannot be written");
+    return false;
 }
 
 bool owners_handle(struct session *session, const struct msg_owners *owners)
 {
     struct folder *folder = folder_by_id(session->engine, owners->folder);
     if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return true;
-    const struct index_port *index = INDEX(folder);
-    struct owner known;
-    for (uint32_t i = 0; i < owners->count; i++) {
-        const struct owner *owner = &owners->owners[i];
-        if (index->owner_get(index->self, session->engine->scratch, folder->number, owner->inc,
-                             &known))
-            continue;
-        if (!owner_fits(folder, owner)) {
-            session_end(session, BYE_PROTOCOL, "an incarnation that is not its device's");
-            return false;
-        }
-        index->owner_put(index->self, folder->number, owner);
-    }
-    return true;
+    return owners_learn(session, folder, owners->owners, owners->count);
 }

@@ -290,7 +290,7 @@ void data_handle(struct share *share, const struct msg_data *data)
     size_t at = 0;
     AUTO(buf_fini) struct buf raw = {0};
     if (data->compressed && decompress(data->bytes, data->size, &raw) != ERR_OK) {
-        session_end(share->session, BYE_PROTOCOL, "a chunk that does not unpack");
+        session_refuse(share->session, "a chunk that does not unpack");
         return;
     }
     struct slice bytes = data->compressed ? buf_slice(&raw) : data->bytes;

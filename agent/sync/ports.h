@@ -66,6 +66,7 @@ struct index_port {
     bool (*owner_get)(struct store *, struct arena *, uint32_t folder, uint64_t inc,
                       struct owner *out);
     void (*owner_put)(struct store *, uint32_t folder, const struct owner *);
+    uint32_t (*owner_count)(struct store *, uint32_t folder);
     bool (*mark_get)(struct store *, uint32_t folder, uint64_t inc, struct mark *out);
     void (*mark_put)(struct store *, uint32_t folder, const struct mark *);
     bool (*peer_get)(struct store *, struct arena *, uint32_t folder, struct device_id,

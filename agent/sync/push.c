@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/delta/compress.h"
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/page_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -69,10 +69,16 @@ static void ride_add(struct folder *folder, const struct version *v, struct msg_
 
 // ---- sending
 
-static bool has_dot_in(const struct version *v, uint64_t inc, uint64_t after)
+struct own_after {
+    uint64_t inc, after;
+};
+
+static bool own_above(const void *context, const struct version *v)
 {
+    const struct own_after *own = context;
     for (uint32_t i = 0; i < v->dots.count; i++) {
-        if (v->dots.entries[i].inc == inc && v->dots.entries[i].counter > after) return true;
+        struct dot d = v->dots.entries[i];
+        if (d.inc == own->inc && d.counter > own->after) return true;
     }
     return false;
 }
@@ -83,28 +89,21 @@ static bool push_collect(struct folder *folder, uint64_t after, struct versions 
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct path_row *rows = arena_alloc(arena, PUSH_ROWS_MAX + 1, sizeof *rows);
-    uint32_t max = 4 * PUSH_ROWS_MAX;
-    out->entries = arena_alloc(arena, max, sizeof *out->entries);
+    struct own_after own = {folder->row.inc, after};
     uint32_t got = index->dots_after(index->self, arena, folder->number, folder->row.inc, after,
                                      folder->row.counter, PUSH_ROWS_MAX + 1, rows);
     if (got > PUSH_ROWS_MAX) return false;
-    size_t bytes = 0;
+    AUTO(page_fini) struct page page;
+    page_init(&page, arena, 4 * PUSH_ROWS_MAX, PROTO_PAGE_BYTES_HARD);
     for (uint32_t i = 0; i < got; i++) {
         struct item item;
-        bool present = false;
-        for (uint32_t k = 0; k < out->count && !present; k++)
-            present = slice_equal(out->entries[k].path, rows[i].path);
-        if (present) continue;
+        if (page_has(&page, rows[i].path)) continue;
         index->item_get(index->self, arena, folder->number, rows[i].path, &item);
-        for (uint32_t h = 0; h < item.head_count && out->count < max; h++) {
-            if (has_dot_in(&item.heads[h], folder->row.inc, after))
-                out->entries[out->count++] = item.heads[h];
-        }
+        page_add(folder, &page, &item, own_above, &own);
+        if (page.bytes > PROTO_PAGE_BYTES_MAX || page.count == page.max) return false;
     }
-    versions_collect_bundle(folder, arena, out->entries, &out->count, max);
-    for (uint32_t i = 0; i < out->count; i++)
-        bytes += version_encoded_size(&out->entries[i]);
-    return bytes <= PROTO_PAGE_BYTES_MAX && out->count < max;
+    *out = (struct versions){.entries = page.list, .count = page.count};
+    return true;
 }
 
 static void push_one(struct share *share)
@@ -156,12 +155,10 @@ static void push_take(struct share *share, const struct msg_push *push)
 {
     struct folder *folder = share->folder;
     txn_begin(folder);
-    bool honest = ingest_versions(share, &push->versions);
-    if (!honest) {
-        INDEX(folder)->rollback(INDEX(folder)->self);
-        folder->in_txn = false;
-        folder_reload(folder);
-        session_end(share->session, BYE_PROTOCOL, "more heads than incarnations");
+    const char *over = ingest_versions(share, &push->versions);
+    if (over != NULL) {
+        txn_undo(folder);
+        session_refuse(share->session, over);
         return;
     }
     bool gap = vv_get(folder->k.v, push->inc) < push->after;
@@ -243,13 +240,11 @@ void push_handle(struct share *share, const struct msg_push *push, struct slice 
     struct marks upto = {.entries = &(struct mark){0}, .count = 1};
     upto.entries[0] = push->upto;
     if (push->upto.inc != push->inc || push->after >= push->upto.counter) {
-        session_end(share->session, BYE_PROTOCOL, "a push that says nothing");
+        session_refuse(share->session, "a push that says nothing");
         return;
     }
     if (!marks_learn(share, &push->marks) || !marks_learn(share, &upto)) return;
-    if (!counters_marked(share,
-                         versions_vv(folder->engine->scratch, &push->versions, (struct vv){0})))
-        return;
+    if (!versions_bounded(share, &push->versions)) return;
     struct job *job = folder_usable(folder) ? rides_stage(share, push) : NULL;
     if (job == NULL && share->pushes == NULL) {
         push_take(share, push);

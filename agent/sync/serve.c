@@ -206,7 +206,7 @@ void want_handle(struct share *share, const struct msg_want *want, struct slice 
         return;
     }
     if (share->serve_queued >= SERVE_QUEUE_MAX) {
-        session_end(share->session, BYE_PROTOCOL, "too many requests at once");
+        session_refuse(share->session, "too many requests at once");
         return;
     }
     struct waiting_want *waiting = mem_zalloc(1, sizeof *waiting);

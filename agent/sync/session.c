@@ -222,6 +222,14 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     mem_free(&session);
 }
 
+void session_refuse(struct session *session, const char *what)
+{
+    log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\"", session->peer->name,
+             err_text(ERR_MALFORMED), what);
+    session->engine->counters.sessions_refused++;
+    session_end(session, BYE_PROTOCOL, what);
+}
+
 void engine_conn_down(struct engine *engine, uint64_t id)
 {
     arena_reset(engine->scratch);

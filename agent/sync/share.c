@@ -254,6 +254,17 @@ static void offer_of_other_id(struct share *share, const struct msg_offer *offer
     engine_changed(folder->engine);
 }
 
+// An OFFER says whose its incarnation is. 0: none has been drawn yet.
+static bool offer_owner(struct session *session, struct folder *folder,
+                        const struct msg_offer *offer)
+{
+    struct owner owner = {.inc = offer->inc,
+                          .device = session->peer->device,
+                          .name = slice_text(session->peer->name)};
+    memcpy(owner.nonce, offer->nonce, sizeof owner.nonce);
+    return owner.inc == 0 || owners_learn(session, folder, &owner, 1);
+}
+
 void offer_handle(struct session *session, const struct msg_offer *offer)
 {
     struct engine *engine = session->engine;
@@ -279,7 +290,7 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
         offer_of_other_id(share, offer);
         return;
     }
-    if (!marks_learn(share, &offer->marks)) return;
+    if (!offer_owner(session, folder, offer) || !marks_learn(share, &offer->marks)) return;
     if (!counters_marked(share, offer->k) || !counters_marked(share, offer->a)) return;
     if (folder->stopped != NULL) return;
     share_join(share, offer);
@@ -311,8 +322,8 @@ enum err engine_folder_accept(struct engine *engine, const char *name, struct de
 struct vv folder_applied(struct folder *folder, struct arena *arena)
 {
     const struct index_port *index = INDEX(folder);
-    uint64_t incs[256];
-    uint32_t count = index->need_incs(index->self, folder->number, 256, incs);
+    uint64_t *incs = arena_alloc(arena, PROTO_VV_ENTRIES_MAX, sizeof *incs);
+    uint32_t count = index->need_incs(index->self, folder->number, PROTO_VV_ENTRIES_MAX, incs);
     struct vv a = folder->k.v;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t min;

@@ -25,6 +25,7 @@ void folder_reload(struct folder *folder)
     vvbox_set(&folder->k, index->k(index->self, engine->scratch, folder->number));
     vvbox_set(&folder->gcfloor, index->gcfloor(index->self, engine->scratch, folder->number));
     vvbox_fini(&folder->marks);
+    folder->owner_count = index->owner_count(index->self, folder->number);
 }
 
 static void publish_mark(struct folder *folder)
@@ -56,6 +57,16 @@ static void outbox_settle(struct folder *folder, bool committed)
         }
     }
     folder->outbox_count = 0;
+}
+
+void txn_undo(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    CHECK(folder->in_txn);
+    index->rollback(index->self);
+    folder->in_txn = folder->minted = false;
+    outbox_settle(folder, false);
+    folder_reload(folder);
 }
 
 enum err txn_end(struct folder *folder)

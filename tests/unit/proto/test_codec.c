@@ -383,6 +383,73 @@ static void test_unknown_limit(void **state)
     assert_int_equal(encoded_unknown(4096 - 4, &what), ERR_LIMIT);
 }
 
+// A tombstone with `keys` unknown keys.
+static enum err decode_keys(struct arena *arena, uint32_t keys, struct version *out)
+{
+    AUTO(buf_fini) struct buf b = {0};
+    static const uint8_t known[] = "\xa1p\xa1"
+                                   "a\xa1"
+                                   "d\x92\x01\x02\xa1v\x92\x01\x02\xa1k\x04\xa1"
+                                   "b\x93\x00\x01\x02";
+    buf_append(&b, (uint8_t[]){0xde, 0, (uint8_t)(5 + keys)}, 3);
+    buf_append(&b, known, sizeof known - 1);
+    for (uint32_t i = 0; i < keys; i++)
+        buf_append(&b, (uint8_t[]){0xa2, 'z', (uint8_t)('a' + i), 1}, 4);
+    struct fault fault;
+    return version_decode(arena, arena_copy(arena, buf_slice(&b)), out, &fault);
+}
+
+// Whatever becomes of a version (it joins another, a conflict item is made of it), it can be
+// encoded: known keys that it gains have their place in the map.
+static void test_unknown_keys_leave_room(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct version v;
+    assert_int_equal(decode_keys(arena, PROTO_UNKNOWN_KEYS_MAX + 1, &v), ERR_LIMIT);
+    assert_int_equal(decode_keys(arena, PROTO_UNKNOWN_KEYS_MAX, &v), ERR_OK);
+    v.value = (struct value){.kind = KIND_FILE, .mode = 0600, .size = 1};
+    v.mtime_ns = v.flags = v.merge_version = 1;
+    v.has_parent = true;
+    v.parent_mode = 0600;
+    v.bundle = v.dots;
+    v.origin = slice_text("b");
+    AUTO(buf_fini) struct buf out = {0};
+    struct fault fault;
+    version_encode(&v, &out);
+    assert_int_equal(version_decode(arena, buf_slice(&out), &v, &fault), ERR_OK);
+}
+
+// A frame of a few bytes may unpack to much: what all of them may come to is checked first.
+static void test_rides_unpacked(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct ride rides[5];
+    struct message m = {.kind = MSG_PUSH};
+    struct fault fault;
+    for (int i = 0; i < 5; i++) {
+        rides[i] = (struct ride){.compressed = true, .bytes = slice_text("x")};
+        rides[i].content.size = PROTO_RIDE_CONTENT_BYTES_MAX;
+    }
+    m.push.inc = m.push.upto.inc = 1;
+    m.push.upto.counter = 1;
+    m.push.rides = rides;
+    m.push.ride_count = 4;
+    AUTO(buf_fini) struct buf out = {0};
+    message_encode(&m, &out);
+    assert_int_equal(message_decode(arena, buf_slice(&out), &m, &fault), ERR_OK);
+    // The same with one more in its place: sizes stand where they stood.
+    uint8_t size[] = {0xce, 0x00, 0x10, 0x00, 0x00};
+    uint8_t *last = NULL;
+    for (uint8_t *at = out.data; at + sizeof size <= out.data + out.size; at++) {
+        if (memcmp(at, size, sizeof size) == 0) last = at;
+    }
+    assert_non_null(last);
+    last[4] = 1;
+    assert_int_equal(message_decode(arena, buf_slice(&out), &m, &fault), ERR_LIMIT);
+}
+
 // A full page decodes in a few milliseconds (generous: sanitizers, busy machines).
 static void test_page_speed(void **state)
 {
@@ -410,12 +477,13 @@ static void test_page_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_version_alone),
-        cmocka_unit_test(test_vv_alone),      cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_mutations),     cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_strict),        cmocka_unit_test(test_version_rules),
-        cmocka_unit_test(test_version_order), cmocka_unit_test(test_unknown_scattered),
-        cmocka_unit_test(test_unknown_limit), cmocka_unit_test(test_page_speed),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_version_alone),
+        cmocka_unit_test(test_vv_alone),       cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_mutations),      cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_strict),         cmocka_unit_test(test_version_rules),
+        cmocka_unit_test(test_version_order),  cmocka_unit_test(test_unknown_scattered),
+        cmocka_unit_test(test_unknown_limit),  cmocka_unit_test(test_unknown_keys_leave_room),
+        cmocka_unit_test(test_rides_unpacked), cmocka_unit_test(test_page_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#include "tests/unit/sync/rig.h"
+
+#include "agent/base/log.h"
+#include "agent/core/job.h"
+
+enum { LOG_BYTES = 1 << 20, TURNS_MAX = 2000 };
+
+// What functions without a context have to reach.
+static struct {
+    char log[LOG_BYTES];
+    size_t log_size;
+    uint32_t commits_to_fail;
+    uint64_t random;
+} hidden;
+
+static void log_record(enum log_level level, enum log_area area, const char *line)
+{
+    (void)level;
+    (void)area;
+    size_t size = strlen(line);
+    if (hidden.log_size + size + 2 > LOG_BYTES) return;
+    memcpy(hidden.log + hidden.log_size, line, size);
+    hidden.log_size += size;
+    hidden.log[hidden.log_size++] = '\n';
+    hidden.log[hidden.log_size] = 0;
+}
+
+bool rig_logged(const char *text)
+{
+    return strstr(hidden.log, text) != NULL;
+}
+
+void rig_log_clear(void)
+{
+    hidden.log_size = 0;
+    hidden.log[0] = 0;
+}
+
+void rig_fail_commits(uint32_t count)
+{
+    hidden.commits_to_fail = count;
+}
+
+static enum err commit_or_fail(struct store *store)
+{
+    if (hidden.commits_to_fail == 0) return store_commit(store);
+    hidden.commits_to_fail--;
+    store_rollback(store);
+    return ERR_NO_SPACE;
+}
+
+static void chance(void *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        hidden.random = hidden.random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        ((uint8_t *)out)[i] = (uint8_t)(hidden.random >> 33);
+    }
+}
+
+// ---- the disk: an empty root on which all succeeds
+
+static struct rig *rig_of(struct workers *workers)
+{
+    return (struct rig *)(void *)workers;
+}
+
+static void disk_submit(struct workers *workers, struct job *job)
+{
+    struct rig *rig = rig_of(workers);
+    assert_true(rig->job_count < RIG_JOBS_MAX);
+    rig->jobs[rig->job_count++] = job;
+}
+
+static const char *disk_ignored(struct workers *workers, uint32_t folder, struct slice path,
+                                bool is_dir, bool *out_secret)
+{
+    (void)workers;
+    (void)folder;
+    (void)path;
+    (void)is_dir;
+    *out_secret = false;
+    return NULL;
+}
+
+static void steps_do(struct job_apply *apply)
+{
+    for (uint32_t i = 0; i < apply->count; i++) {
+        struct step *step = &apply->steps[i];
+        step->result = STEP_DONE;
+        step->print.present = step->version.value.kind != KIND_TOMB;
+        step->print.kind = step->version.value.kind;
+        step->print.ino = i + 1;
+    }
+}
+
+static void job_carry_out(struct job *job)
+{
+    switch (job->kind) {
+    case JOB_HEALTH:
+        job->health.healthy = true;
+        job->health.has_id = true;
+        job->health.found = job->health.id;
+        break;
+    case JOB_SCAN: job->scan.done = job->scan.complete = true; break;
+    case JOB_LOOK:
+        for (uint32_t i = 0; i < job->look.count; i++)
+            job->look.looks[i].result = LOOK_GONE;
+        break;
+    case JOB_STAGE:
+        for (uint32_t i = 0; i < job->stage.count; i++) {
+            const struct stage_entry *entry = &job->stage.entries[i];
+            bool right = digest_equal(hash_sha256(entry->bytes), entry->content.id);
+            job->stage.entries[i].err = right ? ERR_OK : ERR_MALFORMED;
+        }
+        break;
+    case JOB_APPLY: steps_do(&job->apply); break;
+    case JOB_COPY: job->err = ERR_CHANGED; break;
+    case JOB_READ:
+        for (uint32_t i = 0; i < job->read.count; i++)
+            job->read.entries[i].err = ERR_CHANGED;
+        break;
+    case JOB_LEAF:
+        if (!digest_equal(hash_sha256(job->leaf.bytes), job->leaf.expected))
+            job->err = ERR_MALFORMED;
+        break;
+    case JOB_PART:
+    case JOB_FINISH:
+    case JOB_RECOVER: break;
+    }
+}
+
+uint32_t rig_jobs(const struct rig *rig, enum job_kind kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rig->job_count; i++)
+        count += rig->jobs[i]->kind == kind;
+    return count;
+}
+
+static struct job *job_take(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->job_count; i++) {
+        struct job *job = rig->jobs[i];
+        if (rig->held >> job->kind & 1) continue;
+        rig->job_count--;
+        memmove(&rig->jobs[i], &rig->jobs[i + 1], (rig->job_count - i) * sizeof rig->jobs[0]);
+        return job;
+    }
+    return NULL;
+}
+
+void rig_settle(struct rig *rig)
+{
+    for (int turn = 0; turn < TURNS_MAX; turn++) {
+        engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms);
+        struct job *job = job_take(rig);
+        bool due = engine_deadline(rig->engine) <= rig->now_ms;
+        if (job == NULL && !due) return;
+        if (job != NULL) {
+            job_carry_out(job);
+            engine_job_done(rig->engine, job);
+        } else {
+            engine_tick(rig->engine);
+        }
+    }
+    fail_msg("the engine does not come to rest");
+}
+
+void rig_wait(struct rig *rig, int64_t ms)
+{
+    int64_t end = rig->now_ms + ms;
+    for (rig_settle(rig); rig->now_ms < end; rig_settle(rig)) {
+        int64_t next = engine_deadline(rig->engine);
+        rig->now_ms = next < end ? next : end;
+    }
+}
+
+// ---- the wire
+
+static struct script *script_of(struct rig *rig, uint64_t conn, enum lane *out)
+{
+    for (uint32_t i = 0; i < rig->script_count; i++) {
+        for (int lane = 0; lane < 2; lane++) {
+            if (rig->scripts[i]->conns[lane] != conn) continue;
+            *out = (enum lane)lane;
+            return rig->scripts[i];
+        }
+    }
+    return NULL;
+}
+
+static enum err net_send(struct net *net, uint64_t conn, struct slice bytes)
+{
+    struct rig *rig = (struct rig *)(void *)net;
+    enum lane lane;
+    struct script *script = script_of(rig, conn, &lane);
+    assert_true(bytes.size <= PROTO_MESSAGE_BYTES_MAX);
+    if (script == NULL || script->cut[lane]) return ERR_UNREACHABLE;
+    assert_true(script->heard_count < RIG_HEARD_MAX);
+    struct message *m = &script->heard[script->heard_count++];
+    struct fault fault;
+    bool stale;
+    struct slice copy = arena_copy(rig->arena, bytes);
+    assert_int_equal(lane_receive(&script->lanes[lane], rig->arena, copy, m, &stale, &fault),
+                     ERR_OK);
+    assert_false(stale);
+    return ERR_OK;
+}
+
+static size_t net_queued(const struct net *net, uint64_t conn)
+{
+    (void)net;
+    (void)conn;
+    return 0;
+}
+
+static void net_drop(struct net *net, uint64_t conn)
+{
+    enum lane lane;
+    struct script *script = script_of((struct rig *)(void *)net, conn, &lane);
+    if (script != NULL) script->cut[lane] = true;
+}
+
+// ---- the engine
+
+static void on_sync_done(void *context, uint64_t ticket, const struct sync_result *result)
+{
+    (void)context;
+    (void)ticket;
+    (void)result;
+}
+
+static void on_folder_id(void *context, struct slice name, struct folder_id id)
+{
+    struct rig *rig = context;
+    (void)name;
+    rig->told_id = id;
+    rig->told_ids++;
+}
+
+static void on_changed(void *context)
+{
+    (void)context;
+}
+
+static void on_event(void *context, const char *name, struct slice json)
+{
+    (void)context;
+    (void)name;
+    (void)json;
+}
+
+static void on_dial(void *context, struct device_id device)
+{
+    (void)context;
+    (void)device;
+}
+
+static struct index_port index_of(struct store *store)
+{
+    return (struct index_port){
+        .self = store,
+        .begin = store_begin,
+        .commit = commit_or_fail,
+        .rollback = store_rollback,
+        .folder_get = store_folder_get,
+        .folder_put = store_folder_put,
+        .folder_remove = store_folder_remove,
+        .folder_clear = store_folder_clear,
+        .folder_reload = store_folder_reload,
+        .item_get = store_item_get,
+        .item_put = store_item_put,
+        .items_after = store_items_after,
+        .live_below = store_live_below,
+        .local_below = store_local_below,
+        .live_paths_below = store_live_paths_below,
+        .local_by_content = store_local_by_content,
+        .dots_after = store_dots_after,
+        .seq_after = store_seq_after,
+        .needs_after = store_needs_after,
+        .blocked = store_blocked,
+        .need_min = store_need_min,
+        .need_incs = store_need_incs,
+        .owed = store_owed,
+        .dot_incs = store_dot_incs,
+        .k = store_k,
+        .k_set = store_k_set,
+        .gcfloor = store_gcfloor,
+        .gcfloor_put = store_gcfloor_put,
+        .owner_get = store_owner_get,
+        .owner_put = store_owner_put,
+        .owner_count = store_owner_count,
+        .mark_get = store_mark_get,
+        .mark_put = store_mark_put,
+        .peer_get = store_peer_get,
+        .peer_put = store_peer_put,
+        .journal_add = store_journal_add,
+        .journal_remove = store_journal_remove,
+        .journal_list = store_journal_list,
+        .kept_add = store_kept_add,
+        .leaves_put = store_leaves_put,
+        .leaves_get = store_leaves_get,
+        .journal_encode = journal_encode,
+        .journal_decode = journal_decode,
+    };
+}
+
+static struct engine *engine_of(struct rig *rig)
+{
+    struct engine_options options = {
+        .index = index_of(rig->store),
+        .disk = {.self = (struct workers *)(void *)rig,
+                 .submit = disk_submit,
+                 .ignored = disk_ignored},
+        .net = {.self = (struct net *)(void *)rig,
+                .send = net_send,
+                .queued = net_queued,
+                .drop = net_drop},
+        .keys = {.self = rig->identity, .sign = mark_sign, .verify = mark_verify, .random = chance},
+        .notify = {.context = rig,
+                   .sync_done = on_sync_done,
+                   .folder_id = on_folder_id,
+                   .changed = on_changed,
+                   .event = on_event,
+                   .dial = on_dial},
+        .device = identity_device(rig->identity),
+        .name = "me",
+        .program = "rig",
+    };
+    return engine_new(&options);
+}
+
+void rig_open_raw(struct rig *rig)
+{
+    static const uint8_t seed[32] = {1};
+    struct fault fault;
+    crypto_init();
+    *rig = (struct rig){.now_ms = 1000};
+    rig_fail_commits(0);
+    rig_log_clear();
+    hidden.random = 7;
+    log_set_level(LOG_DEBUG);
+    log_set_sink(log_record);
+    rig->arena = arena_new();
+    rig->identity = identity_from_seed(seed);
+    assert_int_equal(store_open(NULL, &rig->store, &fault), ERR_OK);
+    rig->engine = engine_of(rig);
+    engine_now(rig->engine, rig->now_ms, 1700000000000);
+    struct engine_folder folder = {.name = "f", .path = "/f", .with_all = true};
+    folder.id.bytes[0] = 0x80;
+    rig->id = folder.id;
+    assert_int_equal(engine_folder_put(rig->engine, &folder, &rig->folder), ERR_OK);
+}
+
+void rig_open(struct rig *rig)
+{
+    rig_open_raw(rig);
+    rig_settle(rig);
+    assert_true(engine_folder_scanned(rig->engine, rig->folder));
+    rig_log_clear();
+}
+
+void rig_close(struct rig *rig)
+{
+    engine_destroy(&rig->engine);
+    for (uint32_t i = 0; i < rig->job_count; i++) {
+        mem_free(&rig->jobs[i]->context);
+        job_destroy(&rig->jobs[i]);
+    }
+    for (uint32_t i = 0; i < rig->script_count; i++) {
+        identity_destroy(&rig->scripts[i]->identity);
+        mem_free(&rig->scripts[i]);
+    }
+    store_close(&rig->store);
+    identity_destroy(&rig->identity);
+    arena_destroy(&rig->arena);
+    log_set_sink(NULL);
+}
+
+struct item rig_item(struct rig *rig, const char *path)
+{
+    struct item item;
+    store_item_get(rig->store, rig->arena, rig->folder, slice_text(path), &item);
+    return item;
+}

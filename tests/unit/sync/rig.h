@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// tests/unit/sync/rig — an engine with a real index in memory, a disk that carries jobs out only
+// when it is told to, and peers that are scripts: what they send is what a test makes up.
+#ifndef TESTS_UNIT_SYNC_RIG_H
+#define TESTS_UNIT_SYNC_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/check.h"
+#include "agent/base/own.h"
+#include "agent/core/heads.h"
+#include "agent/store/store.h"
+#include "agent/sync/engine.h"
+#include "crypto/hash.h"
+#include "crypto/identity.h"
+#include "proto/path.h"
+#include "proto/session.h"
+#include "proto/vv.h"
+
+enum { RIG_JOBS_MAX = 256, RIG_HEARD_MAX = 4096 };
+
+struct script { // a peer
+    struct rig *rig;
+    struct identity *identity;
+    struct device_id device;
+    uint64_t conns[2];
+    struct lane_state lanes[2]; // its own side: it dialled
+    bool cut[2];
+    uint64_t inc, counter;
+    uint8_t nonce[16];
+    struct message heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
+    uint32_t heard_count;
+};
+
+struct rig {
+    struct engine *engine;
+    struct store *store;
+    struct identity *identity;
+    struct arena *arena; // as long as the test
+    struct job *jobs[RIG_JOBS_MAX];
+    uint32_t job_count;
+    uint32_t held; // bits 1 << enum job_kind: not carried out
+    int64_t now_ms;
+    uint32_t folder;
+    struct folder_id id;
+    uint64_t last_conn;
+    struct script *scripts[4];
+    uint32_t script_count;
+    struct folder_id told_id; // by notify.folder_id
+    uint32_t told_ids;
+};
+
+void rig_open(struct rig *rig);     // folder "f", scanned, empty
+void rig_open_raw(struct rig *rig); // the same with the first scan still to come
+void rig_close(struct rig *rig);
+void rig_fail_commits(uint32_t count); // the index refuses that many, as a full disk does
+uint32_t rig_jobs(const struct rig *rig, enum job_kind kind); // held ones
+void rig_settle(struct rig *rig); // jobs that are not held, until there are none; the clock stands
+void rig_wait(struct rig *rig, int64_t ms); // lets time go by
+struct item rig_item(struct rig *rig, const char *path);
+bool rig_logged(const char *text); // since rig_open
+void rig_log_clear(void);
+
+// A trusted device comes, its two lanes open. It lives as long as the rig.
+struct script *script_connect(struct rig *rig, uint8_t seed);
+void script_reconnect(struct script *script);
+void script_send(struct script *script, enum lane lane, struct message *message); // unless cut
+bool script_is_cut(const struct script *script);
+uint32_t script_heard(const struct script *script, enum message_kind kind);
+const struct message *script_last(const struct script *script, enum message_kind kind);
+
+// What an honest device says, to be spoilt.
+void script_offer(struct script *script, struct vv k); // of the rig's folder, used and ready
+void script_offer_as(struct script *script, struct folder_id id, bool used, enum offer_state state,
+                     struct vv k);
+struct mark script_mark(const struct script *script, uint64_t counter);
+struct version script_file(struct script *script, const char *path, const char *text); // next dot
+// All up to its counter; `ride`: a content that goes along, or NULL.
+void script_push(struct script *script, uint64_t after, struct version *versions, uint32_t count,
+                 const char *ride);
+struct owner owner_of(struct rig *rig, struct device_id device, uint64_t seed);
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "agent/core/incarnation.h"
+#include "tests/unit/sync/rig.h"
+
+static void lane_open_one(struct script *script, enum lane lane, uint64_t number)
+{
+    struct rig *rig = script->rig;
+    script->conns[lane] = ++rig->last_conn;
+    script->cut[lane] = false;
+    lane_init(&script->lanes[lane], lane, true, number);
+    engine_conn_up(rig->engine, script->conns[lane], script->device, false, lane,
+                   slice_text("tcp://script"));
+    struct message hello = {.kind = MSG_HELLO};
+    hello.hello.protocol = PROTO_VERSION;
+    hello.hello.program = slice_text("script");
+    hello.hello.name = slice_text("script");
+    hello.hello.boot = number;
+    hello.hello.wall_ms = 1700000000000 + rig->now_ms;
+    script_send(script, lane, &hello);
+}
+
+void script_reconnect(struct script *script)
+{
+    uint64_t number = 1000 + script->rig->last_conn;
+    lane_open_one(script, LANE_CONTROL, number);
+    lane_open_one(script, LANE_BULK, number);
+}
+
+struct script *script_connect(struct rig *rig, uint8_t seed)
+{
+    struct script *script = mem_zalloc(1, sizeof *script);
+    uint8_t bytes[32] = {seed, 99};
+    assert_true(rig->script_count < sizeof rig->scripts / sizeof rig->scripts[0]);
+    rig->scripts[rig->script_count++] = script;
+    script->rig = rig;
+    script->identity = identity_from_seed(bytes);
+    script->device = identity_device(script->identity);
+    script->nonce[0] = seed;
+    script->inc = incarnation_of(script->device, rig->id, script->nonce);
+    char name[16];
+    (void)snprintf(name, sizeof name, "peer%u", seed);
+    engine_peer_put(rig->engine, script->device, name);
+    script_reconnect(script);
+    return script;
+}
+
+void script_send(struct script *script, enum lane lane, struct message *message)
+{
+    AUTO(buf_fini) struct buf frame = {0};
+    if (script->cut[lane]) return;
+    lane_send(&script->lanes[lane], message, &frame);
+    engine_message(script->rig->engine, script->conns[lane], buf_slice(&frame));
+}
+
+bool script_is_cut(const struct script *script)
+{
+    return script->cut[LANE_CONTROL] && script->cut[LANE_BULK];
+}
+
+uint32_t script_heard(const struct script *script, enum message_kind kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < script->heard_count; i++)
+        count += script->heard[i].kind == kind;
+    return count;
+}
+
+const struct message *script_last(const struct script *script, enum message_kind kind)
+{
+    for (uint32_t i = script->heard_count; i-- > 0;) {
+        if (script->heard[i].kind == kind) return &script->heard[i];
+    }
+    fail_msg("no %s was heard", message_kind_text(kind));
+    return NULL;
+}
+
+// ---- what an honest device says
+
+struct owner owner_of(struct rig *rig, struct device_id device, uint64_t seed)
+{
+    struct owner owner = {.device = device, .name = slice_text("x")};
+    memcpy(owner.nonce, &seed, sizeof seed);
+    owner.inc = incarnation_of(device, rig->id, owner.nonce);
+    return owner;
+}
+
+struct mark script_mark(const struct script *script, uint64_t counter)
+{
+    struct mark mark = {.inc = script->inc, .counter = counter};
+    mark.signature = mark_sign(script->identity, script->rig->id, mark.inc, counter);
+    return mark;
+}
+
+void script_offer_as(struct script *script, struct folder_id id, bool used, enum offer_state state,
+                     struct vv k)
+{
+    struct message m = {.kind = MSG_OFFER, .offer = {.folder = id, .has_items = used}};
+    struct mark mark;
+    m.offer.name = slice_text("f");
+    m.offer.state = state;
+    memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
+    m.offer.inc = incarnation_of(script->device, id, script->nonce);
+    m.offer.k = k;
+    if (k.count > 0) {
+        mark = script_mark(script, vv_get(k, script->inc));
+        m.offer.marks = (struct marks){&mark, 1};
+    }
+    script_send(script, LANE_CONTROL, &m);
+}
+
+void script_offer(struct script *script, struct vv k)
+{
+    script_offer_as(script, script->rig->id, true, OFFER_READY, k);
+}
+
+struct version script_file(struct script *script, const char *path, const char *text)
+{
+    struct arena *arena = script->rig->arena;
+    struct dot dot = {script->inc, ++script->counter};
+    struct version v = {.path = slice_of(arena_text(arena, slice_text(path)), strlen(path))};
+    v.vv = vv_with(arena, (struct vv){0}, dot);
+    v.dots = dots_copy(arena, (struct dots){v.vv.entries, 1});
+    v.value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = strlen(text)};
+    v.value.content = hash_sha256(slice_text(text));
+    v.birth = (struct birth){1600000000000 + (int64_t)dot.counter, dot.inc, dot.counter};
+    return v;
+}
+
+void script_push(struct script *script, uint64_t after, struct version *versions, uint32_t count,
+                 const char *ride)
+{
+    struct message m = {.kind = MSG_PUSH};
+    struct ride one = {.content = {.size = 0}};
+    m.push.folder = script->rig->id;
+    m.push.inc = script->inc;
+    m.push.after = after;
+    m.push.upto = script_mark(script, script->counter);
+    m.push.versions = (struct versions){versions, count};
+    if (ride != NULL) {
+        one.bytes = slice_text(ride);
+        one.content = (struct content){hash_sha256(one.bytes), one.bytes.size};
+        m.push.rides = &one;
+        m.push.ride_count = 1;
+    }
+    script_send(script, LANE_CONTROL, &m);
+}
