@@ -111,6 +111,9 @@ struct vv versions_vv(struct arena *arena, const struct versions *versions, stru
 // What of `vv` our marks bear out: no unknown incarnations, no counters above their marks.
 struct vv marked_part(struct folder *folder, struct vv vv);
 void owners_show(struct share *share, struct vv vv); // sends OWNERS for what was not shown
+void marks_write(struct folder *folder);             // those learned since, inside a transaction
+void marks_written(struct folder *folder);           // it is durable
+void marks_reload(struct folder *folder); // memory is what the index says, and what was learned
 bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended
 bool counters_marked(struct share *share, struct vv vv);          // likewise
 

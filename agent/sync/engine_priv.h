@@ -282,6 +282,8 @@ struct folder {
     char *path;
     struct folder_row row; // name borrowed from `name`
     struct vvbox k, gcfloor, marks;
+    struct mark *new_marks; // learned, to be written with the next transaction
+    uint32_t new_mark_count, new_mark_capacity;
     uint32_t owner_count;
     bool with_all;
     struct device_id *with;

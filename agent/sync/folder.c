@@ -76,6 +76,7 @@ void folder_destroy(struct folder *folder)
     vvbox_fini(&folder->k);
     vvbox_fini(&folder->gcfloor);
     vvbox_fini(&folder->marks);
+    mem_free(&folder->new_marks);
     mem_free(&folder->with);
     mem_free(&folder->name);
     mem_free(&folder->path);
@@ -138,6 +139,7 @@ void folder_start_life(struct folder *folder, struct folder_id id, bool first, b
         folder->number = folder->row.folder;
     } else {
         index->folder_clear(index->self, folder->number, true);
+        marks_written(folder);
     }
     draw_incarnation(folder);
     index->folder_put(index->self, &folder->row);

@@ -127,25 +127,46 @@ static const char *mark_fault(struct folder *folder, const struct mark *mark)
     return own_future(folder, mark) ? "index rolled back" : NULL;
 }
 
-// One transaction for all that are new.
-static bool marks_keep(struct folder *folder, struct mark *const *marks, uint32_t count)
+// A mark needs no transaction of its own: it is written with whatever first relies on it.
+static void mark_keep(struct folder *folder, const struct mark *mark)
+{
+    uint32_t at = 0;
+    while (at < folder->new_mark_count && folder->new_marks[at].inc != mark->inc)
+        at++;
+    if (at == folder->new_mark_capacity) {
+        uint32_t grown = at == 0 ? 8 : 2 * at;
+        folder->new_marks = mem_realloc(folder->new_marks, grown * sizeof *folder->new_marks);
+        folder->new_mark_capacity = grown;
+    }
+    folder->new_marks[at] = *mark;
+    if (at == folder->new_mark_count) folder->new_mark_count++;
+    vvbox_raise(&folder->marks, (struct dot){mark->inc, mark->counter});
+}
+
+void marks_write(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
-    if (count == 0) return true;
-    txn_begin(folder);
-    for (uint32_t i = 0; i < count; i++)
-        index->mark_put(index->self, folder->number, marks[i]);
-    if (txn_end(folder) != ERR_OK) return false;
-    for (uint32_t i = 0; i < count; i++)
-        vvbox_raise(&folder->marks, (struct dot){marks[i]->inc, marks[i]->counter});
-    return true;
+    for (uint32_t i = 0; i < folder->new_mark_count; i++)
+        index->mark_put(index->self, folder->number, &folder->new_marks[i]);
+}
+
+void marks_written(struct folder *folder)
+{
+    folder->new_mark_count = 0;
+}
+
+void marks_reload(struct folder *folder)
+{
+    vvbox_fini(&folder->marks);
+    for (uint32_t i = 0; i < folder->new_mark_count; i++) {
+        const struct mark *mark = &folder->new_marks[i];
+        vvbox_raise(&folder->marks, (struct dot){mark->inc, mark->counter});
+    }
 }
 
 bool marks_learn(struct share *share, const struct marks *marks)
 {
     struct folder *folder = share->folder;
-    struct mark **fresh = arena_alloc(folder->engine->scratch, marks->count + 1U, sizeof *fresh);
-    uint32_t count = 0;
     for (uint32_t i = 0; i < marks->count; i++) {
         struct mark *mark = &marks->entries[i];
         if (marked(folder, mark->inc) >= mark->counter) continue;
@@ -154,11 +175,7 @@ bool marks_learn(struct share *share, const struct marks *marks)
             session_refuse(share->session, what);
             return false;
         }
-        fresh[count++] = mark;
-    }
-    if (!marks_keep(folder, fresh, count)) {
-        session_end(share->session, BYE_STOPPING, "the index cannot be written");
-        return false;
+        mark_keep(folder, mark);
     }
     for (uint32_t i = 0; i < marks->count; i++)
         vvbox_raise(&share->shown, (struct dot){marks->entries[i].inc, marks->entries[i].counter});

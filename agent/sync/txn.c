@@ -24,7 +24,7 @@ void folder_reload(struct folder *folder)
     folder->row.name = slice_text(folder->name);
     vvbox_set(&folder->k, index->k(index->self, engine->scratch, folder->number));
     vvbox_set(&folder->gcfloor, index->gcfloor(index->self, engine->scratch, folder->number));
-    vvbox_fini(&folder->marks);
+    marks_reload(folder);
     folder->owner_count = index->owner_count(index->self, folder->number);
 }
 
@@ -75,6 +75,7 @@ enum err txn_end(struct folder *folder)
     CHECK(folder->in_txn);
     bool minted = folder->minted;
     if (minted) publish_mark(folder);
+    marks_write(folder);
     enum err err = index->commit(index->self);
     folder->in_txn = false;
     folder->minted = false;
@@ -86,6 +87,7 @@ enum err txn_end(struct folder *folder)
         folder_reload(folder);
         return err;
     }
+    marks_written(folder);
     // Counts kept by the store (items, bytes, needs) are part of the row.
     struct folder_row fresh;
     if (index->folder_reload(index->self, folder->engine->scratch, folder->number, &fresh)) {
