@@ -48,6 +48,11 @@ static int find_verb(int argc, char **argv, int at, struct command *out)
 {
     const char *second = at + 1 < argc && argv[at + 1][0] != '-' ? argv[at + 1] : NULL;
     if (is_group(argv[at])) {
+        if (second == NULL && verb_find(argv[at]) != NULL) {
+            out->verb = verb_find(argv[at]);
+            out->rest = at + 1;
+            return CLI_DONE;
+        }
         if (second == NULL) {
             out->help = out->help || (at + 1 < argc && (strcmp(argv[at + 1], "--help") == 0 ||
                                                         strcmp(argv[at + 1], "-h") == 0));

@@ -9,13 +9,36 @@
 #include "agent/cli/verb_priv.h"
 
 const struct cli_verb *const verb_table[] = {
-    &verb_init,         &verb_run,           &verb_stop,
-    &verb_id,           &verb_status,        &verb_sync,
-    &verb_peer_add,     &verb_peer_list,     &verb_peer_remove,
-    &verb_peer_rename,  &verb_folder_add,    &verb_folder_list,
-    &verb_folder_share, &verb_folder_accept, &verb_folder_remove,
-    &verb_adopt,        &verb_rekey,         &verb_config_check,
-    &verb_help,         &verb_version,       NULL,
+    &verb_init,
+    &verb_run,
+    &verb_stop,
+    &verb_id,
+    &verb_status,
+    &verb_sync,
+    &verb_peer_add,
+    &verb_peer_list,
+    &verb_peer_remove,
+    &verb_peer_rename,
+    &verb_folder_add,
+    &verb_folder_list,
+    &verb_folder_share,
+    &verb_folder_accept,
+    &verb_folder_remove,
+    &verb_conflicts,
+    &verb_conflicts_list,
+    &verb_conflicts_show,
+    &verb_conflicts_take,
+    &verb_conflicts_resolve,
+    &verb_conflicts_dismiss,
+    &verb_kept,
+    &verb_restore,
+    &verb_undo,
+    &verb_adopt,
+    &verb_rekey,
+    &verb_config_check,
+    &verb_help,
+    &verb_version,
+    NULL,
 };
 
 // First words that are nothing alone.
@@ -58,16 +81,15 @@ static void print_line(const struct cli_verb *verb)
 bool verb_print_help(const char *name)
 {
     const struct cli_verb *verb = verb_find(name);
-    if (verb != NULL) {
-        print_one(verb);
-        return true;
-    }
     size_t size = strlen(name);
-    bool any = false;
+    bool any = verb != NULL, listed = false;
+    if (any) print_one(verb);
     for (size_t i = 0; verb_table[i] != NULL; i++) {
         verb = verb_table[i];
         if (strncmp(verb->name, name, size) != 0 || verb->name[size] != ' ') continue;
         if (!any) printf("%s:\n", name);
+        if (verb_find(name) != NULL && !listed) printf("\nMore:\n");
+        listed = true;
         print_line(verb);
         printf("  %15s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
         any = true;

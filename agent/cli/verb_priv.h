@@ -22,6 +22,9 @@ extern const struct cli_verb verb_init, verb_run, verb_id, verb_status, verb_syn
 extern const struct cli_verb verb_peer_add, verb_peer_list, verb_peer_remove, verb_peer_rename;
 extern const struct cli_verb verb_folder_add, verb_folder_list, verb_folder_share;
 extern const struct cli_verb verb_folder_accept, verb_folder_remove;
+extern const struct cli_verb verb_conflicts, verb_conflicts_list, verb_conflicts_show;
+extern const struct cli_verb verb_conflicts_take, verb_conflicts_resolve, verb_conflicts_dismiss;
+extern const struct cli_verb verb_kept, verb_restore, verb_undo;
 extern const struct cli_verb verb_adopt, verb_rekey, verb_config_check, verb_help, verb_version;
 
 // All verbs in the order of help; ends with NULL.

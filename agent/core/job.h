@@ -125,6 +125,8 @@ struct job_copy {
     struct slice path;         // relative to the root
     struct fingerprint before; // CHANGED if the file is not that any more
     bool kept;                 // path is the name of a kept file; before is not looked at
+    bool outside;  // path is absolute, of any regular file; content and mode are results
+    uint32_t mode; // result
 };
 
 // ---- JOB_READ
@@ -182,6 +184,9 @@ struct job_apply {
     uint32_t count;
     struct content *drop; // JOB_RECOVER without steps or number: staged contents nobody needs
     uint32_t drop_count;
+    struct slice *drop_kept; // likewise: names of kept files, and the submitter's numbers of them
+    uint64_t *drop_numbers;
+    uint32_t drop_kept_count;
 };
 
 // ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is

@@ -152,6 +152,7 @@ bool loop_watch(
 void control_request(struct agent *agent, struct api_request *request); // takes it
 void control_settle(struct agent *agent); // answers what has become answerable
 int64_t control_deadline(const struct agent *agent);
+void control_decided(struct agent *agent, uint64_t ticket, const struct decision_result *result);
 void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_result *result);
 void control_end(struct agent *agent);
 

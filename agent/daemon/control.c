@@ -77,6 +77,22 @@ static const struct route routes[] = {
       {"peer", FIELD_TEXT, false},
       {"wait", FIELD_BOOL, false},
       {"timeout_s", FIELD_NUMBER, false}}},
+    {"GET", "/v1/conflicts", control_conflicts, {{0}}},
+    {"POST",
+     "/v1/conflicts/take",
+     control_conflicts_take,
+     {{"path", FIELD_TEXT, true}, {"from", FIELD_TEXT, false}}},
+    {"POST",
+     "/v1/conflicts/resolve",
+     control_conflicts_resolve,
+     {{"path", FIELD_TEXT, true}, {"with", FIELD_TEXT, true}}},
+    {"POST", "/v1/conflicts/dismiss", control_conflicts_dismiss, {{"path", FIELD_TEXT, true}}},
+    {"POST", "/v1/kept", control_kept, {{"path", FIELD_TEXT, true}}},
+    {"POST",
+     "/v1/restore",
+     control_restore,
+     {{"path", FIELD_TEXT, true}, {"at_ms", FIELD_NUMBER, false}, {"number", FIELD_NUMBER, false}}},
+    {"POST", "/v1/undo", control_undo, {{"folder", FIELD_TEXT, false}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };
 
@@ -114,6 +130,8 @@ static const struct {
     [REFUSE_OWN_DEVICE] = {"own-device", 409, 1},
     [REFUSE_DECLARED] = {"declared", 409, 1},
     [REFUSE_BAD_PATH] = {"bad-path", 409, 1},
+    [REFUSE_NOT_POSSIBLE] = {"not-possible", 409, 1},
+    [REFUSE_BUSY] = {"busy", 409, 1},
     [REFUSE_FAILED] = {"failed", 500, 1},
     [REFUSE_ENDING] = {"ending", 503, 1},
 };
@@ -272,6 +290,7 @@ void control_request(struct agent *agent, struct api_request *request)
         events_gone(agent, request->number);
         control_folders_gone(agent, request->number);
         control_sync_gone(agent, request->number);
+        engine_decide_cancel(agent->engine, request->number);
     } else if (agent->ending) {
         control_refuse(agent, request->number, REFUSE_ENDING, NULL, "the agent is ending");
     } else {

@@ -25,6 +25,8 @@ enum refusal {
     REFUSE_OWN_DEVICE,
     REFUSE_DECLARED,
     REFUSE_BAD_PATH,
+    REFUSE_NOT_POSSIBLE,
+    REFUSE_BUSY,
     REFUSE_FAILED,
     REFUSE_ENDING,
 };
@@ -48,6 +50,9 @@ control_handler control_peers_list, control_peers_add, control_peers_remove, con
 control_handler control_folders_list, control_folders_add, control_folders_share,
     control_folders_accept, control_folders_remove;
 control_handler control_sync;
+control_handler control_conflicts, control_conflicts_take, control_conflicts_resolve,
+    control_conflicts_dismiss;
+control_handler control_kept, control_restore, control_undo;
 
 void control_folders_settle(struct agent *agent);
 void control_folders_gone(struct agent *agent, uint64_t request);

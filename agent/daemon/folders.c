@@ -4,6 +4,7 @@
 // disk, which is told the root under that number before the engine's next tick sends the first job.
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"
@@ -34,6 +35,14 @@ static struct live_folder *live_add(struct agent *agent, const struct registry_f
     return live;
 }
 
+// A tenth of the disk, at most, for what changes of others took away.
+static uint64_t kept_bytes_max(const char *path)
+{
+    struct statvfs fs;
+    if (statvfs(path, &fs) != 0) return 0;
+    return (uint64_t)fs.f_blocks * fs.f_frsize / 10;
+}
+
 static enum err tell_engine(struct agent *agent, const struct registry_folder *folder,
                             bool new_root, uint32_t *out_folder)
 {
@@ -51,6 +60,7 @@ static enum err tell_engine(struct agent *agent, const struct registry_folder *f
         .with_all = folder->with_all,
         .with = with,
         .with_count = with_count,
+        .kept_bytes_max = kept_bytes_max(folder->path),
         .new_root = new_root,
     };
     return engine_folder_put(agent->engine, &put, out_folder);

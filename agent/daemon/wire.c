@@ -51,6 +51,16 @@ static struct index_port wire_index(struct store *store)
         .journal_remove = store_journal_remove,
         .journal_list = store_journal_list,
         .kept_add = store_kept_add,
+        .kept_get = store_kept_get,
+        .kept_remove = store_kept_remove,
+        .kept_list = store_kept_list,
+        .kept_oldest = store_kept_oldest,
+        .kept_batch_last = store_kept_batch_last,
+        .kept_batch_begin = store_kept_batch_begin,
+        .kept_batch = store_kept_batch,
+        .kept_bytes = store_kept_bytes,
+        .meta_get = store_meta_get,
+        .meta_set = store_meta_put,
         .leaves_put = store_leaves_put,
         .kept_by_content = store_kept_by_content,
         .leaves_get = store_leaves_get,
@@ -79,6 +89,11 @@ static const char *disk_left_out(struct workers *workers, uint32_t folder, struc
 static void on_sync_done(void *context, uint64_t ticket, const struct sync_result *result)
 {
     control_sync_done(context, ticket, result);
+}
+
+static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
+{
+    control_decided(context, ticket, result);
 }
 
 static void on_folder_id(void *context, struct slice name, struct folder_id id)
@@ -126,6 +141,7 @@ struct engine_options wire_options(struct agent *agent)
             {
                 .context = agent,
                 .sync_done = on_sync_done,
+                .decided = on_decided,
                 .folder_id = on_folder_id,
                 .changed = on_changed,
                 .event = on_event,

@@ -288,6 +288,16 @@ static void left_over(struct group *group, const char *name)
     }
 }
 
+static void kept_drop(const struct group *group)
+{
+    for (uint32_t i = 0; i < group->apply->drop_kept_count; i++) {
+        const char *name = arena_text(group->arena, group->apply->drop_kept[i]);
+        bool plain = *name != '\0' && strchr(name, '/') == NULL && strcmp(name, "..") != 0;
+        if (plain && unlinkat(group->kept_fd, name, 0) != 0 && errno != ENOENT)
+            (void)log_errno(LOG_FS, "unlink", slice_text(name));
+    }
+}
+
 static void staging_drop(const struct group *group)
 {
     for (uint32_t i = 0; i < group->apply->drop_count; i++) {
@@ -331,7 +341,9 @@ void recover_run(const struct grip *grip, struct job *job)
     }
     if (job->apply.count == 0) {
         // A row that could not be read is no reason to clear away what other rows name.
-        if (job->apply.drop_count > 0)
+        if (job->apply.drop_kept_count > 0)
+            kept_drop(&group);
+        else if (job->apply.drop_count > 0)
             staging_drop(&group);
         else if (job->apply.journal == 0)
             staging_clean(&group);

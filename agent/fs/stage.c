@@ -125,7 +125,8 @@ void stage_run(const struct grip *grip, struct job *job)
     job->err = err;
 }
 
-static enum err copy_checked(int source_fd, int target_fd, const struct content *content)
+// Copies and hashes. What comes out is what was written, whatever happens to the source meanwhile.
+static enum err copy_hashed(int source_fd, int target_fd, struct content *out)
 {
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
     uint64_t size = 0;
@@ -137,37 +138,51 @@ static enum err copy_checked(int source_fd, int target_fd, const struct content 
         int code = fd_read_at(cloned ? target_fd : source_fd, piece.data, FS_IO_BYTES, size, &got);
         if (code != 0) return err_from_errno(code);
         if (got == 0) break;
-        if (size + got > content->size) return ERR_CHANGED;
         content_hash_feed(hash, piece.data, got);
         code = cloned ? 0 : fd_write_at(target_fd, piece.data, got, size);
         if (code != 0) return err_from_errno(code);
         size += got;
     }
-    struct content found;
     const struct digest *leaves;
     uint32_t count;
-    content_hash_end(hash, &found, &leaves, &count);
-    bool same =
-        found.size == content->size && memcmp(&found.id, &content->id, sizeof found.id) == 0;
-    if (!same) return ERR_CHANGED;
+    content_hash_end(hash, out, &leaves, &count);
     return fdatasync(target_fd) == 0 ? ERR_OK : err_from_errno(errno);
 }
 
-static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd,
-                        const struct content *content)
+static bool content_equal(const struct content *a, const struct content *b)
+{
+    return a->size == b->size && memcmp(&a->id, &b->id, sizeof a->id) == 0;
+}
+
+static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, struct job_copy *copy)
 {
     char temp[STAGE_NAME_MAX];
     char name[STAGE_NAME_MAX];
+    struct content found;
     temp_name(grip->disk, temp);
-    stage_name(content, name);
     AUTO(fd_close)
     int fd = openat(dir_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_FS, "create", slice_text(temp));
-    enum err err = copy_checked(source_fd, fd, content);
+    enum err err = copy_hashed(source_fd, fd, &found);
+    if (err == ERR_OK && copy->outside) copy->content = found;
+    if (err == ERR_OK && !content_equal(&found, &copy->content)) err = ERR_CHANGED;
+    stage_name(&copy->content, name);
     if (err == ERR_OK && renameat(dir_fd, temp, dir_fd, name) != 0)
         err = log_errno(LOG_FS, "rename", slice_text(name));
     if (err != ERR_OK) (void)unlinkat(dir_fd, temp, 0);
     return err;
+}
+
+static enum err outside_open(struct job_copy *copy, struct arena *arena, int *out_fd)
+{
+    struct stat st;
+    const char *path = arena_text(arena, copy->path);
+    // Named by a person, not below the root.
+    *out_fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (*out_fd < 0 || fstat(*out_fd, &st) != 0) return err_from_errno(errno);
+    copy->mode = st.st_mode & 0777;
+    copy->content.size = (uint64_t)st.st_size;
+    return S_ISREG(st.st_mode) ? ERR_OK : ERR_UNREPRESENTABLE;
 }
 
 static enum err copy_open(const struct grip *grip, const struct job_copy *copy, int *out_fd)
@@ -199,13 +214,15 @@ void copy_run(const struct grip *grip, struct job *job)
         job->err = log_errno(LOG_FS, "open", slice_text(FS_STAGING));
         return;
     }
-    if (staged_is_there(dir_fd, &job->copy.content)) return;
-    job->err = copy_open(grip, &job->copy, &source_fd);
+    bool outside = job->copy.outside;
+    if (!outside && staged_is_there(dir_fd, &job->copy.content)) return;
+    job->err = outside ? outside_open(&job->copy, job->arena, &source_fd)
+                       : copy_open(grip, &job->copy, &source_fd);
     if (job->err != ERR_OK) return;
     if (!space_left(dir_fd, job->copy.content.size)) {
         job->err = ERR_NO_SPACE;
         return;
     }
     // The hash decides; a look at the fingerprint afterwards would say nothing more.
-    job->err = copy_to(grip, source_fd, dir_fd, &job->copy.content);
+    job->err = copy_to(grip, source_fd, dir_fd, &job->copy);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Small records: words about the index as a whole, the journal of disk steps under way, what was
-// kept aside, and the leaf lists of large contents.
+// Small records: words about the index as a whole, the journal of disk steps under way, and the
+// leaf lists of large contents.
 #include <string.h>
 
 #include "agent/base/own.h"
@@ -61,37 +61,6 @@ uint32_t store_journal_list(struct store *store, struct arena *arena, uint32_t f
         };
     }
     return count;
-}
-
-void store_kept_add(struct store *store, uint32_t folder, const struct version *version,
-                    int64_t when_ms, struct device_id by, struct slice file)
-{
-    AUTO(buf_fini) struct buf encoded = {0};
-    AUTO(query_end) struct query query = query_new(store, SQL_KEPT_ADD);
-    version_encode(version, &encoded);
-    query_int(&query, folder);
-    query_slice(&query, key_of(&store->key, version->path));
-    query_int(&query, when_ms);
-    query_slice(&query, slice_of(by.bytes, sizeof by.bytes));
-    if (version->value.kind == KIND_FILE)
-        query_slice(&query, slice_of(version->value.content.bytes, sizeof(struct digest)));
-    else
-        query_null(&query);
-    query_slice(&query, buf_slice(&encoded));
-    query_slice(&query, file);
-    query_run(&query);
-}
-
-bool store_kept_by_content(struct store *store, struct arena *arena, uint32_t folder,
-                           const struct digest *content, struct slice *out_file)
-{
-    AUTO(query_end) struct query query = query_new(store, SQL_KEPT_BY_CONTENT);
-    query_int(&query, folder);
-    query_slice(&query, slice_of(content->bytes, sizeof content->bytes));
-    *out_file = (struct slice){0};
-    bool found = query_row(&query);
-    if (found) *out_file = arena_copy(arena, column_slice(&query, 0));
-    return found;
 }
 
 void store_leaves_put(struct store *store, uint32_t folder, const struct content *content,

@@ -4,6 +4,7 @@
 // place. Parameters are numbered in the order in which they are bound.
 #include "agent/store/store_priv.h"
 
+#define KEPT_COLUMNS "number, version, file, when_ms, by, batch, after_inc, after_counter"
 #define ITEM_COLUMNS "row, key, seq, need, blocked, own_last, heads, local"
 #define FOLDER_COLUMNS                                                                             \
     "folder, name, id, inc, nonce, counter, seq, first, scanned, ever_had_items, "                 \
@@ -112,10 +113,24 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_JOURNAL_REMOVE] = "DELETE FROM journal WHERE number = ?1 AND folder = ?2",
     [SQL_JOURNAL_LIST] = "SELECT number, record FROM journal WHERE folder = ?1"
                          " ORDER BY number LIMIT ?2",
-    [SQL_KEPT_ADD] = "INSERT INTO kept(folder, key, when_ms, by, content, version, file)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_KEPT_ADD] = "INSERT INTO kept(folder, key, when_ms, by, content, version, file, bytes,"
+                     " batch, after_inc, after_counter)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [SQL_KEPT_BY_CONTENT] = "SELECT file FROM kept WHERE folder = ?1 AND content = ?2"
                             " ORDER BY number DESC LIMIT 1",
+    [SQL_KEPT_GET] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number = ?2",
+    [SQL_KEPT_REMOVE] = "DELETE FROM kept WHERE folder = ?1 AND number = ?2",
+    [SQL_KEPT_LIST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number < ?2"
+                      " AND file <> x'' ORDER BY number DESC LIMIT ?3",
+    [SQL_KEPT_OF] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number < ?2"
+                    " AND key >= ?4 AND key < ?5 AND file <> x'' ORDER BY number DESC LIMIT ?3",
+    [SQL_KEPT_OLDEST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number > ?2"
+                        " AND file <> x'' ORDER BY number LIMIT ?3",
+    [SQL_KEPT_BATCH] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND batch = ?2"
+                       " AND number > ?3 ORDER BY number LIMIT ?4",
+    [SQL_KEPT_BATCH_LAST] = "SELECT max(batch) FROM kept WHERE folder = ?1",
+    [SQL_KEPT_BATCH_FORGET] = "DELETE FROM kept WHERE folder = ?1 AND file = x''",
+    [SQL_KEPT_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM kept WHERE folder = ?1",
     [SQL_LEAVES_PUT] = "INSERT OR REPLACE INTO leaves(folder, content, size, leaves)"
                        " VALUES (?1, ?2, ?3, ?4)",
     [SQL_LEAVES_GET] = "SELECT leaves FROM leaves WHERE folder = ?1 AND content = ?2 AND size = ?3",

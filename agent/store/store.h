@@ -125,11 +125,26 @@ void store_journal_remove(struct store *store, uint32_t folder, uint64_t number)
 uint32_t store_journal_list(struct store *store, struct arena *arena, uint32_t folder, uint32_t max,
                             struct journal_row *out);
 
-// ---- kept versions
-void store_kept_add(struct store *store, uint32_t folder, const struct version *version,
-                    int64_t when_ms, struct device_id by, struct slice file);
+// ---- kept versions; see struct kept_row
+void store_kept_add(struct store *store, uint32_t folder, const struct kept_row *row);
 bool store_kept_by_content(struct store *store, struct arena *arena, uint32_t folder,
                            const struct digest *content, struct slice *out_file);
+bool store_kept_get(struct store *store, struct arena *arena, uint32_t folder, uint64_t number,
+                    struct kept_row *out);
+void store_kept_remove(struct store *store, uint32_t folder, uint64_t number);
+// Rows with a file, newest first, of the path and what is below it (empty: all), with numbers below
+// `before` (at most INT64_MAX).
+uint32_t store_kept_list(struct store *store, struct arena *arena, uint32_t folder,
+                         struct slice path, uint64_t before, uint32_t max, struct kept_row *out);
+// Rows with a file, oldest first, with numbers above `after`.
+uint32_t store_kept_oldest(struct store *store, struct arena *arena, uint32_t folder,
+                           uint64_t after, uint32_t max, struct kept_row *out);
+uint64_t store_kept_batch_last(struct store *store, uint32_t folder); // 0: none
+// Forgets the rows without a file: only the last batch can be undone.
+void store_kept_batch_begin(struct store *store, uint32_t folder);
+uint32_t store_kept_batch(struct store *store, struct arena *arena, uint32_t folder, uint64_t batch,
+                          uint64_t after, uint32_t max, struct kept_row *out);
+uint64_t store_kept_bytes(struct store *store, uint32_t folder);
 
 // ---- leaf lists of large contents that are or were on this disk
 void store_leaves_put(struct store *store, uint32_t folder, const struct content *content,

@@ -133,15 +133,10 @@ static struct device_id author_of(struct folder *folder, const struct version *v
 
 static void step_done(struct folder *folder, struct item *item, const struct step *step)
 {
-    const struct index_port *index = INDEX(folder);
     bool created = version_live(&step->version) &&
                    (item->local.state == LOCAL_NONE || !version_live(&item->local.version));
     if (created) local_parents_implied(folder, item->path);
-    bool displaced = step->kept && item->local.state != LOCAL_NONE;
-    if (displaced) {
-        index->kept_add(index->self, folder->number, &item->local.version, folder->engine->wall_ms,
-                        author_of(folder, &step->version), step->kept_name);
-    }
+    kept_note(folder, item, step, step->version.dots.entries[0], author_of(folder, &step->version));
     item->local.state = LOCAL_OK;
     item->local.version = step->version;
     item->local.print = step->print;

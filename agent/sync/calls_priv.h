@@ -150,7 +150,28 @@ void resolve_clash_above(struct folder *folder, struct slice path);
 bool resolve_clash_at(struct folder *folder,
                       struct item *item); // true: a resolution is under way or must be waited for
 void resolve_done(struct folder *folder, struct job *job);
-void resolve_final(struct folder *folder, struct job_apply *apply);
+void resolve_final(struct folder *folder, struct job_apply *apply, bool decided);
+
+struct resolution;
+void intent_start(struct folder *folder, const struct resolution *plan, bool decided);
+
+// ---- decide.c, decide_make.c: what a person decides
+void decide_step(struct folder *folder);
+int64_t decide_deadline(const struct folder *folder);
+void decide_ran(struct folder *folder, bool done); // its intent came to an end
+void decide_file_done(struct folder *folder, struct job *job);
+void decide_clear(struct folder *folder);
+
+// ---- age.c: not inside a transaction
+int64_t age_now(struct engine *engine);
+
+// ---- kept.c
+// Before item.local becomes what the step has put in its place.
+void kept_note(struct folder *folder, const struct item *item, const struct step *step,
+               struct dot after, struct device_id by);
+void kept_tick(struct folder *folder);
+int64_t kept_deadline(const struct folder *folder);
+void kept_dropped(struct folder *folder, const struct job *job);
 
 // ---- fetch.c, serve.c: contents
 bool content_staged(const struct folder *folder, const struct content *content);

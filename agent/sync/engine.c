@@ -312,6 +312,7 @@ static void errand_dispatch(struct folder *folder, struct job *job)
     case FOR_SERVE: serve_job_done(folder, job); break;
     case FOR_RESOLVE: resolve_done(folder, job); break;
     case FOR_APPLY: apply_done(folder, job); break;
+    case FOR_DECIDE: decide_file_done(folder, job); break;
     }
 }
 

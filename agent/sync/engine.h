@@ -44,6 +44,7 @@ struct engine_folder {
     bool with_all;
     const struct device_id *with; // devices it is shared with
     uint32_t with_count;
+    uint64_t kept_bytes_max; // what kept versions may take; 0: no limit
     bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is
                    // root-missing
 };
@@ -99,6 +100,56 @@ struct sync_result {
     const struct sync_line *lines;
     uint32_t count;
 };
+
+// ---- what a person decides. notify.decided(ticket) comes once, now or later.
+enum decision_kind {
+    DECIDE_TAKE,    // a conflict item's content to its path; all conflict items of the path go
+    DECIDE_WITH,    // the content of `file` (empty: what is there) to the path; the same
+    DECIDE_DISMISS, // all conflict items of the path go
+    DECIDE_RESTORE, // a kept version comes back
+    DECIDE_UNDO,    // the last batch that was applied is taken back
+};
+
+struct decision {
+    enum decision_kind kind;
+    const char *folder;
+    struct slice path; // not for UNDO
+    struct slice file; // WITH: absolute
+    bool has_from;     // TAKE: of this device
+    struct device_id from;
+    uint64_t kept; // RESTORE: its number; 0: the newest, or
+    int64_t at_ms; // the newest that was there at this wall clock time; 0: the newest
+};
+
+struct decision_result {
+    enum err err;        // OK; else nothing, or not all of it, was done
+    const char *what;    // why not, static text; NULL
+    uint64_t changed;    // paths
+    uint64_t left_alone; // UNDO: changed since, or no longer to be had
+};
+void engine_decide(struct engine *engine, uint64_t ticket, const struct decision *decision);
+void engine_decide_cancel(struct engine *engine, uint64_t ticket); // nobody waits any more
+
+// One conflict item. Everything lives on the arena.
+struct conflict {
+    struct slice folder;
+    struct slice path; // whose it is
+    struct slice item; // where it is kept, relative to the root
+    struct value value;
+    struct device_id by; // whose edit it is; zero: not known
+    int64_t when_ms;     // of that edit
+    bool live;           // something stands at the path
+    struct value winner;
+    struct device_id winner_by;
+    int64_t winner_when_ms;
+};
+// At most `max`, of one folder (NULL: all); returns how many.
+uint32_t engine_conflicts(struct engine *engine, struct arena *arena, const char *folder,
+                          uint32_t max, struct conflict *out);
+
+// Newest first, of a path and what is below it (empty: all), with numbers below `before` (0: all).
+uint32_t engine_kept(struct engine *engine, struct arena *arena, const char *folder,
+                     struct slice path, uint64_t before, uint32_t max, struct kept_row *out);
 
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {

@@ -321,6 +321,15 @@ struct folder {
     uint32_t blocked_rounds;
     int64_t wait_retry_ms;
     uint64_t lost_own;
+    struct decide *decides; // in the order they were asked for
+    uint64_t batch;         // what is applied without a pause; 0: none yet
+    bool batch_idle;        // nothing was left to do since its last step
+    int64_t batch_ms;       // when that was
+    uint64_t kept_bytes_max;
+    int64_t kept_check_ms;
+    uint64_t *kept_drops; // numbers of kept rows that are to go
+    uint32_t kept_drop_count, kept_drop_capacity;
+    bool kept_dropping;
     bool in_txn, minted;
     struct job *outbox[64];
     uint32_t outbox_count;
@@ -340,6 +349,8 @@ struct engine {
     char *name, *program;
     uint64_t boot;
     int64_t now_ms, wall_ms;
+    bool age_looked;
+    int64_t age_looked_ms;
     struct arena *scratch; // reset at the start of every event
     struct peer *peers;
     struct conn *conns;
@@ -353,13 +364,14 @@ struct engine {
 };
 
 // What a job was made for; job->context points to one.
-enum purpose { FOR_TRANSFER = 1, FOR_PUSH, FOR_SERVE, FOR_RESOLVE, FOR_APPLY };
+enum purpose { FOR_TRANSFER = 1, FOR_PUSH, FOR_SERVE, FOR_RESOLVE, FOR_APPLY, FOR_DECIDE };
 struct errand {
     enum purpose purpose;
     struct transfer *transfer;
     uint32_t leaf;
     uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
     struct waiting_push *push;
+    bool decided; // FOR_RESOLVE: a person's decision
 };
 
 #include "agent/sync/calls_priv.h"

@@ -58,6 +58,7 @@ static void bonds_destroy(struct folder *folder)
 
 void folder_destroy(struct folder *folder)
 {
+    decide_clear(folder);
     dirty_clear(folder);
     scan_stop(folder);
     fetch_clear(folder);
@@ -77,6 +78,7 @@ void folder_destroy(struct folder *folder)
     vvbox_fini(&folder->gcfloor);
     vvbox_fini(&folder->marks);
     mem_free(&folder->new_marks);
+    mem_free(&folder->kept_drops);
     mem_free(&folder->with);
     mem_free(&folder->name);
     mem_free(&folder->path);
@@ -164,6 +166,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
     folder->new_root = options->new_root;
+    folder->kept_bytes_max = options->kept_bytes_max;
     if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
         folder_reload(folder);
@@ -346,6 +349,7 @@ void folder_tick(struct folder *folder)
     for (struct bond *b = folder->bonds; b != NULL; b = b->next) {
         if (b->unsaved && now >= b->save_at_ms) bond_save(folder, b);
     }
+    decide_step(folder);
     if (!folder_usable(folder)) return;
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
         folder->blocked_retry_ms = now + BLOCKED_RETRY_MS;
@@ -358,6 +362,7 @@ void folder_tick(struct folder *folder)
     dirty_dispatch(folder);
     fetch_step(folder);
     work_more(folder);
+    kept_tick(folder);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -373,11 +378,13 @@ int64_t folder_deadline(const struct folder *folder)
         if (b->unsaved) at = earlier(at, b->save_at_ms);
     }
     if (folder->root == ROOT_MISSING) at = earlier(at, folder->root_retry_ms);
+    at = earlier(at, decide_deadline(folder));
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);
     if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));
+    at = earlier(at, kept_deadline(folder));
     return earlier(at, fetch_deadline(folder));
 }
 

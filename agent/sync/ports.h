@@ -21,6 +21,7 @@ struct folder_row;
 struct path_row;
 struct peer_row;
 struct journal_row;
+struct kept_row;
 
 // ---- the index: see agent/core/index.h for the rows and agent/store/store.h for each function.
 struct index_port {
@@ -76,14 +77,27 @@ struct index_port {
     void (*journal_remove)(struct store *, uint32_t folder, uint64_t number);
     uint32_t (*journal_list)(struct store *, struct arena *, uint32_t folder, uint32_t max,
                              struct journal_row *out);
-    void (*kept_add)(struct store *, uint32_t folder, const struct version *, int64_t when_ms,
-                     struct device_id by, struct slice file);
+    void (*kept_add)(struct store *, uint32_t folder, const struct kept_row *);
+    bool (*kept_get)(struct store *, struct arena *, uint32_t folder, uint64_t number,
+                     struct kept_row *out);
+    void (*kept_remove)(struct store *, uint32_t folder, uint64_t number);
+    uint32_t (*kept_list)(struct store *, struct arena *, uint32_t folder, struct slice path,
+                          uint64_t before, uint32_t max, struct kept_row *out);
+    uint32_t (*kept_oldest)(struct store *, struct arena *, uint32_t folder, uint64_t after,
+                            uint32_t max, struct kept_row *out);
+    uint64_t (*kept_batch_last)(struct store *, uint32_t folder);
+    void (*kept_batch_begin)(struct store *, uint32_t folder);
+    uint32_t (*kept_batch)(struct store *, struct arena *, uint32_t folder, uint64_t batch,
+                           uint64_t after, uint32_t max, struct kept_row *out);
+    uint64_t (*kept_bytes)(struct store *, uint32_t folder);
     bool (*kept_by_content)(struct store *, struct arena *, uint32_t folder,
                             const struct digest *content, struct slice *out_file);
     void (*leaves_put)(struct store *, uint32_t folder, const struct content *,
                        const struct digest *leaves, uint32_t count);
     bool (*leaves_get)(struct store *, struct arena *, uint32_t folder, const struct content *,
                        struct digest **out, uint32_t *out_count);
+    bool (*meta_get)(struct store *, struct arena *, const char *key, struct slice *out_value);
+    void (*meta_set)(struct store *, const char *key, struct slice value);
     void (*journal_encode)(const struct job_apply *, struct buf *out);
     enum err (*journal_decode)(struct arena *, struct slice record, struct job_apply *out) MUST_USE;
 };
@@ -118,9 +132,11 @@ struct key_port {
 
 // ---- what the engine tells its owner, at any time during a call into it; must not call back.
 struct sync_result;
+struct decision_result;
 struct notify_port {
     void *context;
     void (*sync_done)(void *context, uint64_t ticket, const struct sync_result *);
+    void (*decided)(void *context, uint64_t ticket, const struct decision_result *);
     void (*folder_id)(void *context, struct slice name,
                       struct folder_id id); // drawn or adopted: to be kept in the registry
     void (*changed)(void *context);         // something that status shows has changed

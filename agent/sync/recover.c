@@ -119,6 +119,10 @@ void folder_recover_done(struct folder *folder, struct job *job)
 {
     folder->recover_jobs--;
     if (folder->gone) return;
+    if (job->apply.drop_kept_count > 0) {
+        kept_dropped(folder, job);
+        return;
+    }
     if (job->apply.journal != 0 && job->err == ERR_OK) {
         if (job->apply.all_or_none) {
             resolve_done(folder, job);

@@ -88,7 +88,7 @@ static void member_step(struct folder *folder, struct job *job, struct step *ste
     step->dir_implied_mode = on_disk_already(m);
 }
 
-static void intent_start(struct folder *folder, const struct resolution *plan)
+void intent_start(struct folder *folder, const struct resolution *plan, bool decided)
 {
     static char one = 1;
     struct job *job = job_new(JOB_APPLY, folder->number);
@@ -105,6 +105,7 @@ static void intent_start(struct folder *folder, const struct resolution *plan)
         INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_RESOLVE;
+    errand->decided = decided;
     job->context = errand;
     folder->resolve_jobs++;
     txn_submit(folder, job);
@@ -140,7 +141,7 @@ void resolve_item(struct folder *folder, struct item *item)
     struct resolution plan;
     if (folder->outbox_count >= 48 || !contents_held(folder, item)) return;
     if (!resolve_heads(folder->engine->scratch, &view, folder->row.id, item, &plan)) return;
-    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan);
+    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
 }
 
 static bool pulling(const struct folder *folder)
@@ -160,7 +161,7 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
     if (pulling(folder) || folder->outbox_count >= 48) return true;
     if (!contents_held(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, folder->row.id, item, &plan)) return true;
-    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan);
+    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
     return true;
 }
 
@@ -202,16 +203,14 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     struct arena *arena = folder->engine->scratch;
     struct item item;
     view_item(folder, arena, step->path, &item);
-    if (step->kept && item.local.state != LOCAL_NONE) {
-        INDEX(folder)->kept_add(INDEX(folder)->self, folder->number, &item.local.version,
-                                folder->engine->wall_ms, folder->engine->o.device, step->kept_name);
-    }
+    struct dot after = {.inc = folder->row.inc, .counter = folder->row.counter + 1};
+    kept_note(folder, &item, step, after, folder->engine->o.device);
     item.local.racy = false;
     struct vv context = without_no_dot(arena, step->version.vv);
     (void)item_mint(folder, &item, &step->version, context, &step->print, bundle);
 }
 
-void resolve_final(struct folder *folder, struct job_apply *apply)
+void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
 {
     struct dot winner = {.inc = folder->row.inc, .counter = folder->row.counter + apply->count};
     struct dots bundle = {.entries = &winner, .count = apply->count > 1 ? 1 : 0};
@@ -223,7 +222,7 @@ void resolve_final(struct folder *folder, struct job_apply *apply)
         folder_recover(folder); // the row is still there, and decides
         return;
     }
-    if (apply->count > 1) {
+    if (apply->count > 1 && !decided) {
         char escaped[LOG_ESCAPED_MAX];
         folder->engine->counters.conflicts_made += apply->count - 1;
         log_warn(LOG_SYNC, "conflict", "folder=%s path=\"%s\"", folder->name,
@@ -270,9 +269,10 @@ void resolve_done(struct folder *folder, struct job *job)
     bool all = job->err == ERR_OK;
     for (uint32_t i = 0; i < apply->count && all; i++)
         all = apply->steps[i].result == STEP_DONE;
+    bool decided = job->kind == JOB_APPLY && ((const struct errand *)job->context)->decided;
     staged_forget(folder, apply);
     if (all) {
-        resolve_final(folder, apply);
+        resolve_final(folder, apply, decided);
     } else if (job->err == ERR_OK) {
         intent_drop(folder, apply);
     } else {
@@ -280,6 +280,7 @@ void resolve_done(struct folder *folder, struct job *job)
     }
     for (uint32_t i = 0; i < apply->count; i++)
         dirty_free(folder, apply->steps[i].path);
+    if (decided) decide_ran(folder, all);
     work_again(folder);
     dirty_dispatch(folder);
     work_more(folder);

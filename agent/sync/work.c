@@ -126,7 +126,9 @@ static bool needs_page(struct folder *folder)
 static void staging_tidy(struct folder *folder)
 {
     size_t count = map_count(folder->staged), at = 0;
-    if (count == 0 || folder->jobs > 0 || map_count(folder->transfers) > 0) return;
+    if (count == 0 || folder->jobs > 0 || map_count(folder->transfers) > 0 ||
+        folder->decides != NULL)
+        return;
     struct job *job = job_new(JOB_RECOVER, folder->number);
     job->apply.drop = arena_alloc(job->arena, count, sizeof *job->apply.drop);
     struct slice key;

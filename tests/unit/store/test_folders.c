@@ -62,7 +62,8 @@ static void fill(struct store *store, struct arena *arena, uint32_t folder)
     store_mark_put(store, folder, &mark);
     store_owner_put(store, folder, &owner);
     assert_true(store_journal_add(store, folder, slice_text("r")) > 0);
-    store_kept_add(store, folder, &item.heads[0], 1, (struct device_id){{1}}, slice_text("k1"));
+    const struct kept_row kept = {.version = item.heads[0], .file = slice_text("k1")};
+    store_kept_add(store, folder, &kept);
     store_leaves_put(store, folder, &content, (struct digest[1]){{{7}}}, 1);
     commit(store);
 }
@@ -271,14 +272,60 @@ static void test_kept(void **state)
     struct digest id = digest_of(6);
     struct slice file;
     assert_false(store_kept_by_content(store, arena, 1, &id, &file));
-    store_kept_add(store, 1, &version, 1, (struct device_id){{1}}, slice_text("old"));
-    store_kept_add(store, 1, &version, 2, (struct device_id){{1}}, slice_text("new"));
-    store_kept_add(store, 1, &tomb, 3, (struct device_id){{1}}, slice_text("none"));
+    struct kept_row row = {.version = version,
+                           .file = slice_text("old"),
+                           .when_ms = 1,
+                           .by = {{1}},
+                           .batch = 1,
+                           .after = {.inc = 9, .counter = 4}};
+    store_kept_add(store, 1, &row);
+    row.file = slice_text("new");
+    row.batch = 2;
+    store_kept_add(store, 1, &row);
+    row.version = tomb;
+    row.file = slice_text("");
+    store_kept_add(store, 1, &row);
     assert_true(store_kept_by_content(store, arena, 1, &id, &file));
     assert_true(slice_is(file, "new"));
     assert_false(store_kept_by_content(store, arena, 2, &id, &file));
     id = (struct digest){{0}};
     assert_false(store_kept_by_content(store, arena, 1, &id, &file));
+}
+
+static void test_kept_rows(void **state)
+{
+    (void)state;
+    AUTO(store_close) struct store *store = open_store(NULL);
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    const char *paths[] = {"d", "d/x", "d/x", "dx", "d/y"};
+    struct kept_row rows[8];
+    for (uint64_t i = 0; i < 5; i++) {
+        struct kept_row row = {.version = simple_version(arena, paths[i], KIND_FILE, 1, 1 + i),
+                               .file = slice_text(i == 4 ? "" : "file"),
+                               .batch = 1 + i / 2,
+                               .after = {.inc = UINT64_MAX, .counter = i}};
+        store_kept_add(store, 1, &row);
+    }
+    assert_int_equal(store_kept_list(store, arena, 1, (struct slice){0}, INT64_MAX, 8, rows), 4);
+    assert_true(slice_is(rows[0].version.path, "dx"));
+    assert_true(rows[0].after.inc == UINT64_MAX && rows[0].after.counter == 3);
+    assert_int_equal(store_kept_list(store, arena, 1, slice_text("d"), INT64_MAX, 8, rows), 3);
+    assert_int_equal(store_kept_list(store, arena, 1, slice_text("d/x"), INT64_MAX, 8, rows), 2);
+    uint64_t newest = rows[0].number;
+    assert_int_equal(store_kept_list(store, arena, 1, slice_text("d/x"), newest, 8, rows), 1);
+    assert_int_equal(store_kept_batch_last(store, 1), 3);
+    assert_int_equal(store_kept_batch(store, arena, 1, 2, 0, 8, rows), 2);
+    assert_int_equal(store_kept_batch(store, arena, 1, 3, 0, 8, rows), 1);
+    assert_int_equal(rows[0].file.size, 0);
+    uint64_t bytes = store_kept_bytes(store, 1);
+    store_kept_batch_begin(store, 1);
+    assert_int_equal(store_kept_batch(store, arena, 1, 3, 0, 8, rows), 0);
+    assert_int_equal(store_kept_oldest(store, arena, 1, 0, 2, rows), 2);
+    assert_true(slice_is(rows[0].version.path, "d"));
+    store_kept_remove(store, 1, rows[0].number);
+    assert_false(store_kept_get(store, arena, 1, rows[0].number, &rows[2]));
+    assert_true(store_kept_get(store, arena, 1, rows[1].number, &rows[2]));
+    assert_true(store_kept_bytes(store, 1) < bytes);
 }
 
 static void test_leaves(void **state)
@@ -337,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_journal_rows),
         cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_kept_rows),
         cmocka_unit_test(test_leaves),
         cmocka_unit_test(test_meta),
     };

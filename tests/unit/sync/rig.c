@@ -224,6 +224,13 @@ static void net_drop(struct net *net, uint64_t conn)
 
 // ---- the engine
 
+static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
+{
+    (void)context;
+    (void)ticket;
+    (void)result;
+}
+
 static void on_sync_done(void *context, uint64_t ticket, const struct sync_result *result)
 {
     (void)context;
@@ -299,6 +306,16 @@ static struct index_port index_of(struct store *store)
         .journal_remove = store_journal_remove,
         .journal_list = store_journal_list,
         .kept_add = store_kept_add,
+        .kept_get = store_kept_get,
+        .kept_remove = store_kept_remove,
+        .kept_list = store_kept_list,
+        .kept_oldest = store_kept_oldest,
+        .kept_batch_last = store_kept_batch_last,
+        .kept_batch_begin = store_kept_batch_begin,
+        .kept_batch = store_kept_batch,
+        .kept_bytes = store_kept_bytes,
+        .meta_get = store_meta_get,
+        .meta_set = store_meta_put,
         .leaves_put = store_leaves_put,
         .leaves_get = store_leaves_get,
         .journal_encode = journal_encode,
@@ -320,6 +337,7 @@ static struct engine *engine_of(struct rig *rig)
         .keys = {.self = rig->identity, .sign = mark_sign, .verify = mark_verify, .random = chance},
         .notify = {.context = rig,
                    .sync_done = on_sync_done,
+                   .decided = on_decided,
                    .folder_id = on_folder_id,
                    .changed = on_changed,
                    .event = on_event,

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/paths — what a person calls a file, as the agent knows it.
+#ifndef AGENT_CLI_PATHS_PRIV_H
+#define AGENT_CLI_PATHS_PRIV_H
+
+#include "agent/base/bytes.h"
+
+// Absolute, with the links above the last name resolved; the file itself need not exist. False: it
+// cannot be told what is meant.
+bool path_absolute(const char *word, struct buf *out);
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// The time by which things grow old enough to be forgotten. It follows the wall clock, but no
+// faster than time passes while the agent runs, and by at most a day over a restart: a clock that
+// was in 2099 for a minute forgets nothing.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+static const char *const KEY = "age-ms";
+
+static bool read_age(struct engine *engine, int64_t *out)
+{
+    const struct index_port *index = &engine->o.index;
+    struct slice value;
+    if (!index->meta_get(index->self, engine->scratch, KEY, &value) || value.size != sizeof *out)
+        return false;
+    memcpy(out, value.data, sizeof *out);
+    return true;
+}
+
+int64_t age_now(struct engine *engine)
+{
+    const struct index_port *index = &engine->o.index;
+    int64_t last = 0, ahead = DAY_MS;
+    bool known = read_age(engine, &last);
+    if (engine->age_looked) ahead = engine->now_ms - engine->age_looked_ms;
+    int64_t now = engine->wall_ms;
+    if (known && now > last + ahead) now = last + ahead;
+    engine->age_looked = true;
+    engine->age_looked_ms = engine->now_ms;
+    index->begin(index->self);
+    index->meta_set(index->self, KEY, slice_of(&now, sizeof now));
+    if (index->commit(index->self) != ERR_OK)
+        log_warn(LOG_SYNC, "age not noted", "now_ms=%lld", (long long)now);
+    return now;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+//
+// Carrying out what a person decided: the same journaled intents as a resolution, some paths at a
+// time, in the order of the decision. What comes out is an ordinary change of this device, made by
+// somebody who had seen all there was.
+#include "agent/core/resolve.h"
+#include "agent/sync/decide_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { TARGETS_PER_INTENT = 16, TRIES_MAX = 20, POLL_MS = 50, TIMEOUT_MS = 60 * 1000 };
+
+static void decide_free(struct decide **slot)
+{
+    struct decide *decide = *slot;
+    arena_destroy(&decide->arena);
+    mem_free(slot);
+}
+
+static void decide_end(struct folder *folder, enum err err, const char *what)
+{
+    struct decide *decide = folder->decides;
+    const struct notify_port *notify = &folder->engine->o.notify;
+    folder->decides = decide->next;
+    folder->batch = 0;
+    if (decide->result.err == ERR_OK) {
+        decide->result.err = err;
+        decide->result.what = what;
+    }
+    log_info(LOG_SYNC, "decided", "folder=%s changed=%llu result=\"%s\"", folder->name,
+             (unsigned long long)decide->result.changed,
+             decide->result.what != NULL ? decide->result.what : "done");
+    if (decide->ticket != 0) notify->decided(notify->context, decide->ticket, &decide->result);
+    decide_free(&decide);
+}
+
+void decide_clear(struct folder *folder)
+{
+    while (folder->decides != NULL)
+        decide_end(folder, ERR_BUSY, "the folder is being closed");
+}
+
+static void refuse(struct engine *engine, uint64_t ticket, enum err err, const char *what)
+{
+    const struct decision_result result = {.err = err, .what = what};
+    engine->o.notify.decided(engine->o.notify.context, ticket, &result);
+}
+
+void engine_decide(struct engine *engine, uint64_t ticket, const struct decision *decision)
+{
+    arena_reset(engine->scratch);
+    struct folder *folder = folder_by_name(engine, slice_text(decision->folder));
+    if (folder == NULL || !folder_usable(folder)) {
+        refuse(engine, ticket, ERR_UNREACHABLE,
+               "the folder is not ready: see cfgsync-agent status");
+        return;
+    }
+    struct decide *decide = mem_zalloc(1, sizeof *decide);
+    decide->ticket = ticket;
+    decide->arena = arena_new();
+    decide->deadline_ms = engine->now_ms + TIMEOUT_MS;
+    const char *what = decide_make(folder, decision, decide);
+    if (what != NULL) {
+        decide_free(&decide);
+        refuse(engine, ticket, ERR_DENIED, what);
+        return;
+    }
+    struct decide **end = &folder->decides;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = decide;
+}
+
+void engine_decide_cancel(struct engine *engine, uint64_t ticket)
+{
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        for (struct decide *d = f->decides; d != NULL; d = d->next) {
+            if (d->ticket == ticket) d->ticket = 0;
+        }
+    }
+}
+
+// ---- one target
+
+enum fit { FIT_READY, FIT_WAIT, FIT_DONE, FIT_SKIP, FIT_HOLDS };
+
+static bool local_is_live(const struct item *item)
+{
+    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
+}
+
+static bool settled(struct folder *folder, const struct item *item)
+{
+    bool known = item->local.state == LOCAL_OK || item->local.state == LOCAL_NONE;
+    return known && !dirty_has(folder, item->path) && map_get(folder->busy, item->path) == NULL &&
+           map_get(folder->step_paths, item->path) == NULL;
+}
+
+static bool content_ready(struct folder *folder, const struct item *item, const struct target *t)
+{
+    bool same = local_is_live(item) && value_same_content(&item->local.version.value, &t->value);
+    if (t->value.kind != KIND_FILE || same) return true;
+    struct content content = {.id = t->value.content, .size = t->value.size};
+    if (content_staged(folder, &content)) return true;
+    content_want(folder, &content, t->path);
+    return false;
+}
+
+static bool holds_something(struct folder *folder, const struct item *item, const struct target *t)
+{
+    bool is_dir = local_is_live(item) && item->local.version.value.kind == KIND_DIR;
+    if (!is_dir || t->value.kind == KIND_DIR) return false;
+    return INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path);
+}
+
+static enum fit target_fit(struct folder *folder, const struct target *t, struct item *out)
+{
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, t->path,
+                            out);
+    if (!settled(folder, out)) return FIT_WAIT;
+    bool expected =
+        out->local.state != LOCAL_NONE && dots_contain(out->local.version.dots, t->after);
+    if (t->only_if && !expected) return FIT_SKIP;
+    if (!local_is_live(out) && t->value.kind == KIND_TOMB) return FIT_DONE;
+    bool same = local_is_live(out) && value_equal(&out->local.version.value, &t->value);
+    if (same && out->head_count == 1) return FIT_DONE;
+    if (holds_something(folder, out, t)) return FIT_HOLDS;
+    return content_ready(folder, out, t) ? FIT_READY : FIT_WAIT;
+}
+
+// Made by somebody who saw all heads, and what is on the disk.
+static void member_fill(struct folder *folder, struct member *m, const struct item *item,
+                        const struct target *t)
+{
+    struct arena *arena = folder->engine->scratch;
+    struct vv seen = heads_join(arena, item);
+    if (item->local.state != LOCAL_NONE) seen = vv_join(arena, seen, item->local.version.vv);
+    *m = (struct member){.path = t->path, .item = *item};
+    m->version = (struct version){.path = t->path, .value = t->value, .mtime_ns = t->mtime_ns};
+    m->version.vv = seen;
+    m->version.birth.wall_ms = folder->engine->wall_ms;
+    if (path_is_conflict_item(t->path) && item->head_count > 0)
+        m->version.origin = item->heads[0].origin;
+    if (!local_is_live(item) || item->local.version.value.kind == KIND_DIR) return;
+    m->version.has_parent = true;
+    m->version.parent = item->local.version.value.content;
+    m->version.parent_mode = item->local.version.value.mode;
+}
+
+// ---- the next intent
+
+static void wait_a_little(struct folder *folder, struct decide *decide)
+{
+    decide->next_ms = folder->engine->now_ms + POLL_MS;
+    if (folder_usable(folder)) fetch_step(folder);
+}
+
+static void file_fetch(struct folder *folder, struct decide *decide)
+{
+    struct job *job = job_new(JOB_COPY, folder->number);
+    job->copy.path = arena_copy(job->arena, decide->file);
+    job->copy.outside = true;
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_DECIDE;
+    job->context = errand;
+    decide->file_out = true;
+    submit(folder, job);
+}
+
+void decide_file_done(struct folder *folder, struct job *job)
+{
+    static char present = 1;
+    uint8_t key[40];
+    struct decide *decide = folder->decides;
+    if (folder->gone || decide == NULL || !decide->file_out) return;
+    decide->file_out = false;
+    if (job->err != ERR_OK) {
+        decide_end(folder, job->err, "the file it is to be resolved with cannot be read");
+        return;
+    }
+    decide->file_wanted = false;
+    decide->targets[0].value.content = job->copy.content.id;
+    decide->targets[0].value.size = job->copy.content.size;
+    decide->targets[0].value.mode = job->copy.mode;
+    decide->targets[0].mtime_ns = folder->engine->wall_ms * 1000000;
+    (void)map_put(folder->staged, content_key(&job->copy.content, key), &present);
+}
+
+static void start(struct folder *folder, struct decide *decide)
+{
+    struct resolution plan = {0};
+    uint32_t at = decide->done;
+    plan.members = arena_alloc(folder->engine->scratch, TARGETS_PER_INTENT, sizeof *plan.members);
+    for (; at < decide->count && plan.count < TARGETS_PER_INTENT; at++) {
+        struct item item;
+        enum fit fit = target_fit(folder, &decide->targets[at], &item);
+        // What is in a directory may be leaving it with this very intent.
+        if (fit == FIT_WAIT || (fit == FIT_HOLDS && plan.count > 0)) break;
+        if (fit == FIT_SKIP || fit == FIT_HOLDS) decide->result.left_alone++;
+        if (fit == FIT_READY)
+            member_fill(folder, &plan.members[plan.count++], &item, &decide->targets[at]);
+    }
+    if (plan.count == 0) {
+        bool moved = at > decide->done;
+        decide->done = at;
+        if (!moved) wait_a_little(folder, decide);
+        return;
+    }
+    if (decide->result.changed == 0) folder->batch = 0; // what is decided is a batch of its own
+    decide->running = at - decide->done;
+    decide->members = plan.count;
+    txn_begin(folder);
+    intent_start(folder, &plan, true);
+    if (txn_end(folder) != ERR_OK) decide_end(folder, ERR_IO, "the index cannot be written");
+}
+
+void decide_step(struct folder *folder)
+{
+    struct decide *decide = folder->decides;
+    int64_t now = folder->engine->now_ms;
+    if (decide == NULL || decide->running > 0 || decide->file_out || now < decide->next_ms) return;
+    if (decide->done == decide->count) {
+        decide_end(folder, ERR_OK, NULL);
+    } else if (now >= decide->deadline_ms) {
+        decide_end(folder, ERR_BUSY,
+                   "not possible now: what is to be changed is being changed, or a content is not "
+                   "here and no connected peer has it");
+    } else if (!folder_usable(folder)) {
+        wait_a_little(folder, decide);
+    } else if (decide->file_wanted) {
+        file_fetch(folder, decide);
+    } else {
+        start(folder, decide);
+    }
+}
+
+// The members of an intent are all done or none is.
+void decide_ran(struct folder *folder, bool done)
+{
+    struct decide *decide = folder->decides;
+    if (decide == NULL || decide->running == 0) return;
+    if (done) {
+        decide->done += decide->running;
+        decide->result.changed += decide->members;
+        decide->tries = 0;
+    } else {
+        decide->next_ms = folder->engine->now_ms + POLL_MS;
+        decide->tries++;
+    }
+    decide->running = 0;
+    if (decide->tries > TRIES_MAX)
+        decide_end(folder, ERR_CHANGED, "what is to be changed is being changed by somebody else");
+}
+
+int64_t decide_deadline(const struct folder *folder)
+{
+    const struct decide *decide = folder->decides;
+    if (decide == NULL || decide->running > 0 || decide->file_out) return INT64_MAX;
+    return decide->next_ms;
+}

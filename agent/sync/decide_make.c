@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+//
+// From a decision to what has to come about.
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/sync/decide_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { CONFLICTS_PER_PATH = 256, KEPT_PAGE = 256, KEPT_LOOKED_AT = 65536 };
+
+struct target *target_add(struct decide *decide, struct slice path, const struct version *version)
+{
+    if (decide->count == decide->capacity) {
+        uint32_t grown = decide->capacity == 0 ? 8 : 2 * decide->capacity;
+        struct target *fresh = arena_alloc(decide->arena, grown, sizeof *fresh);
+        if (decide->count > 0) memcpy(fresh, decide->targets, decide->count * sizeof *fresh);
+        decide->targets = fresh;
+        decide->capacity = grown;
+    }
+    struct target *t = &decide->targets[decide->count++];
+    *t = (struct target){.path = arena_copy(decide->arena, path)};
+    t->value = version->value;
+    t->value.target = arena_copy(decide->arena, version->value.target);
+    t->mtime_ns = version->mtime_ns;
+    return t;
+}
+
+static void target_gone(struct decide *decide, struct slice path)
+{
+    const struct version nothing = {.value = {.kind = KIND_TOMB}};
+    (void)target_add(decide, path, &nothing);
+}
+
+// ---- conflicts
+
+static struct device_id author(struct folder *folder, const struct version *v)
+{
+    struct owner owner = {0};
+    (void)INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                   v->birth.inc, &owner);
+    return owner.device;
+}
+
+static uint32_t conflict_items(struct folder *folder, struct slice path, struct item **out)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct slice *paths = arena_alloc(arena, CONFLICTS_PER_PATH, sizeof *paths);
+    uint32_t found =
+        index->conflicts_of(index->self, arena, folder->number, path, CONFLICTS_PER_PATH, paths);
+    struct item *items = arena_alloc(arena, found + 1U, sizeof *items);
+    for (uint32_t i = 0; i < found; i++)
+        index->item_get(index->self, arena, folder->number, paths[i], &items[i]);
+    *out = items;
+    return found;
+}
+
+// The one that is meant, of the device if one is named. NULL: *out_what says why.
+static const struct item *conflict_choose(struct folder *folder, const struct decision *decision,
+                                          const struct item *items, uint32_t count,
+                                          const char **out_what)
+{
+    const struct item *chosen = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        bool theirs = items[i].head_count == 1 &&
+                      device_equal(author(folder, &items[i].heads[0]), decision->from);
+        if (decision->has_from && !theirs) continue;
+        if (chosen != NULL) {
+            *out_what = decision->has_from ? "that device has several edits of it set aside: take "
+                                             "one with resolve PATH --with FILE"
+                                           : "several edits of it are set aside: say which with "
+                                             "--from DEVICE";
+            return NULL;
+        }
+        chosen = &items[i];
+    }
+    if (chosen == NULL)
+        *out_what = "no edit of that device is set aside for it";
+    else if (chosen->head_count != 1)
+        *out_what = "what is set aside for it is itself being decided: try again";
+    return *out_what == NULL ? chosen : NULL;
+}
+
+static const char *make_conflict(struct folder *folder, const struct decision *decision,
+                                 struct decide *decide)
+{
+    struct item *items;
+    const char *what = NULL;
+    uint32_t count = conflict_items(folder, decision->path, &items);
+    if (count == 0) return "there is no conflict over it";
+    if (decision->kind == DECIDE_TAKE) {
+        const struct item *chosen = conflict_choose(folder, decision, items, count, &what);
+        if (chosen == NULL) return what;
+        (void)target_add(decide, decision->path, &chosen->heads[0]);
+    } else if (decision->kind == DECIDE_WITH && decision->file.size > 0) {
+        const struct version unknown = {.value = {.kind = KIND_FILE, .mode = 0644}};
+        (void)target_add(decide, decision->path, &unknown);
+        decide->file = arena_copy(decide->arena, decision->file);
+        decide->file_wanted = true;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        target_gone(decide, items[i].path);
+    return NULL;
+}
+
+// ---- kept versions
+
+// Newest first: the row to be restored of this path. *out_what stays NULL if there is one.
+static const char *kept_choose(struct folder *folder, const struct decision *decision,
+                               struct kept_row *out)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct kept_row *rows = arena_alloc(arena, KEPT_PAGE, sizeof *rows);
+    uint64_t before = INT64_MAX;
+    bool found = false;
+    for (uint32_t got = KEPT_PAGE; got == KEPT_PAGE; before = rows[got - 1].number) {
+        got = index->kept_list(index->self, arena, folder->number, decision->path, before,
+                               KEPT_PAGE, rows);
+        for (uint32_t i = 0; i < got; i++) {
+            if (!slice_equal(rows[i].version.path, decision->path)) continue;
+            // What was taken away after that moment was there at it, the earliest of those.
+            if (decision->at_ms != 0 && rows[i].when_ms <= decision->at_ms)
+                return found ? NULL : "what is there was there at that time already";
+            found = true;
+            *out = rows[i];
+            if (decision->at_ms == 0) return NULL;
+        }
+        if (got == 0) break;
+    }
+    return found ? NULL : "no version of it is kept";
+}
+
+static bool is_live(struct folder *folder, struct slice path)
+{
+    struct item item;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
+                            &item);
+    return item.local.state != LOCAL_NONE && version_live(&item.local.version);
+}
+
+static bool has_target(struct map *seen, struct slice path)
+{
+    static char one = 1;
+    if (map_get(seen, path) != NULL) return true;
+    (void)map_put(seen, path, &one);
+    return false;
+}
+
+// A directory comes back as what was kept of it last and is not there.
+static const char *make_tree(struct folder *folder, const struct decision *decision,
+                             struct decide *decide)
+{
+    const struct index_port *index = INDEX(folder);
+    AUTO(map_destroy) struct map *seen = map_new();
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    uint64_t before = INT64_MAX;
+    uint32_t looked = 0, got = KEPT_PAGE;
+    struct kept_row *rows = arena_alloc(folder->engine->scratch, KEPT_PAGE, sizeof *rows);
+    while (got == KEPT_PAGE && looked < KEPT_LOOKED_AT) {
+        arena_reset(arena);
+        got = index->kept_list(index->self, arena, folder->number, decision->path, before,
+                               KEPT_PAGE, rows);
+        for (uint32_t i = 0; i < got; i++) {
+            before = rows[i].number;
+            struct slice path = rows[i].version.path;
+            if (has_target(seen, path) || is_live(folder, path)) continue;
+            (void)target_add(decide, path, &rows[i].version);
+        }
+        looked += got;
+    }
+    return decide->count > 0 ? NULL : "nothing is kept of it that is not there";
+}
+
+static const char *make_restore(struct folder *folder, const struct decision *decision,
+                                struct decide *decide)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct kept_row row;
+    if (decision->kept != 0) {
+        bool there = index->kept_get(index->self, arena, folder->number, decision->kept, &row);
+        if (!there || row.file.size == 0) return "no kept version has that number";
+    } else {
+        const char *what = kept_choose(folder, decision, &row);
+        if (what != NULL && decision->at_ms == 0 && make_tree(folder, decision, decide) == NULL)
+            return NULL;
+        if (what != NULL) return what;
+    }
+    (void)target_add(decide, row.version.path, &row.version);
+    return NULL;
+}
+
+// ---- undo
+
+static int rank(const struct target *t)
+{
+    return t->value.kind == KIND_TOMB ? 0 : t->value.kind == KIND_DIR ? 1 : 2;
+}
+
+// What is to go first, the deepest first; then directories, then what is in them.
+static int target_compare(const void *a, const void *b)
+{
+    const struct target *left = a;
+    const struct target *right = b;
+    int by_rank = rank(left) - rank(right);
+    if (by_rank != 0) return by_rank;
+    int by_path = path_compare(left->path, right->path);
+    return rank(left) == 0 ? -by_path : by_path;
+}
+
+static const char *make_undo(struct folder *folder, struct decide *decide)
+{
+    const struct index_port *index = INDEX(folder);
+    AUTO(map_destroy) struct map *seen = map_new();
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    uint64_t batch = index->kept_batch_last(index->self, folder->number), after = 0;
+    struct kept_row *rows = arena_alloc(folder->engine->scratch, KEPT_PAGE, sizeof *rows);
+    for (uint32_t got = KEPT_PAGE; batch != 0 && got == KEPT_PAGE;) {
+        arena_reset(arena);
+        got = index->kept_batch(index->self, arena, folder->number, batch, after, KEPT_PAGE, rows);
+        for (uint32_t i = 0; i < got; i++) {
+            struct slice path = rows[i].version.path;
+            after = rows[i].number;
+            struct target *known = map_get(seen, path);
+            uint32_t at = known != NULL ? (uint32_t)(uintptr_t)known - 1 : decide->count;
+            if (known == NULL) {
+                (void)target_add(decide, path, &rows[i].version);
+                (void)map_put(seen, path, (void *)(uintptr_t)(at + 1));
+            }
+            decide->targets[at].only_if = true;
+            decide->targets[at].after = rows[i].after;
+        }
+    }
+    if (decide->count == 0) return "no change of another device has been applied here";
+    qsort(decide->targets, decide->count, sizeof *decide->targets, target_compare);
+    return NULL;
+}
+
+const char *decide_make(struct folder *folder, const struct decision *decision,
+                        struct decide *decide)
+{
+    switch (decision->kind) {
+    case DECIDE_TAKE:
+    case DECIDE_WITH:
+    case DECIDE_DISMISS: return make_conflict(folder, decision, decide);
+    case DECIDE_RESTORE: return make_restore(folder, decision, decide);
+    case DECIDE_UNDO: return make_undo(folder, decide);
+    }
+    return "unknown";
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+//
+// Kept versions: noting what a step took off the disk, in batches that can be taken back, and
+// letting go of what is old, too much, or between others.
+#include "agent/core/index.h"
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+#define DAY_MS    (INT64_C(24) * 3600 * 1000)
+#define KEPT_MS   (30 * DAY_MS)
+#define BUCKET_MS (INT64_C(10) * 60 * 1000)
+
+enum { BATCH_PAUSE_MS = 2000, CHECK_MS = 3600 * 1000, DROPS_PER_JOB = 256, OLDEST_PAGE = 64 };
+
+static void batch_open(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    int64_t now = folder->engine->now_ms;
+    bool paused = folder->batch_idle && now - folder->batch_ms > BATCH_PAUSE_MS;
+    if (folder->batch == 0 || paused) {
+        folder->batch = index->kept_batch_last(index->self, folder->number) + 1;
+        index->kept_batch_begin(index->self, folder->number);
+    }
+    folder->batch_idle = false;
+    folder->batch_ms = now;
+}
+
+static void drop_later(struct folder *folder, uint64_t number)
+{
+    if (folder->kept_drop_count == folder->kept_drop_capacity) {
+        uint32_t grown = folder->kept_drop_capacity == 0 ? 16 : 2 * folder->kept_drop_capacity;
+        folder->kept_drops = mem_realloc(folder->kept_drops, grown * sizeof *folder->kept_drops);
+        folder->kept_drop_capacity = grown;
+    }
+    folder->kept_drops[folder->kept_drop_count++] = number;
+}
+
+// Of one path at most the first and the last of each ten minutes.
+static void thin(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct kept_row rows[3];
+    if (index->kept_list(index->self, folder->engine->scratch, folder->number, path, INT64_MAX, 3,
+                         rows) < 3)
+        return;
+    for (int i = 0; i < 3; i++) {
+        if (!slice_equal(rows[i].version.path, path) ||
+            rows[i].when_ms / BUCKET_MS != rows[0].when_ms / BUCKET_MS)
+            return;
+    }
+    drop_later(folder, rows[1].number);
+}
+
+static struct version nothing_at(struct folder *folder, struct slice path, struct dot after)
+{
+    struct version none = {.path = path, .value = {.kind = KIND_TOMB}};
+    none.vv = vv_with(folder->engine->scratch, (struct vv){0}, after);
+    none.dots.entries = arena_alloc(folder->engine->scratch, 1, sizeof after);
+    none.dots.entries[0] = after;
+    none.dots.count = 1;
+    return none;
+}
+
+void kept_note(struct folder *folder, const struct item *item, const struct step *step,
+               struct dot after, struct device_id by)
+{
+    const struct index_port *index = INDEX(folder);
+    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    bool kept = step->kept && live;
+    if (!kept && path_is_conflict_item(item->path)) return;
+    if (!live && !version_live(&step->version)) return;
+    batch_open(folder);
+    struct kept_row row = {
+        .version = live ? item->local.version : nothing_at(folder, item->path, after),
+        .when_ms = folder->engine->wall_ms,
+        .by = by,
+        .batch = folder->batch,
+        .after = after,
+    };
+    if (kept) row.file = step->kept_name;
+    index->kept_add(index->self, folder->number, &row);
+    if (kept) thin(folder, item->path);
+}
+
+// ---- letting go
+
+// Somebody may still ask for it: it is a head that is not on this disk.
+static bool still_wanted(struct folder *folder, const struct version *v)
+{
+    struct item item;
+    uint8_t key[40];
+    struct content content = {.id = v->value.content, .size = v->value.size};
+    if (v->value.kind != KIND_FILE) return false;
+    if (map_get(folder->transfers, content_key(&content, key)) != NULL) return true;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, v->path,
+                            &item);
+    for (uint32_t i = 0; i < item.head_count && item.need; i++) {
+        if (value_same_content(&item.heads[i].value, &v->value)) return true;
+    }
+    return false;
+}
+
+static void find_old(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    int64_t now = age_now(folder->engine);
+    uint64_t bytes = index->kept_bytes(index->self, folder->number), after = 0;
+    uint64_t max = folder->kept_bytes_max > 0 ? folder->kept_bytes_max : UINT64_MAX;
+    struct kept_row *rows = arena_alloc(arena, OLDEST_PAGE, sizeof *rows);
+    while (folder->kept_drop_count < DROPS_PER_JOB) {
+        uint32_t got =
+            index->kept_oldest(index->self, arena, folder->number, after, OLDEST_PAGE, rows);
+        for (uint32_t i = 0; i < got; i++) {
+            after = rows[i].number;
+            bool old = rows[i].when_ms < now - KEPT_MS;
+            if (!old && bytes <= max) return;
+            if (still_wanted(folder, &rows[i].version)) continue;
+            drop_later(folder, rows[i].number);
+            uint64_t size = rows[i].version.value.size;
+            bytes -= size < bytes ? size : bytes;
+        }
+        if (got < OLDEST_PAGE) return;
+    }
+}
+
+// The files go first: a row without its file is a version that can no longer be had, a file without
+// its row would stay for ever.
+static void drop_some(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    uint32_t count =
+        folder->kept_drop_count < DROPS_PER_JOB ? folder->kept_drop_count : DROPS_PER_JOB;
+    struct job *job = job_new(JOB_RECOVER, folder->number);
+    job->apply.drop_kept = arena_alloc(job->arena, count, sizeof *job->apply.drop_kept);
+    job->apply.drop_numbers = arena_alloc(job->arena, count, sizeof *job->apply.drop_numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        struct kept_row row;
+        uint64_t number = folder->kept_drops[--folder->kept_drop_count];
+        if (!index->kept_get(index->self, folder->engine->scratch, folder->number, number, &row))
+            continue;
+        uint32_t at = job->apply.drop_kept_count++;
+        job->apply.drop_kept[at] = arena_copy(job->arena, row.file);
+        job->apply.drop_numbers[at] = number;
+    }
+    if (job->apply.drop_kept_count == 0) {
+        job_destroy(&job);
+        return;
+    }
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_APPLY;
+    job->context = errand;
+    folder->kept_dropping = true;
+    folder->recover_jobs++;
+    submit(folder, job);
+}
+
+void kept_dropped(struct folder *folder, const struct job *job)
+{
+    folder->kept_dropping = false;
+    if (job->err != ERR_OK) return;
+    txn_begin(folder);
+    for (uint32_t i = 0; i < job->apply.drop_kept_count; i++)
+        INDEX(folder)->kept_remove(INDEX(folder)->self, folder->number, job->apply.drop_numbers[i]);
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "kept versions not forgotten", "folder=%s", folder->name);
+}
+
+void kept_tick(struct folder *folder)
+{
+    int64_t now = folder->engine->now_ms;
+    if (folder->row.needs == 0 && folder->apply_jobs == 0 && folder->resolve_jobs == 0)
+        folder->batch_idle = true;
+    if (folder->kept_dropping || folder->recover_jobs > 0 || folder->decides != NULL) return;
+    if (folder->kept_drop_count > 0) {
+        drop_some(folder);
+        return;
+    }
+    if (now < folder->kept_check_ms) return;
+    folder->kept_check_ms = now + CHECK_MS;
+    find_old(folder);
+    if (folder->kept_drop_count > 0) folder->kept_check_ms = now;
+}
+
+int64_t kept_deadline(const struct folder *folder)
+{
+    bool busy = folder->kept_dropping || folder->recover_jobs > 0 || folder->decides != NULL;
+    if (busy) return INT64_MAX;
+    return folder->kept_drop_count > 0 ? 0 : folder->kept_check_ms;
+}
