@@ -23,6 +23,7 @@
 #include "agent/cli/cli.h"
 
 struct fixture {
+    const char *program; // this one
     char dir[64];
     char home[80];
     struct mailbox *inbox;
@@ -39,6 +40,7 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *f = mem_zalloc(1, sizeof *f);
+    f->program = *state;
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/cfgsync-test-cli-XXXXXX");
     if (mkdtemp(f->dir) == NULL) return -1;
     (void)snprintf(f->home, sizeof f->home, "%s/h", f->dir);
@@ -102,12 +104,6 @@ static void start_agent(struct fixture *f)
     assert_int_equal(pthread_create(&f->engine, NULL, engine, f), 0);
 }
 
-static int hook(const struct cli_context *context)
-{
-    printf("hook %s\n", context->home.config);
-    return 0;
-}
-
 static void read_back(const char *path, struct buf *out)
 {
     char bytes[4096];
@@ -119,31 +115,38 @@ static void read_back(const char *path, struct buf *out)
     (void)buf_text(out);
 }
 
+// The child is this same program, started afresh (see main): in one that merely forks, a lock that
+// a thread of the server or the allocator held at that moment would stay locked for ever.
+static pid_t spawn(char **argv, const char *out, const char *err)
+{
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    AUTO(fd_close) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    AUTO(fd_close) int out_fd = open(out, flags, 0600);
+    AUTO(fd_close) int err_fd = open(err, flags, 0600);
+    assert_true(null >= 0 && out_fd >= 0 && err_fd >= 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (dup2(null, 0) == 0 && dup2(out_fd, 1) == 1 && dup2(err_fd, 2) == 2)
+            (void)execv(argv[0], argv);
+        _exit(126);
+    }
+    return child;
+}
+
 // Runs the verb in a child with `--home` and its outputs in files.
 static int cli(struct fixture *f, const char *const *words)
 {
-    static const struct cli_hooks hooks = {hook, hook};
     char out[96];
     char err[96];
     (void)snprintf(out, sizeof out, "%s/out", f->dir);
     (void)snprintf(err, sizeof err, "%s/err", f->dir);
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        char *argv[24] = {(char *)(uintptr_t) "cfgsync-agent", (char *)(uintptr_t) "--home",
-                          f->home};
-        int argc = 3;
-        while (*words != NULL)
-            argv[argc++] = (char *)(uintptr_t)*words++;
-        if (freopen("/dev/null", "r", stdin) == NULL || freopen(out, "w", stdout) == NULL ||
-            freopen(err, "w", stderr) == NULL) {
-            _exit(126);
-        }
-        int result = cli_main(argc, argv, &hooks);
-        (void)fflush(NULL);
-        _exit(result);
+    char *argv[24] = {(char *)(uintptr_t)f->program, (char *)(uintptr_t) "--home", f->home};
+    for (int argc = 3; *words != NULL; argc++, words++) {
+        assert_true(argc < 23);
+        argv[argc] = (char *)(uintptr_t)*words;
     }
+    pid_t child = spawn(argv, out, err);
     int result = -1;
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_true(WIFEXITED(result));
@@ -413,9 +416,18 @@ static void peer_add_checks_the_id(void **state)
     ERR_HAS(f, "group 2");
 }
 
-int main(void)
+static int hook(const struct cli_context *context)
 {
-#define IN_A_HOME(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    printf("hook %s\n", context->home.config);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_hooks hooks = {hook, hook};
+    if (argc > 1) return cli_main(argc, argv, &hooks);
+
+#define IN_A_HOME(test) cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, argv[0])
     const struct CMUnitTest tests[] = {
         IN_A_HOME(wrong_usage_is_2),
         IN_A_HOME(help_needs_nothing),
