@@ -78,7 +78,7 @@ def test_conflict_over_the_hub(world):
     wait_for(lambda: all(len(conflicts(f)) == 1 for f in folders),
              lambda: f"one conflict item everywhere: {[conflicts(f) for f in folders]}", 30)
     wait_same(folders[0], folders[2])
-    same(folders[0], folders[1])
+    wait_same(folders[0], folders[1])  # what the hub passes on may reach A before its own disk
     check((folders[0] / "file").read_text() == "from b, later", "the later edit keeps the name")
     items = [conflicts(f) for f in folders]
     check(items[0] == items[1] == items[2], "the same item everywhere", *items)
