@@ -28,6 +28,7 @@ import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("CFGSYNC_SLOW", "1"))
+os.environ.setdefault("TSAN_OPTIONS", f"suppressions={ROOT / 'tests/tsan.supp'}")
 
 
 class Failure(AssertionError):
