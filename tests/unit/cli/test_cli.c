@@ -29,7 +29,9 @@ struct fixture {
     struct mailbox *inbox;
     struct api_server *server;
     pthread_t engine;
-    // The prepared answer, and the last request. Set before and read after a call that waits.
+    // The prepared answer, and the last request. The engine has them while a verb runs, the test
+    // before and after.
+    pthread_mutex_t turn;
     int status;
     const char *answer;
     struct buf asked; // "POST /v1/sync {...}"
@@ -41,6 +43,7 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_zalloc(1, sizeof *f);
     f->program = *state;
+    if (pthread_mutex_init(&f->turn, NULL) != 0 || pthread_mutex_lock(&f->turn) != 0) return -1;
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/cfgsync-test-cli-XXXXXX");
     if (mkdtemp(f->dir) == NULL) return -1;
     (void)snprintf(f->home, sizeof f->home, "%s/h", f->dir);
@@ -52,6 +55,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
+    pthread_mutex_unlock(&f->turn);
     if (f->inbox != NULL) {
         mailbox_close(f->inbox);
         pthread_join(f->engine, NULL);
@@ -64,6 +68,7 @@ static int tear_down(void **state)
         _exit(127);
     }
     int failed = waitpid(child, NULL, 0) != child;
+    (void)pthread_mutex_destroy(&f->turn);
     buf_fini(&f->asked);
     buf_fini(&f->out);
     buf_fini(&f->err);
@@ -71,24 +76,28 @@ static int tear_down(void **state)
     return failed;
 }
 
+static void carry_out(struct fixture *f, struct api_request *request)
+{
+    buf_clear(&f->asked);
+    buf_printf(&f->asked, "%s %s %s", request->method, request->path, buf_text(&request->body));
+    if (strcmp(request->path, "/v1/events") != 0) {
+        api_answer(f->server, request->number, f->status, "application/json",
+                   slice_text(f->answer));
+        return;
+    }
+    api_stream(f->server, request->number);
+    api_event(f->server, request->number, "status", slice_text(f->answer));
+    api_event(f->server, request->number, "", slice_text(""));
+    api_answer(f->server, request->number, 0, "", slice_text(""));
+}
+
 static void *engine(void *context)
 {
     struct fixture *f = context;
     for (struct api_request *request; (request = mailbox_wait(f->inbox)) != NULL;) {
-        if (!request->gone) {
-            buf_clear(&f->asked);
-            buf_printf(&f->asked, "%s %s %s", request->method, request->path,
-                       buf_text(&request->body));
-            if (strcmp(request->path, "/v1/events") == 0) {
-                api_stream(f->server, request->number);
-                api_event(f->server, request->number, "status", slice_text(f->answer));
-                api_event(f->server, request->number, "", slice_text(""));
-                api_answer(f->server, request->number, 0, "", slice_text(""));
-            } else {
-                api_answer(f->server, request->number, f->status, "application/json",
-                           slice_text(f->answer));
-            }
-        }
+        pthread_mutex_lock(&f->turn);
+        if (!request->gone) carry_out(f, request);
+        pthread_mutex_unlock(&f->turn);
         api_request_destroy(&request);
     }
     return NULL;
@@ -146,9 +155,11 @@ static int cli(struct fixture *f, const char *const *words)
         assert_true(argc < 23);
         argv[argc] = (char *)(uintptr_t)*words;
     }
+    pthread_mutex_unlock(&f->turn);
     pid_t child = spawn(argv, out, err);
     int result = -1;
     assert_int_equal(waitpid(child, &result, 0), child);
+    pthread_mutex_lock(&f->turn);
     assert_true(WIFEXITED(result));
     read_back(out, &f->out);
     read_back(err, &f->err);
