@@ -42,6 +42,6 @@ void job_destroy(struct job **job)
 {
     if (*job == NULL) return;
     arena_destroy(&(*job)->arena);
+    mem_free(&(*job)->context);
     mem_free(job);
-    *job = NULL;
 }

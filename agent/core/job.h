@@ -213,7 +213,7 @@ struct job {
     uint32_t folder; // the engine's number of the folder
     enum err err;    // result for the job as a whole
     struct arena *arena;
-    void *context; // the engine's
+    void *context; // the engine's, from mem_alloc: goes with the job, which may never come back
     uint64_t number;
     union {
         struct job_scan scan;

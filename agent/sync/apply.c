@@ -109,7 +109,6 @@ void apply_abandoned(struct folder *folder, struct job *job)
     if (errand->purpose == FOR_RESOLVE) folder->resolve_jobs--;
     steps_free(folder, &job->apply);
     folder->wait_retry_ms = folder->engine->now_ms + FAILED_RETRY_MS;
-    mem_free(&job->context);
     job_destroy(&job);
 }
 

@@ -342,7 +342,6 @@ void engine_job_done(struct engine *engine, struct job *job)
     bool root_lost = job->err == ERR_UNREACHABLE && job->kind != JOB_HEALTH;
     if (root_lost && !folder->gone) folder_set_root_missing(folder, "the root is not there");
     job_dispatch(folder, job);
-    mem_free(&job->context);
     job_destroy(&job);
     folders_sweep(engine);
     turn_end(engine);
