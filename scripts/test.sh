@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # scripts/test.sh: installs what is missing, builds, runs all tests, then the unit tests again
-# under ASan and UBSan. The last line is `N passed, N failed`; exit 1 if anything failed.
+# under ASan and UBSan, and what has threads under ThreadSanitizer. The last line is `N passed,
+# N failed`; exit 1 if anything failed.
 #
 # CFGSYNC_ONLY=REGEX   only tests whose ctest name matches (unit_..., lint_..., e2e_...)
-# CFGSYNC_ASAN=0       without the sanitizer build
+# CFGSYNC_ASAN=0       without ASan and UBSan
+# CFGSYNC_TSAN=0       without ThreadSanitizer
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -47,6 +49,7 @@ only=()
 scripts/deps.sh --test || exit 1
 run dev "${only[@]}"
 [[ ${CFGSYNC_ASAN:-1} == 0 ]] || run asan "${only[@]}"
+[[ ${CFGSYNC_TSAN:-1} == 0 ]] || run tsan "${only[@]}"
 if ((passed + failed == 0)); then
     echo "test: nothing was run" >&2
     failed=1
