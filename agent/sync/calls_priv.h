@@ -43,15 +43,23 @@ void txn_submit(struct folder *folder, struct job *job); // goes out when the tr
 void folder_check_root(struct folder *folder);
 void folder_recover(struct folder *folder); // a group ended in doubt: the journal decides
 void folder_health_done(struct folder *folder, struct job *job);
+void folder_recover_go_on(struct folder *folder); // what waited for steps under way
 void folder_recover_done(struct folder *folder, struct job *job);
 void folder_tick(struct folder *folder);
 int64_t folder_deadline(const struct folder *folder);
 void folder_set_root_missing(struct folder *folder, const char *what);
-bool folder_usable(const struct folder *folder); // root there, not stopped
-void folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
+bool folder_usable(const struct folder *folder); // root there, not stopped, not about to turn
+bool folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
 void folder_destroy(struct folder *folder);
 void folder_problem(struct folder *folder, struct slice path, const char *what);
 void folder_problem_clear(struct folder *folder, struct slice path);
+
+// ---- adopt.c: a folder takes another's id
+bool folder_turning(const struct folder *folder);
+void folder_turn(struct folder *folder); // if it is wanted and nothing is under way
+int64_t folder_turn_deadline(const struct folder *folder);
+void offer_review(struct share *share); // of a folder with another id
+void offers_review(struct folder *folder);
 
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
@@ -87,6 +95,7 @@ struct session *peer_session(struct engine *engine, struct device_id device);
 struct share *share_find(struct session *session, const struct folder *folder);
 struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
+void share_start_anew(struct share *share); // what was said so far was said of another life
 void session_offer_all(struct session *session);
 void folder_offer_all(struct folder *folder);
 void share_offer(struct share *share);
@@ -177,7 +186,7 @@ void kept_dropped(struct folder *folder, const struct job *job);
 bool content_staged(const struct folder *folder, const struct content *content);
 void content_want(struct folder *folder, const struct content *content, struct slice path);
 void fetch_step(struct folder *folder);
-void fetch_session_gone(struct session *session);
+void fetch_share_gone(struct share *share); // whoever was asked there is not asked any more
 void fetch_retry_sources(struct folder *folder);
 void fetch_job_done(struct folder *folder, struct job *job);
 void fetch_clear(struct folder *folder);

@@ -343,6 +343,10 @@ void engine_job_done(struct engine *engine, struct job *job)
     if (root_lost && !folder->gone) folder_set_root_missing(folder, "the root is not there");
     job_dispatch(folder, job);
     job_destroy(&job);
+    if (!folder->gone) {
+        folder_recover_go_on(folder);
+        folder_turn(folder);
+    }
     folders_sweep(engine);
     turn_end(engine);
 }

@@ -273,6 +273,17 @@ struct transfer_list {
     struct transfer *first, *last;
 };
 
+// The folder is about to become another: see adopt.c.
+struct turn {
+    bool wanted;
+    bool accepted; // by a person
+    bool crossed;  // accepted by a person here and on the other side: back
+    struct device_id from;
+    struct folder_id id;
+    bool has_items; // the other has
+    int64_t retry_ms;
+};
+
 enum root_state { ROOT_CHECKING, ROOT_RECOVERING, ROOT_OK, ROOT_MISSING };
 
 struct folder {
@@ -296,7 +307,11 @@ struct folder {
     bool health_out, health_wanted, id_known, witness_checked;
     uint8_t root_witness[16];
     bool root_has_witness;
-    struct folder_id previous_id; // before an accept, for "both accept each other"
+    struct turn turn;
+    bool recover_wanted; // when the steps under way have ended
+    // Before an accept, and who was accepted, for "both accept each other".
+    struct folder_id previous_id;
+    struct device_id accepted_from;
     int64_t root_retry_ms;
     int64_t verified_wall_ms;
     struct bond *bonds;

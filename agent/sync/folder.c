@@ -12,7 +12,8 @@
 
 bool folder_usable(const struct folder *folder)
 {
-    return folder->root == ROOT_OK && folder->stopped == NULL && !folder->gone;
+    return folder->root == ROOT_OK && folder->stopped == NULL && !folder->gone &&
+           !folder_turning(folder);
 }
 
 static struct folder *folder_make(struct engine *engine, const struct engine_folder *options)
@@ -116,18 +117,30 @@ void draw_incarnation(struct folder *folder)
     folder->lost_own = 0;
 }
 
-// What was said in this session was said to another life.
-static void shares_start_anew(struct folder *folder)
+static void map_clear(struct map *map)
 {
-    for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
-        struct share *share = share_find(s, folder);
-        if (share == NULL) continue;
-        share->joined = share->pulling.active = share->serving.active = false;
-        share->pushed = 0;
-    }
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(map, &at, &key, &value))
+        (void)map_remove(map, key);
 }
 
-void folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker)
+// What was to be done is of the old life; no job of it is under way.
+static void work_forget(struct folder *folder)
+{
+    bonds_destroy(folder);
+    scan_stop(folder);
+    fetch_clear(folder);
+    dirty_clear(folder);
+    map_clear(folder->staged);
+    map_clear(folder->step_paths);
+    folder->large_count = 0;
+    folder->wait_retry_ms = 0;
+    folder->needs_cursor_set = folder->needs_again = folder->needs_done = false;
+}
+
+bool folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker)
 {
     struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
@@ -145,20 +158,22 @@ void folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     }
     draw_incarnation(folder);
     index->folder_put(index->self, &folder->row);
-    if (txn_end(folder) != ERR_OK) return;
+    if (txn_end(folder) != ERR_OK) {
+        folder->lost_own = folder->row.counter;
+        return false;
+    }
     folder_reload(folder);
     folder->id_known = true;
     engine->o.notify.folder_id(engine->o.notify.context, slice_text(folder->name), id);
-    if (!write_marker) return;
-    bonds_destroy(folder);
-    scan_stop(folder);
-    shares_start_anew(folder);
+    if (!write_marker) return true;
+    work_forget(folder);
     struct job *job = job_new(JOB_HEALTH, folder->number);
     job->health.id = id;
     job->health.write_id = true;
     folder->health_out = true;
     submit(folder, job);
     folder->root = ROOT_CHECKING;
+    return true;
 }
 
 static enum err folder_load(struct folder *folder, const struct engine_folder *options)
@@ -178,8 +193,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     bool drawn = id_is_zero(id);
     if (drawn) engine->o.keys.random(id.bytes, sizeof id.bytes);
     folder->row = (struct folder_row){.name = slice_text(folder->name)};
-    folder_start_life(folder, id, !drawn, false);
-    return folder->row.folder == 0 ? ERR_IO : ERR_OK;
+    return folder_start_life(folder, id, !drawn, false) ? ERR_OK : ERR_IO;
 }
 
 enum err engine_folder_put(struct engine *engine, const struct engine_folder *options,
@@ -266,8 +280,10 @@ static bool take_id_of_marker(struct folder *folder, const struct job_health *he
     if (!folder->new_root || !health->has_id || folder_id_equal(health->found, folder->row.id))
         return false;
     if (folder->row.scanned) return false;
-    folder_start_life(folder, health->found, true, false);
-    folder_check_root(folder);
+    if (!folder_start_life(folder, health->found, true, false))
+        folder_set_root_missing(folder, "the index cannot be written");
+    else
+        folder_check_root(folder);
     return true;
 }
 
@@ -350,6 +366,7 @@ void folder_tick(struct folder *folder)
         if (b->unsaved && now >= b->save_at_ms) bond_save(folder, b);
     }
     decide_step(folder);
+    folder_turn(folder);
     if (!folder_usable(folder)) return;
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
         folder->blocked_retry_ms = now + BLOCKED_RETRY_MS;
@@ -379,6 +396,7 @@ int64_t folder_deadline(const struct folder *folder)
     }
     if (folder->root == ROOT_MISSING) at = earlier(at, folder->root_retry_ms);
     at = earlier(at, decide_deadline(folder));
+    at = earlier(at, folder_turn_deadline(folder));
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);

@@ -59,6 +59,11 @@ void witness_written(struct folder *folder)
 
 void folder_recover(struct folder *folder)
 {
+    if (folder->root == ROOT_RECOVERING) {
+        // Its row stays; the whole is tried again.
+        folder_set_root_missing(folder, "the index cannot be written");
+        return;
+    }
     if (folder->root != ROOT_OK) return;
     folder->root = ROOT_CHECKING;
     scan_stop(folder);
@@ -72,15 +77,23 @@ static struct errand *errand_none(enum purpose purpose)
     return errand;
 }
 
+static bool steps_under_way(const struct folder *folder)
+{
+    return folder->apply_jobs + folder->resolve_jobs + folder->recover_jobs > 0;
+}
+
 // Finishes or forgets what a crash interrupted; the last job cleans staging.
 void recover_start(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
+    folder->root = ROOT_RECOVERING;
+    // What is under way still has its row: it is not in doubt.
+    folder->recover_wanted = steps_under_way(folder);
+    if (folder->recover_wanted) return;
     struct journal_row *rows = arena_alloc(arena, JOURNAL_ROWS_MAX, sizeof *rows);
     uint32_t count =
         index->journal_list(index->self, arena, folder->number, JOURNAL_ROWS_MAX, rows);
-    folder->root = ROOT_RECOVERING;
     for (uint32_t i = 0; i <= count; i++) {
         struct job *job = job_new(JOB_RECOVER, folder->number);
         if (i < count) {
@@ -100,6 +113,12 @@ void recover_start(struct folder *folder)
         folder->recover_jobs++;
         submit(folder, job);
     }
+}
+
+void folder_recover_go_on(struct folder *folder)
+{
+    bool waits = folder->recover_wanted && folder->root == ROOT_RECOVERING;
+    if (waits && !steps_under_way(folder)) recover_start(folder);
 }
 
 static void recovered(struct folder *folder)
@@ -130,7 +149,8 @@ void folder_recover_done(struct folder *folder, struct job *job)
             apply_done(folder, job);
         }
     }
-    if (folder->recover_jobs > 0 || folder->root != ROOT_RECOVERING) return;
+    if (folder->recover_jobs > 0 || folder->recover_wanted || folder->root != ROOT_RECOVERING)
+        return;
     if (job->apply.journal != 0) {
         struct job *clean = job_new(JOB_RECOVER, folder->number);
         clean->context = errand_none(FOR_APPLY);

@@ -255,8 +255,7 @@ static void intent_drop(struct folder *folder, const struct job_apply *apply)
         dirty_mark(folder, step->path, 0, true);
     }
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
-    if (txn_end(folder) != ERR_OK)
-        log_warn(LOG_SYNC, "intent not dropped", "folder=%s", folder->name);
+    if (txn_end(folder) != ERR_OK) folder_recover(folder); // the row is still there, and decides
     folder->wait_retry_ms = folder->engine->now_ms + 500;
 }
 

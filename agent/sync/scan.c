@@ -266,7 +266,10 @@ static void scan_finish(struct folder *folder)
         folder->row.scanned = true;
         txn_begin(folder);
         INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-        if (txn_end(folder) != ERR_OK) folder->row.scanned = false;
+        if (txn_end(folder) != ERR_OK) {
+            folder_set_root_missing(folder, "the index cannot be written");
+            return;
+        }
         log_info(LOG_SYNC, "first scan done", "folder=%s items=%llu", folder->name,
                  (unsigned long long)folder->row.items);
         folder_offer_all(folder);
@@ -274,6 +277,7 @@ static void scan_finish(struct folder *folder)
     engine_changed(folder->engine);
     share_due(folder);
     work_again(folder);
+    offers_review(folder);
     if (scan->wanted_again) {
         scan->wanted_again = false;
         scan_start(folder);

@@ -242,6 +242,8 @@ void serve_clear(struct share *share)
         buf_fini(&waiting->frame);
         mem_free(&waiting);
     }
+    share->wants_end = &share->wants;
+    share->serve_queued = 0;
 }
 
 static struct ask ask_again(const struct read_entry *entry, uint32_t leaf)

@@ -112,7 +112,8 @@ static bool preferred(const struct engine *engine, const struct session *session
 
 static void shares_drop(struct session *session)
 {
-    fetch_session_gone(session);
+    for (struct share *share = session->shares; share != NULL; share = share->next)
+        fetch_share_gone(share);
     while (session->shares != NULL) {
         struct share *share = session->shares;
         session->shares = share->next;

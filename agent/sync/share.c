@@ -33,15 +33,30 @@ struct share *share_get(struct session *session, struct folder *folder)
     return share;
 }
 
-void share_destroy(struct share *share)
+static void pushes_clear(struct share *share)
 {
-    serve_clear(share);
     while (share->pushes != NULL) {
         struct waiting_push *push = share->pushes;
         share->pushes = push->next;
         buf_fini(&push->frame);
         mem_free(&push);
     }
+    share->pushes_end = &share->pushes;
+}
+
+void share_start_anew(struct share *share)
+{
+    fetch_share_gone(share);
+    serve_clear(share);
+    pushes_clear(share);
+    share->joined = share->pulling.active = share->serving.active = false;
+    share->pushed = 0;
+}
+
+void share_destroy(struct share *share)
+{
+    serve_clear(share);
+    pushes_clear(share);
     vvbox_fini(&share->said_k);
     vvbox_fini(&share->told_k);
     vvbox_fini(&share->shown);
@@ -216,44 +231,6 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     push_all(folder);
 }
 
-static void folder_note_items(struct folder *folder)
-{
-    txn_begin(folder);
-    folder->row.ever_had_items = true;
-    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) != ERR_OK)
-        log_warn(LOG_SYNC, "adoption not noted", "folder=%s", folder->name);
-}
-
-// Same name, other id: an empty side takes the other's id by itself; two that are not stay apart
-// until a person decides.
-static void offer_of_other_id(struct share *share, const struct msg_offer *offer)
-{
-    struct folder *folder = share->folder;
-    bool mine_empty = !folder->row.ever_had_items && folder->row.items == 0;
-    share->joined = false;
-    if (offer->state != OFFER_READY && offer->state != OFFER_PENDING) return;
-    if (!folder->row.scanned || folder->scan.active)
-        return; // looked at again when the scan has ended
-    int order = memcmp(offer->folder.bytes, folder->row.id.bytes, sizeof offer->folder.bytes);
-    bool crossed = folder_id_equal(offer->folder, folder->previous_id);
-    if ((mine_empty && (offer->has_items || order < 0)) || (crossed && order < 0)) {
-        log_info(LOG_SYNC, "folder id adopted", "folder=%s peer=%s", folder->name,
-                 share->session->peer->name);
-        folder->previous_id = (struct folder_id){{0}}; // accepted by a person: once
-        folder_start_life(folder, offer->folder, true, true);
-        // Who has taken the id of a folder with items is not empty any more: it decides no second
-        // time.
-        if (offer->has_items) folder_note_items(folder);
-        return;
-    }
-    if (mine_empty || !offer->has_items || crossed || share->pending) return;
-    share->pending = true;
-    log_warn(LOG_SYNC, "folder not joined", "folder=%s peer=%s hint=\"folder accept %s --from %s\"",
-             folder->name, share->session->peer->name, folder->name, share->session->peer->name);
-    engine_changed(folder->engine);
-}
-
 // An OFFER says whose its incarnation is. 0: none has been drawn yet.
 static bool offer_owner(struct session *session, struct folder *folder,
                         const struct msg_offer *offer)
@@ -287,34 +264,14 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     }
     if (news) share_offer(share);
     if (!folder_id_equal(offer->folder, folder->row.id)) {
-        offer_of_other_id(share, offer);
+        share->joined = false;
+        offer_review(share);
         return;
     }
     if (!offer_owner(session, folder, offer) || !marks_learn(share, &offer->marks)) return;
     if (!counters_marked(share, offer->k) || !counters_marked(share, offer->a)) return;
-    if (folder->stopped != NULL) return;
+    if (folder->stopped != NULL || folder_turning(folder)) return;
     share_join(share, offer);
-}
-
-enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from,
-                              const char **out_what)
-{
-    arena_reset(engine->scratch);
-    struct folder *folder = folder_by_name(engine, slice_text(name));
-    struct session *session = peer_session(engine, from);
-    *out_what = "there is no such folder";
-    if (folder == NULL) return ERR_DENIED;
-    *out_what = "the peer is not connected";
-    if (session == NULL) return ERR_UNREACHABLE;
-    struct share *share = share_find(session, folder);
-    *out_what = "the peer does not offer a folder of this name";
-    if (share == NULL || !share->offer_heard) return ERR_DENIED;
-    *out_what = "the folder is joined already";
-    if (folder_id_equal(share->offered_id, folder->row.id)) return ERR_DENIED;
-    share->pending = false;
-    folder->previous_id = folder->row.id;
-    folder_start_life(folder, share->offered_id, true, true);
-    return ERR_OK;
 }
 
 // ---- NEWS and APPLIED

@@ -3,24 +3,22 @@
 // When those who were asked for contents go, come back, or do not answer.
 #include "agent/sync/fetch_priv.h"
 
-void fetch_session_gone(struct session *session)
+void fetch_share_gone(struct share *share)
 {
-    for (struct share *share = session->shares; share != NULL; share = share->next) {
-        struct folder *folder = share->folder;
-        size_t at = 0;
-        struct slice key;
-        void *value;
-        while (map_next(folder->transfers, &at, &key, &value)) {
-            struct transfer *t = value;
-            if (t->asked == share) {
-                bool waiting = t->state == TRANSFER_ASKED;
-                t->asked = NULL;
-                if (waiting) transfer_list_new(folder, t);
-            }
-            if (t->large) parts_share_gone(t, share);
+    struct folder *folder = share->folder;
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        if (t->asked == share) {
+            bool waiting = t->state == TRANSFER_ASKED;
+            t->asked = NULL;
+            if (waiting) transfer_list_new(folder, t);
         }
-        share->wanted_bytes = 0;
+        if (t->large) parts_share_gone(t, share);
     }
+    share->wanted_bytes = 0;
 }
 
 void fetch_retry_sources(struct folder *folder)

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+//
+// A folder takes another's id: nothing of its old life lands in the new one, and an offer that
+// came at a bad moment is looked at again.
+#include "agent/core/job.h"
+#include "tests/unit/sync/rig.h"
+
+static struct vv empty_k(void)
+{
+    return (struct vv){0};
+}
+
+static const struct folder_id other_id = {{0x20, 1}}; // smaller than the rig's
+static const struct folder_id larger_id = {{0x90, 1}};
+
+static bool is_id(const struct rig *rig, struct folder_id id)
+{
+    struct folder_row row;
+    struct arena *arena = rig->arena;
+    assert_true(store_folder_get(rig->store, arena, slice_text("f"), &row));
+    return memcmp(row.id.bytes, id.bytes, sizeof id.bytes) == 0;
+}
+
+// A step of the old life is under way when a person accepts: the new index does not hear of it.
+static void test_accept_while_applying(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *what = "";
+    rig_open(&rig);
+    struct script *old = script_connect(&rig, 3);
+    script_offer(old, empty_k());
+    struct script *new = script_connect(&rig, 4);
+    rig.held = 1u << JOB_APPLY;
+    struct version v = script_file(old, "x", "content");
+    script_push(old, 0, &v, 1, "content");
+    rig_settle(&rig);
+    assert_int_equal(rig_jobs(&rig, JOB_APPLY), 1);
+    script_offer_as(new, other_id, true, OFFER_READY, empty_k());
+    assert_int_equal(engine_folder_accept(rig.engine, "f", new->device, &what), ERR_OK);
+    rig_wait(&rig, 3000);
+    assert_true(is_id(&rig, rig.id)); // it waits
+    // What comes for the old life meanwhile begins nothing new.
+    struct version w = script_file(old, "y", "more");
+    script_push(old, 1, &w, 1, "more");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.job_count, 1);
+    rig.held = 0;
+    rig_settle(&rig);
+    assert_true(is_id(&rig, other_id));
+    assert_memory_equal(rig.told_id.bytes, other_id.bytes, sizeof other_id.bytes);
+    assert_int_equal(rig_item(&rig, "x").head_count, 0);
+    assert_int_equal(rig_item(&rig, "x").local.state, LOCAL_NONE);
+    assert_int_equal(rig_item(&rig, "y").head_count, 0);
+    assert_true(engine_folder_scanned(rig.engine, rig.folder));
+    // It syncs in its new life.
+    rig.id = other_id;
+    struct script *third = script_connect(&rig, 5);
+    script_offer(third, empty_k());
+    struct version z = script_file(third, "z", "new");
+    script_push(third, 0, &z, 1, "new");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "z").local.state, LOCAL_OK);
+    rig_close(&rig);
+}
+
+// The same with a content on its way: no transfer of the old life goes on in the new one.
+static void test_accept_while_fetching(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *what = "";
+    rig_open(&rig);
+    struct script *old = script_connect(&rig, 3);
+    script_offer(old, empty_k());
+    struct script *new = script_connect(&rig, 4);
+    struct version v = script_file(old, "x", "content");
+    script_push(old, 0, &v, 1, NULL);
+    rig_settle(&rig);
+    assert_int_equal(script_heard(old, MSG_WANT), 1);
+    script_offer_as(new, larger_id, true, OFFER_READY, empty_k());
+    assert_int_equal(engine_folder_accept(rig.engine, "f", new->device, &what), ERR_OK);
+    rig_wait(&rig, 100 * 1000);
+    assert_true(is_id(&rig, larger_id));
+    assert_int_equal(script_heard(old, MSG_WANT), 1);
+    rig_close(&rig);
+}
+
+static void test_empty_side_waits_for_a_look(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig.held = 1u << JOB_LOOK;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("new"));
+    rig_settle(&rig);
+    assert_int_equal(rig_jobs(&rig, JOB_LOOK), 1);
+    struct script *other = script_connect(&rig, 3);
+    script_offer_as(other, other_id, true, OFFER_READY, empty_k());
+    rig_settle(&rig);
+    assert_true(is_id(&rig, rig.id));
+    rig.held = 0;
+    rig_settle(&rig);
+    assert_true(is_id(&rig, other_id));
+    rig_close(&rig);
+}
+
+// An offer that came while a scan was under way.
+static void offer_during_scan(bool first)
+{
+    struct rig rig;
+    if (first)
+        rig_open_raw(&rig);
+    else
+        rig_open(&rig);
+    rig.held = 1u << JOB_SCAN;
+    engine_watch(rig.engine, rig.folder, ENGINE_RESCAN, slice_text(""));
+    rig_settle(&rig);
+    assert_int_equal(rig_jobs(&rig, JOB_SCAN), 1);
+    struct script *other = script_connect(&rig, 3);
+    script_offer_as(other, other_id, true, OFFER_READY, empty_k());
+    rig_settle(&rig);
+    assert_true(is_id(&rig, rig.id));
+    rig.held = 0;
+    rig_settle(&rig);
+    assert_true(is_id(&rig, other_id));
+    assert_true(engine_folder_scanned(rig.engine, rig.folder));
+    rig_close(&rig);
+}
+
+static void test_offer_during_first_scan(void **state)
+{
+    (void)state;
+    offer_during_scan(true);
+}
+
+static void test_offer_during_later_scan(void **state)
+{
+    (void)state;
+    offer_during_scan(false);
+}
+
+static void test_turn_is_tried_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *other = script_connect(&rig, 3);
+    rig_fail_commits(1);
+    script_offer_as(other, other_id, true, OFFER_READY, empty_k());
+    assert_true(is_id(&rig, rig.id));
+    rig_wait(&rig, 2000);
+    assert_true(is_id(&rig, other_id));
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accept_while_applying),
+        cmocka_unit_test(test_accept_while_fetching),
+        cmocka_unit_test(test_empty_side_waits_for_a_look),
+        cmocka_unit_test(test_offer_during_first_scan),
+        cmocka_unit_test(test_offer_during_later_scan),
+        cmocka_unit_test(test_turn_is_tried_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
