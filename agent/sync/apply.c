@@ -108,7 +108,7 @@ void apply_abandoned(struct folder *folder, struct job *job)
     if (errand->purpose == FOR_APPLY) folder->apply_jobs--;
     if (errand->purpose == FOR_RESOLVE) folder->resolve_jobs--;
     steps_free(folder, &job->apply);
-    folder->wait_retry_ms = folder->engine->now_ms + FAILED_RETRY_MS;
+    work_later(folder, FAILED_RETRY_MS);
     job_destroy(&job);
 }
 
@@ -119,7 +119,7 @@ void apply_flush(struct folder *folder)
         return;
     txn_begin(folder);
     apply_prepare(folder);
-    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + FAILED_RETRY_MS;
+    if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
 }
 
 static struct device_id author_of(struct folder *folder, const struct version *v)
@@ -162,12 +162,6 @@ static void staged_used(struct folder *folder, const struct step *step)
     (void)map_remove(folder->staged, content_key(&content, key));
 }
 
-static void retry_in(struct folder *folder, int64_t ms)
-{
-    int64_t at = folder->engine->now_ms + ms;
-    if (folder->wait_retry_ms == 0 || at < folder->wait_retry_ms) folder->wait_retry_ms = at;
-}
-
 static void step_settle(struct folder *folder, const struct step *step)
 {
     const struct index_port *index = INDEX(folder);
@@ -184,10 +178,10 @@ static void step_settle(struct folder *folder, const struct step *step)
         index->item_put(index->self, folder->number, &item, false);
         if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
         break;
-    case STEP_WAIT: retry_in(folder, WAIT_RETRY_MS); break;
+    case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;
     case STEP_FAILED:
         staged_used(folder, step);
-        retry_in(folder, FAILED_RETRY_MS);
+        work_later(folder, FAILED_RETRY_MS);
         break;
     case STEP_UNDONE:
         staged_used(folder, step);
@@ -222,7 +216,7 @@ void apply_done(struct folder *folder, struct job *job)
     for (uint32_t i = 0; i < apply->count; i++) {
         if (apply->steps[i].result == STEP_WAIT) resolve_clash_above(folder, apply->steps[i].path);
     }
-    if (txn_end(folder) != ERR_OK) retry_in(folder, FAILED_RETRY_MS);
+    if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     share_due(folder);
     work_more(folder);
     fetch_step(folder);

@@ -148,6 +148,8 @@ struct slice ride_find(struct engine *engine, const struct content *content);
 void work_item(struct folder *folder, struct slice path);
 void work_more(struct folder *folder);  // needs from the store, as long as there is room
 void work_again(struct folder *folder); // something changed: look at all needs again
+// The same in a while: the index could not be written, or something is in the way for a moment.
+void work_later(struct folder *folder, int64_t ms);
 bool work_left(const struct folder *folder);
 void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction

@@ -289,7 +289,10 @@ void dirty_look_done(struct folder *folder, struct job *job)
     txn_begin(folder);
     for (uint32_t i = 0; i < looks->count; i++)
         work_item(folder, looks->looks[i].path);
-    if (txn_end(folder) == ERR_OK) apply_flush(folder);
+    if (txn_end(folder) == ERR_OK)
+        apply_flush(folder);
+    else
+        work_later(folder, INDEX_RETRY_MS);
     dirty_dispatch(folder);
     scan_continue(folder);
 }

@@ -26,6 +26,7 @@ enum {
     EMPTY_WAIT_MS = 5000,
     BLOCKED_RETRY_MS = 10 * 1000,
     ROOT_RETRY_MS = 5 * 1000,
+    INDEX_RETRY_MS = 1000, // after a transaction that failed
     REQUEST_TIMEOUT_MS = 30 * 1000,
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,

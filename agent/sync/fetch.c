@@ -354,7 +354,7 @@ void transfers_done(struct folder *folder, struct transfer **list, uint32_t coun
         transfer_free(folder, list[i]);
     }
     apply_prepare(folder);
-    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + 1000;
+    if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     fetch_step(folder);
     work_more(folder);
 }
@@ -370,7 +370,7 @@ void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked re
         item.blocked = reason;
         INDEX(folder)->item_put(INDEX(folder)->self, folder->number, &item, false);
     }
-    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "block not noted", "folder=%s", folder->name);
+    if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     folder->blocked_retry_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
     transfer_free(folder, t);
     share_due(folder);

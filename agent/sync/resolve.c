@@ -256,7 +256,7 @@ static void intent_drop(struct folder *folder, const struct job_apply *apply)
     }
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     if (txn_end(folder) != ERR_OK) folder_recover(folder); // the row is still there, and decides
-    folder->wait_retry_ms = folder->engine->now_ms + 500;
+    work_later(folder, 500);
 }
 
 // Also what recovery found of an intent.

@@ -110,9 +110,12 @@ static void pull_finish(struct share *share)
         k_raise(folder, p->done_k.v.entries[i]);
     enum err err = txn_end(folder);
     p->active = false;
-    buf_clear(&bond->token);
-    if (err != ERR_OK) return;
     share_said_k(share, p->done_k.v, false);
+    if (err != ERR_OK) {
+        p->delayed_until_ms = folder->engine->now_ms + INDEX_RETRY_MS;
+        return;
+    }
+    buf_clear(&bond->token);
     waits_round_done(share, p->done_k.v);
     share_due(folder);
     work_again(folder);

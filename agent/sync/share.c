@@ -117,7 +117,9 @@ void bond_save(struct folder *folder, struct bond *bond)
                            .seen_ms = peer != NULL ? peer->last_seen_wall_ms : 0};
     txn_begin(folder);
     index->peer_put(index->self, folder->number, bond->device, &row);
-    (void)!txn_end(folder);
+    if (txn_end(folder) == ERR_OK) return;
+    bond->unsaved = true;
+    bond->save_at_ms = folder->engine->now_ms + INDEX_RETRY_MS;
 }
 
 static void bond_changed(struct folder *folder, struct bond *bond)

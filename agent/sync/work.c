@@ -93,6 +93,12 @@ void work_again(struct folder *folder)
     folder->needs_cursor_set = false;
 }
 
+void work_later(struct folder *folder, int64_t ms)
+{
+    int64_t at = folder->engine->now_ms + ms;
+    if (folder->wait_retry_ms == 0 || at < folder->wait_retry_ms) folder->wait_retry_ms = at;
+}
+
 static bool has_room(const struct folder *folder)
 {
     return map_count(folder->transfers) < TRANSFERS_MAX &&
@@ -164,13 +170,11 @@ void work_more(struct folder *folder)
         folder->needs_cursor_set = false;
         break;
     }
-    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + 1000;
+    if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     apply_flush(folder);
     fetch_step(folder);
     // Nothing is under way, and yet something is left: whatever it waits for, it is looked at
     // again.
     bool idle = folder->jobs == 0 && map_count(folder->transfers) == 0;
-    if (idle && folder->needs_done && folder->row.needs > 0 && folder->wait_retry_ms == 0) {
-        folder->wait_retry_ms = folder->engine->now_ms + IDLE_RETRY_MS;
-    }
+    if (idle && folder->needs_done && folder->row.needs > 0) work_later(folder, IDLE_RETRY_MS);
 }

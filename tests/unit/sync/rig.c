@@ -10,7 +10,7 @@ enum { LOG_BYTES = 1 << 20, TURNS_MAX = 2000 };
 static struct {
     char log[LOG_BYTES];
     size_t log_size;
-    uint32_t commits_to_fail;
+    uint32_t commits_to_pass, commits_to_fail;
     uint64_t random;
 } hidden;
 
@@ -37,14 +37,24 @@ void rig_log_clear(void)
     hidden.log[0] = 0;
 }
 
-void rig_fail_commits(uint32_t count)
+void rig_fail_commits(uint32_t after, uint32_t count)
 {
+    hidden.commits_to_pass = after;
     hidden.commits_to_fail = count;
+}
+
+bool rig_commits_failed(void)
+{
+    return hidden.commits_to_fail == 0;
 }
 
 static enum err commit_or_fail(struct store *store)
 {
     if (hidden.commits_to_fail == 0) return store_commit(store);
+    if (hidden.commits_to_pass > 0) {
+        hidden.commits_to_pass--;
+        return store_commit(store);
+    }
     hidden.commits_to_fail--;
     store_rollback(store);
     return ERR_NO_SPACE;
@@ -58,7 +68,7 @@ static void chance(void *out, size_t size)
     }
 }
 
-// ---- the disk: an empty root on which all succeeds
+// ---- the disk: a list of paths; contents are staged and put in place without a fault
 
 static struct rig *rig_of(struct workers *workers)
 {
@@ -83,29 +93,100 @@ static const char *disk_ignored(struct workers *workers, uint32_t folder, struct
     return NULL;
 }
 
-static void steps_do(struct job_apply *apply)
+static struct on_disk *disk_find(struct rig *rig, struct slice path)
 {
-    for (uint32_t i = 0; i < apply->count; i++) {
-        struct step *step = &apply->steps[i];
-        step->result = STEP_DONE;
-        step->print.present = step->version.value.kind != KIND_TOMB;
-        step->print.kind = step->version.value.kind;
-        step->print.ino = i + 1;
+    for (uint32_t i = 0; i < rig->disk_count; i++) {
+        if (slice_equal(rig->disk[i].path, path)) return &rig->disk[i];
+    }
+    return NULL;
+}
+
+static void disk_remove(struct rig *rig, struct slice path)
+{
+    struct on_disk *at = disk_find(rig, path);
+    if (at == NULL) return;
+    size_t left = (size_t)(&rig->disk[--rig->disk_count] - at);
+    memmove(at, at + 1, left * sizeof *at);
+}
+
+static struct on_disk *disk_put(struct rig *rig, struct slice path)
+{
+    struct on_disk *at = disk_find(rig, path);
+    if (at != NULL) return at;
+    assert_true(rig->disk_count < RIG_DISK_MAX);
+    uint32_t i = rig->disk_count++;
+    for (; i > 0 && path_compare(rig->disk[i - 1].path, path) > 0; i--)
+        rig->disk[i] = rig->disk[i - 1];
+    rig->disk[i] = (struct on_disk){.path = arena_copy(rig->arena, path)};
+    return &rig->disk[i];
+}
+
+static void step_do(struct rig *rig, struct step *step)
+{
+    const struct value *value = &step->version.value;
+    step->result = STEP_DONE;
+    step->print = (struct fingerprint){0};
+    if (value->kind == KIND_TOMB) {
+        disk_remove(rig, step->path);
+        return;
+    }
+    for (struct slice p = path_parent(step->path); p.size > 0; p = path_parent(p)) {
+        struct on_disk *above = disk_put(rig, p);
+        if (above->print.present) continue;
+        above->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755};
+        above->print.ino = ++rig->last_ino;
+        above->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    }
+    struct on_disk *at = disk_put(rig, step->path);
+    at->value = *value;
+    at->value.target = arena_copy(rig->arena, value->target);
+    at->print = (struct fingerprint){.present = true, .kind = value->kind, .mode = value->mode};
+    at->print.size = value->size;
+    at->print.ino = ++rig->last_ino;
+    step->print = at->print;
+}
+
+static void scan_do(struct rig *rig, struct job *job)
+{
+    struct job_scan *scan = &job->scan;
+    scan->done = scan->complete = true;
+    scan->entries = arena_alloc(job->arena, rig->disk_count + 1U, sizeof *scan->entries);
+    for (uint32_t i = 0; i < rig->disk_count; i++) {
+        const struct on_disk *at = &rig->disk[i];
+        if (scan->prefix.size > 0 && !path_below(at->path, scan->prefix)) continue;
+        scan->entries[scan->entry_count++] =
+            (struct scan_entry){.path = at->path, .print = at->print};
     }
 }
 
-static void job_carry_out(struct job *job)
+static void look_do(struct rig *rig, struct look *look)
+{
+    const struct on_disk *at = disk_find(rig, look->path);
+    look->result = at != NULL ? LOOK_VALUE : LOOK_GONE;
+    if (at == NULL) return;
+    look->print = at->print;
+    look->value = at->value;
+}
+
+static void job_carry_out(struct rig *rig, struct job *job)
 {
     switch (job->kind) {
     case JOB_HEALTH:
         job->health.healthy = true;
         job->health.has_id = true;
         job->health.found = job->health.id;
+        if (job->health.set_witness)
+            memcpy(rig->witness, job->health.witness_next, sizeof rig->witness);
+        job->health.has_witness = true;
+        memcpy(job->health.witness, rig->witness, sizeof rig->witness);
         break;
-    case JOB_SCAN: job->scan.done = job->scan.complete = true; break;
+    case JOB_SCAN:
+        if (job->scan.entries_max > 0) scan_do(rig, job);
+        job->scan.done = true;
+        break;
     case JOB_LOOK:
         for (uint32_t i = 0; i < job->look.count; i++)
-            job->look.looks[i].result = LOOK_GONE;
+            look_do(rig, &job->look.looks[i]);
         break;
     case JOB_STAGE:
         for (uint32_t i = 0; i < job->stage.count; i++) {
@@ -114,7 +195,11 @@ static void job_carry_out(struct job *job)
             job->stage.entries[i].err = right ? ERR_OK : ERR_MALFORMED;
         }
         break;
-    case JOB_APPLY: steps_do(&job->apply); break;
+    case JOB_APPLY:
+    case JOB_RECOVER:
+        for (uint32_t i = 0; i < job->apply.count; i++)
+            step_do(rig, &job->apply.steps[i]);
+        break;
     case JOB_COPY: job->err = ERR_CHANGED; break;
     case JOB_READ:
         for (uint32_t i = 0; i < job->read.count; i++)
@@ -125,8 +210,7 @@ static void job_carry_out(struct job *job)
             job->err = ERR_MALFORMED;
         break;
     case JOB_PART:
-    case JOB_FINISH:
-    case JOB_RECOVER: break;
+    case JOB_FINISH: break;
     }
 }
 
@@ -158,7 +242,7 @@ void rig_settle(struct rig *rig)
         bool due = engine_deadline(rig->engine) <= rig->now_ms;
         if (job == NULL && !due) return;
         if (job != NULL) {
-            job_carry_out(job);
+            job_carry_out(rig, job);
             engine_job_done(rig->engine, job);
         } else {
             engine_tick(rig->engine);
@@ -355,7 +439,7 @@ void rig_open_raw(struct rig *rig)
     struct fault fault;
     crypto_init();
     *rig = (struct rig){.now_ms = 1000};
-    rig_fail_commits(0);
+    rig_fail_commits(0, 0);
     rig_log_clear();
     hidden.random = 7;
     log_set_level(LOG_DEBUG);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// tests/unit/sync/rig — an engine with a real index in memory, a disk that carries jobs out only
-// when it is told to, and peers that are scripts: what they send is what a test makes up.
+// tests/unit/sync/rig — an engine with a real index in memory, a disk whose jobs can be held
+// back, and peers that are scripts: what they send is what a test makes up.
 #ifndef TESTS_UNIT_SYNC_RIG_H
 #define TESTS_UNIT_SYNC_RIG_H
 
@@ -26,7 +26,13 @@
 #include "proto/session.h"
 #include "proto/vv.h"
 
-enum { RIG_JOBS_MAX = 256, RIG_HEARD_MAX = 4096 };
+enum { RIG_JOBS_MAX = 256, RIG_HEARD_MAX = 4096, RIG_DISK_MAX = 1024 };
+
+struct on_disk {
+    struct slice path;
+    struct fingerprint print;
+    struct value value;
+};
 
 struct script { // a peer
     struct rig *rig;
@@ -38,7 +44,7 @@ struct script { // a peer
     uint64_t inc, counter;
     uint8_t nonce[16];
     struct message heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
-    uint32_t heard_count;
+    uint32_t heard_count, answered;
 };
 
 struct rig {
@@ -48,6 +54,10 @@ struct rig {
     struct arena *arena; // as long as the test
     struct job *jobs[RIG_JOBS_MAX];
     uint32_t job_count;
+    struct on_disk disk[RIG_DISK_MAX]; // in tree order
+    uint32_t disk_count;
+    uint64_t last_ino;
+    uint8_t witness[16];
     uint32_t held; // bits 1 << enum job_kind: not carried out
     int64_t now_ms;
     uint32_t folder;
@@ -62,7 +72,9 @@ struct rig {
 void rig_open(struct rig *rig);     // folder "f", scanned, empty
 void rig_open_raw(struct rig *rig); // the same with the first scan still to come
 void rig_close(struct rig *rig);
-void rig_fail_commits(uint32_t count); // the index refuses that many, as a full disk does
+// The index refuses `count` commits after `after` others, as a full disk does.
+void rig_fail_commits(uint32_t after, uint32_t count);
+bool rig_commits_failed(void);                                // all of them
 uint32_t rig_jobs(const struct rig *rig, enum job_kind kind); // held ones
 void rig_settle(struct rig *rig); // jobs that are not held, until there are none; the clock stands
 void rig_wait(struct rig *rig, int64_t ms); // lets time go by
@@ -87,6 +99,10 @@ struct version script_file(struct script *script, const char *path, const char *
 // All up to its counter; `ride`: a content that goes along, or NULL.
 void script_push(struct script *script, uint64_t after, struct version *versions, uint32_t count,
                  const char *ride);
+// An honest device that has these versions with these contents: comes again when it was cut off,
+// answers what was asked since the last call. False: nothing was.
+bool script_answer(struct script *script, struct version *versions, uint32_t count,
+                   const char *const *texts, uint32_t text_count);
 struct owner owner_of(struct rig *rig, struct device_id device, uint64_t seed);
 
 #endif

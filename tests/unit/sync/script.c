@@ -144,3 +144,65 @@ void script_push(struct script *script, uint64_t after, struct version *versions
     }
     script_send(script, LANE_CONTROL, &m);
 }
+
+// ---- an honest device that answers
+
+static void answer_pull(struct script *script, const struct msg_pull *pull,
+                        struct version *versions, uint32_t count)
+{
+    struct message page = {.kind = MSG_VERSIONS};
+    struct mark mark = script_mark(script, script->counter);
+    page.versions.folder = script->rig->id;
+    page.versions.round = pull->round;
+    page.versions.page = 1;
+    page.versions.marks = (struct marks){&mark, 1};
+    page.versions.versions = (struct versions){versions, count};
+    script_send(script, LANE_CONTROL, &page);
+    struct message done = {.kind = MSG_DONE};
+    struct dot k = {script->inc, script->counter};
+    done.done.folder = script->rig->id;
+    done.done.round = pull->round;
+    done.done.pages = 1;
+    done.done.k = (struct vv){&k, 1};
+    script_send(script, LANE_CONTROL, &done);
+}
+
+static void answer_want(struct script *script, const struct msg_want *want,
+                        const char *const *texts, uint32_t count)
+{
+    for (uint32_t i = 0; i < want->id_count; i++) {
+        for (uint32_t t = 0; t < count; t++) {
+            struct slice text = slice_text(texts[t]);
+            if (!digest_equal(hash_sha256(text), want->ids[i].id)) continue;
+            struct message m = {.kind = MSG_PACK};
+            m.pack.folder = script->rig->id;
+            m.pack.contents = &want->ids[i];
+            m.pack.count = 1;
+            m.pack.bytes = text;
+            script_send(script, LANE_BULK, &m);
+        }
+    }
+}
+
+bool script_answer(struct script *script, struct version *versions, uint32_t count,
+                   const char *const *texts, uint32_t text_count)
+{
+    if (script_is_cut(script)) {
+        script_reconnect(script);
+        script->answered = script->heard_count;
+        struct dot k = {script->inc, script->counter};
+        script_offer(script, (struct vv){&k, 1});
+    }
+    bool any = false;
+    while (script->answered < script->heard_count) {
+        const struct message *m = &script->heard[script->answered++];
+        if (m->kind == MSG_PULL) answer_pull(script, &m->pull, versions, count);
+        if (m->kind == MSG_PING) {
+            struct message pong = {.kind = MSG_PONG, .ping = m->ping};
+            script_send(script, LANE_CONTROL, &pong);
+        }
+        if (m->kind == MSG_WANT) answer_want(script, &m->want, texts, text_count);
+        any = true;
+    }
+    return any;
+}
