@@ -49,7 +49,8 @@ enum {
     PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
 };
 
-#define PROTO_COUNTER_MAX INT64_MAX  // counters are below 2^63
-#define PROTO_LEAF_LIST   UINT32_MAX // "leaf" number by which the leaf list itself is asked for
+#define PROTO_COUNTER_MAX    INT64_MAX           // counters are below 2^63
+#define PROTO_FILE_BYTES_MAX (UINT64_C(1) << 48) // of one content
+#define PROTO_LEAF_LIST      UINT32_MAX // "leaf" number by which the leaf list itself is asked for
 
 #endif

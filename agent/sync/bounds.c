@@ -109,6 +109,8 @@ static bool bundles_fit(struct arena *arena, const struct versions *versions)
 
 static const char *version_over(const struct version *v)
 {
+    if (v->value.kind == KIND_FILE && v->value.size > PROTO_FILE_BYTES_MAX)
+        return "a file larger than any";
     if (v->dots.count > PROTO_ITEM_DOTS_MAX || v->bundle.count > PROTO_ITEM_BUNDLES_MAX)
         return "a version with too many dots";
     if (v->value.kind == KIND_SYMLINK && !symlink_is_honest(&v->value))

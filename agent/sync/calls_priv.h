@@ -84,6 +84,7 @@ void scan_job_done(struct folder *folder, struct job *job);
 void scan_stop(struct folder *folder);
 
 // ---- session.c
+bool session_stuck(const struct session *session); // to be ended: it reads nothing any more
 bool session_send(struct session *session, enum lane lane, struct message *message);
 void session_end(struct session *session, enum bye_code code, const char *text);
 // The peer broke a rule: `what` goes to the log and to the peer.
@@ -132,6 +133,9 @@ bool versions_bounded(struct share *share, const struct versions *versions); // 
 
 // ---- round.c, push.c
 void pull_start(struct share *share);
+void pull_tick(struct share *share); // rounds that do not go on, rounds that were put off
+int64_t pull_deadline(const struct share *share);
+bool pull_is_young(const struct share *share); // under way, and not for very long
 void pull_handle(struct share *share, const struct msg_pull *pull);
 void ack_handle(struct share *share, const struct msg_ack *ack);
 void versions_handle(struct share *share, const struct msg_versions *page);
@@ -196,6 +200,7 @@ int64_t fetch_deadline(const struct folder *folder);
 void data_handle(struct share *share, const struct msg_data *data);
 void pack_handle(struct share *share, const struct msg_pack *pack);
 void not_held_handle(struct share *share, const struct msg_not_held *not_held);
+void want_refuse(struct session *session, const struct msg_want *want);
 void want_handle(struct share *share, const struct msg_want *want, struct slice frame);
 void serve_job_done(struct folder *folder, struct job *job);
 void serve_more(struct share *share);

@@ -169,6 +169,7 @@ void engine_tick(struct engine *engine)
 
 static int64_t session_deadline(const struct session *session)
 {
+    if (session_stuck(session)) return 0;
     int64_t at = session->open ? session->next_ping_ms : INT64_MAX;
     if (session->ping_sent_ms != 0 && session->ping_sent_ms + PONG_LATE_MS < at) {
         at = session->ping_sent_ms + PONG_LATE_MS;

@@ -26,7 +26,9 @@ enum {
     EMPTY_WAIT_MS = 5000,
     BLOCKED_RETRY_MS = 10 * 1000,
     ROOT_RETRY_MS = 5 * 1000,
-    INDEX_RETRY_MS = 1000, // after a transaction that failed
+    INDEX_RETRY_MS = 1000,       // after a transaction that failed
+    ROUND_QUIET_MS = 120 * 1000, // without a page
+    ROUND_OLD_MS = 10 * 60 * 1000,
     REQUEST_TIMEOUT_MS = 30 * 1000,
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,
@@ -36,7 +38,6 @@ enum {
     TRANSFERS_MAX = 4096,
     LARGE_MAX = 4,
     RIDE_CACHE_BYTES = 4 << 20,
-    SERVE_QUEUE_MAX = 256,
 };
 
 // A vector that outlives arenas.
@@ -63,6 +64,7 @@ struct conn {
     char *address;
     struct lane_state lane;
     struct session *session;
+    bool stuck; // it takes nothing any more, its queue is full
     struct conn *next;
 };
 
@@ -115,6 +117,7 @@ struct serving {
 struct pulling {
     bool active;
     uint64_t round;
+    int64_t begun_ms, heard_ms;
     uint32_t contiguous; // pages ingested without a gap
     bool ahead;          // page contiguous + 2 came before contiguous + 1
     struct buf ahead_token;
@@ -128,6 +131,7 @@ struct pulling {
 
 struct waiting_push { // a PUSH whose contents are being staged
     struct buf frame;
+    size_t bytes; // with what is being staged
     bool staged;
     struct waiting_push *next;
 };
@@ -141,6 +145,7 @@ struct ask { // one content a peer wants
 struct late;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
+    uint32_t at; // its first id or leaf that has not been served
     struct waiting_want *next;
 };
 
@@ -162,13 +167,15 @@ struct share {
     struct serving serving;
     struct pulling pulling;
     struct waiting_push *pushes, **pushes_end;
+    size_t pushes_bytes;
+    bool push_dropped; // a round gets what it had
     struct buf applied_sent;
     int64_t flushed_ms;
     bool news_due, applied_due;
     size_t wanted_bytes; // asked for and not answered
     uint32_t serving_jobs;
     struct waiting_want *wants, **wants_end;
-    uint32_t serve_queued;
+    size_t wants_bytes;
     struct late *late, **late_end; // asked for and not at hand right now
     uint32_t late_count;
     struct share *next;
@@ -255,6 +262,7 @@ struct transfer {
     bool large;
     struct slice *paths; // items that wait for it
     uint32_t path_count, path_capacity;
+    bool more_paths; // than are remembered here: all needs are looked at when it is done
     struct arena *arena;
     struct share *asked;
     int64_t asked_ms;
@@ -262,7 +270,8 @@ struct transfer {
     uint32_t tried_count;
     struct digest *leaves;
     uint32_t leaf_count;
-    uint32_t list_have; // bytes of the list so far
+    int64_t progress_ms; // large: when something of it was last complete
+    uint32_t list_have;  // bytes of the list so far
     struct leaf_want *parts;
     uint32_t written, asked_leaves;
     uint32_t jobs;

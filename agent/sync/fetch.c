@@ -10,7 +10,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { WANT_IDS_MAX = 1024, JOBS_AHEAD_MAX = 256, LOCAL_TRIES = 8, RETRY_MS = 5000 };
+enum {
+    WANT_IDS_MAX = 1024,
+    JOBS_AHEAD_MAX = 256,
+    LOCAL_TRIES = 8,
+    PATHS_MAX = 64,
+    RETRY_MS = 5000
+};
 
 static char present = 1;
 
@@ -69,6 +75,10 @@ static void transfer_add_path(struct transfer *t, struct slice path)
     for (uint32_t i = 0; i < t->path_count; i++) {
         if (slice_equal(t->paths[i], path)) return;
     }
+    if (t->path_count == PATHS_MAX) {
+        t->more_paths = true;
+        return;
+    }
     if (t->path_count == t->path_capacity) {
         uint32_t grown = t->path_capacity == 0 ? 2 : 2 * t->path_capacity;
         struct slice *fresh = arena_alloc(t->arena, grown, sizeof *fresh);
@@ -116,37 +126,6 @@ void fetch_clear(struct folder *folder)
     void *value;
     while (map_next(folder->transfers, &at, &key, &value))
         transfer_free(folder, value);
-}
-
-// ---- choosing whom to ask
-
-void transfer_note_tried(struct transfer *t, struct device_id device)
-{
-    if (transfer_tried(t, device) || t->tried_count == sizeof t->tried / sizeof t->tried[0]) return;
-    t->tried[t->tried_count++] = device;
-}
-
-bool transfer_tried(const struct transfer *t, struct device_id device)
-{
-    for (uint32_t i = 0; i < t->tried_count; i++) {
-        if (device_equal(t->tried[i], device)) return true;
-    }
-    return false;
-}
-
-// A share with room in its window; *out_any: some share could be asked later.
-struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
-{
-    struct share *best = NULL;
-    *out_any = false;
-    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share == NULL || !share->joined || transfer_tried(t, p->device)) continue;
-        *out_any = true;
-        if (share->wanted_bytes >= PROTO_WINDOW_BYTES) continue;
-        if (best == NULL || share->wanted_bytes < best->wanted_bytes) best = share;
-    }
-    return best;
 }
 
 // ---- small contents
@@ -288,11 +267,12 @@ static void small_step(struct folder *folder)
             transfer_unlist(folder, t);
         } else if (start == START_NONE) {
             struct share *share = transfer_source(folder, t, &any);
-            if (share == NULL && any) break;
-            transfer_unlist(folder, t);
+            // Who does not answer keeps nobody waiting for what others have.
+            if (share == NULL && any && !sources_have_room(folder)) break;
+            if (share != NULL || !any) transfer_unlist(folder, t);
             if (share != NULL)
                 batch_add(batch, share, t);
-            else
+            else if (!any)
                 t->state = TRANSFER_NO_SOURCE;
         }
         t = next;
@@ -321,8 +301,8 @@ void fetch_step(struct folder *folder)
     if (folder->fetch_check_ms == 0) folder->fetch_check_ms = folder->engine->now_ms + RETRY_MS;
     if (folder->engine->now_ms >= folder->fetch_check_ms) {
         folder->fetch_check_ms = folder->engine->now_ms + RETRY_MS;
-        fetch_retry_sources(folder);
         fetch_expire(folder);
+        fetch_retry_sources(folder);
     }
 }
 
@@ -351,6 +331,7 @@ void transfers_done(struct folder *folder, struct transfer **list, uint32_t coun
             else
                 work_again(folder);
         }
+        if (list[i]->more_paths) work_again(folder);
         transfer_free(folder, list[i]);
     }
     apply_prepare(folder);

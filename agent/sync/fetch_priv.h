@@ -12,6 +12,7 @@ void transfer_unlist(struct folder *folder, struct transfer *t);
 void transfer_free(struct folder *folder, struct transfer *t);
 void transfer_note_tried(struct transfer *t, struct device_id device);
 bool transfer_tried(const struct transfer *t, struct device_id device);
+bool sources_have_room(const struct folder *folder);
 struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any);
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
 void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked reason);
@@ -24,6 +25,7 @@ void parts_ask_all(struct folder *folder);
 void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job);
 void parts_share_gone(struct transfer *t, struct share *share);
 void parts_expire(struct transfer *t, int64_t older_than_ms);
+void parts_put_off(struct folder *folder, struct transfer *t); // to the end of those that wait
 void parts_free(struct transfer *t);
 
 #endif

@@ -11,7 +11,8 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { LEAVES_PER_WANT = 2 };
+// Smaller chunks do not count as an answer: a byte now and then must not hold a leaf for ever.
+enum { LEAVES_PER_WANT = 2, CHUNK_BYTES_MIN = PROTO_CHUNK_BYTES / 2 };
 
 // A peer may claim any size; the list of leaves of this one is 32 MiB.
 static const uint64_t LARGEST_BYTES = (uint64_t)PROTO_LEAF_BYTES << 20;
@@ -45,6 +46,7 @@ void parts_open(struct folder *folder, struct transfer *t)
         return;
     }
     t->leaf_count = leaf_count_of(t->content.size);
+    t->progress_ms = folder->engine->now_ms;
     struct digest *kept;
     uint32_t count;
     if (t->leaf_count == 1) {
@@ -184,15 +186,21 @@ static void leaf_again(struct transfer *t, uint32_t leaf)
 static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf,
                       const struct job *job)
 {
+    const struct errand *errand = job->context;
     struct leaf_want *part = &t->parts[leaf];
     part->writing = false;
     if (job->err == ERR_OK) {
         part->written = true;
         t->written++;
+        t->progress_ms = folder->engine->now_ms;
         finish_if_whole(folder, t);
-    } else {
-        leaf_again(t, leaf);
+        return;
     }
+    const struct session *from = folder->engine->sessions;
+    while (from != NULL && from->own_number != errand->session_number)
+        from = from->next;
+    if (from != NULL) transfer_note_tried(t, from->peer->device); // others first
+    leaf_again(t, leaf);
 }
 
 // Space ran out, or the disk fails: it is tried again from the start later; leaves that are there
@@ -239,9 +247,10 @@ static void list_data(struct share *share, struct transfer *t, const struct msg_
     if (t->list_have == 0) t->leaves = arena_alloc(t->arena, t->leaf_count, sizeof *t->leaves);
     memcpy((uint8_t *)t->leaves + t->list_have, bytes.data, bytes.size);
     t->list_have += (uint32_t)bytes.size;
-    t->asked_ms = folder->engine->now_ms;
+    if (bytes.size >= CHUNK_BYTES_MIN) t->asked_ms = folder->engine->now_ms;
     if (t->list_have < whole) return;
     t->asked = NULL;
+    t->progress_ms = folder->engine->now_ms;
     if (leaves_are(&t->content.id, t->leaves, t->leaf_count)) {
         part_submit(folder, t);
         return;
@@ -263,7 +272,7 @@ static void leaf_data(struct share *share, struct transfer *t, const struct msg_
     if (part->bytes == NULL) part->bytes = mem_alloc(size);
     memcpy(part->bytes + part->have, bytes.data, bytes.size);
     part->have += (uint32_t)bytes.size;
-    part->asked_ms = folder->engine->now_ms;
+    if (bytes.size >= CHUNK_BYTES_MIN) part->asked_ms = folder->engine->now_ms;
     if (part->have < size) return;
     share->wanted_bytes -= size;
     part->asked = NULL;
@@ -276,6 +285,7 @@ static void leaf_data(struct share *share, struct transfer *t, const struct msg_
     mem_free(&part->bytes);
     struct errand *errand = errand_for(t);
     errand->leaf = data->leaf;
+    errand->session_number = share->session->own_number;
     job->context = errand;
     folder->engine->counters.content_bytes_in += size;
     submit(folder, job);
@@ -317,14 +327,34 @@ void parts_share_gone(struct transfer *t, struct share *share)
     }
 }
 
+void parts_put_off(struct folder *folder, struct transfer *t)
+{
+    for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
+        if (t->parts[i].asked != NULL) t->parts[i].asked->wanted_bytes -= leaf_size(t, i);
+    }
+    parts_free(t);
+    t->asked = NULL;
+    t->written = 0;
+    folder->large_count--;
+    transfer_list_new(folder, t);
+}
+
+static void part_expire(struct transfer *t, uint32_t leaf)
+{
+    struct share *share = t->parts[leaf].asked;
+    share->wanted_bytes -= leaf_size(t, leaf);
+    transfer_note_tried(t, share->session->peer->device);
+    leaf_again(t, leaf);
+}
+
 void parts_expire(struct transfer *t, int64_t older_than_ms)
 {
-    if (t->state == TRANSFER_LIST && t->asked != NULL && t->asked_ms < older_than_ms)
+    if (t->state == TRANSFER_LIST && t->asked != NULL && t->asked_ms < older_than_ms) {
+        transfer_note_tried(t, t->asked->session->peer->device);
         t->asked = NULL;
+    }
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
-        struct leaf_want *part = &t->parts[i];
-        if (part->asked == NULL || part->asked_ms >= older_than_ms) continue;
-        part->asked->wanted_bytes -= leaf_size(t, i);
-        leaf_again(t, i);
+        const struct leaf_want *part = &t->parts[i];
+        if (part->asked != NULL && part->asked_ms < older_than_ms) part_expire(t, i);
     }
 }

@@ -9,7 +9,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { PUSH_ROWS_MAX = 256 };
+enum { PUSH_ROWS_MAX = 256, PUSHES_BYTES_MAX = 16 << 20 };
 
 // ---- small contents just read, so that a push need not read them again
 
@@ -47,10 +47,11 @@ struct slice ride_find(struct engine *engine, const struct content *content)
 }
 
 static void ride_add(struct folder *folder, const struct version *v, struct msg_push *push,
-                     size_t *total)
+                     size_t *total, uint64_t *contents)
 {
     struct engine *engine = folder->engine;
-    if (v->value.kind != KIND_FILE || v->value.size == 0) return;
+    bool large = *contents + v->value.size > PROTO_RIDE_CONTENTS_BYTES_MAX;
+    if (v->value.kind != KIND_FILE || v->value.size == 0 || large) return;
     struct content content = {.id = v->value.content, .size = v->value.size};
     struct slice bytes = ride_find(engine, &content);
     if (bytes.size == 0) return;
@@ -59,6 +60,7 @@ static void ride_add(struct folder *folder, const struct version *v, struct msg_
     struct slice body = compressed ? buf_slice(&packed) : bytes;
     if (body.size > PROTO_RIDE_BYTES_MAX || *total + body.size > PROTO_RIDE_TOTAL_BYTES_MAX) return;
     *total += body.size;
+    *contents += v->value.size;
     struct ride *ride = &push->rides[push->ride_count++];
     ride->content = content;
     ride->compressed = compressed;
@@ -130,8 +132,9 @@ static void push_one(struct share *share)
     owners_show(share, (struct vv){.entries = &(struct dot){push->inc, 1}, .count = 1});
     push->rides = arena_alloc(arena, push->versions.count + 1U, sizeof *push->rides);
     size_t total = 0;
+    uint64_t contents = 0;
     for (uint32_t i = 0; i < push->versions.count; i++)
-        ride_add(folder, &push->versions.entries[i], push, &total);
+        ride_add(folder, &push->versions.entries[i], push, &total, &contents);
     if (!session_send(share->session, LANE_CONTROL, &m)) return;
     share->pushed = push->upto.counter;
     struct vv told = vv_with(arena, share->told_k.v, (struct dot){push->inc, push->upto.counter});
@@ -196,6 +199,7 @@ static void pushes_go_on(struct share *share)
         struct waiting_push *push = share->pushes;
         share->pushes = push->next;
         if (share->pushes == NULL) share->pushes_end = &share->pushes;
+        share->pushes_bytes -= push->bytes;
         struct buf frame = push->frame;
         mem_free(&push);
         push_process(share, buf_slice(&frame));
@@ -207,10 +211,24 @@ static void pushes_go_on(struct share *share)
             alive |= s == session;
         share = alive ? share_find(session, folder) : NULL;
     }
+    if (share == NULL || share->pushes != NULL || !share->push_dropped) return;
+    share->push_dropped = false;
+    pull_start(share);
+}
+
+static bool ride_is_of(const struct msg_push *push, const struct content *content)
+{
+    for (uint32_t i = 0; i < push->versions.count; i++) {
+        const struct value *value = &push->versions.entries[i].value;
+        if (value->kind == KIND_FILE && value->size == content->size &&
+            digest_equal(value->content, content->id))
+            return true;
+    }
+    return false;
 }
 
 // The rides that are not here yet, as a job; NULL: none.
-static struct job *rides_stage(struct share *share, const struct msg_push *push)
+static struct job *rides_stage(struct share *share, const struct msg_push *push, size_t *out_bytes)
 {
     struct folder *folder = share->folder;
     struct job *job = job_new(JOB_STAGE, folder->number);
@@ -218,7 +236,7 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push)
     for (uint32_t i = 0; i < push->ride_count; i++) {
         const struct ride *ride = &push->rides[i];
         if (content_staged(folder, &ride->content) ||
-            ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX)
+            ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX || !ride_is_of(push, &ride->content))
             continue;
         struct stage_entry *entry = &job->stage.entries[job->stage.count];
         AUTO(buf_fini) struct buf raw = {0};
@@ -227,6 +245,7 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push)
         entry->content = ride->content;
         entry->bytes = arena_copy(job->arena, ride->compressed ? buf_slice(&raw) : ride->bytes);
         job->stage.count++;
+        *out_bytes += entry->bytes.size;
         folder->engine->counters.contents_in++;
         folder->engine->counters.content_bytes_in += ride->content.size;
     }
@@ -234,34 +253,60 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push)
     return job;
 }
 
-void push_handle(struct share *share, const struct msg_push *push, struct slice frame)
+// Only who minted pushes; all else comes by rounds.
+static bool push_is_own(struct share *share, const struct msg_push *push)
 {
     struct folder *folder = share->folder;
-    struct marks upto = {.entries = &(struct mark){0}, .count = 1};
-    upto.entries[0] = push->upto;
-    if (push->upto.inc != push->inc || push->after >= push->upto.counter) {
-        session_refuse(share->session, "a push that says nothing");
-        return;
-    }
-    if (!marks_learn(share, &push->marks) || !marks_learn(share, &upto)) return;
-    if (!versions_bounded(share, &push->versions)) return;
-    struct job *job = folder_usable(folder) ? rides_stage(share, push) : NULL;
-    if (job == NULL && share->pushes == NULL) {
-        push_take(share, push);
-        return;
-    }
+    struct owner owner;
+    if (INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                 push->inc, &owner) &&
+        device_equal(owner.device, share->session->peer->device))
+        return true;
+    session_refuse(share->session, "a push of an incarnation that is not the sender's");
+    return false;
+}
+
+static void push_wait(struct share *share, struct job *job, struct slice frame, size_t bytes)
+{
     struct waiting_push *waiting = mem_zalloc(1, sizeof *waiting);
     buf_append(&waiting->frame, frame.data, frame.size);
+    waiting->bytes = bytes;
     waiting->staged = job == NULL;
     *share->pushes_end = waiting;
     share->pushes_end = &waiting->next;
+    share->pushes_bytes += bytes;
     if (job == NULL) return;
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_PUSH;
     errand->session_number = share->session->own_number;
     errand->push = waiting;
     job->context = errand;
-    submit(folder, job);
+    submit(share->folder, job);
+}
+
+void push_handle(struct share *share, const struct msg_push *push, struct slice frame)
+{
+    struct folder *folder = share->folder;
+    struct marks upto = {.entries = &(struct mark){0}, .count = 1};
+    upto.entries[0] = push->upto;
+    if (push->after >= push->upto.counter) {
+        session_refuse(share->session, "a push that says nothing");
+        return;
+    }
+    if (!push_is_own(share, push)) return;
+    if (!marks_learn(share, &push->marks) || !marks_learn(share, &upto)) return;
+    if (!versions_bounded(share, &push->versions)) return;
+    // Faster than the disk for long: what is left out here leaves a gap, which a round closes.
+    if (share->pushes_bytes > PUSHES_BYTES_MAX) {
+        share->push_dropped = true;
+        return;
+    }
+    size_t bytes = frame.size;
+    struct job *job = folder_usable(folder) ? rides_stage(share, push, &bytes) : NULL;
+    if (job == NULL && share->pushes == NULL)
+        push_take(share, push);
+    else
+        push_wait(share, job, frame, bytes);
 }
 
 void push_staged(struct folder *folder, struct job *job)

@@ -148,7 +148,7 @@ static bool pulling(const struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && share->pulling.active) return true;
+        if (share != NULL && pull_is_young(share)) return true;
     }
     return false;
 }

@@ -27,6 +27,7 @@ void pull_start(struct share *share)
     }
     struct bond *bond = bond_get(folder, share->session->peer->device);
     pulling->active = true;
+    pulling->begun_ms = pulling->heard_ms = folder->engine->now_ms;
     pulling->again = false;
     pulling->ahead = pulling->done_came = false;
     pulling->contiguous = 0;
@@ -40,6 +41,37 @@ void pull_start(struct share *share)
     m.pull.token = buf_slice(&bond->token);
     folder->engine->counters.rounds++;
     (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
+bool pull_is_young(const struct share *share)
+{
+    const struct pulling *p = &share->pulling;
+    return p->active && share->folder->engine->now_ms - p->begun_ms < ROUND_OLD_MS;
+}
+
+// Whoever leaves a round open must not keep anything waiting for ever. What has come is kept, and
+// the token goes on from there.
+void pull_tick(struct share *share)
+{
+    struct pulling *p = &share->pulling;
+    int64_t now = share->folder->engine->now_ms;
+    if (p->active && now - p->heard_ms >= ROUND_QUIET_MS) {
+        log_warn(LOG_SYNC, "round given up", "folder=%s peer=%s reason=\"no page for 120 s\"",
+                 share->folder->name, share->session->peer->name);
+        p->active = false;
+        p->delayed_until_ms = now;
+    }
+    if (p->delayed_until_ms == 0 || now < p->delayed_until_ms) return;
+    p->delayed_until_ms = 0;
+    if (!vv_le(share->said_k.v, share->folder->k.v)) pull_start(share);
+}
+
+int64_t pull_deadline(const struct share *share)
+{
+    const struct pulling *p = &share->pulling;
+    int64_t at = p->delayed_until_ms != 0 ? p->delayed_until_ms : INT64_MAX;
+    if (p->active && p->heard_ms + ROUND_QUIET_MS < at) at = p->heard_ms + ROUND_QUIET_MS;
+    return at;
 }
 
 const char *ingest_versions(struct share *share, const struct versions *versions)
@@ -127,6 +159,11 @@ void versions_handle(struct share *share, const struct msg_versions *page)
     struct pulling *p = &share->pulling;
     struct folder *folder = share->folder;
     if (!p->active || page->round != p->round) return; // of a round that was given up
+    if (page->versions.count == 0) {
+        session_refuse(share->session, "an empty page");
+        return;
+    }
+    p->heard_ms = folder->engine->now_ms;
     if (!marks_learn(share, &page->marks) || !versions_bounded(share, &page->versions)) return;
     txn_begin(folder);
     const char *over = ingest_versions(share, &page->versions);
@@ -154,6 +191,11 @@ void done_handle(struct share *share, const struct msg_done *done)
     struct pulling *p = &share->pulling;
     if (!p->active || done->round != p->round) return;
     if (!marks_learn(share, &done->marks) || !counters_marked(share, done->k)) return;
+    if (done->pages < p->contiguous) {
+        session_refuse(share->session, "fewer pages than came");
+        return;
+    }
+    p->heard_ms = share->folder->engine->now_ms;
     p->done_came = true;
     p->done_pages = done->pages;
     vvbox_set(&p->done_k, done->k);
@@ -215,7 +257,9 @@ static void page_send(struct share *share, struct page *page)
     // Marks and owners go first and on the control lane; a page that needs them must not overtake
     // them.
     bool small = page->bytes <= PROTO_CONTROL_PAGE_BYTES_MAX || m.versions.marks.count > 0;
-    (void)session_send(share->session, small ? LANE_CONTROL : LANE_BULK, &m);
+    // A bulk lane that is full of contents must not lose a page.
+    if (!small && session_send(share->session, LANE_BULK, &m)) return;
+    (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
 static void done_send(struct share *share)

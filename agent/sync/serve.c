@@ -9,7 +9,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { SERVING_JOBS_MAX = 8, BULK_AHEAD_BYTES = 3 << 20 };
+enum { SERVING_JOBS_MAX = 8, BULK_AHEAD_BYTES = 3 << 20, WANTS_BYTES_MAX = 4 << 20 };
 
 static void not_held_send(struct share *share, struct digest *ids, uint32_t count)
 {
@@ -175,75 +175,103 @@ static bool has_room(const struct share *share)
     return net->queued(net->self, bulk->id) < BULK_AHEAD_BYTES;
 }
 
-static void serve(struct share *share, const struct msg_want *want)
+// How many ids from `at` make one PACK; those that are too large for any count nothing.
+static uint32_t pack_count(const struct msg_want *want, uint32_t at)
 {
-    struct ask *asks =
-        arena_alloc(share->folder->engine->scratch, want->id_count + 1U, sizeof *asks);
+    size_t bytes = 0;
+    uint32_t count = 0;
+    for (; at + count < want->id_count; count++) {
+        uint64_t size = want->ids[at + count].size;
+        if (size > PROTO_PACK_CONTENT_BYTES_MAX) continue;
+        bytes += (size_t)size;
+        if (bytes > PROTO_PACK_BYTES_MAX) break;
+    }
+    return count;
+}
+
+static void serve_pack(struct share *share, const struct msg_want *want, uint32_t *at)
+{
+    uint32_t count = pack_count(want, *at);
+    struct ask *asks = arena_alloc(share->folder->engine->scratch, count, sizeof *asks);
+    for (uint32_t i = 0; i < count; i++)
+        asks[i] = (struct ask){.content = want->ids[*at + i], .leaf = JOB_READ_WHOLE};
+    *at += count;
+    serve_whole(share, asks, count);
+}
+
+// As much of it as there is room for: a message of one kilobyte can ask for gigabytes. True: all.
+static bool serve_from(struct share *share, const struct msg_want *want, uint32_t *at)
+{
+    bool whole = want->leaf_count == 0;
+    uint32_t end = whole ? want->id_count : want->leaf_count;
+    while (*at < end && has_room(share)) {
+        if (whole) {
+            serve_pack(share, want, at);
+        } else {
+            struct ask ask = {.content = want->ids[0], .leaf = want->leaves[(*at)++]};
+            serve_leaf(share, &ask);
+        }
+    }
+    return *at == end;
+}
+
+void want_refuse(struct session *session, const struct msg_want *want)
+{
+    struct digest *ids = arena_alloc(session->engine->scratch, want->id_count, sizeof *ids);
     for (uint32_t i = 0; i < want->id_count; i++)
-        asks[i] = (struct ask){.content = want->ids[i], .leaf = JOB_READ_WHOLE};
-    if (want->leaf_count == 0) {
-        serve_whole(share, asks, want->id_count);
-        return;
-    }
-    for (uint32_t i = 0; i < want->leaf_count; i++) {
-        asks[0].leaf = want->leaves[i];
-        serve_leaf(share, &asks[0]);
-    }
+        ids[i] = want->ids[i].id;
+    struct message m = {.kind = MSG_NOT_HELD,
+                        .not_held = {.folder = want->folder, .ids = ids, .count = want->id_count}};
+    (void)session_send(session, LANE_CONTROL, &m);
 }
 
 void want_handle(struct share *share, const struct msg_want *want, struct slice frame)
 {
+    uint32_t at = 0;
     if (!folder_usable(share->folder)) {
-        struct digest *ids =
-            arena_alloc(share->folder->engine->scratch, want->id_count, sizeof *ids);
-        for (uint32_t i = 0; i < want->id_count; i++)
-            ids[i] = want->ids[i].id;
-        not_held_send(share, ids, want->id_count);
+        want_refuse(share->session, want);
         return;
     }
-    if (share->wants == NULL && has_room(share)) {
-        serve(share, want);
-        return;
-    }
-    if (share->serve_queued >= SERVE_QUEUE_MAX) {
+    if (share->wants == NULL && serve_from(share, want, &at)) return;
+    if (share->wants_bytes + frame.size > WANTS_BYTES_MAX) {
         session_refuse(share->session, "too many requests at once");
         return;
     }
     struct waiting_want *waiting = mem_zalloc(1, sizeof *waiting);
     buf_append(&waiting->frame, frame.data, frame.size);
+    waiting->at = at;
     *share->wants_end = waiting;
     share->wants_end = &waiting->next;
-    share->serve_queued++;
+    share->wants_bytes += frame.size;
+}
+
+static void want_drop_first(struct share *share)
+{
+    struct waiting_want *waiting = share->wants;
+    share->wants = waiting->next;
+    if (share->wants == NULL) share->wants_end = &share->wants;
+    share->wants_bytes -= waiting->frame.size;
+    buf_fini(&waiting->frame);
+    mem_free(&waiting);
 }
 
 void serve_more(struct share *share)
 {
-    while (share->wants != NULL && has_room(share)) {
-        struct waiting_want *waiting = share->wants;
-        share->wants = waiting->next;
-        if (share->wants == NULL) share->wants_end = &share->wants;
-        share->serve_queued--;
+    while (share->wants != NULL && has_room(share) && folder_usable(share->folder)) {
         AUTO(arena_destroy) struct arena *arena = arena_new();
         struct message m;
         struct fault fault;
-        if (message_decode(arena, buf_slice(&waiting->frame), &m, &fault) == ERR_OK)
-            serve(share, &m.want);
-        buf_fini(&waiting->frame);
-        mem_free(&waiting);
+        struct waiting_want *first = share->wants;
+        bool sound = message_decode(arena, buf_slice(&first->frame), &m, &fault) == ERR_OK;
+        if (!sound || serve_from(share, &m.want, &first->at)) want_drop_first(share);
     }
 }
 
 void serve_clear(struct share *share)
 {
     late_clear(share);
-    while (share->wants != NULL) {
-        struct waiting_want *waiting = share->wants;
-        share->wants = waiting->next;
-        buf_fini(&waiting->frame);
-        mem_free(&waiting);
-    }
-    share->wants_end = &share->wants;
-    share->serve_queued = 0;
+    while (share->wants != NULL)
+        want_drop_first(share);
 }
 
 static struct ask ask_again(const struct read_entry *entry, uint32_t leaf)

@@ -8,6 +8,8 @@
 
 #define NET(engine) (&(engine)->o.net)
 
+enum { CLOCK_SKEW_MS = 120 * 1000 };
+
 static struct conn *conn_find(struct engine *engine, uint64_t id)
 {
     struct conn *conn = engine->conns;
@@ -43,7 +45,15 @@ static bool conn_send(struct engine *engine, struct conn *conn, struct message *
     lane_send(&conn->lane, message, &frame);
     engine->counters.messages_out++;
     engine->counters.bytes_out += frame.size;
-    return NET(engine)->send(NET(engine)->self, conn->id, buf_slice(&frame)) == ERR_OK;
+    enum err err = NET(engine)->send(NET(engine)->self, conn->id, buf_slice(&frame));
+    // What cannot go by the bulk lane is asked for again; the control lane must not have holes.
+    if (err == ERR_BUSY && conn->lane.lane == LANE_CONTROL) conn->stuck = true;
+    return err == ERR_OK;
+}
+
+bool session_stuck(const struct session *session)
+{
+    return session->lanes[LANE_CONTROL] != NULL && session->lanes[LANE_CONTROL]->stuck;
 }
 
 bool session_send(struct session *session, enum lane lane, struct message *message)
@@ -282,10 +292,10 @@ static struct session *session_for_accepted(struct engine *engine, struct peer *
 static void hello_handle(struct engine *engine, struct conn *conn, const struct msg_hello *hello)
 {
     struct peer *peer = peer_find(engine, conn->device);
-    int64_t skew = hello->wall_ms - engine->wall_ms;
-    if (skew > 120000 || skew < -120000) {
-        log_warn(LOG_SYNC, "clock differs", "peer=%s seconds=%lld", peer->name,
-                 (long long)(skew / 1000));
+    int64_t ours = engine->wall_ms, theirs = hello->wall_ms; // theirs may be any number
+    if (theirs < ours - CLOCK_SKEW_MS || theirs > ours + CLOCK_SKEW_MS) {
+        log_warn(LOG_SYNC, "clock differs", "peer=%s theirs=%lld ours=%lld", peer->name,
+                 (long long)theirs, (long long)ours);
     }
     if (!conn->dialled) {
         conn->session = session_for_accepted(engine, peer, hello);
@@ -322,7 +332,12 @@ static void pong_handle(struct session *session, const struct msg_ping *pong)
 void session_tick(struct session *session)
 {
     struct engine *engine = session->engine;
+    if (session_stuck(session)) {
+        session_end(session, BYE_STOPPING, "it does not take what it is sent");
+        return;
+    }
     for (struct share *s = session->shares; s != NULL; s = s->next) {
+        pull_tick(s);
         share_flush(s, false);
         late_serve(s);
     }
@@ -392,19 +407,6 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     }
 }
 
-// Knowing a hash opens no folder; who asks is told at once, so that it can ask elsewhere.
-static void want_refuse(struct session *session, const struct msg_want *want)
-{
-    struct digest *ids = arena_alloc(session->engine->scratch, want->id_count + 1U, sizeof *ids);
-    for (uint32_t i = 0; i < want->id_count; i++)
-        ids[i] = want->ids[i].id;
-    struct message m = {.kind = MSG_NOT_HELD};
-    m.not_held.folder = want->folder;
-    m.not_held.ids = ids;
-    m.not_held.count = want->id_count;
-    (void)session_send(session, LANE_CONTROL, &m);
-}
-
 // A folder that is not shared with this peer does not exist for it, whatever it knows of its id.
 static void folder_message(struct session *session, const struct message *m, struct slice frame)
 {
@@ -415,6 +417,7 @@ static void folder_message(struct session *session, const struct message *m, str
     if (share != NULL && share->joined) {
         share_dispatch(share, m, frame);
     } else if (m->kind == MSG_WANT) {
+        // Knowing a hash opens no folder; who asks is told, so that it can ask elsewhere.
         want_refuse(session, &m->want);
     }
 }
@@ -428,7 +431,12 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_BYE:
         log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d",
                  peer_find(engine, conn->device)->name, (int)m->bye.code);
-        if (session != NULL) session_end(session, BYE_STOPPING, NULL);
+        if (session != NULL) {
+            session_end(session, BYE_STOPPING, NULL);
+        } else {
+            NET(engine)->drop(NET(engine)->self, conn->id);
+            conn_unlink(engine, conn);
+        }
         break;
     case MSG_PING: ping_handle(session, &m->ping); break;
     case MSG_PONG: pong_handle(session, &m->ping); break;

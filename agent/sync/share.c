@@ -42,6 +42,8 @@ static void pushes_clear(struct share *share)
         mem_free(&push);
     }
     share->pushes_end = &share->pushes;
+    share->pushes_bytes = 0;
+    share->push_dropped = false;
 }
 
 void share_start_anew(struct share *share)
@@ -158,6 +160,12 @@ static enum offer_state offer_state_of(const struct share *share)
     return share->pending ? OFFER_PENDING : OFFER_READY;
 }
 
+// Sizes are what peers claim: many of them come to more than a message can say.
+static uint64_t sum_shown(uint64_t sum)
+{
+    return sum < INT64_MAX ? sum : INT64_MAX;
+}
+
 void share_offer(struct share *share)
 {
     struct folder *folder = share->folder;
@@ -178,8 +186,8 @@ void share_offer(struct share *share)
     m.offer.marks = marks_to_show(share, arena, folder->k.v);
     m.offer.a = folder_applied(folder, arena);
     m.offer.gcfloor = folder->gcfloor.v;
-    m.offer.items = folder->row.items;
-    m.offer.bytes = folder->row.bytes;
+    m.offer.items = sum_shown(folder->row.items);
+    m.offer.bytes = sum_shown(folder->row.bytes);
     vvbox_set(&share->told_k, folder->k.v);
     share->offer_sent = true;
     (void)session_send(share->session, LANE_CONTROL, &m);
@@ -343,8 +351,8 @@ static void applied_send(struct share *share)
     struct arena *arena = folder->engine->scratch;
     struct message m = {.kind = MSG_APPLIED, .applied = {.folder = folder->row.id}};
     m.applied.a = folder_applied(folder, arena);
-    m.applied.need_changes = folder->row.needs;
-    m.applied.need_bytes = folder->row.need_bytes;
+    m.applied.need_changes = sum_shown(folder->row.needs);
+    m.applied.need_bytes = sum_shown(folder->row.need_bytes);
     blocked_fill(folder, arena, &m.applied);
     AUTO(buf_fini) struct buf encoded = {0};
     message_encode(&m, &encoded);
@@ -357,11 +365,6 @@ static void applied_send(struct share *share)
 void share_flush(struct share *share, bool force)
 {
     int64_t now = share->folder->engine->now_ms;
-    struct pulling *pulling = &share->pulling;
-    if (pulling->delayed_until_ms != 0 && now >= pulling->delayed_until_ms) {
-        pulling->delayed_until_ms = 0;
-        if (!vv_le(share->said_k.v, share->folder->k.v)) pull_start(share);
-    }
     if (!share->joined || share->folder->in_txn || (!share->news_due && !share->applied_due))
         return;
     if (!force && now - share->flushed_ms < FLUSH_MS) return;
@@ -373,7 +376,7 @@ void share_flush(struct share *share, bool force)
 
 int64_t share_deadline(const struct share *share)
 {
-    int64_t at = share->pulling.delayed_until_ms != 0 ? share->pulling.delayed_until_ms : INT64_MAX;
+    int64_t at = pull_deadline(share);
     bool due = share->joined && (share->news_due || share->applied_due);
     if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;
     int64_t late = late_deadline(share);

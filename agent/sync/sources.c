@@ -1,7 +1,49 @@
 // SPDX-License-Identifier: MIT
 //
-// When those who were asked for contents go, come back, or do not answer.
+// Whom to ask for contents; and when those who were asked go, come back, or do not answer.
 #include "agent/sync/fetch_priv.h"
+
+// ---- choosing whom to ask
+
+void transfer_note_tried(struct transfer *t, struct device_id device)
+{
+    if (transfer_tried(t, device) || t->tried_count == sizeof t->tried / sizeof t->tried[0]) return;
+    t->tried[t->tried_count++] = device;
+}
+
+bool transfer_tried(const struct transfer *t, struct device_id device)
+{
+    for (uint32_t i = 0; i < t->tried_count; i++) {
+        if (device_equal(t->tried[i], device)) return true;
+    }
+    return false;
+}
+
+// A share with room in its window; *out_any: some share could be asked later.
+struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
+{
+    struct share *best = NULL;
+    *out_any = false;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share == NULL || !share->joined || transfer_tried(t, p->device)) continue;
+        *out_any = true;
+        if (share->wanted_bytes >= PROTO_WINDOW_BYTES) continue;
+        if (best == NULL || share->wanted_bytes < best->wanted_bytes) best = share;
+    }
+    return best;
+}
+
+bool sources_have_room(const struct folder *folder)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->joined && share->wanted_bytes < PROTO_WINDOW_BYTES) return true;
+    }
+    return false;
+}
+
+// ---- those who go, come back, or do not answer
 
 void fetch_share_gone(struct share *share)
 {
@@ -36,21 +78,32 @@ void fetch_retry_sources(struct folder *folder)
     }
 }
 
+// A large content that makes no progress gives its place to one that waits. Its leaves stay.
+static bool idle_for_long(const struct folder *folder, const struct transfer *t)
+{
+    bool open = t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES;
+    return open && t->jobs == 0 && folder->large_new.first != NULL &&
+           folder->engine->now_ms - t->progress_ms >= 2 * REQUEST_TIMEOUT_MS;
+}
+
 void fetch_expire(struct folder *folder)
 {
     int64_t old = folder->engine->now_ms - REQUEST_TIMEOUT_MS;
+    // Needs that found no place among the transfers must come to theirs.
+    bool full = map_count(folder->transfers) >= TRANSFERS_MAX;
+    bool settled = folder->needs_done || full;
     size_t at = 0;
     struct slice key;
     void *value;
     while (map_next(folder->transfers, &at, &key, &value)) {
         struct transfer *t = value;
         if (t->large) parts_expire(t, old);
+        if (idle_for_long(folder, t)) parts_put_off(folder, t);
         if (t->state == TRANSFER_ASKED && t->asked_ms < old) transfer_not_held(t->asked, t);
         // A content that no item needs any more is not worth waiting for.
-        if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && folder->needs_done) {
+        if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
             transfer_free(folder, t);
             folder->needs_done = false;
-            folder->needs_cursor_set = false;
         }
     }
 }
