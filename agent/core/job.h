@@ -193,6 +193,16 @@ struct job_apply {
 // there); UNDONE: it had not, or was taken back; CHANGED: a raced edit was put back, the path is
 // dirty.
 
+// A file of rules of what is left out that cannot be used. All text static; line 0: the whole file.
+struct rules_fault {
+    const char *file;
+    uint32_t line;
+    const char *what;
+};
+
+enum { RULES_FILES = 2 }; // the synced one and the local one
+#define RULES_FILE ".cfgsyncignore"
+
 struct job_health {
     bool create;              // make .cfgsync and the marker when the root has none (folder add)
     struct folder_id id;      // expected (or to be written)
@@ -206,6 +216,12 @@ struct job_health {
     struct folder_id found;
     bool has_witness;
     uint8_t witness[16];
+    // results, if healthy: the rules of what is left out were read
+    bool rules_changed; // and are others than before
+    bool rules_again;   // a file of them may be half written: read them again in a few seconds
+    uint32_t rules_count;
+    struct rules_fault rules_faults[RULES_FILES];
+    uint32_t rules_fault_count;
 };
 
 struct job {

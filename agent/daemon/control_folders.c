@@ -290,7 +290,8 @@ static void answer_added(struct agent *agent, const struct folder_wait *wait,
 {
     uint64_t left_out_total = 0;
     const struct registry_folder *folder = view->registry;
-    json_t *left_out = left_out_list(folder->path, folder->include_vcs, &left_out_total);
+    json_t *left_out =
+        left_out_list(agent->workers.disk, wait->folder, folder->path, &left_out_total);
     json_t *held = json_array();
     for (uint32_t i = 0; i < view->held_listed; i++) {
         json_array_append_new(held, json_bytes(view->held_paths[i]));

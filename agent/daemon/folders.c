@@ -77,16 +77,14 @@ static enum err tell_disk(struct agent *agent, const struct registry_folder *fol
     return disk_root_add(agent->workers.disk, number, &options);
 }
 
-// Rules of what is left out changed: the disk opens the root anew, and all is looked at again.
-static enum err reopen(struct agent *agent, struct live_folder *live,
-                       const struct registry_folder *folder)
+// Options of what is left out changed: all is looked at again.
+static void reopen(struct agent *agent, struct live_folder *live,
+                   const struct registry_folder *folder)
 {
-    disk_root_remove(agent->workers.disk, live->folder);
-    enum err err = tell_disk(agent, folder, live->folder);
+    disk_root_set(agent->workers.disk, live->folder, folder->include_secrets, folder->include_vcs);
     live->include_secrets = folder->include_secrets;
     live->include_vcs = folder->include_vcs;
     engine_watch(agent->engine, live->folder, ENGINE_RESCAN, slice_text(""));
-    return err;
 }
 
 // Entries of the registry move with every write to it, and the engine's notification of an id is
@@ -115,7 +113,8 @@ enum err folders_open(struct agent *agent, const struct registry_folder *entry, 
         if (strcmp(live->name, folder->name) != 0) continue;
         bool same = live->include_secrets == folder->include_secrets &&
                     live->include_vcs == folder->include_vcs;
-        return same ? ERR_OK : reopen(agent, live, folder);
+        if (!same) reopen(agent, live, folder);
+        return ERR_OK;
     }
     err = tell_disk(agent, folder, *out_folder);
     if (err) {

@@ -15,8 +15,9 @@
 #include "agent/fs/disk.h"
 
 struct search {
+    struct disk *disk;
+    uint32_t folder;
     int root_fd;
-    bool include_vcs;
     char **dirs; // relative paths still to be read; "" is the root
     size_t dir_count;
     size_t dir_capacity;
@@ -41,14 +42,12 @@ static bool is_dir(int dir_fd, const struct dirent *entry)
     return fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void note(struct search *search, const char *path, const char *pattern)
+static void note(struct search *search, const char *path, struct buf *rule)
 {
     if (search->total++ >= LEFT_OUT_LISTED_MAX) return;
-    AUTO(buf_fini) struct buf rule = {0};
-    buf_printf(&rule, "default: %s", pattern != NULL ? pattern : "?");
     json_t *one = json_object();
     json_object_set_new(one, "path", json_bytes(slice_text(path)));
-    json_object_set_new(one, "pattern", json_bytes(buf_slice(&rule)));
+    json_object_set_new(one, "pattern", json_bytes(buf_slice(rule)));
     json_array_append_new(search->list, one);
 }
 
@@ -56,17 +55,16 @@ static void look(struct search *search, const char *parent, int dir_fd, const st
 {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) return;
     AUTO(buf_fini) struct buf path = {0};
+    AUTO(buf_fini) struct buf rule = {0};
     buf_printf(&path, "%s%s%s", parent, parent[0] != '\0' ? "/" : "", entry->d_name);
-    const char *pattern = NULL;
     bool dir = is_dir(dir_fd, entry);
-    enum ignored why = disk_ignored(buf_slice(&path), dir, true, search->include_vcs, &pattern);
     search->entries++;
-    switch (why) {
+    switch (disk_ignored_path(search->disk, search->folder, buf_slice(&path), dir, &rule)) {
     case IGNORED_NO:
         if (dir) push(search, buf_text(&path));
         break;
     case IGNORED_DEFAULT:
-    case IGNORED_VCS: note(search, buf_text(&path), pattern); break;
+    case IGNORED_RULE: note(search, buf_text(&path), &rule); break;
     case IGNORED_ALWAYS: // our own directory is nothing the user would miss
     case IGNORED_SECRET: break;
     }
@@ -88,10 +86,10 @@ static void read_dir(struct search *search, const char *path)
     (void)closedir(dir);
 }
 
-json_t *left_out_list(const char *root, bool include_vcs, uint64_t *out_total)
+json_t *left_out_list(struct disk *disk, uint32_t folder, const char *root, uint64_t *out_total)
 {
     AUTO(fd_close) int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct search search = {.root_fd = fd, .include_vcs = include_vcs, .list = json_array()};
+    struct search search = {.disk = disk, .folder = folder, .root_fd = fd, .list = json_array()};
     if (fd >= 0) push(&search, "");
     while (search.dir_count > 0) {
         AUTO(mem_free) char *path = search.dirs[--search.dir_count];

@@ -77,11 +77,9 @@ static void disk_submit(struct workers *workers, struct job *job)
 static const char *disk_left_out(struct workers *workers, uint32_t folder, struct slice path,
                                  bool is_dir, bool *out_secret)
 {
-    const char *pattern = NULL;
-    enum ignored why = disk_ignored_path(workers->disk, folder, path, is_dir, &pattern);
+    enum ignored why = disk_ignored_path(workers->disk, folder, path, is_dir, NULL);
     *out_secret = why == IGNORED_SECRET;
-    if (why == IGNORED_NO) return NULL;
-    return pattern != NULL ? pattern : "ignored";
+    return why != IGNORED_NO ? "ignored" : NULL;
 }
 
 // ---- what the engine says; it must not be called from here

@@ -31,15 +31,21 @@ void disk_root_remove(struct disk *disk, uint32_t folder);
 // Executes a job, filling in its results. Blocks.
 void disk_run(struct disk *disk, struct job *job);
 
-// ---- what is left out. Pure.
-enum ignored { IGNORED_NO, IGNORED_ALWAYS, IGNORED_DEFAULT, IGNORED_VCS, IGNORED_SECRET };
-// `pattern` (static text) names the rule. Does not look at parents: call for each component's path
-// from the top; a directory that is ignored hides what is below.
-enum ignored disk_ignored(struct slice path, bool is_dir, bool include_secrets, bool include_vcs,
-                          const char **out_pattern);
-// The same for a path and all its parents.
-enum ignored disk_ignored_path(const struct disk *disk, uint32_t folder, struct slice path,
-                               bool is_dir, const char **out_pattern);
+// Other options for a root that is there, at once; what is on disk must be walked again.
+void disk_root_set(struct disk *disk, uint32_t folder, bool include_secrets, bool include_vcs);
+
+// ---- what is left out, by the rules as JOB_HEALTH has read them last
+enum ignored {
+    IGNORED_NO,
+    IGNORED_ALWAYS,  // our own directory
+    IGNORED_DEFAULT, // by what is left out unless a rule says otherwise
+    IGNORED_RULE,    // by .cfgsyncignore, or by the rules of this machine alone
+    IGNORED_SECRET,  // looks like one: held back from being published only
+};
+// The path and all its parents: a directory that is left out hides what is below. *out_rule (NULL:
+// not asked) gets "FILE:LINE: RULE" or "default: RULE" appended.
+enum ignored disk_ignored_path(struct disk *disk, uint32_t folder, struct slice path, bool is_dir,
+                               struct buf *out_rule);
 
 // Secrets held back so far in this root (found by scans and looks), for status. Up to max paths.
 uint32_t disk_held(struct disk *disk, uint32_t folder, struct arena *arena, uint32_t max,
@@ -66,7 +72,7 @@ struct watch_event {
 int disk_watch_fd(
     const struct disk *disk); // readable when events wait; -1 if watching is impossible
 // Next event; false when there is none. Paths that are always or by default ignored, and our own
-// .cfgsync/ (except conflicts/), are not reported.
+// .cfgsync/ (except conflicts/), are not reported; of the local rules in there, WATCH_ROOT tells.
 bool disk_watch_next(struct disk *disk, struct watch_event *out);
 // Directories that could not be watched (limit reached): they must be walked from time to time.
 uint32_t disk_unwatched(const struct disk *disk, uint32_t folder);

@@ -18,6 +18,8 @@
 #define FS_STAGING  ".cfgsync/staging"
 #define FS_KEPT     ".cfgsync/kept"
 
+#define RULES_LOCAL_FILE ".cfgsync/ignore"
+
 enum {
     FS_IO_BYTES = 128 << 10,
     FS_SYNC_EACH_MAX = 8, // below this many files each is synced, else the whole file system once
@@ -25,14 +27,15 @@ enum {
 };
 
 struct watcher;
+struct rules; // rules_priv.h
 
 struct root {
     uint32_t folder;
     char *path;
-    bool include_secrets;
-    bool include_vcs;
     // Under disk->lock:
-    int fd; // the held directory; -1 while the root is away
+    struct rules *rules;
+    int64_t rules_gone_ns[RULES_FILES]; // JOB_HEALTH's own: since when a file of them is not there
+    int fd;                             // the held directory; -1 while the root is away
     uint64_t device;
     uint64_t ino;
     uint32_t users; // jobs at work here, and one for the table
@@ -56,6 +59,7 @@ struct disk {
 struct grip {
     struct disk *disk;
     struct root *root;
+    struct rules *rules; // as they were when the job began
     int fd;
     uint64_t device;
 };
@@ -130,6 +134,10 @@ int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a li
 int mode_set_fd(int fd, uint32_t mode);                    // also of an O_PATH descriptor
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
+
+// ---- health.c
+// A file of ours, durable and whole or not there.
+int file_write(struct disk *disk, int dir_fd, const char *name, struct slice text);
 
 // ---- held.c
 void held_put(struct disk *disk, struct root *root, struct slice path);

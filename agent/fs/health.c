@@ -10,7 +10,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
-#include "agent/fs/disk_priv.h"
+#include "agent/fs/rules_priv.h"
 #include "crypto/hash.h"
 
 enum { TOKEN_BYTES = 16, TOKEN_TEXT_MAX = 2 * TOKEN_BYTES + 2 };
@@ -46,7 +46,7 @@ static int temp_fill(int fd, struct slice text)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
-static int file_write(struct disk *disk, int dir_fd, const char *name, struct slice text)
+int file_write(struct disk *disk, int dir_fd, const char *name, struct slice text)
 {
     char temp[STAGE_NAME_MAX];
     temp_name(disk, temp);
@@ -201,9 +201,11 @@ static int internal_prepare(struct disk *disk, int root_fd, struct job_health *h
     return code;
 }
 
-static void root_examine(struct disk *disk, int root_fd, struct job_health *health)
+static void root_examine(const struct grip *grip, int root_fd, struct job *job)
 {
     AUTO(fd_close) int internal_fd = -1;
+    struct job_health *health = &job->health;
+    struct disk *disk = grip->disk;
     int code = internal_prepare(disk, root_fd, health, &internal_fd);
     if (code != 0) {
         unhealthy_errno(health, code, "prepare");
@@ -217,7 +219,8 @@ static void root_examine(struct disk *disk, int root_fd, struct job_health *heal
         unhealthy_errno(health, code, "write witness");
         return;
     }
-    health->healthy = true;
+    health->healthy = rules_load(grip, root_fd, internal_fd, job);
+    if (!health->healthy) health->what = "its rules of what is left out cannot be used";
 }
 
 void health_run(const struct grip *grip, struct job *job)
@@ -239,5 +242,5 @@ void health_run(const struct grip *grip, struct job *job)
         health->what = missing_text(errno);
         return;
     }
-    root_examine(grip->disk, fd, health);
+    root_examine(grip, fd, job);
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "agent/base/own.h"
-#include "agent/fs/disk_priv.h"
+#include "agent/fs/rules_priv.h"
 #include "crypto/hash.h"
 #include "proto/path.h"
 
@@ -191,12 +191,9 @@ static void look_place(const struct grip *grip, struct arena *arena, const struc
 // A secret that is not synced yet is not read. One that is stays an ordinary file.
 static bool holds_back(const struct grip *grip, struct look *look, bool is_dir)
 {
-    const char *pattern;
-    struct root *root = grip->root;
     if (look->before.present || is_dir) return false;
-    if (disk_ignored(look->path, false, root->include_secrets, true, &pattern) != IGNORED_SECRET)
-        return false;
-    held_put(grip->disk, root, look->path);
+    if (rules_judge(grip->rules, look->path, false, NULL) != IGNORED_SECRET) return false;
+    held_put(grip->disk, grip->root, look->path);
     problem(look, ERR_UNREPRESENTABLE, "held: looks like a secret");
     return true;
 }

@@ -9,7 +9,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
-#include "agent/fs/disk_priv.h"
+#include "agent/fs/rules_priv.h"
 
 struct disk *disk_new(void)
 {
@@ -24,6 +24,7 @@ static void root_release(struct root *root)
     if (--root->users > 0) return;
     fd_close(&root->fd);
     map_destroy(&root->held);
+    rules_free(&root->rules);
     mem_free(&root->path);
     mem_free(&root);
 }
@@ -67,8 +68,7 @@ enum err disk_root_add(struct disk *disk, uint32_t folder, const struct disk_roo
     struct root *root = mem_zalloc(1, sizeof *root);
     root->folder = folder;
     root->path = mem_strdup(options->path);
-    root->include_secrets = options->include_secrets;
-    root->include_vcs = options->include_vcs;
+    root->rules = rules_new(options->include_secrets, options->include_vcs);
     root->held = map_new();
     root->users = 1;
     root_hold(root);
@@ -79,6 +79,14 @@ enum err disk_root_add(struct disk *disk, uint32_t folder, const struct disk_roo
     disk->roots[disk->root_count++] = root;
     pthread_mutex_unlock(&disk->lock);
     return ERR_OK;
+}
+
+void disk_root_set(struct disk *disk, uint32_t folder, bool include_secrets, bool include_vcs)
+{
+    struct grip grip;
+    if (grip_take_unchecked(disk, folder, &grip) != ERR_OK) return;
+    rules_publish(&grip, rules_with(grip.rules, include_secrets, include_vcs));
+    grip_drop(&grip);
 }
 
 void disk_root_remove(struct disk *disk, uint32_t folder)
@@ -105,6 +113,8 @@ enum err grip_take_unchecked(struct disk *disk, uint32_t folder, struct grip *ou
     if (root != NULL) {
         root->users++;
         out->root = root;
+        out->rules = root->rules;
+        rules_hold(out->rules);
         out->device = root->device;
         if (root->fd >= 0) out->fd = fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
     }
@@ -136,6 +146,7 @@ void grip_drop(struct grip *grip)
     fd_close(&grip->fd);
     if (grip->root == NULL) return;
     pthread_mutex_lock(&grip->disk->lock);
+    rules_free(&grip->rules);
     root_release(grip->root);
     pthread_mutex_unlock(&grip->disk->lock);
     grip->root = NULL;

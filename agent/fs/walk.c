@@ -15,6 +15,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "agent/fs/rules_priv.h"
 #include "agent/fs/walk_priv.h"
 #include "proto/path.h"
 
@@ -181,10 +182,7 @@ static bool is_conflicts(struct slice path)
 // True: goes into the walk.
 static bool is_wanted(const struct grip *grip, struct slice path, bool is_dir)
 {
-    const char *pattern;
-    const struct root *root = grip->root;
-    enum ignored ignored =
-        disk_ignored(path, is_dir, root->include_secrets, root->include_vcs, &pattern);
+    enum ignored ignored = rules_judge(grip->rules, path, is_dir, NULL);
     if (ignored == IGNORED_SECRET) held_put(grip->disk, grip->root, path);
     return ignored == IGNORED_NO;
 }
@@ -268,13 +266,9 @@ static void walk_step(const struct grip *grip, struct job *job, struct walk *wal
 
 static bool prefix_is_wanted(const struct grip *grip, struct slice prefix, bool is_dir)
 {
-    const char *pattern;
     if (is_conflicts(prefix)) return true;
-    if (is_wanted(grip, prefix, is_dir)) {
-        return disk_ignored_path(grip->disk, grip->root->folder, prefix, is_dir, &pattern) ==
-               IGNORED_NO;
-    }
-    return false;
+    return is_wanted(grip, prefix, is_dir) &&
+           rules_judge_path(grip->rules, prefix, is_dir, NULL) == IGNORED_NO;
 }
 
 static void prefix_push(const struct grip *grip, struct job *job, struct walk *walk,
@@ -330,12 +324,21 @@ static struct slice raw_parent_of(const struct grip *grip, struct arena *arena, 
     return slice_text(text + root_size + 1);
 }
 
+// The rules of this machine alone are in there; what else happens in it is nothing to us.
+static void watch_internal(const struct grip *grip)
+{
+    AUTO(fd_close) int fd = -1;
+    if (internal_open(grip, FS_INTERNAL, &fd) != 0) return;
+    watcher_add(grip->disk->watcher, grip->root->folder, slice_text(FS_INTERNAL), fd);
+}
+
 static void walk_start(const struct grip *grip, struct job *job, struct walk *walk)
 {
     struct slice prefix = job->scan.prefix;
     if (prefix.size == 0) {
         held_clear(grip->disk, grip->root);
         watcher_forget(grip->disk->watcher, grip->root->folder, true);
+        watch_internal(grip);
         (void)level_push(walk, slice_of("", 0), slice_of("", 0));
         return;
     }

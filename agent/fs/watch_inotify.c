@@ -293,10 +293,19 @@ static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *e
 
 static bool is_reported(const struct watcher *w, const struct watch_event *event, bool is_dir)
 {
-    const char *pattern;
     if (path_fault(event->path) != NULL) return false;
-    enum ignored ignored = disk_ignored_path(w->disk, event->folder, event->path, is_dir, &pattern);
+    enum ignored ignored = disk_ignored_path(w->disk, event->folder, event->path, is_dir, NULL);
     return ignored == IGNORED_NO || ignored == IGNORED_SECRET;
+}
+
+// Our own directory has gone, or the rules in it are others. While they are being written they are
+// nothing to go by.
+static bool is_of_root(struct slice path, uint32_t mask)
+{
+    uint32_t whole = IN_DELETE | IN_MOVED_FROM;
+    if (slice_equal(path, slice_text(FS_INTERNAL))) return (mask & whole) != 0;
+    if (!slice_equal(path, slice_text(RULES_LOCAL_FILE))) return false;
+    return (mask & (whole | IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB)) != 0;
 }
 
 static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struct slice dir,
@@ -318,7 +327,7 @@ static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struc
     }
     memcpy(path + size - name.size, name.data, name.size);
     out->path = slice_of(path, size);
-    if (slice_equal(out->path, slice_text(FS_INTERNAL)) && (mask & (IN_DELETE | IN_MOVED_FROM))) {
+    if (is_of_root(out->path, mask)) {
         out->what = WATCH_ROOT;
         out->path = slice_of("", 0);
         return true;

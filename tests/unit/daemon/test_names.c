@@ -132,10 +132,16 @@ static void left_out_is_listed(void **state)
     folder_write(state, "work/.env", "");
     folder_write(state, "work/.git/x~", "");
     uint64_t total;
-    AUTO(json_drop) json_t *list = left_out_list(*state, false, &total);
+    AUTO(disk_close) struct disk *disk = disk_new();
+    struct disk_root_options options = {.path = *state};
+    assert_int_equal(disk_root_add(disk, 1, &options), ERR_OK);
+    AUTO(json_drop) json_t *list = left_out_list(disk, 1, *state, &total);
     assert_int_equal(total, 3); // not what is inside .git, not the secret, not our own
     assert_int_equal(json_array_size(list), 3);
-    AUTO(json_drop) json_t *with_vcs = left_out_list(*state, true, &total);
+    const char *rule = json_string_value(json_object_get(json_array_get(list, 0), "pattern"));
+    assert_string_equal(rule, "default: .git");
+    disk_root_set(disk, 1, false, true);
+    AUTO(json_drop) json_t *with_vcs = left_out_list(disk, 1, *state, &total);
     assert_int_equal(total, 2); // work/notes~ and now work/.git/x~
     assert_int_equal(json_array_size(with_vcs), 2);
 }

@@ -120,6 +120,13 @@ static void test_deep_trees_use_few_descriptors(void **state)
     assert_true(all.complete);
 }
 
+static void expect_rule(struct world *w, const char *path, enum ignored why, const char *rule)
+{
+    AUTO(buf_fini) struct buf got = {0};
+    assert_int_equal(disk_ignored_path(w->disk, 1, slice_text(path), false, &got), why);
+    assert_string_equal(buf_text(&got), rule);
+}
+
 static void test_what_is_left_out(void **state)
 {
     struct world *w = *state;
@@ -139,19 +146,16 @@ static void test_what_is_left_out(void **state)
     assert_int_equal(disk_held(w->disk, 1, arena, 8, held), 3);
     assert_true(slice_equal(held[0], slice_text(".env")));
     arena_destroy(&arena);
-    const char *pattern;
-    assert_int_equal(disk_ignored_path(w->disk, 1, slice_text("sub/.git/x"), false, &pattern),
-                     IGNORED_VCS);
-    assert_string_equal(pattern, ".git");
-    assert_int_equal(disk_ignored(slice_text("a/credentials.json"), false, false, false, &pattern),
-                     IGNORED_SECRET);
-    assert_int_equal(disk_ignored(slice_text("a/credentials.json"), false, true, false, &pattern),
-                     IGNORED_NO);
-    assert_int_equal(
-        disk_ignored_path(w->disk, 1, slice_text(".cfgsync/conflicts/x"), false, &pattern),
-        IGNORED_NO);
-    assert_int_equal(disk_ignored_path(w->disk, 1, slice_text(".cfgsync/kept/x"), false, &pattern),
-                     IGNORED_ALWAYS);
+    expect_rule(w, "sub/.git/x", IGNORED_DEFAULT, "default: .git");
+    expect_rule(w, ".git", IGNORED_NO, ""); // a file of that name: a worktree's
+    expect_rule(w, "a/#x#", IGNORED_DEFAULT, "default: #*#");
+    expect_rule(w, "a/credentials.json", IGNORED_SECRET, "default: credentials*");
+    expect_rule(w, ".cfgsync/conflicts/x", IGNORED_NO, "");
+    expect_rule(w, ".cfgsync/kept/x", IGNORED_ALWAYS, "default: .cfgsync");
+    disk_root_set(w->disk, 1, true, true);
+    expect_rule(w, "a/credentials.json", IGNORED_NO, "");
+    expect_rule(w, "sub/.git/x", IGNORED_NO, "");
+    disk_root_set(w->disk, 1, false, false);
 
     struct look look = {.path = slice_text("sub/server.key")};
     struct job *job = job_for(JOB_LOOK);
