@@ -25,7 +25,8 @@ enum local_state {
     LOCAL_NONE,     // never here
     LOCAL_OK,       // the disk shows this version (or showed, when the path was last looked at)
     LOCAL_DIRTY,    // must be read again before use
-    LOCAL_OBSOLETE, // forgotten elsewhere: may be replaced by any single head
+    LOCAL_OBSOLETE, // forgotten elsewhere, or left out here by a rule: may be replaced by any
+                    // single head, and that it is gone means nothing
 };
 
 struct local {

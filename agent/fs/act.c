@@ -297,8 +297,6 @@ static int dir_to_file_do(struct group *group, uint32_t index, const struct plac
     const struct step *step = &group->apply->steps[index];
     if (!is_before(step, now)) return ESTALE;
     int code = rmdir_at(place);
-    // Its known children go in steps of their own; unknown ones keep it.
-    if (code == ENOTEMPTY) return ENOTDIR;
     if (code != 0) return code;
     code = create_do(group, index, place);
     if (code == 0)

@@ -191,8 +191,11 @@ static void look_place(const struct grip *grip, struct arena *arena, const struc
 // A secret that is not synced yet is not read. One that is stays an ordinary file.
 static bool holds_back(const struct grip *grip, struct look *look, bool is_dir)
 {
-    if (look->before.present || is_dir) return false;
-    if (rules_judge(grip->rules, look->path, false, NULL) != IGNORED_SECRET) return false;
+    if (is_dir || rules_judge(grip->rules, look->path, false, NULL) != IGNORED_SECRET) return false;
+    if (look->before.present) {
+        held_remove(grip->disk, grip->root, look->path); // the walk cannot know
+        return false;
+    }
     held_put(grip->disk, grip->root, look->path);
     problem(look, ERR_UNREPRESENTABLE, "held: looks like a secret");
     return true;

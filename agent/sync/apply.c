@@ -35,6 +35,7 @@ static void step_fill(struct job *job, struct step *step, const struct item *ite
 static bool still_ready(struct folder *folder, const struct item *item)
 {
     if (item->head_count != 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
+    if (work_left_out(folder, item)) return false;
     if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) ||
         map_get(folder->busy, item->path) != NULL)
         return false;
@@ -144,6 +145,7 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     item_save(folder, item, false, heads_live(item));
     // A newer version came while the step was under way, or a directory above can go now.
     if (item->need || step->version.value.kind == KIND_TOMB) work_again(folder);
+    if (step->version.value.kind == KIND_TOMB) local_gone_below(folder, item->path);
     folder->engine->counters.applied++;
 }
 
@@ -171,11 +173,13 @@ static void step_settle(struct folder *folder, const struct step *step)
     case STEP_DONE:
         staged_used(folder, step);
         step_done(folder, &item, step);
+        if (rules_is_file(step->path)) rules_check(folder);
         break;
     case STEP_CHANGED: step_changed(folder, &item); break;
     case STEP_BLOCKED:
         item.blocked = step->blocked;
         index->item_put(index->self, folder->number, &item, false);
+        rules_item_saved(folder, &item);
         if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
         break;
     case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;

@@ -60,6 +60,15 @@ void folder_turn(struct folder *folder); // if it is wanted and nothing is under
 int64_t folder_turn_deadline(const struct folder *folder);
 void offer_review(struct share *share); // of a folder with another id
 void offers_review(struct folder *folder);
+// ---- rules.c: what is left out
+void rules_check(struct folder *folder);                    // read them again
+void rules_read(struct folder *folder, const struct job *); // a JOB_HEALTH has
+void rules_tick(struct folder *folder);
+bool rules_is_file(struct slice path);
+bool rules_unsure(const struct folder *folder);  // nothing is looked at meanwhile
+bool rules_settled(const struct folder *folder); // none are to be read again
+void rules_item_saved(struct folder *folder, const struct item *item);
+bool rules_come_first(struct folder *folder, struct slice path);
 
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
@@ -75,6 +84,9 @@ void dirty_note_published(struct folder *folder, struct slice path, uint64_t has
 enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
 enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty);
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
+bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);
+bool local_below(struct folder *folder, struct slice path, bool stuck);
+void local_gone_below(struct folder *folder, struct slice path);
 void local_gone(struct folder *folder, struct item *item);
 void local_parents_implied(struct folder *folder, struct slice path); // of what was created here
 void scan_start(struct folder *folder);
@@ -155,6 +167,7 @@ void work_again(struct folder *folder); // something changed: look at all needs 
 // The same in a while: the index could not be written, or something is in the way for a moment.
 void work_later(struct folder *folder, int64_t ms);
 bool work_left(const struct folder *folder);
+bool work_left_out(struct folder *folder, const struct item *item);
 void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);

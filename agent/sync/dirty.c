@@ -113,9 +113,17 @@ void dirty_clear(struct folder *folder)
     }
 }
 
+// While it is not sure what is left out, only the rules themselves are looked at.
+static struct dirty *dirty_next(const struct folder *folder)
+{
+    if (!rules_unsure(folder)) return folder->ready.first;
+    struct dirty *rules = map_get(folder->dirty, slice_text(RULES_FILE));
+    return rules != NULL && rules->ready && !rules->looking ? rules : NULL;
+}
+
 int64_t dirty_deadline(const struct folder *folder)
 {
-    if (folder->ready.first != NULL && folder->look_jobs < LOOK_JOBS_MAX) return 0;
+    if (dirty_next(folder) != NULL && folder->look_jobs < LOOK_JOBS_MAX) return 0;
     int64_t at = INT64_MAX;
     for (const struct dirty *d = folder->timed.first; d != NULL; d = d->next) {
         if (d->due_ms < at) at = d->due_ms;
@@ -203,14 +211,14 @@ void dirty_dispatch(struct folder *folder)
 {
     if (!folder_usable(folder)) return;
     timed_to_ready(folder);
-    while (folder->ready.first != NULL && folder->look_jobs < LOOK_JOBS_MAX) {
+    while (dirty_next(folder) != NULL && folder->look_jobs < LOOK_JOBS_MAX) {
         struct job *job = job_new(JOB_LOOK, folder->number);
         uint32_t max = folder->ready.count < 2 * LOOKS_PER_JOB
                            ? (uint32_t)(folder->ready.count + 1) / 2
                            : LOOKS_PER_JOB;
         job->look.looks = arena_alloc(job->arena, max, sizeof *job->look.looks);
-        while (folder->ready.first != NULL && job->look.count < max) {
-            struct dirty *dirty = folder->ready.first;
+        struct dirty *dirty;
+        while ((dirty = dirty_next(folder)) != NULL && job->look.count < max) {
             if (wait_for_step(folder, dirty)) continue;
             list_remove(&folder->ready, dirty);
             dirty->looking = true;
@@ -282,7 +290,10 @@ void dirty_look_done(struct folder *folder, struct job *job)
     }
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
-        if (dirty != NULL && dirty->looking) dirty_settle(folder, dirty, verdicts[i]);
+        if (dirty == NULL || !dirty->looking) continue;
+        bool rules = verdicts[i] == LOOK_SETTLED && rules_is_file(looks->looks[i].path);
+        dirty_settle(folder, dirty, verdicts[i]);
+        if (rules) rules_check(folder);
     }
     push_all(folder);
     share_due(folder);

@@ -363,7 +363,7 @@ void engine_watch(struct engine *engine, uint32_t number, enum engine_watch what
     case ENGINE_GONE: dirty_mark(folder, path, GONE_DELAY_MS, false); break;
     case ENGINE_TREE: scan_tree(folder, path); break;
     case ENGINE_RESCAN: scan_start(folder); break;
-    case ENGINE_ROOT: folder_check_root(folder); break;
+    case ENGINE_ROOT: rules_check(folder); break;
     }
     if (folder_usable(folder)) dirty_dispatch(folder);
     turn_end(engine);

@@ -345,6 +345,12 @@ struct folder {
     int64_t blocked_retry_ms;
     uint32_t blocked_rounds;
     int64_t wait_retry_ms;
+    bool rules_wanted;      // a JOB_HEALTH that reads the rules again is under way or to come
+    int64_t rules_again_ms; // 0: not
+    bool rules_need;        // their file waits to be put in place
+    int64_t rules_first_ms; // until then before all others
+    struct rules_fault rules_faults[RULES_FILES];
+    uint32_t rules_fault_count;
     uint64_t lost_own;
     struct decide *decides; // in the order they were asked for
     uint64_t batch;         // what is applied without a pause; 0: none yet

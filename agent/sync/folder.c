@@ -292,6 +292,7 @@ void folder_health_done(struct folder *folder, struct job *job)
     struct job_health *health = &job->health;
     folder->health_out = false;
     if (folder->gone) return;
+    rules_read(folder, job);
     if (health->set_witness) {
         if (job->err == ERR_OK && health->healthy) witness_written(folder);
         if (folder->health_wanted) folder_check_root(folder);
@@ -368,6 +369,7 @@ void folder_tick(struct folder *folder)
     decide_step(folder);
     folder_turn(folder);
     if (!folder_usable(folder)) return;
+    rules_tick(folder);
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
         folder->blocked_retry_ms = now + BLOCKED_RETRY_MS;
         retry_blocked(folder);
@@ -400,6 +402,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);
+    if (folder->rules_again_ms != 0) at = earlier(at, folder->rules_again_ms);
     if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));
     at = earlier(at, kept_deadline(folder));

@@ -37,14 +37,52 @@ static struct version version_from_disk(const struct folder *folder, const struc
     return v;
 }
 
+bool local_left_out(struct folder *folder, const struct item *item, bool is_dir)
+{
+    const struct disk_port *disk = &folder->engine->o.disk;
+    bool secret = false;
+    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) == NULL)
+        return false;
+    // What is synced already is never held for looking like a secret.
+    return !(secret && item->head_count > 0);
+}
+
+// A rule leaves out what was synced: what the disk shows counts for nothing any more, neither an
+// edit nor that it is gone. Should the rule go, it is compared with what is known then.
+static void leave_out(struct folder *folder, struct item *item)
+{
+    if (!local_live(item) || item->local.state == LOCAL_OBSOLETE) return;
+    item->local.state = LOCAL_OBSOLETE;
+    item_save(folder, item, false, heads_live(item));
+}
+
+// Something below it is on this disk and followed; stuck: even if it cannot go now.
+bool local_below(struct folder *folder, struct slice path, bool stuck)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    if (!index->local_below(index->self, folder->number, path)) return false;
+    struct slice after = path;
+    for (uint32_t got = BELOW_PAGE; got == BELOW_PAGE;) {
+        struct item *page = arena_alloc(arena, BELOW_PAGE, sizeof *page);
+        got = index->items_after(index->self, arena, folder->number, path, after, false, BELOW_PAGE,
+                                 page);
+        for (uint32_t i = 0; i < got; i++) {
+            if (!local_live(&page[i]) || page[i].local.state == LOCAL_OBSOLETE) continue;
+            if (stuck || page[i].blocked == BLOCKED_NONE) return true;
+        }
+        if (got > 0) after = page[got - 1].path;
+    }
+    return false;
+}
+
 void local_gone(struct folder *folder, struct item *item)
 {
     if (!local_live(item)) return;
-    bool secret = false;
-    bool is_dir = item->local.version.value.kind == KIND_DIR;
-    const struct disk_port *disk = &folder->engine->o.disk;
-    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL && !secret)
+    if (local_left_out(folder, item, item->local.version.value.kind == KIND_DIR)) {
+        leave_out(folder, item);
         return;
+    }
     if (local_implied(item)) {
         item->local.version = item->heads[0];
         item_save(folder, item, false, false);
@@ -111,6 +149,12 @@ static bool is_the_head(const struct item *item, const struct value *value)
            vv_le(context_of(item), item->heads[0].vv);
 }
 
+// It was left out, and is what everyone has.
+static bool is_back(const struct item *item, const struct value *value)
+{
+    return item->local.state == LOCAL_OBSOLETE && is_the_head(item, value);
+}
+
 static void become_head(struct folder *folder, struct item *item, const struct fingerprint *print)
 {
     item->local.state = LOCAL_OK;
@@ -151,6 +195,10 @@ void local_parents_implied(struct folder *folder, struct slice path)
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print)
 {
     struct value value = {.kind = KIND_DIR, .mode = print->mode & 0777};
+    if (is_back(item, &value)) {
+        become_head(folder, item, print);
+        return;
+    }
     if (local_live(item) && value_equal(&item->local.version.value, &value)) {
         bool stale = item->local.state == LOCAL_DIRTY || item->local.print.ino != print->ino ||
                      item->local.print.device != print->device;
@@ -231,7 +279,8 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         local_directory(folder, item, &look->print);
         return LOOK_SETTLED;
     }
-    if (item->local.state != LOCAL_NONE && value_equal(&item->local.version.value, &look->value)) {
+    if (!is_back(item, &look->value) && item->local.state != LOCAL_NONE &&
+        value_equal(&item->local.version.value, &look->value)) {
         same_value(folder, item, look);
         return LOOK_SETTLED;
     }
@@ -257,16 +306,29 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     return LOOK_SETTLED;
 }
 
+// A directory that could not go may be empty now.
+void local_gone_below(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    if (folder->row.blocked == 0 || path_parent(path).size == 0) return;
+    index->item_get(index->self, folder->engine->scratch, folder->number, path_parent(path), &item);
+    if (item.blocked != BLOCKED_NOT_EMPTY) return;
+    item.blocked = BLOCKED_NONE;
+    index->item_put(index->self, folder->number, &item, false);
+    work_again(folder);
+}
+
 static enum look_verdict look_gone(struct folder *folder, struct item *item)
 {
     const struct index_port *index = INDEX(folder);
+    local_gone_below(folder, item->path);
     if (!local_live(item) && item->blocked == BLOCKED_IN_THE_WAY) {
         item->blocked = BLOCKED_NONE;
         index->item_put(index->self, folder->number, item, false);
     }
     if (!local_live(item)) return LOOK_SETTLED;
-    if (item->local.version.value.kind == KIND_DIR &&
-        index->local_below(index->self, folder->number, item->path)) {
+    if (item->local.version.value.kind == KIND_DIR && local_below(folder, item->path, true)) {
         scan_tree(folder, item->path);
         return LOOK_SETTLED;
     }
@@ -274,14 +336,15 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
     return LOOK_SETTLED;
 }
 
-static bool left_out(struct folder *folder, const struct item *item, bool is_dir)
+static void look_same(struct folder *folder, struct item *item, const struct look *look)
 {
-    const struct disk_port *disk = &folder->engine->o.disk;
-    bool secret = false;
-    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) == NULL)
-        return false;
-    // What is synced already is never held for looking like a secret.
-    return !(secret && item->head_count > 0);
+    bool is_dir = look->print.present && look->print.kind == KIND_DIR;
+    if (local_left_out(folder, item, is_dir))
+        leave_out(folder, item);
+    else if (is_dir)
+        local_directory(folder, item, &look->print);
+    else if (is_back(item, &item->local.version.value))
+        become_head(folder, item, &look->print);
 }
 
 enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty)
@@ -296,12 +359,14 @@ enum look_verdict local_look(struct folder *folder, const struct look *look, str
     switch (look->result) {
     case LOOK_SAME:
         folder_problem_clear(folder, look->path);
-        if (look->print.present && look->print.kind == KIND_DIR)
-            local_directory(folder, &item, &look->print);
+        look_same(folder, &item, look);
         return LOOK_SETTLED;
     case LOOK_VALUE:
         folder_problem_clear(folder, look->path);
-        if (left_out(folder, &item, look->value.kind == KIND_DIR)) return LOOK_SETTLED;
+        if (local_left_out(folder, &item, look->value.kind == KIND_DIR)) {
+            leave_out(folder, &item);
+            return LOOK_SETTLED;
+        }
         if (wait_for_parent(folder, look->path, dirty)) return LOOK_AGAIN_LATER;
         return look_value(folder, &item, look, dirty);
     case LOOK_GONE: folder_problem_clear(folder, look->path); return look_gone(folder, &item);

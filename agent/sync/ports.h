@@ -106,9 +106,9 @@ struct index_port {
 struct disk_port {
     struct workers *self;
     void (*submit)(struct workers *, struct job *); // takes the job
-    // Why a path is left out here: static text of the rule, or NULL. *out_secret: it only looks
-    // like a secret, which holds it back from being published, not from being received. Pure and
-    // quick.
+    // Whether a path is left out here: static text, or NULL. *out_secret: it only looks like a
+    // secret, which holds it back from being published, not from being received. Quick: by the
+    // rules that the last JOB_HEALTH has read.
     const char *(*ignored)(struct workers *, uint32_t folder, struct slice path, bool is_dir,
                            bool *out_secret);
 };

@@ -135,6 +135,8 @@ static void merge_absent(struct folder *folder, const struct item *item)
 {
     struct scan *scan = &folder->scan;
     if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) return;
+    bool is_dir = item->local.version.value.kind == KIND_DIR;
+    if (item->local.state == LOCAL_OBSOLETE && local_left_out(folder, item, is_dir)) return;
     if (map_get(folder->busy, item->path) != NULL) {
         dirty_mark(folder, item->path, 0, false);
         return;
@@ -151,6 +153,8 @@ static void merge_present(struct folder *folder, struct item *item, const struct
     // A new directory is minted before what is in it. Over anything else that is known of the path
     // the walk may be older than a step that ended since: then it is looked at again.
     if (entry->print.kind == KIND_DIR && item->local.state == LOCAL_NONE) {
+        // The rules may have changed since the walk was here, too.
+        if (local_left_out(folder, item, true)) return;
         local_directory(folder, item, &entry->print);
         return;
     }
@@ -289,7 +293,7 @@ static void scan_finish(struct folder *folder)
 void scan_continue(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
-    if (!scan->active || scan->job_out) return;
+    if (!scan->active || scan->job_out || folder->rules_wanted) return;
     size_t open = folder->ready.count + (size_t)folder->look_jobs * LOOKS_PER_JOB;
     if (scan->walked) {
         if (folder->ready.count == 0 && folder->look_jobs == 0) scan_finish(folder);

@@ -324,14 +324,28 @@ static void news_send(struct share *share)
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
+// As many as fit. What is left out here by a rule comes last: it is the only reason that no peer
+// minds, and there may be very many.
+static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct slice *out)
+{
+    const struct index_port *index = INDEX(folder);
+    uint32_t count = 0;
+    for (unsigned i = 1; i <= BLOCKED_COUNT && count < PROTO_BLOCKED_MAX; i++) {
+        enum blocked reason = i == BLOCKED_COUNT ? BLOCKED_IGNORED : (enum blocked)i;
+        if (i == BLOCKED_IGNORED) continue;
+        count += index->blocked(index->self, arena, folder->number, reason,
+                                PROTO_BLOCKED_MAX - count, out + count);
+    }
+    return count;
+}
+
 static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_applied *applied)
 {
     const struct index_port *index = INDEX(folder);
     applied->blocked_total = folder->row.blocked;
     if (folder->row.blocked == 0) return;
     struct slice *paths = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *paths);
-    uint32_t count =
-        index->blocked(index->self, arena, folder->number, BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
+    uint32_t count = blocked_paths(folder, arena, paths);
     applied->blocked = arena_alloc(arena, count + 1U, sizeof *applied->blocked);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;

@@ -27,7 +27,7 @@ static const char *blocked_hint(enum blocked reason)
     case BLOCKED_IO: return "check the disk";
     case BLOCKED_NO_SOURCE: return "connect a peer that has the content";
     case BLOCKED_NAME_TOO_LONG: return "rename it where it was made";
-    case BLOCKED_IGNORED: return "ignored here by a rule";
+    case BLOCKED_IGNORED: return "left out here by a rule";
     case BLOCKED_NONE:
     case BLOCKED_CASE:
     case BLOCKED_NORMALIZATION:
@@ -78,6 +78,24 @@ static void problem_errors(struct folder *folder, struct arena *arena, struct fo
     }
 }
 
+static void rules_errors(const struct folder *folder, struct arena *arena,
+                         struct folder_status *out)
+{
+    for (uint32_t i = 0; i < folder->rules_fault_count; i++) {
+        const struct rules_fault *fault = &folder->rules_faults[i];
+        struct status_error *e = error_add(out);
+        if (e == NULL) return;
+        e->code = "rules";
+        e->path = slice_text(fault->file);
+        e->message = fault->line > 0 ? arena_printf(arena, "line %u of %s %s", fault->line,
+                                                    fault->file, fault->what)
+                                     : arena_printf(arena, "%s %s", fault->file, fault->what);
+        e->hint = folder->root == ROOT_MISSING
+                      ? "correct it: to go on without it could publish what it leaves out"
+                      : "the rules of before stay in force until it is corrected";
+    }
+}
+
 static bool any_pending(const struct folder *folder, const char **out_peer)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
@@ -107,11 +125,22 @@ static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *ou
     *out_bytes += bond->need_bytes;
 }
 
-static bool peers_blocked(struct folder *folder)
+// What is left out there by a rule comes last in its list, and counts for nothing.
+static bool peer_blocked(struct folder *folder, struct arena *arena, const struct peer *peer)
+{
+    const struct bond *bond = bond_get(folder, peer->device);
+    struct message m;
+    struct fault fault;
+    if (bond->blocked_total == 0) return false;
+    if (message_decode(arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK) return true;
+    return m.applied.blocked_count == 0 ||
+           !slice_equal(m.applied.blocked[0].reason, slice_text(blocked_text(BLOCKED_IGNORED)));
+}
+
+static bool peers_blocked(struct folder *folder, struct arena *arena)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        if (folder_shared_with(folder, p->device) && bond_get(folder, p->device)->blocked_total > 0)
-            return true;
+        if (folder_shared_with(folder, p->device) && peer_blocked(folder, arena, p)) return true;
     }
     return false;
 }
@@ -147,12 +176,15 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
     } else if (out->blocked > 0) {
         out->state = FOLDER_ERROR;
         out->code = "blocked";
+    } else if (folder->rules_fault_count > 0) {
+        out->state = FOLDER_ERROR;
+        out->code = "rules";
     } else if (folder->scan.active || folder->root != ROOT_OK || map_count(folder->transfers) > 0 ||
                folder->apply_jobs > 0) {
         out->state = FOLDER_SYNCING;
     } else if (out->pending_in > 0) {
         out->state = FOLDER_PENDING_IN;
-    } else if (out->pending_out > 0 || peers_blocked(folder)) {
+    } else if (out->pending_out > 0 || peers_blocked(folder, arena)) {
         out->state = FOLDER_PENDING_OUT;
     }
 }
@@ -175,6 +207,7 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
         owed_to(folder, p, &changes, &bytes);
         if (changes > out->pending_out) out->pending_out = changes;
     }
+    rules_errors(folder, arena, out);
     blocked_errors(folder, arena, out);
     problem_errors(folder, arena, out);
     folder_state(folder, arena, out);

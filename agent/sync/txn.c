@@ -130,6 +130,7 @@ bool item_refresh_need(struct folder *folder, struct item *item)
     item->need = need;
     if (!need) item->blocked = BLOCKED_NONE;
     index->item_put(index->self, folder->number, item, false);
+    rules_item_saved(folder, item);
     return need;
 }
 
@@ -153,6 +154,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     item->need = compute_need(folder, item);
     if (!item->need || heads_changed) item->blocked = BLOCKED_NONE;
     index->item_put(index->self, folder->number, item, heads_changed);
+    rules_item_saved(folder, item);
     if (was_live && !heads_live(item)) ancestors_refresh(folder, item->path);
 }
 

@@ -158,6 +158,7 @@ static bool is_present(const struct folder *folder)
     if (folder->root == ROOT_MISSING || folder->stopped != NULL) return true;
     if (folder->root != ROOT_OK || !folder->row.scanned || folder->scan.active) return false;
     if (folder->trees != NULL || looks_deferred(folder)) return false;
+    if (!rules_settled(folder)) return false;
     return map_count(folder->dirty) == 0 && folder->look_jobs == 0;
 }
 

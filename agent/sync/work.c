@@ -12,9 +12,10 @@ static void block(struct folder *folder, struct item *item, enum blocked reason)
 {
     item->blocked = reason;
     INDEX(folder)->item_put(INDEX(folder)->self, folder->number, item, false);
+    rules_item_saved(folder, item);
 }
 
-static bool is_left_out(struct folder *folder, const struct item *item)
+bool work_left_out(struct folder *folder, const struct item *item)
 {
     const struct disk_port *disk = &folder->engine->o.disk;
     bool secret = false;
@@ -34,12 +35,13 @@ static bool content_at_hand(struct folder *folder, const struct item *item, cons
     return false;
 }
 
-// A directory that is to go, or to become something else, waits for what is in it here.
+// A directory that is to go, or to become something else, waits for what is in it here. What cannot
+// go is found by the step.
 static bool holds_children(struct folder *folder, const struct item *item, const struct version *w)
 {
     bool is_dir = item->local.state != LOCAL_NONE && item->local.version.value.kind == KIND_DIR;
     if (!is_dir || w->value.kind == KIND_DIR) return false;
-    return INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path);
+    return local_below(folder, item->path, false);
 }
 
 static bool clashes(struct folder *folder, const struct version *w, struct slice path)
@@ -59,20 +61,21 @@ void work_item(struct folder *folder, struct slice path)
         return;
     index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
     if (!item_refresh_need(folder, &item) || item.blocked != BLOCKED_NONE) return;
+    if (rules_come_first(folder, path)) return;
     if (item.local.state == LOCAL_DIRTY) {
         dirty_mark(folder, path, 0, true);
+        return;
+    }
+    if (item.head_count == 0) return;
+    if (work_left_out(folder, &item)) {
+        block(folder, &item, BLOCKED_IGNORED);
         return;
     }
     if (item.head_count > 1) {
         resolve_item(folder, &item);
         return;
     }
-    if (item.head_count == 0) return;
     const struct version *w = &item.heads[0];
-    if (is_left_out(folder, &item)) {
-        block(folder, &item, BLOCKED_IGNORED);
-        return;
-    }
     bool known = item.local.state == LOCAL_OK;
     if (known && !vv_le(item.local.version.vv, w->vv)) return;
     if (clashes(folder, w, path)) {
