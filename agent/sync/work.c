@@ -19,7 +19,9 @@ bool work_left_out(struct folder *folder, const struct item *item)
 {
     const struct disk_port *disk = &folder->engine->o.disk;
     bool secret = false;
-    bool is_dir = item->heads[0].value.kind == KIND_DIR;
+    enum kind kind = item->heads[0].value.kind;
+    if (kind == KIND_TOMB && item->local.state != LOCAL_NONE) kind = item->local.version.value.kind;
+    bool is_dir = kind == KIND_DIR;
     return disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL &&
            !secret;
 }
