@@ -143,7 +143,10 @@ bool local_here(const struct local *local)
 
 bool local_has_content(const struct local *local)
 {
-    return local->state == LOCAL_OK && local->version.value.kind == KIND_FILE;
+    // Who reads it compares the fingerprint: a file that is not followed any more may still have
+    // it.
+    bool known = local->state == LOCAL_OK || local->state == LOCAL_OBSOLETE;
+    return known && local->version.value.kind == KIND_FILE;
 }
 
 enum { LOCAL_IS_HEAD = 1, LOCAL_RACY = 2, LOCAL_NAMED = 4, LOCAL_FLAGS_END = 8 };

@@ -68,7 +68,8 @@ uint32_t store_live_paths_below(struct store *store, struct arena *arena, uint32
 uint32_t store_conflicts_of(struct store *store, struct arena *arena, uint32_t folder,
                             struct slice path, uint32_t max, struct slice *out);
 
-// An item whose local (LOCAL_OK) has this content; *after (may be empty) to see the next one.
+// An item whose local (LOCAL_OK, LOCAL_OBSOLETE) has this content; *after (may be empty) to see the
+// next one.
 bool store_local_by_content(struct store *store, struct arena *arena, uint32_t folder,
                             const struct digest *content, struct slice after, struct item *out);
 

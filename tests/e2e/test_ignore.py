@@ -96,6 +96,18 @@ def test_a_rule_added_for_a_synced_file(world):
     stays(lambda: (fb / "x.log").read_text() == "b's own", "after a restart, too")
 
 
+def test_what_was_published_is_still_served(world):
+    a, b, fa, fb = world.pair()
+    a.stop()
+    write(fb / "x.log", os.urandom(300000))
+    b.try_sync(timeout=1)
+    write(fb / OWN, "*.log\n")
+    wait_for(lambda: ignored(b) == ["x.log"], "b leaves it out")
+    a.start()
+    wait_for(lambda: (fa / "x.log").exists(), "nobody else has it")
+    check((fa / "x.log").read_bytes() == (fb / "x.log").read_bytes(), "whole")
+
+
 def test_a_rule_removed(world):
     """cases.md 67"""
     a, b, fa, fb = world.pair()
