@@ -93,6 +93,7 @@ static const struct route routes[] = {
      control_restore,
      {{"path", FIELD_TEXT, true}, {"at_ms", FIELD_NUMBER, false}, {"number", FIELD_NUMBER, false}}},
     {"POST", "/v1/undo", control_undo, {{"folder", FIELD_TEXT, false}}},
+    {"POST", "/v1/why", control_why, {{"path", FIELD_TEXT, true}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };
 

@@ -42,14 +42,15 @@ bool body_bool(const json_t *body, const char *key, bool absent);
 // Texts of a list, on the agent's scratch arena.
 char **body_texts(struct agent *agent, const json_t *body, const char *key, uint32_t *out_count);
 
-// ---- control_status.c, control_peers.c, control_folders.c, control_sync.c, metrics.c
+// ---- control_status.c, control_peers.c, control_folders.c, control_sync.c, control_why.c,
+// metrics.c
 typedef void control_handler(struct agent *agent, uint64_t request, const json_t *body);
 
 control_handler control_status, control_events, control_metrics;
 control_handler control_peers_list, control_peers_add, control_peers_remove, control_peers_rename;
 control_handler control_folders_list, control_folders_add, control_folders_share,
     control_folders_accept, control_folders_remove;
-control_handler control_sync;
+control_handler control_sync, control_why;
 control_handler control_conflicts, control_conflicts_take, control_conflicts_resolve,
     control_conflicts_dismiss;
 control_handler control_kept, control_restore, control_undo;

@@ -228,6 +228,10 @@ struct item *item_with_content(struct folder *folder, struct arena *arena,
                                const struct content *content,
                                bool *out_busy); // *out_busy: a step has one
 
+// ---- status.c
+const char *status_hint(enum blocked reason);
+const char *status_share(const struct peer *peer, const struct folder *folder);
+
 // ---- wait.c
 void waits_check(struct engine *engine);
 int64_t waits_deadline(const struct engine *engine);

@@ -223,6 +223,43 @@ struct engine_status {
 void engine_status(struct engine *engine, struct arena *arena, struct engine_status *out);
 // Held secrets and the like are the disk's: the daemon adds them.
 
+// ---- why a path is or is not in sync. Everything lives on the arena.
+enum path_has { PATH_UNKNOWN, PATH_KNOWN, PATH_ON_DISK, PATH_BLOCKED };
+
+struct path_peer {
+    struct slice name;
+    bool connected;
+    int64_t last_seen_wall_ms; // 0: never
+    const char *share;         // as peer_folder_status.state
+    enum path_has has;         // of what is known here, as far as the peer has said
+    struct slice reason;       // of PATH_BLOCKED
+};
+
+struct path_status {
+    bool known; // in the index
+    bool deleted;
+    bool implied;        // a directory that lives on by what is in it
+    bool need;           // not on this disk as it is known
+    bool looking;        // being looked at, or put in place
+    bool awaits_content; // which is on its way, or
+    bool no_source;      // nobody who is connected has it
+    uint32_t heads;
+    const char *blocked; // NULL
+    const char *hint;    // what to do about it, "" if nothing
+    struct slice clash;  // with another name, where case or spelling does not count
+    const char *problem; // NULL; of the disk
+    struct slice author;
+    int64_t saved_ms;
+    struct slice *conflicts; // conflict items of it
+    uint32_t conflict_count;
+    struct path_peer *peers; // those it is shared with
+    uint32_t peer_count;
+};
+
+// False: there is no such folder. `path` canonical. What is left out is the disk's to say.
+bool engine_path(struct engine *engine, struct arena *arena, uint32_t folder, struct slice path,
+                 struct path_status *out);
+
 // True when nothing is under way: no scan, look, apply, transfer (tests; `folder add` waits for the
 // first scan).
 bool engine_folder_scanned(struct engine *engine, uint32_t folder);

@@ -17,7 +17,7 @@ const char *folder_state_text(enum folder_state state)
     return texts[state];
 }
 
-static const char *blocked_hint(enum blocked reason)
+const char *status_hint(enum blocked reason)
 {
     switch (reason) {
     case BLOCKED_NO_SPACE: return "make room on this disk; it is tried again every 10 s";
@@ -58,7 +58,7 @@ static void blocked_errors(struct folder *folder, struct arena *arena, struct fo
         e->code = arena_printf(arena, "blocked:%s", blocked_text(item.blocked));
         e->path = paths[i];
         e->message = "cannot be put in place here";
-        e->hint = blocked_hint(item.blocked);
+        e->hint = status_hint(item.blocked);
         if (item.blocked != BLOCKED_IGNORED) out->blocked++;
     }
 }
@@ -213,7 +213,7 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
     folder_state(folder, arena, out);
 }
 
-static const char *share_state(const struct peer *peer, const struct folder *folder)
+const char *status_share(const struct peer *peer, const struct folder *folder)
 {
     const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
     if (share == NULL || !share->offer_heard) return "not-joined";
@@ -241,7 +241,7 @@ static void peer_fill(struct engine *engine, const struct peer *peer, struct are
         if (f->gone || !folder_shared_with(f, peer->device)) continue;
         struct peer_folder_status *pf = &out->folders[out->folder_count++];
         pf->name = arena_copy(arena, slice_text(f->name));
-        pf->state = share_state(peer, f);
+        pf->state = status_share(peer, f);
         owed_to(f, peer, &pf->owed_changes, &pf->owed_bytes);
         out->owed_changes += pf->owed_changes;
         out->owed_bytes += pf->owed_bytes;

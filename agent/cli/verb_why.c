@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/verb_why — why a path is or is not in sync, and with whom.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/own.h"
+#include "agent/cli/agent_priv.h"
+#include "agent/cli/print_priv.h"
+#include "agent/cli/verb_priv.h"
+
+enum { ANSWER_S = 60 };
+
+// "a/./b/../c" is a/c, as far as nobody has to be asked.
+static void tidy(const char *path, struct buf *out)
+{
+    while (*path != '\0') {
+        size_t size = strcspn(path, "/");
+        bool up = size == 2 && memcmp(path, "..", 2) == 0;
+        bool here = size == 0 || (size == 1 && path[0] == '.');
+        while (up && out->size > 0 && out->data[--out->size] != '/') {
+        }
+        if (!up && !here) {
+            buf_append_text(out, "/");
+            buf_append(out, path, size);
+        }
+        path += size;
+        path += strspn(path, "/");
+    }
+}
+
+// The real path of what contains it: a symbolic link is asked about itself.
+static bool absolute(const char *path, struct buf *out)
+{
+    AUTO(mem_free) char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (path[0] != '/' && cwd == NULL) return false;
+    AUTO(buf_fini) struct buf whole = {0};
+    AUTO(buf_fini) struct buf plain = {0};
+    if (cwd != NULL) buf_printf(&whole, "%s/", cwd);
+    buf_append_text(&whole, path);
+    tidy(buf_text(&whole), &plain);
+    if (plain.size == 0) buf_append_text(&plain, "/");
+    char *text = (char *)(uintptr_t)buf_text(&plain);
+    char *base = strrchr(text, '/');
+    // Cuts off what does not exist, then puts it back behind the real path of the rest.
+    for (char *end = base; end != NULL;) {
+        char cut = *end;
+        *end = '\0';
+        AUTO(mem_free) char *real = realpath(text[0] != '\0' ? text : "/", NULL);
+        *end = cut;
+        if (real != NULL) {
+            buf_printf(out, "%s%s", strcmp(real, "/") == 0 ? "" : real, end);
+            return true;
+        }
+        char *above = end;
+        while (above > text && *--above != '/') {
+        }
+        end = above == end ? NULL : above;
+    }
+    buf_append_text(out, text);
+    return true;
+}
+
+static void show(const json_t *answer)
+{
+    size_t at;
+    json_t *reason;
+    printf("%s/%s\n", field_text(answer, "folder", "?"), field_text(answer, "path", "?"));
+    json_array_foreach(json_object_get(answer, "reasons"), at, reason)
+    {
+        printf("  %s\n", field_text(reason, "text", "?"));
+        const char *hint = field_text(reason, "hint", "");
+        if (hint[0] != '\0') printf("    %s\n", hint);
+    }
+    int64_t saved_ms = (int64_t)field_number(answer, "saved_ms");
+    if (saved_ms <= 0) return;
+    AUTO(buf_fini) struct buf ago = {0};
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    print_ago(&ago, saved_ms, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    printf("  %s by %s, %s\n", field_true(answer, "deleted") ? "deleted" : "saved",
+           field_text(answer, "saved_by", "?"), buf_text(&ago));
+}
+
+static int run(const struct cli_context *context, const struct args *args)
+{
+    AUTO(buf_fini) struct buf path = {0};
+    if (!absolute(args->words[0], &path)) {
+        cli_error("the working directory is gone; give an absolute path");
+        return CLI_FAILED;
+    }
+    json_t *body = json_object();
+    (void)json_object_set_new(body, "path", json_bytes(buf_slice(&path)));
+    AUTO(json_drop) json_t *answer = NULL;
+    int result = agent_ask(context, "POST", "/v1/why", body, ANSWER_S, &answer);
+    if (result != CLI_DONE) return result;
+    if (context->json)
+        print_json(answer);
+    else
+        show(answer);
+    return CLI_DONE;
+}
+
+const struct cli_verb verb_why = {
+    .name = "why",
+    .usage = "PATH",
+    .summary = "why a path is or is not in sync, and with whom",
+    .help =
+        "Names the rule that leaves it out, what it is in conflict with, what blocks it here or\n"
+        "there, whose content it waits for, and who has it. Exit 0 when it can answer.",
+    .words_min = 1,
+    .words_max = 1,
+    .run = run,
+};
