@@ -168,7 +168,8 @@ static void test_something_in_the_way(void **state)
     assert_int_equal(steps[1].result, STEP_BLOCKED);
     assert_int_equal(steps[1].blocked, BLOCKED_NOT_EMPTY);
     assert_int_equal(steps[2].result, STEP_WAIT);
-    assert_int_equal(steps[3].result, STEP_WAIT);
+    assert_int_equal(steps[3].result, STEP_BLOCKED);
+    assert_int_equal(steps[3].blocked, BLOCKED_NOT_EMPTY);
     assert_int_equal(steps[4].blocked, BLOCKED_IN_THE_WAY);
     assert_string_equal(text_of(w, "f", text), "untracked");
     assert_string_equal(text_of(w, "d/stray", text), "stray");
