@@ -3,55 +3,55 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/base/check.h"
 #include "agent/base/own.h"
 #include "agent/cli/paths_priv.h"
 
-// Cuts the last component off; false when only the root is left.
-static bool cut_last(char *path, struct buf *rest)
+// "a/./b/../c" is a/c, as far as nobody has to be asked.
+static void tidy(const char *path, struct buf *out)
 {
-    char *slash = strrchr(path, '/');
-    if (slash == NULL || slash[1] == '\0') return false;
-    struct buf longer = {0};
-    buf_printf(&longer, "%s%s%s", slash + 1, rest->size > 0 ? "/" : "",
-               rest->size > 0 ? buf_text(rest) : "");
-    buf_fini(rest);
-    *rest = longer;
-    slash[slash == path ? 1 : 0] = '\0';
-    return true;
+    while (*path != '\0') {
+        size_t size = strcspn(path, "/");
+        bool up = size == 2 && memcmp(path, "..", 2) == 0;
+        bool here = size == 0 || (size == 1 && path[0] == '.');
+        while (up && out->size > 0 && out->data[--out->size] != '/') {
+        }
+        if (!up && !here) {
+            buf_append_text(out, "/");
+            buf_append(out, path, size);
+        }
+        path += size;
+        path += strspn(path, "/");
+    }
 }
 
-static bool has_dots(const char *path)
+// The real path of what contains it: a symbolic link is asked about itself.
+bool path_absolute(const char *path, struct buf *out)
 {
-    for (const char *at = path; (at = strchr(at, '.')) != NULL; at++) {
-        bool starts = at == path || at[-1] == '/';
-        size_t size = strspn(at, ".");
-        if (starts && size <= 2 && (at[size] == '/' || at[size] == '\0')) return true;
+    AUTO(mem_free) char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (path[0] != '/' && cwd == NULL) return false;
+    AUTO(buf_fini) struct buf whole = {0};
+    AUTO(buf_fini) struct buf plain = {0};
+    if (cwd != NULL) buf_printf(&whole, "%s/", cwd);
+    buf_append_text(&whole, path);
+    tidy(buf_text(&whole), &plain);
+    if (plain.size == 0) buf_append_text(&plain, "/");
+    char *text = (char *)(uintptr_t)buf_text(&plain);
+    char *base = strrchr(text, '/');
+    // Cuts off what does not exist, then puts it back behind the real path of the rest.
+    for (char *end = base; end != NULL;) {
+        char cut = *end;
+        *end = '\0';
+        AUTO(mem_free) char *real = realpath(text[0] != '\0' ? text : "/", NULL);
+        *end = cut;
+        if (real != NULL) {
+            buf_printf(out, "%s%s", strcmp(real, "/") == 0 ? "" : real, end);
+            return true;
+        }
+        char *above = end;
+        while (above > text && *--above != '/') {
+        }
+        end = above == end ? NULL : above;
     }
-    return false;
-}
-
-bool path_absolute(const char *word, struct buf *out)
-{
-    AUTO(buf_fini) struct buf full = {0};
-    AUTO(buf_fini) struct buf rest = {0};
-    if (word[0] != '/') {
-        AUTO(mem_free) char *cwd = getcwd(NULL, 0);
-        if (cwd == NULL) return false;
-        buf_printf(&full, "%s/", cwd);
-    }
-    buf_append_text(&full, word);
-    while (full.size > 1 && full.data[full.size - 1] == '/')
-        full.size--;
-    AUTO(mem_free) char *path = mem_strdup(buf_text(&full));
-    // The last name is what is meant, even if it is a link; above it, what exists is resolved.
-    AUTO(mem_free) char *real = NULL;
-    bool dots = has_dots(path);
-    if (dots) real = realpath(path, NULL);
-    while (real == NULL && cut_last(path, &rest))
-        real = realpath(path, NULL);
-    if (real == NULL || has_dots(rest.size > 0 ? buf_text(&rest) : "")) return false;
-    buf_append_text(out, real);
-    if (rest.size > 0) buf_printf(out, "%s%s", strcmp(real, "/") == 0 ? "" : "/", buf_text(&rest));
+    buf_append_text(out, text);
     return true;
 }

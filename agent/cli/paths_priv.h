@@ -6,8 +6,8 @@
 
 #include "agent/base/bytes.h"
 
-// Absolute, with the links above the last name resolved; the file itself need not exist. False: it
-// cannot be told what is meant.
-bool path_absolute(const char *word, struct buf *out);
+// Absolute, with the links above the last name resolved; the file itself need not exist. False: the
+// working directory is gone.
+bool path_absolute(const char *path, struct buf *out);
 
 #endif

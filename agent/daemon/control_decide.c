@@ -136,8 +136,9 @@ static void decide_at(struct agent *agent, uint64_t request, const json_t *body,
     if (!locate(agent, request, body_text(body, "path"), &at)) return;
     decision->folder = at.folder->name;
     decision->path = at.path;
-    if (at.path.size == 0) {
-        control_refuse(agent, request, REFUSE_BAD_PATH, NULL, "that is the folder itself");
+    if (at.path.size == 0 || !at.is_item) {
+        const char *what = at.is_item ? "that is the folder itself" : "that cannot be synced";
+        control_refuse(agent, request, REFUSE_BAD_PATH, NULL, "%s", what);
         return;
     }
     engine_decide(agent->engine, request, decision);

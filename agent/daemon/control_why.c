@@ -8,7 +8,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
-#include "agent/daemon/roots_priv.h"
+#include "agent/daemon/locate_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "proto/path.h"
 
@@ -42,29 +42,26 @@ static void reason(struct answer *answer, const char *code, const char *hint, co
 struct place {
     const struct folder_view *folder;
     const struct live_folder *live;
-    struct slice path; // canonical; empty: the root itself
+    struct slice path; // empty: the root itself
+    bool is_item;
 };
 
-static bool place_find(struct agent *agent, const struct view *view, const char *path,
-                       struct place *out)
+static bool place_find(struct agent *agent, uint64_t request, const struct view *view,
+                       const char *path, struct place *out)
 {
-    size_t longest = 0;
+    struct located at;
     *out = (struct place){0};
+    if (!locate(agent, request, path, &at)) return false;
     for (uint32_t i = 0; i < view->folder_count; i++) {
-        const struct folder_view *folder = &view->folders[i];
-        AUTO(mem_free) char *root = root_real(folder->registry->path);
-        size_t size = strlen(root);
-        if (!root_contains(root, path) || size < longest) continue;
-        longest = size;
-        out->folder = folder;
-        const char *rest = path + (strcmp(root, "/") == 0 ? 0 : size);
-        while (*rest == '/')
-            rest++;
-        out->path = arena_copy(agent->scratch, slice_text(rest));
+        if (strcmp(view->folders[i].registry->name, at.folder->name) == 0)
+            out->folder = &view->folders[i];
     }
-    if (out->folder == NULL) return false;
-    out->live = folders_find(agent, out->folder->registry->name);
-    return out->live != NULL;
+    out->live = folders_find(agent, at.folder->name);
+    out->path = at.path;
+    out->is_item = at.is_item && at.path.size > 0;
+    if (out->folder != NULL && out->live != NULL) return true;
+    control_refuse(agent, request, REFUSE_FAILED, NULL, "the folder is not open");
+    return false;
 }
 
 // ---- the reasons
@@ -287,22 +284,9 @@ void control_why(struct agent *agent, uint64_t request, const json_t *body)
     struct view view;
     struct place place;
     struct path_status status = {0};
-    const char *path = body_text(body, "path");
-    char escaped[LOG_ESCAPED_MAX];
-    if (path[0] != '/') {
-        control_refuse(agent, request, REFUSE_BAD_VALUE, NULL, "path: must be absolute");
-        return;
-    }
     view_take(agent, agent->scratch, &view);
-    if (!place_find(agent, &view, path, &place)) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER, "cfgsync-agent folder list shows all",
-                       "%s is in no folder", log_escape(slice_text(path), escaped));
-        return;
-    }
-    struct slice normal = place.path;
-    if (path_normalize(agent->scratch, place.path, &normal) == ERR_OK) place.path = normal;
-    bool is_item = path_fault(place.path) == NULL;
-    if (is_item &&
+    if (!place_find(agent, request, &view, body_text(body, "path"), &place)) return;
+    if (place.is_item &&
         !engine_path(agent->engine, agent->scratch, place.live->folder, place.path, &status)) {
         control_refuse(agent, request, REFUSE_FAILED, NULL, "the folder is being removed");
         return;

@@ -200,10 +200,11 @@ def test_usage(world):
     check(a.try_cli().code == 2, "no verb is 2")
     for args in (("dance",), ("status", "--colour"), ("peer",), ("peer", "dance"),
                  ("folder", "add"), ("init", "--listen"), ("init", "extra"), ("--nothing",),
-                 ("restore", "x")):
+                 ("restore",), ("pair",)):
         refused(a, *args, codes=(2,), unchanged=[a.home])
     check(a.try_cli("help").code == 0 and a.try_cli("version").code == 0, "help and version")
-    for verb in ("init", "run", "id", "peer", "folder", "status", "sync", "stop"):
+    for verb in ("init", "run", "id", "peer", "folder", "status", "sync", "stop", "why",
+                 "conflicts", "kept", "restore", "undo"):
         check(verb in a.try_cli("help").out, f"help names {verb}")
 
 
