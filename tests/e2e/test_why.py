@@ -15,17 +15,17 @@ def write(path, text):
     path.write_text(text)
 
 
-def why(agent, path, code=0, still=True):
-    """still: nothing happens between two questions."""
-    result = agent.try_cli("why", path, "--json")
-    check(result.code == code, "why answers", result)
-    plain = agent.try_cli("why", path)
-    check(plain.code == code, "for people, too", plain)
-    answer = json.loads(result.out)
-    answer["plain"] = plain.text
-    for reason in answer.get("reasons", []) if still else []:
-        check(reason["text"] in plain.out, "both say the same", reason, plain)
-    return answer
+def why(agent, path, code=0):
+    """Asked twice, for scripts and for people, until nothing has happened between the two."""
+    def ask():
+        result = agent.try_cli("why", path, "--json")
+        plain = agent.try_cli("why", path)
+        check(result.code == plain.code == code, "why answers", result, plain)
+        answer = json.loads(result.out)
+        answer["plain"] = plain.text
+        same = all(r["text"] in plain.out for r in answer.get("reasons", []))
+        return answer if same else None
+    return wait_for(ask, "both say the same")
 
 
 def codes(answer):
@@ -101,7 +101,7 @@ def test_what_it_waits_for(world):
     a.try_sync("--peer", "beta")
     answer = why(b, fb / "z.iso")
     check(codes(answer) == ["ignored", "known"], "left out here, known elsewhere", answer)
-    check("beta cannot take it: ignored" in why(a, fa / "z.iso")["plain"], "and there")
+    wait_for(lambda: "beta cannot take it: ignored" in why(a, fa / "z.iso")["plain"], "and there")
     # A directory that cannot go.
     write(fa / "d" / "x", "x")
     a.try_sync("--peer", "beta")
@@ -110,7 +110,7 @@ def test_what_it_waits_for(world):
     a.try_sync("--peer", "beta")
     answer = why(b, fb / "d")
     check(answer["state"] == "blocked:not-empty", "blocked here", answer)
-    check("beta cannot take it: not-empty" in why(a, fa / "d")["plain"], "and there")
+    wait_for(lambda: "beta cannot take it: not-empty" in why(a, fa / "d")["plain"], "and there")
 
 
 def test_conflict_and_no_source(world):
@@ -127,7 +127,7 @@ def test_conflict_and_no_source(world):
     answer = why(b, fb / "c")
     check(answer["state"] == "pending-out", "alpha is away", answer)
     a.start()
-    wait_for(lambda: "conflict" in codes(why(a, fa / "c", still=False)), "a conflict")
+    wait_for(lambda: "conflict" in codes(why(a, fa / "c")), "a conflict")
     answer = why(a, fa / "c")
     check("in conflict with .cfgsync/conflicts/" in answer["plain"], "with what", answer)
     # What is known before its content has come.
@@ -140,18 +140,18 @@ def test_conflict_and_no_source(world):
     b.start()
 
     def caught():
-        state = why(b, fb / "big", still=False)["state"]
+        state = why(b, fb / "big")["state"]
         return state if state not in ("unknown", "looking") else None
     state = wait_for(caught, "beta hears of it")
     a.kill9()
     if state == "waiting-content":
-        answer = why(b, fb / "big", still=False)
+        answer = why(b, fb / "big")
         check(answer["state"] in ("waiting-content", "no-source", "synced"), "whose content",
               answer)
-        wait_for(lambda: "alpha (last seen" in why(b, fb / "big", still=False)["plain"] or
+        wait_for(lambda: "alpha (last seen" in why(b, fb / "big")["plain"] or
                  (fb / "big").exists(), "it names alpha")
     a.start()
-    wait_for(lambda: why(b, fb / "big", still=False)["state"] == "synced", "it comes")
+    wait_for(lambda: why(b, fb / "big")["state"] == "synced", "it comes")
 
 
 if __name__ == "__main__":
