@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/rules_priv.h"
 #include "crypto/hash.h"
@@ -231,10 +232,49 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
     place_close(&place);
 }
 
+// ---- before others hear of it
+
+// What the kernel has not written back by itself yet.
+static bool is_recent(const struct look *look, int64_t now_ns)
+{
+    const int64_t minute = INT64_C(60) * 1000000000;
+    int64_t age = now_ns - look->print.ctime_ns;
+    return look->result == LOOK_VALUE && look->value.kind == KIND_FILE && age < minute;
+}
+
+static void file_flush(const struct grip *grip, const struct look *look)
+{
+    struct place place;
+    if (place_open(grip, look->path, look->disk_name, &place) != 0) return;
+    AUTO(fd_close)
+    int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    place_close(&place);
+    if (fd >= 0 && fsync(fd) != 0) (void)log_errno(LOG_FS, "fsync", look->path);
+}
+
+// Published is what a power cut here cannot take back: else this disk would come up with the bytes
+// of before, as if somebody had reverted the edit, and undo it everywhere.
+static void looks_flush(const struct grip *grip, const struct job_look *looks)
+{
+    int64_t now_ns = clock_ns(CLOCK_REALTIME);
+    uint32_t recent = 0;
+    for (uint32_t i = 0; i < looks->count; i++)
+        recent += is_recent(&looks->looks[i], now_ns);
+    if (recent >= FS_SYNC_EACH_MAX) {
+        AUTO(fd_close) int fd = openat(grip->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || sync_all(fd) != 0) (void)log_errno(LOG_FS, "syncfs", slice_text(""));
+        return;
+    }
+    for (uint32_t i = 0; i < looks->count && recent > 0; i++) {
+        if (is_recent(&looks->looks[i], now_ns)) file_flush(grip, &looks->looks[i]);
+    }
+}
+
 void look_run(const struct grip *grip, struct job *job)
 {
     for (uint32_t i = 0; i < job->look.count; i++)
         look_at(grip, job->arena, &job->look.looks[i]);
     // A root that went away half way must not look like deletions.
     if (!grip_holds(grip)) job->err = ERR_UNREACHABLE;
+    looks_flush(grip, &job->look);
 }

@@ -65,6 +65,25 @@ void engine_changed(struct engine *engine)
     engine->changed = true;
 }
 
+// The index remembers whether the last run came to its end.
+static void run_note(struct engine *engine, bool running)
+{
+    const struct index_port *index = &engine->o.index;
+    const uint8_t byte = running;
+    index->begin(index->self);
+    index->meta_set(index->self, "running", slice_of(&byte, 1));
+    if (index->commit(index->self) != ERR_OK)
+        log_warn(LOG_SYNC, "run not noted", "running=%d", running);
+}
+
+static bool last_run_crashed(struct engine *engine)
+{
+    const struct index_port *index = &engine->o.index;
+    struct slice value;
+    return index->meta_get(index->self, engine->scratch, "running", &value) && value.size == 1 &&
+           value.data[0] != 0;
+}
+
 struct engine *engine_new(const struct engine_options *options)
 {
     struct engine *engine = mem_zalloc(1, sizeof *engine);
@@ -73,6 +92,8 @@ struct engine *engine_new(const struct engine_options *options)
     engine->program = mem_strdup(options->program);
     engine->o.keys.random(&engine->boot, sizeof engine->boot);
     engine->scratch = arena_new();
+    engine->after_crash = last_run_crashed(engine);
+    run_note(engine, true);
     return engine;
 }
 
@@ -119,6 +140,7 @@ void engine_destroy(struct engine **slot)
         mem_free(&entry->bytes);
         mem_free(&entry);
     }
+    run_note(engine, false);
     arena_destroy(&engine->scratch);
     mem_free(&engine->name);
     mem_free(&engine->program);

@@ -324,6 +324,7 @@ struct folder {
     struct device_id accepted_from;
     int64_t root_retry_ms;
     int64_t verified_wall_ms;
+    bool after_crash; // nothing has been looked at wholly since a run that did not end cleanly
     struct bond *bonds;
     struct map *dirty; // path -> struct dirty
     struct dirty_list ready, timed;
@@ -380,6 +381,7 @@ struct engine {
     char *name, *program;
     uint64_t boot;
     int64_t now_ms, wall_ms;
+    bool after_crash; // the last run did not end cleanly
     bool age_looked;
     int64_t age_looked_ms;
     struct arena *scratch; // reset at the start of every event

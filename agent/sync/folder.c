@@ -182,6 +182,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     const struct index_port *index = INDEX(folder);
     folder->new_root = options->new_root;
     folder->kept_bytes_max = options->kept_bytes_max;
+    folder->after_crash = engine->after_crash;
     if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
         folder_reload(folder);

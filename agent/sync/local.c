@@ -240,14 +240,33 @@ static void same_value(struct folder *folder, struct item *item, const struct lo
     item_save(folder, item, false, heads_live(item));
 }
 
+static bool is_emptied(const struct item *item, const struct look *look)
+{
+    return look->value.kind == KIND_FILE && look->value.size == 0 && local_live(item) &&
+           item->local.version.value.kind == KIND_FILE && item->local.version.value.size > 0;
+}
+
+// After a power cut a file that was saved without a flush may be empty. Nothing is lost by putting
+// back what it last was; much would be by telling everybody that it is empty.
+static bool emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
+{
+    char escaped[LOG_ESCAPED_MAX];
+    if (!folder->after_crash || !is_emptied(item, look)) return false;
+    log_warn(LOG_SYNC, "empty after a crash, to be put back", "folder=%s path=\"%s\"", folder->name,
+             log_escape(item->path, escaped));
+    item->local.state = LOCAL_OBSOLETE;
+    item->local.version.value = look->value;
+    item->local.print = look->print;
+    item->local.racy = false;
+    item_save(folder, item, false, heads_live(item));
+    return true;
+}
+
 // An editor that truncates and writes again must not be caught in between.
 static bool wait_for_content(struct folder *folder, const struct item *item,
                              const struct look *look, struct dirty *dirty)
 {
-    bool emptied = look->value.kind == KIND_FILE && look->value.size == 0 && local_live(item) &&
-                   item->local.version.value.kind == KIND_FILE &&
-                   item->local.version.value.size > 0;
-    if (!emptied || dirty->now) return false;
+    if (!is_emptied(item, look) || dirty->now) return false;
     int64_t now = folder->engine->now_ms;
     if (dirty->empty_since_ms == 0) dirty->empty_since_ms = now;
     if (now - dirty->empty_since_ms >= EMPTY_WAIT_MS) return false;
@@ -284,6 +303,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         same_value(folder, item, look);
         return LOOK_SETTLED;
     }
+    if (emptied_by_crash(folder, item, look)) return LOOK_SETTLED;
     if (wait_for_content(folder, item, look, dirty)) return LOOK_AGAIN_LATER;
     if (is_the_head(item, &look->value)) {
         remember_content(folder, look);

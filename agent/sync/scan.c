@@ -266,6 +266,7 @@ static void scan_finish(struct folder *folder)
     struct scan *scan = &folder->scan;
     scan->active = false;
     if (scan->whole && scan->complete) folder->verified_wall_ms = scan->started_ms;
+    if (scan->whole && scan->complete) folder->after_crash = false;
     if (scan->whole && !folder->row.scanned) {
         folder->row.scanned = true;
         txn_begin(folder);

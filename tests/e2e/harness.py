@@ -35,6 +35,10 @@ class Failure(AssertionError):
     """A test has seen what must not be."""
 
 
+class Skip(Exception):
+    """This machine cannot show it; the text says why."""
+
+
 def program():
     candidates = [ROOT / "build" / "dev" / "cfgsync-agent", ROOT / "build/release/cfgsync-agent"]
     if "CFGSYNC_AGENT" in os.environ:
@@ -315,7 +319,7 @@ def main():
         program()
     except Failure as problem:
         sys.exit(str(problem))
-    failures = 0
+    failures = skipped = 0
     for name in chosen:
         begin = time.monotonic()
         world = World()
@@ -324,9 +328,15 @@ def main():
             try:
                 tests[name](world)
                 failed = False
+            except Skip:
+                failed = False
+                raise
             finally:
                 world.close(failed)
             print(f"ok    {name}  {time.monotonic() - begin:.1f} s", flush=True)
+        except Skip as reason:
+            skipped += 1
+            print(f"skip  {name}: {reason}", flush=True)
         except Exception as problem:  # pylint: disable=broad-except
             failures += 1
             if not isinstance(problem, Failure):
@@ -337,5 +347,6 @@ def main():
                         print(f"{os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}")
                 print(f"    {problem}")
             print(f"FAIL  {name}  {time.monotonic() - begin:.1f} s", flush=True)
-    print(f"{len(chosen) - failures} passed, {failures} failed")
+    also = f", {skipped} skipped" if skipped else ""
+    print(f"{len(chosen) - failures - skipped} passed, {failures} failed{also}")
     sys.exit(1 if failures else 0)
