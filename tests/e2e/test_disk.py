@@ -93,7 +93,7 @@ def pair_on_disk(world, which):
 
 
 class Writer(threading.Thread):
-    """Saves numbered versions of some files, as programs without fsync do, and knows all of them."""
+    """Saves numbered versions of some files, without fsync, and knows all of them."""
 
     def __init__(self, root, rng, before=None, in_place=True):
         super().__init__(daemon=True)
@@ -131,7 +131,7 @@ class Writer(threading.Thread):
             if not path.exists():
                 continue
             data = path.read_bytes()
-            # What was saved a moment before the cut, never flushed and never published, may be empty.
+            # What was saved just before the cut, not flushed and not published, may be empty.
             check(data in versions or (not data and not self.in_place), f"{name} is whole",
                   f"{len(data)} bytes: {data[:30]!r}")
             found[name] = versions.get(data, self.number)
