@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# scripts/test.sh: installs what is missing, builds, runs all tests, then the unit tests again
-# under ASan and UBSan, and what has threads under ThreadSanitizer. The last line is `N passed,
-# N failed`; exit 1 if anything failed.
+# scripts/test.sh: installs what is missing, builds, runs all tests, then the unit tests and some
+# others again under ASan and UBSan, and what has threads under ThreadSanitizer. The last line is
+# `N passed, N failed`; exit 1 if anything failed.
 #
 # CFGSYNC_ONLY=REGEX   only tests whose ctest name matches (unit_..., lint_..., e2e_...)
 # CFGSYNC_ASAN=0       without ASan and UBSan
