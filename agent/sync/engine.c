@@ -189,10 +189,12 @@ void engine_tick(struct engine *engine)
     turn_end(engine);
 }
 
+// A spare session is not pinged, whatever it was due before another took its place.
 static int64_t session_deadline(const struct session *session)
 {
     if (session_stuck(session)) return 0;
-    int64_t at = session->open ? session->next_ping_ms : INT64_MAX;
+    bool pings = session->open && session->peer->in_use == session;
+    int64_t at = pings ? session->next_ping_ms : INT64_MAX;
     if (session->ping_sent_ms != 0 && session->ping_sent_ms + PONG_LATE_MS < at) {
         at = session->ping_sent_ms + PONG_LATE_MS;
     }
