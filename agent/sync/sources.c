@@ -86,6 +86,40 @@ static bool idle_for_long(const struct folder *folder, const struct transfer *t)
            folder->engine->now_ms - t->progress_ms >= 2 * REQUEST_TIMEOUT_MS;
 }
 
+static bool is_stuck(const struct transfer *t)
+{
+    if (t->jobs > 0 || t->asked != NULL) return false;
+    for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
+        if (t->parts[i].asked != NULL) return false;
+    }
+    return t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES;
+}
+
+static bool is_content(const struct value *value, const struct content *content)
+{
+    return value->kind == KIND_FILE && value->size == content->size &&
+           digest_equal(value->content, content->id);
+}
+
+// Newer versions may have come since it was asked for. Where a file and what is below it clash, the
+// contents below are wanted for the file's path.
+static bool is_wanted(struct folder *folder, const struct transfer *t)
+{
+    const struct index_port *index = &folder->engine->o.index;
+    for (uint32_t i = 0; i < t->path_count; i++) {
+        struct item item;
+        bool leaf = false;
+        index->item_get(index->self, folder->engine->scratch, folder->number, t->paths[i], &item);
+        for (uint32_t k = 0; k < item.head_count; k++) {
+            const struct value *value = &item.heads[k].value;
+            if (item.need && is_content(value, &t->content)) return true;
+            leaf |= value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
+        }
+        if (leaf && index->live_below(index->self, folder->number, t->paths[i])) return true;
+    }
+    return false;
+}
+
 void fetch_expire(struct folder *folder)
 {
     int64_t old = folder->engine->now_ms - REQUEST_TIMEOUT_MS;
@@ -100,6 +134,11 @@ void fetch_expire(struct folder *folder)
         if (t->large) parts_expire(t, old);
         if (idle_for_long(folder, t)) parts_put_off(folder, t);
         if (t->state == TRANSFER_ASKED && t->asked_ms < old) transfer_not_held(t->asked, t);
+        if (is_stuck(t) && !is_wanted(folder, t)) {
+            folder->large_count--;
+            transfer_free(folder, t);
+            continue;
+        }
         // A content that no item needs any more is not worth waiting for.
         if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
             transfer_free(folder, t);
