@@ -156,12 +156,28 @@ static void step_changed(struct folder *folder, struct item *item)
     dirty_mark(folder, item->path, 0, true);
 }
 
-static void staged_used(struct folder *folder, const struct step *step)
+static bool step_staged(const struct step *step, struct content *out)
 {
+    *out = (struct content){.id = step->version.value.content, .size = step->version.value.size};
+    return step->version.value.kind == KIND_FILE && !step->dir_implied_mode;
+}
+
+// Contents that are in place are no longer staged; those of steps that did nothing went back there.
+void apply_staged(struct folder *folder, const struct job_apply *apply)
+{
+    static char present = 1;
     uint8_t key[40];
-    if (step->version.value.kind != KIND_FILE || step->dir_implied_mode) return;
-    struct content content = {.id = step->version.value.content, .size = step->version.value.size};
-    (void)map_remove(folder->staged, content_key(&content, key));
+    struct content content;
+    for (uint32_t i = 0; i < apply->count; i++) {
+        if (step_staged(&apply->steps[i], &content))
+            (void)map_remove(folder->staged, content_key(&content, key));
+    }
+    for (uint32_t i = 0; i < apply->count; i++) {
+        enum step_result result = apply->steps[i].result;
+        bool back = result != STEP_DONE && result != STEP_FAILED;
+        if (back && step_staged(&apply->steps[i], &content))
+            (void)map_put(folder->staged, content_key(&content, key), &present);
+    }
 }
 
 static void step_settle(struct folder *folder, const struct step *step)
@@ -171,7 +187,6 @@ static void step_settle(struct folder *folder, const struct step *step)
     index->item_get(index->self, folder->engine->scratch, folder->number, step->path, &item);
     switch (step->result) {
     case STEP_DONE:
-        staged_used(folder, step);
         step_done(folder, &item, step);
         if (rules_is_file(step->path)) rules_check(folder);
         break;
@@ -183,14 +198,8 @@ static void step_settle(struct folder *folder, const struct step *step)
         if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
         break;
     case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;
-    case STEP_FAILED:
-        staged_used(folder, step);
-        work_later(folder, FAILED_RETRY_MS);
-        break;
-    case STEP_UNDONE:
-        staged_used(folder, step);
-        work_again(folder);
-        break;
+    case STEP_FAILED: work_later(folder, FAILED_RETRY_MS); break;
+    case STEP_UNDONE: work_again(folder); break;
     }
 }
 
@@ -205,6 +214,7 @@ void apply_done(struct folder *folder, struct job *job)
         folder_recover(folder);
         return;
     }
+    apply_staged(folder, apply);
     txn_begin(folder);
     for (uint32_t i = 0; i < apply->count; i++)
         step_settle(folder, &apply->steps[i]);

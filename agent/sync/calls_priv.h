@@ -172,6 +172,7 @@ void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
+void apply_staged(struct folder *folder, const struct job_apply *apply);
 void apply_done(struct folder *folder, struct job *job);
 void resolve_item(struct folder *folder, struct item *item);
 void resolve_clash_above(struct folder *folder, struct slice path);

@@ -232,16 +232,6 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
     share_due(folder);
 }
 
-static void staged_forget(struct folder *folder, const struct job_apply *apply)
-{
-    uint8_t key[40];
-    for (uint32_t i = 0; i < apply->count; i++) {
-        const struct value *value = &apply->steps[i].version.value;
-        struct content content = {.id = value->content, .size = value->size};
-        if (value->kind == KIND_FILE) (void)map_remove(folder->staged, content_key(&content, key));
-    }
-}
-
 static void intent_drop(struct folder *folder, const struct job_apply *apply)
 {
     txn_begin(folder);
@@ -269,7 +259,7 @@ void resolve_done(struct folder *folder, struct job *job)
     for (uint32_t i = 0; i < apply->count && all; i++)
         all = apply->steps[i].result == STEP_DONE;
     bool decided = job->kind == JOB_APPLY && ((const struct errand *)job->context)->decided;
-    staged_forget(folder, apply);
+    if (job->err == ERR_OK) apply_staged(folder, apply);
     if (all) {
         resolve_final(folder, apply, decided);
     } else if (job->err == ERR_OK) {
