@@ -315,8 +315,7 @@ struct folder {
     const char *root_what;
     const char *stopped; // code of a state only a person can end, e.g. "rolled-back"
     bool health_out, health_wanted, id_known, witness_checked;
-    uint8_t root_witness[16];
-    bool root_has_witness;
+    uint8_t root_witness[16]; // zero: none
     struct turn turn;
     bool recover_wanted; // when the steps under way have ended
     // Before an accept, and who was accepted, for "both accept each other".

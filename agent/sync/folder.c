@@ -309,6 +309,9 @@ void folder_health_done(struct folder *folder, struct job *job)
     if (!folder->witness_checked && !witness_fits(folder, health)) {
         renew_incarnation(folder, "index and root are of different times");
     }
+    memset(folder->root_witness, 0, sizeof folder->root_witness);
+    if (health->has_witness)
+        memcpy(folder->root_witness, health->witness, sizeof folder->root_witness);
     if (folder->root == ROOT_MISSING) log_info(LOG_SYNC, "root is back", "folder=%s", folder->name);
     if (folder->root != ROOT_OK) recover_start(folder);
     if (folder->health_wanted) folder_check_root(folder);

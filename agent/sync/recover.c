@@ -8,20 +8,39 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { JOURNAL_ROWS_MAX = 256 };
+enum { JOURNAL_ROWS_MAX = 256, CHAINS_PAGE = 256 };
 
 // Index and root must be of the same time: the root's witness is the one the index wrote last, or
 // was about to.
 bool witness_fits(const struct folder *folder, const struct job_health *health)
 {
     static const uint8_t zero[16];
-    if (memcmp(folder->row.witness_current, zero, sizeof zero) == 0 &&
-        memcmp(folder->row.witness_next, zero, sizeof zero) == 0) {
+    bool none_written = memcmp(folder->row.witness_current, zero, sizeof zero) == 0;
+    if (none_written && !health->has_witness) return true; // died before the first one was
+    if (none_written && memcmp(folder->row.witness_next, zero, sizeof zero) == 0)
         return true; // a new index: nothing was written yet
-    }
     return health->has_witness &&
            (memcmp(health->witness, folder->row.witness_current, sizeof zero) == 0 ||
             memcmp(health->witness, folder->row.witness_next, sizeof zero) == 0);
+}
+
+// What was minted here was minted by another life, whose versions bind nobody's chain.
+static void own_chains_end(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice after = {0};
+    uint32_t got = CHAINS_PAGE;
+    for (bool first = true; got == CHAINS_PAGE; first = false) {
+        struct item *page = arena_alloc(folder->engine->scratch, CHAINS_PAGE, sizeof *page);
+        got = index->items_after(index->self, folder->engine->scratch, folder->number,
+                                 slice_of("", 0), after, first, CHAINS_PAGE, page);
+        for (uint32_t i = 0; i < got; i++) {
+            if (page[i].own_last == 0) continue;
+            page[i].own_last = 0;
+            index->item_put(index->self, folder->number, &page[i], false);
+        }
+        if (got > 0) after = page[got - 1].path;
+    }
 }
 
 void renew_incarnation(struct folder *folder, const char *why)
@@ -29,14 +48,18 @@ void renew_incarnation(struct folder *folder, const char *why)
     log_warn(LOG_SYNC, "new incarnation", "folder=%s why=\"%s\"", folder->name, why);
     txn_begin(folder);
     draw_incarnation(folder);
+    own_chains_end(folder);
     INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
     if (txn_end(folder) == ERR_OK) folder_reload(folder);
 }
 
+// What the root has now stays valid until the new one is written there, however often we die
+// before.
 void witness_write(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     txn_begin(folder);
+    memcpy(folder->row.witness_current, folder->root_witness, sizeof folder->row.witness_current);
     folder->engine->o.keys.random(folder->row.witness_next, sizeof folder->row.witness_next);
     index->folder_put(index->self, &folder->row);
     if (txn_end(folder) != ERR_OK) return;
