@@ -196,6 +196,8 @@ static void step_settle(struct folder *folder, const struct step *step)
         index->item_put(index->self, folder->number, &item, false);
         rules_item_saved(folder, &item);
         if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
+        // A directory above has become a link: that is news to us.
+        if (step->blocked == BLOCKED_SYMLINK) dirty_mark(folder, path_parent(item.path), 0, true);
         break;
     case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;
     case STEP_FAILED: work_later(folder, FAILED_RETRY_MS); break;

@@ -339,16 +339,17 @@ void folder_problem_clear(struct folder *folder, struct slice path)
 
 static void retry_blocked(struct folder *folder)
 {
-    static const enum blocked slow[] = {BLOCKED_PERMISSION, BLOCKED_IO, BLOCKED_BUSY,
-                                        BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
+    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_SYMLINK, BLOCKED_PERMISSION,
+                                           BLOCKED_IO,        BLOCKED_BUSY,    BLOCKED_NOT_EMPTY,
+                                           BLOCKED_IN_THE_WAY};
+    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 2 };
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct slice *paths = arena_alloc(arena, 256, sizeof *paths);
-    uint32_t reasons = folder->blocked_rounds++ % 6 == 0 ? 1 + sizeof slow / sizeof slow[0] : 1;
+    uint32_t count_reasons = folder->blocked_rounds++ % 6 == 0 ? ALL : SOON;
     txn_begin(folder);
-    for (uint32_t r = 0; r < reasons; r++) {
-        enum blocked reason = r == 0 ? BLOCKED_NO_SPACE : slow[r - 1];
-        uint32_t count = index->blocked(index->self, arena, folder->number, reason, 256, paths);
+    for (uint32_t r = 0; r < count_reasons; r++) {
+        uint32_t count = index->blocked(index->self, arena, folder->number, reasons[r], 256, paths);
         for (uint32_t i = 0; i < count; i++) {
             struct item item;
             index->item_get(index->self, arena, folder->number, paths[i], &item);

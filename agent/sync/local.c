@@ -347,7 +347,13 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
         item->blocked = BLOCKED_NONE;
         index->item_put(index->self, folder->number, item, false);
     }
-    if (!local_live(item)) return LOOK_SETTLED;
+    // Nothing is there, and nothing should be: what made it doubtful is over.
+    if (!local_live(item)) {
+        if (item->local.state != LOCAL_DIRTY) return LOOK_SETTLED;
+        item->local.state = LOCAL_OK;
+        item_save(folder, item, false, heads_live(item));
+        return LOOK_SETTLED;
+    }
     if (item->local.version.value.kind == KIND_DIR && local_below(folder, item->path, true)) {
         scan_tree(folder, item->path);
         return LOOK_SETTLED;
