@@ -167,7 +167,8 @@ struct step {
     struct version version;    // what is to be there: any kind, KIND_TOMB removes
     uint32_t parent_mode;      // for missing parents: 0755 when unknown
     struct fingerprint before; // what must be there now; present = false: nothing
-    bool dir_implied_mode;     // directory exists already: only its mode is set
+    bool dir_implied_mode; // what is there stays: only its mode is set. With KIND_TOMB: it stays
+                           // a directory for the sake of what is in it
     // results
     enum step_result result;
     enum blocked blocked;

@@ -320,7 +320,9 @@ static int step_do(struct group *group, uint32_t index, const struct place *plac
 {
     const struct step *step = &group->apply->steps[index];
     switch (step->version.value.kind) {
-    case KIND_TOMB: return remove_do(group, index, place, now);
+    case KIND_TOMB:
+        if (step->dir_implied_mode) return is_dir(now) ? 0 : ESTALE;
+        return remove_do(group, index, place, now);
     case KIND_DIR:
         if (step->dir_implied_mode) return mode_do(group, index, place, now);
         return dir_do(group, index, place, now);

@@ -203,7 +203,9 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
         kept_back(group, index);
         if (look_out(group, index, &x) != 0) x = (struct fingerprint){0};
     }
-    if (step->version.value.kind == KIND_TOMB) return remove_state(group, index, place, now, &x);
+    bool removes = step->version.value.kind == KIND_TOMB;
+    if (removes && step->dir_implied_mode) return is_dir(now) ? STATE_HAPPENED : STATE_NOT;
+    if (removes) return remove_state(group, index, place, now, &x);
     if (step->dir_implied_mode) return mode_state(group, index, now);
     if (step->version.value.kind == KIND_DIR) return dir_state(group, index, place, now, &x);
     return content_state(group, index, place, now, &x);

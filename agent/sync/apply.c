@@ -180,6 +180,12 @@ void apply_staged(struct folder *folder, const struct job_apply *apply)
     }
 }
 
+bool step_lacks_directory(const struct step *step)
+{
+    return step->result == STEP_WAIT ||
+           (step->result == STEP_BLOCKED && step->blocked == BLOCKED_SYMLINK);
+}
+
 static void step_settle(struct folder *folder, const struct step *step)
 {
     const struct index_port *index = INDEX(folder);
@@ -230,7 +236,8 @@ void apply_done(struct folder *folder, struct job *job)
     }
     txn_begin(folder);
     for (uint32_t i = 0; i < apply->count; i++) {
-        if (apply->steps[i].result == STEP_WAIT) resolve_clash_above(folder, apply->steps[i].path);
+        if (step_lacks_directory(&apply->steps[i]))
+            resolve_clash_above(folder, apply->steps[i].path);
     }
     if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     share_due(folder);

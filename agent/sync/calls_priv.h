@@ -88,6 +88,7 @@ bool local_left_out(struct folder *folder, const struct item *item, bool is_dir)
 bool local_below(struct folder *folder, struct slice path, bool stuck);
 void local_gone_below(struct folder *folder, struct slice path);
 void local_gone(struct folder *folder, struct item *item);
+void local_implied_now(struct folder *folder, struct item *item, uint32_t mode);
 void local_parents_implied(struct folder *folder, struct slice path); // of what was created here
 void scan_start(struct folder *folder);
 void scan_tree(struct folder *folder, struct slice prefix);
@@ -172,6 +173,7 @@ void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
+bool step_lacks_directory(const struct step *step); // a file or a link is in its place
 void apply_staged(struct folder *folder, const struct job_apply *apply);
 void apply_done(struct folder *folder, struct job *job);
 void resolve_item(struct folder *folder, struct item *item);

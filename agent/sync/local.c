@@ -170,7 +170,7 @@ static bool is_implied(struct folder *folder, const struct item *item)
     return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
 }
 
-static void become_implied(struct folder *folder, struct item *item, uint32_t mode)
+void local_implied_now(struct folder *folder, struct item *item, uint32_t mode)
 {
     item->local.state = LOCAL_OK;
     item->local.version = item->heads[0];
@@ -188,7 +188,7 @@ void local_parents_implied(struct folder *folder, struct slice path)
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (local_live(&item)) return;
         if (item.head_count == 1 && !version_live(&item.heads[0]))
-            become_implied(folder, &item, PARENT_MODE);
+            local_implied_now(folder, &item, PARENT_MODE);
     }
 }
 
@@ -213,7 +213,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         return;
     }
     if (is_implied(folder, item)) {
-        if (item->head_count == 1) become_implied(folder, item, value.mode);
+        if (item->head_count == 1) local_implied_now(folder, item, value.mode);
         return;
     }
     gone_above(folder, item->path);

@@ -74,8 +74,33 @@ static bool members_ready(struct folder *folder, const struct resolution *plan, 
     return ready;
 }
 
+static bool leaves_too(const struct resolution *plan, struct slice path)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct member *m = &plan->members[i];
+        if (slice_equal(m->path, path)) return !version_live(&m->version);
+    }
+    return false;
+}
+
+// What ends here is a directory already, for the sake of what stays below: it lives on by
+// implication.
+static bool lives_on(struct folder *folder, const struct resolution *plan, const struct member *m)
+{
+    if (version_live(&m->version) || !local_is_live(&m->item)) return false;
+    if (m->item.local.version.value.kind != KIND_DIR) return false;
+    struct arena *arena = folder->engine->scratch;
+    struct slice *below = arena_alloc(arena, RESOLVE_MEMBERS_MAX + 1U, sizeof *below);
+    uint32_t count = INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number,
+                                                     m->path, RESOLVE_MEMBERS_MAX + 1U, below);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!leaves_too(plan, below[i])) return true;
+    }
+    return false;
+}
+
 static void member_step(struct folder *folder, struct job *job, struct step *step,
-                        const struct member *m)
+                        const struct resolution *plan, const struct member *m)
 {
     struct version v = m->version;
     v.vv = vv_with(folder->engine->scratch, v.vv, NO_DOT);
@@ -85,7 +110,7 @@ static void member_step(struct folder *folder, struct job *job, struct step *ste
     step->version = version_copy(job->arena, &v);
     step->disk_name = arena_copy(job->arena, m->item.local.disk_name);
     if (local_is_live(&m->item)) step->before = m->item.local.print;
-    step->dir_implied_mode = on_disk_already(m);
+    step->dir_implied_mode = on_disk_already(m) || lives_on(folder, plan, m);
 }
 
 void intent_start(struct folder *folder, const struct resolution *plan, bool decided)
@@ -96,7 +121,7 @@ void intent_start(struct folder *folder, const struct resolution *plan, bool dec
     job->apply.steps = arena_alloc(job->arena, plan->count, sizeof *job->apply.steps);
     for (uint32_t i = 0; i < plan->count; i++) {
         struct step *step = &job->apply.steps[job->apply.count++];
-        member_step(folder, job, step, &plan->members[i]);
+        member_step(folder, job, step, plan, &plan->members[i]);
         (void)map_put(folder->busy, step->path, &one);
     }
     AUTO(buf_fini) struct buf record = {0};
@@ -207,7 +232,10 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     kept_note(folder, &item, step, after, folder->engine->o.device);
     item.local.racy = false;
     struct vv context = without_no_dot(arena, step->version.vv);
-    (void)item_mint(folder, &item, &step->version, context, &step->print, bundle);
+    uint32_t mode = item.local.version.value.mode;
+    if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
+    bool lived_on = step->dir_implied_mode && !version_live(&step->version);
+    if (lived_on) local_implied_now(folder, &item, mode);
 }
 
 void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
@@ -232,21 +260,53 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
     share_due(folder);
 }
 
+static void member_drop(struct folder *folder, const struct step *step)
+{
+    if (step->result == STEP_BLOCKED && step->blocked == BLOCKED_SYMLINK)
+        dirty_mark(folder, path_parent(step->path), 0, true);
+    if (step->result != STEP_CHANGED) return;
+    struct item item;
+    view_item(folder, folder->engine->scratch, step->path, &item);
+    if (item.local.state == LOCAL_OK) item.local.state = LOCAL_DIRTY;
+    item_save(folder, &item, false, heads_live(&item));
+    dirty_mark(folder, step->path, 0, true);
+}
+
+// The item that was to be resolved is not tried again before what blocks it may have changed.
+static void intent_block(struct folder *folder, struct slice path, enum blocked reason)
+{
+    struct item item;
+    view_item(folder, folder->engine->scratch, path, &item);
+    if (!item.need) return;
+    item.blocked = reason;
+    INDEX(folder)->item_put(INDEX(folder)->self, folder->number, &item, false);
+}
+
 static void intent_drop(struct folder *folder, const struct job_apply *apply)
 {
     txn_begin(folder);
+    for (uint32_t i = 0; i < apply->count; i++)
+        member_drop(folder, &apply->steps[i]);
+    INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     for (uint32_t i = 0; i < apply->count; i++) {
         const struct step *step = &apply->steps[i];
-        if (step->result != STEP_CHANGED && step->result != STEP_BLOCKED) continue;
-        struct item item;
-        view_item(folder, folder->engine->scratch, step->path, &item);
-        if (item.local.state == LOCAL_OK) item.local.state = LOCAL_DIRTY;
-        item_save(folder, &item, false, heads_live(&item));
-        dirty_mark(folder, step->path, 0, true);
+        if (step->result == STEP_BLOCKED)
+            intent_block(folder, apply->steps[apply->count - 1].path, step->blocked);
     }
-    INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     if (txn_end(folder) != ERR_OK) folder_recover(folder); // the row is still there, and decides
     work_later(folder, 500);
+}
+
+// A file or a link is where a directory has to be: that is resolved first.
+static void intent_clash(struct folder *folder, const struct job_apply *apply)
+{
+    txn_begin(folder);
+    for (uint32_t i = 0; i < apply->count; i++) {
+        if (step_lacks_directory(&apply->steps[i]))
+            resolve_clash_above(folder, path_parent(apply->steps[i].path));
+    }
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "clash not resolved", "folder=%s", folder->name);
 }
 
 // Also what recovery found of an intent.
@@ -270,7 +330,10 @@ void resolve_done(struct folder *folder, struct job *job)
     for (uint32_t i = 0; i < apply->count; i++)
         dirty_free(folder, apply->steps[i].path);
     if (decided) decide_ran(folder, all);
-    work_again(folder);
+    if (all || decided)
+        work_again(folder);
+    else if (job->err == ERR_OK)
+        intent_clash(folder, apply);
     dirty_dispatch(folder);
     work_more(folder);
     fetch_step(folder);
