@@ -88,7 +88,8 @@ bool local_left_out(struct folder *folder, const struct item *item, bool is_dir)
 bool local_below(struct folder *folder, struct slice path, bool stuck);
 void local_gone_below(struct folder *folder, struct slice path);
 void local_gone(struct folder *folder, struct item *item);
-void local_implied_now(struct folder *folder, struct item *item, uint32_t mode);
+void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
+                       uint32_t mode);
 void local_parents_implied(struct folder *folder, struct slice path); // of what was created here
 void scan_start(struct folder *folder);
 void scan_tree(struct folder *folder, struct slice prefix);

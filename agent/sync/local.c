@@ -170,10 +170,11 @@ static bool is_implied(struct folder *folder, const struct item *item)
     return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
 }
 
-void local_implied_now(struct folder *folder, struct item *item, uint32_t mode)
+void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
+                       uint32_t mode)
 {
     item->local.state = LOCAL_OK;
-    item->local.version = item->heads[0];
+    item->local.version = *tomb;
     item->local.version.value = (struct value){.kind = KIND_DIR, .mode = mode};
     item->local.print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = mode};
     item->local.racy = false;
@@ -188,7 +189,7 @@ void local_parents_implied(struct folder *folder, struct slice path)
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (local_live(&item)) return;
         if (item.head_count == 1 && !version_live(&item.heads[0]))
-            local_implied_now(folder, &item, PARENT_MODE);
+            local_implied_now(folder, &item, &item.heads[0], PARENT_MODE);
     }
 }
 
@@ -213,7 +214,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         return;
     }
     if (is_implied(folder, item)) {
-        if (item->head_count == 1) local_implied_now(folder, item, value.mode);
+        if (item->head_count == 1) local_implied_now(folder, item, &item->heads[0], value.mode);
         return;
     }
     gone_above(folder, item->path);

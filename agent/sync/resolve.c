@@ -235,7 +235,7 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     uint32_t mode = item.local.version.value.mode;
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
     bool lived_on = step->dir_implied_mode && !version_live(&step->version);
-    if (lived_on) local_implied_now(folder, &item, mode);
+    if (lived_on) local_implied_now(folder, &item, &item.local.version, mode);
 }
 
 void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
