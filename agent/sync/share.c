@@ -359,12 +359,26 @@ static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_
     }
 }
 
+// APPLIED has no room for marks, and a PULL tells of counters without showing them.
+static void applied_marks_send(struct share *share, struct vv a)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct message m = {.kind = MSG_NEWS,
+                        .news = {.folder = folder->row.id, .gcfloor = folder->gcfloor.v}};
+    m.news.marks = marks_to_show(share, arena, a);
+    if (m.news.marks.count == 0) return;
+    m.news.k = a;
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
 static void applied_send(struct share *share)
 {
     struct folder *folder = share->folder;
     struct arena *arena = folder->engine->scratch;
     struct message m = {.kind = MSG_APPLIED, .applied = {.folder = folder->row.id}};
     m.applied.a = folder_applied(folder, arena);
+    applied_marks_send(share, m.applied.a);
     m.applied.need_changes = sum_shown(folder->row.needs);
     m.applied.need_bytes = sum_shown(folder->row.need_bytes);
     blocked_fill(folder, arena, &m.applied);
