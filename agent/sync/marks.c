@@ -164,19 +164,24 @@ void marks_reload(struct folder *folder)
     }
 }
 
-bool marks_learn(struct share *share, const struct marks *marks)
+bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
 {
-    struct folder *folder = share->folder;
     for (uint32_t i = 0; i < marks->count; i++) {
         struct mark *mark = &marks->entries[i];
         if (marked(folder, mark->inc) >= mark->counter) continue;
         const char *what = mark_fault(folder, mark);
         if (what != NULL) {
-            session_refuse(share->session, what);
+            session_refuse(session, what);
             return false;
         }
         mark_keep(folder, mark);
     }
+    return true;
+}
+
+bool marks_learn(struct share *share, const struct marks *marks)
+{
+    if (!marks_heard(share->session, share->folder, marks)) return false;
     for (uint32_t i = 0; i < marks->count; i++)
         vvbox_raise(&share->shown, (struct dot){marks->entries[i].inc, marks->entries[i].counter});
     return true;

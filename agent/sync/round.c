@@ -158,13 +158,14 @@ void versions_handle(struct share *share, const struct msg_versions *page)
 {
     struct pulling *p = &share->pulling;
     struct folder *folder = share->folder;
+    if (!marks_learn(share, &page->marks)) return;
     if (!p->active || page->round != p->round) return; // of a round that was given up
     if (page->versions.count == 0) {
         session_refuse(share->session, "an empty page");
         return;
     }
     p->heard_ms = folder->engine->now_ms;
-    if (!marks_learn(share, &page->marks) || !versions_bounded(share, &page->versions)) return;
+    if (!versions_bounded(share, &page->versions)) return;
     txn_begin(folder);
     const char *over = ingest_versions(share, &page->versions);
     if (over != NULL) {
@@ -189,8 +190,8 @@ void versions_handle(struct share *share, const struct msg_versions *page)
 void done_handle(struct share *share, const struct msg_done *done)
 {
     struct pulling *p = &share->pulling;
-    if (!p->active || done->round != p->round) return;
-    if (!marks_learn(share, &done->marks) || !counters_marked(share, done->k)) return;
+    if (!marks_learn(share, &done->marks)) return;
+    if (!p->active || done->round != p->round || !counters_marked(share, done->k)) return;
     if (done->pages < p->contiguous) {
         session_refuse(share->session, "fewer pages than came");
         return;
