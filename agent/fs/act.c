@@ -362,6 +362,16 @@ static int step_try(struct group *group, uint32_t index, struct place *place)
     return code;
 }
 
+// What a step without a content of its own left as it was: but for the mode it is what it was.
+bool step_left_alone(const struct step *step, const struct fingerprint *now)
+{
+    const struct fingerprint *before = &step->before;
+    if (step->version.value.kind == KIND_DIR) return is_dir(now);
+    return before->present && now->kind == before->kind && now->device == before->device &&
+           now->ino == before->ino && now->size == before->size &&
+           now->mtime_ns == before->mtime_ns;
+}
+
 static void print_after(struct group *group, uint32_t index, const struct place *place)
 {
     struct step *step = &group->apply->steps[index];
@@ -371,7 +381,9 @@ static void print_after(struct group *group, uint32_t index, const struct place 
     if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
     print_of(&st, &step->print);
     // Written by somebody since: a fingerprint that matches nothing makes the next look read it.
-    if (step_has_content(step) && !print_still(&step->print, &act->ours)) step->print.ctime_ns = 0;
+    bool ours = step_has_content(step) ? print_still(&step->print, &act->ours)
+                                       : step_left_alone(step, &step->print);
+    if (!ours) step->print.ctime_ns = 0;
 }
 
 static bool is_absence(int code)
