@@ -135,9 +135,8 @@ static void gone_above(struct folder *folder, struct slice path)
     for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
-        if (item.local.state == LOCAL_NONE) continue;
-        if (local_live(&item) && item.local.version.value.kind != KIND_DIR)
-            local_gone(folder, &item);
+        if (!local_live(&item)) continue; // what ended there says nothing of what is above
+        if (item.local.version.value.kind != KIND_DIR) local_gone(folder, &item);
         return;
     }
 }
