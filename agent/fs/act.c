@@ -182,6 +182,7 @@ static int mode_do(struct group *group, uint32_t index, const struct place *plac
     const struct step *step = &group->apply->steps[index];
     if (!now->present || now->kind != step->version.value.kind) return ESTALE;
     if (step->before.present ? !is_before(step, now) : !is_dir(now)) return ESTALE;
+    if (now->kind == KIND_SYMLINK) return 0; // has no mode of its own
     return mode_change(group, index, place, now);
 }
 

@@ -188,7 +188,10 @@ static enum state mode_state(struct group *group, uint32_t index, const struct f
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
-    if (!now->present || (now->mode & 0777) != (step->version.value.mode & 0777)) return STATE_NOT;
+    if (!now->present) return STATE_NOT;
+    if (step->version.value.kind == KIND_SYMLINK)
+        return now->kind == KIND_SYMLINK ? STATE_HAPPENED : STATE_NOT;
+    if ((now->mode & 0777) != (step->version.value.mode & 0777)) return STATE_NOT;
     act->did = step->before.present ? DID_MODE : DID_NOTHING;
     act->old_mode = step->before.mode;
     return STATE_HAPPENED;
