@@ -258,6 +258,35 @@ static void plan_result(struct arena *arena, const struct item *item, const stru
     plan->bundle = plan->count > 1;
 }
 
+static bool all_first(const struct item *items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t k = 0; k < items[i].head_count; k++) {
+            if (version_live(&items[i].heads[k]) && !is_first(&items[i].heads[k])) return false;
+        }
+    }
+    return true;
+}
+
+// What lives below is not only what a first scan found: a directory has to stay.
+static bool dir_stays(struct arena *arena, const struct index_view *index, const struct item *item)
+{
+    uint32_t max = RESOLVE_MEMBERS_MAX / 2;
+    struct item *below = arena_alloc(arena, max + 1U, sizeof *below);
+    uint32_t count = index->live_below(index->context, arena, item->path, max, below);
+    return count == max || (count > 0 && !all_first(below, count));
+}
+
+static const struct version *winner_of(const struct rivals *e, bool dirs_only)
+{
+    const struct version *winner = NULL;
+    for (uint32_t i = 0; i < e->count; i++) {
+        if (dirs_only && e->live[i]->value.kind != KIND_DIR) continue;
+        if (winner == NULL || wins(e->live[i], winner)) winner = e->live[i];
+    }
+    return winner;
+}
+
 bool resolve_heads(struct arena *arena, const struct index_view *index, struct folder_id folder,
                    const struct item *item, struct resolution *out)
 {
@@ -273,10 +302,10 @@ bool resolve_heads(struct arena *arena, const struct index_view *index, struct f
         plan_result(arena, item, tomb, tomb->flags & VERSION_AUTO, out);
         return true;
     }
-    const struct version *winner = e.live[0];
-    for (uint32_t i = 1; i < e.count; i++) {
-        if (wins(e.live[i], winner)) winner = e.live[i];
-    }
+    // A file that won over what is below it would lose at once, and could not be put in place where
+    // the directory is.
+    const struct version *winner = winner_of(&e, dir_stays(arena, index, item));
+    if (winner == NULL) return resolve_clash(arena, index, folder, item, out);
     for (uint32_t i = 0; i < e.count; i++) {
         const struct version *x = e.live[i];
         if (x == winner || value_same_content(&x->value, &winner->value)) continue;
@@ -284,16 +313,6 @@ bool resolve_heads(struct arena *arena, const struct index_view *index, struct f
     }
     plan_result(arena, item, winner, VERSION_AUTO | (winner->flags & VERSION_FIRST), out);
     out->members[out->count - 1].version.value.mode = merged_mode(item, winner);
-    return true;
-}
-
-static bool all_first(const struct item *items, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t k = 0; k < items[i].head_count; k++) {
-            if (version_live(&items[i].heads[k]) && !is_first(&items[i].heads[k])) return false;
-        }
-    }
     return true;
 }
 

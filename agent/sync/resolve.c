@@ -160,15 +160,6 @@ static bool contents_held(struct folder *folder, const struct item *item)
     return held;
 }
 
-void resolve_item(struct folder *folder, struct item *item)
-{
-    struct index_view view = view_of(folder);
-    struct resolution plan;
-    if (folder->outbox_count >= 48 || !contents_held(folder, item)) return;
-    if (!resolve_heads(folder->engine->scratch, &view, folder->row.id, item, &plan)) return;
-    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
-}
-
 static bool pulling(const struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
@@ -178,7 +169,31 @@ static bool pulling(const struct folder *folder)
     return false;
 }
 
-// While a round is under way the file's end may be in the next page.
+static bool has_live_leaf(const struct item *item)
+{
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        enum kind kind = item->heads[i].value.kind;
+        if (kind == KIND_FILE || kind == KIND_SYMLINK) return true;
+    }
+    return false;
+}
+
+// Part of a round may be here and the file's end, or that of what is below it, in its next page.
+static bool may_end(struct folder *folder, const struct item *item)
+{
+    return pulling(folder) && has_live_leaf(item) &&
+           INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
+}
+
+void resolve_item(struct folder *folder, struct item *item)
+{
+    struct index_view view = view_of(folder);
+    struct resolution plan;
+    if (folder->outbox_count >= 48 || may_end(folder, item) || !contents_held(folder, item)) return;
+    if (!resolve_heads(folder->engine->scratch, &view, folder->row.id, item, &plan)) return;
+    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
+}
+
 bool resolve_clash_at(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
@@ -188,15 +203,6 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
     if (!resolve_clash(folder->engine->scratch, &view, folder->row.id, item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
     return true;
-}
-
-static bool has_live_leaf(const struct item *item)
-{
-    for (uint32_t i = 0; i < item->head_count; i++) {
-        enum kind kind = item->heads[i].value.kind;
-        if (kind == KIND_FILE || kind == KIND_SYMLINK) return true;
-    }
-    return false;
 }
 
 // Inside a transaction: the path itself and every path above it.
