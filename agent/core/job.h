@@ -173,6 +173,7 @@ struct step {
     enum step_result result;
     enum blocked blocked;
     struct fingerprint print; // after
+    bool racy;                // a write that comes now may not show in it
     bool kept;                // displaced content went to kept/
     struct slice kept_name;
 };

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
@@ -385,6 +386,7 @@ static void print_after(struct group *group, uint32_t index, const struct place 
     bool ours = step_has_content(step) ? print_still(&step->print, &act->ours)
                                        : step_left_alone(step, &step->print);
     if (!ours) step->print.ctime_ns = 0;
+    step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 
 static bool is_absence(int code)

@@ -107,6 +107,8 @@ bool print_equal(const struct fingerprint *a, const struct fingerprint *b); // a
 bool print_still(const struct fingerprint *a, const struct fingerprint *b);
 // Read at `now_ns` so soon after it changed that a later write may carry the same time.
 bool print_racy(const struct fingerprint *print, int64_t now_ns);
+// The same of what we have just put in place: its change time is now, whatever it holds.
+bool print_racy_put(const struct fingerprint *print, int64_t now_ns);
 int64_t clock_ns(int clock);
 
 // ---- read.c

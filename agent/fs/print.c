@@ -56,9 +56,19 @@ static bool near(int64_t a, int64_t b, int64_t distance)
     return (a > b ? a - b : b - a) < distance;
 }
 
-bool print_racy(const struct fingerprint *print, int64_t now_ns)
+static int64_t racy_window(const struct fingerprint *print)
 {
     bool coarse = print->mtime_ns % 1000000000 == 0 && print->ctime_ns % 1000000000 == 0;
-    int64_t window = coarse ? 2000000000 : 10000000;
+    return coarse ? 2000000000 : 10000000;
+}
+
+bool print_racy(const struct fingerprint *print, int64_t now_ns)
+{
+    int64_t window = racy_window(print);
     return near(now_ns, print->mtime_ns, window) || near(now_ns, print->ctime_ns, window);
+}
+
+bool print_racy_put(const struct fingerprint *print, int64_t now_ns)
+{
+    return near(now_ns, print->mtime_ns, racy_window(print));
 }

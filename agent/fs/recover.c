@@ -224,6 +224,7 @@ static void print_recovered(struct group *group, uint32_t index, const struct pl
     bool same = step_has_content(step) ? holds_version(place->fd, place->name, &step->version.value)
                                        : step_left_alone(step, &step->print);
     if (!same) step->print.ctime_ns = 0; // edited since: the next look reads it
+    step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 
 static enum state step_examine(struct group *group, uint32_t index)

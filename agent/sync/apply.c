@@ -140,7 +140,7 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     item->local.state = LOCAL_OK;
     item->local.version = step->version;
     item->local.print = step->print;
-    if (!step->dir_implied_mode) item->local.racy = false; // else the content was not looked at
+    if (!step->dir_implied_mode) item->local.racy = step->racy; // else it was not looked at
     heads_local_follow(item);
     item_save(folder, item, false, heads_live(item));
     // A newer version came while the step was under way, or a directory above can go now.

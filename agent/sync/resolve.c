@@ -236,7 +236,7 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     view_item(folder, arena, step->path, &item);
     struct dot after = {.inc = folder->row.inc, .counter = folder->row.counter + 1};
     kept_note(folder, &item, step, after, folder->engine->o.device);
-    if (!step->dir_implied_mode) item.local.racy = false;
+    if (!step->dir_implied_mode) item.local.racy = step->racy;
     struct vv context = without_no_dot(arena, step->version.vv);
     uint32_t mode = item.local.version.value.mode;
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
