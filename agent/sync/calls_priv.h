@@ -138,6 +138,7 @@ void owners_show(struct share *share, struct vv vv); // sends OWNERS for what wa
 void marks_write(struct folder *folder);             // those learned since, inside a transaction
 void marks_written(struct folder *folder);           // it is durable
 void marks_reload(struct folder *folder); // memory is what the index says, and what was learned
+void marks_show(struct share *share, struct vv a); // those that APPLIED needs
 bool marks_heard(struct session *session, struct folder *folder,
                  const struct marks *marks); // of a message that is dropped; false as below
 bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended

@@ -99,6 +99,19 @@ struct marks marks_to_show(struct share *share, struct arena *arena, struct vv v
     return out;
 }
 
+// APPLIED has no room for marks, and a PULL tells of counters without showing them.
+void marks_show(struct share *share, struct vv a)
+{
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct message m = {.kind = MSG_NEWS,
+                        .news = {.folder = folder->row.id, .gcfloor = folder->gcfloor.v}};
+    m.news.marks = marks_to_show(share, arena, a);
+    if (m.news.marks.count == 0) return;
+    m.news.k = a;
+    (void)session_send(share->session, LANE_CONTROL, &m);
+}
+
 // ---- learning marks
 
 // A mark signed by this device for this life above its counter: the index is older than what was

@@ -137,6 +137,12 @@ void share_said_k(struct share *share, struct vv k, bool replace)
     vvbox_set(&share->said_k, joined);
 }
 
+// Of two sessions one may be behind: what it brings late is not the last word.
+static bool is_in_use(const struct share *share)
+{
+    return share->session->peer->in_use == share->session;
+}
+
 // What it is owed is counted from here: `k` is known to be there, `needs` of that are not on its
 // disk.
 static void bond_heard(struct share *share, struct vv k, uint64_t changes, uint64_t bytes)
@@ -223,8 +229,11 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     share->pending = false;
     bond->not_carried = false;
     share_said_k(share, offer->k, true);
-    vvbox_set(&bond->a, offer->a);
-    bond_heard(share, offer->a, 0, 0); // its needs are not known yet: what is on its disk is
+    buf_clear(&share->applied_sent); // said again: it may have been heard in a session now unused
+    if (is_in_use(share)) {
+        vvbox_set(&bond->a, offer->a);
+        bond_heard(share, offer->a, 0, 0); // its needs are not known yet: what is on its disk is
+    }
     if (fresh && !bond->catching) {
         const struct index_port *index = INDEX(folder);
         index->owed(index->self, folder->number, offer->k, 0, &bond->caught_changes,
@@ -359,26 +368,13 @@ static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_
     }
 }
 
-// APPLIED has no room for marks, and a PULL tells of counters without showing them.
-static void applied_marks_send(struct share *share, struct vv a)
-{
-    struct folder *folder = share->folder;
-    struct arena *arena = folder->engine->scratch;
-    struct message m = {.kind = MSG_NEWS,
-                        .news = {.folder = folder->row.id, .gcfloor = folder->gcfloor.v}};
-    m.news.marks = marks_to_show(share, arena, a);
-    if (m.news.marks.count == 0) return;
-    m.news.k = a;
-    (void)session_send(share->session, LANE_CONTROL, &m);
-}
-
 static void applied_send(struct share *share)
 {
     struct folder *folder = share->folder;
     struct arena *arena = folder->engine->scratch;
     struct message m = {.kind = MSG_APPLIED, .applied = {.folder = folder->row.id}};
     m.applied.a = folder_applied(folder, arena);
-    applied_marks_send(share, m.applied.a);
+    marks_show(share, m.applied.a);
     m.applied.need_changes = sum_shown(folder->row.needs);
     m.applied.need_bytes = sum_shown(folder->row.need_bytes);
     blocked_fill(folder, arena, &m.applied);
@@ -449,13 +445,14 @@ void applied_handle(struct share *share, const struct msg_applied *applied)
     struct folder *folder = share->folder;
     if (!counters_marked(share, applied->a)) return;
     struct bond *bond = bond_get(folder, share->session->peer->device);
+    share_said_k(share, applied->a, false);
+    if (!is_in_use(share)) return;
     vvbox_set(&bond->a, applied->a);
     bond->blocked_total = applied->blocked_total;
     buf_clear(&bond->blocked);
     struct message keep = {.kind = MSG_APPLIED, .applied = *applied};
     keep.applied.a = (struct vv){0};
     if (applied->blocked_count > 0) message_encode(&keep, &bond->blocked);
-    share_said_k(share, applied->a, false);
     bond_heard(share, share->said_k.v, applied->need_changes, applied->need_bytes);
     fetch_retry_sources(folder);
     share_check_caught(share);
