@@ -120,6 +120,8 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     bool replaces = step->before.present && !is_dir(&step->before);
     act->ours = *now;
     if (x->present && replaces && print_still(x, &step->before)) {
+        // What has the name may be a save of after the crash: nobody may take that back.
+        if (!holds_version(place->fd, place->name, value)) act->ours = (struct fingerprint){0};
         act->out = true;
         act->did = DID_EXCHANGE;
         dress_again(step, place, now);
