@@ -162,21 +162,24 @@ static bool step_staged(const struct step *step, struct content *out)
     return step->version.value.kind == KIND_FILE && !step->dir_implied_mode;
 }
 
-// Contents that are in place are no longer staged; those of steps that did nothing went back there.
-void apply_staged(struct folder *folder, const struct job_apply *apply)
+// Contents that are in place are no longer staged, unless they came once more meanwhile; those of
+// steps that did nothing went back there.
+void apply_staged(struct folder *folder, const struct job *job)
 {
-    static char present = 1;
-    uint8_t key[40];
+    const struct job_apply *apply = &job->apply;
+    const struct errand *errand = job->context;
+    bool alone =
+        job->kind == JOB_APPLY && errand->stagings == folder->stagings && folder->staging_jobs == 0;
     struct content content;
     for (uint32_t i = 0; i < apply->count; i++) {
         if (step_staged(&apply->steps[i], &content))
-            (void)map_remove(folder->staged, content_key(&content, key));
+            staged_set(folder, &content, alone ? STAGED_NOT : STAGED_PERHAPS);
     }
     for (uint32_t i = 0; i < apply->count; i++) {
         enum step_result result = apply->steps[i].result;
         bool back = result != STEP_DONE && result != STEP_FAILED;
         if (back && step_staged(&apply->steps[i], &content))
-            (void)map_put(folder->staged, content_key(&content, key), &present);
+            staged_set(folder, &content, STAGED_THERE);
     }
 }
 
@@ -222,7 +225,7 @@ void apply_done(struct folder *folder, struct job *job)
         folder_recover(folder);
         return;
     }
-    apply_staged(folder, apply);
+    apply_staged(folder, job);
     txn_begin(folder);
     for (uint32_t i = 0; i < apply->count; i++)
         step_settle(folder, &apply->steps[i]);

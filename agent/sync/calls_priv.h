@@ -178,7 +178,7 @@ void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
 bool step_lacks_directory(const struct step *step); // a file or a link is in its place
-void apply_staged(struct folder *folder, const struct job_apply *apply);
+void apply_staged(struct folder *folder, const struct job *job);
 void apply_done(struct folder *folder, struct job *job);
 void resolve_item(struct folder *folder, struct item *item);
 void resolve_clash_above(struct folder *folder, struct slice path);
@@ -210,6 +210,8 @@ void kept_dropped(struct folder *folder, const struct job *job);
 
 // ---- fetch.c, serve.c: contents
 bool content_staged(const struct folder *folder, const struct content *content);
+enum staged { STAGED_NOT, STAGED_THERE, STAGED_PERHAPS };
+void staged_set(struct folder *folder, const struct content *content, enum staged state);
 void content_want(struct folder *folder, const struct content *content, struct slice path);
 void fetch_step(struct folder *folder);
 void fetch_share_gone(struct share *share); // whoever was asked there is not asked any more

@@ -320,9 +320,16 @@ bool folder_shared_with(const struct folder *folder, struct device_id device)
     return false;
 }
 
+static bool stages(const struct job *job)
+{
+    return job->kind == JOB_STAGE || job->kind == JOB_COPY || job->kind == JOB_FINISH;
+}
+
 void submit(struct folder *folder, struct job *job)
 {
     folder->jobs++;
+    if (stages(job)) folder->staging_jobs++;
+    if (job->kind == JOB_APPLY) ((struct errand *)job->context)->stagings = folder->stagings;
     folder->engine->o.disk.submit(folder->engine->o.disk.self, job);
 }
 
@@ -364,6 +371,10 @@ void engine_job_done(struct engine *engine, struct job *job)
     struct folder *folder = folder_by_number(engine, job->folder);
     CHECK(folder != NULL && folder->jobs > 0);
     folder->jobs--;
+    if (stages(job)) {
+        folder->staging_jobs--;
+        folder->stagings++;
+    }
     bool root_lost = job->err == ERR_UNREACHABLE && job->kind != JOB_HEALTH;
     if (root_lost && !folder->gone) folder_set_root_missing(folder, "the root is not there");
     job_dispatch(folder, job);

@@ -351,6 +351,8 @@ struct folder {
     int64_t rules_first_ms; // until then before all others
     struct rules_fault rules_faults[RULES_FILES];
     uint32_t rules_fault_count;
+    uint64_t stagings; // jobs that have put contents into staging
+    uint32_t staging_jobs;
     uint64_t lost_own;
     struct decide *decides; // in the order they were asked for
     uint64_t batch;         // what is applied without a pause; 0: none yet
@@ -403,7 +405,8 @@ struct errand {
     uint32_t leaf;
     uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
     struct waiting_push *push;
-    bool decided; // FOR_RESOLVE: a person's decision
+    bool decided;      // FOR_RESOLVE: a person's decision
+    uint64_t stagings; // of the folder when it was submitted
 };
 
 #include "agent/sync/calls_priv.h"

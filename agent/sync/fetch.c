@@ -18,12 +18,22 @@ enum {
     RETRY_MS = 5000
 };
 
-static char present = 1;
-
 bool content_staged(const struct folder *folder, const struct content *content)
 {
     uint8_t key[40];
-    return map_get(folder->staged, content_key(content, key)) != NULL;
+    const char *state = map_get(folder->staged, content_key(content, key));
+    return state != NULL && *state == STAGED_THERE;
+}
+
+void staged_set(struct folder *folder, const struct content *content, enum staged state)
+{
+    static char there = STAGED_THERE, perhaps = STAGED_PERHAPS;
+    uint8_t key[40];
+    if (state == STAGED_NOT)
+        (void)map_remove(folder->staged, content_key(content, key));
+    else
+        (void)map_put(folder->staged, content_key(content, key),
+                      state == STAGED_THERE ? &there : &perhaps);
 }
 
 // ---- the lists of transfers nobody was asked for yet
@@ -317,9 +327,8 @@ int64_t fetch_deadline(const struct folder *folder)
 // The contents are staged: the items that waited go on.
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count)
 {
-    uint8_t key[40];
     for (uint32_t i = 0; i < count; i++) {
-        (void)map_put(folder->staged, content_key(&list[i]->content, key), &present);
+        staged_set(folder, &list[i]->content, STAGED_THERE);
         if (list[i]->state == TRANSFER_FINISHING) folder->large_count--;
     }
     txn_begin(folder);

@@ -314,12 +314,9 @@ void push_staged(struct folder *folder, struct job *job)
     const struct errand *errand = job->context;
     if (folder->gone) return;
     for (uint32_t i = 0; i < job->stage.count; i++) {
-        static const char staged = 1;
-        uint8_t key[40];
         const struct stage_entry *entry = &job->stage.entries[i];
         if (job->err != ERR_OK || entry->err != ERR_OK) continue;
-        (void)map_put(folder->staged, content_key(&entry->content, key),
-                      (void *)(uintptr_t)&staged);
+        staged_set(folder, &entry->content, STAGED_THERE);
     }
     for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
         if (s->own_number != errand->session_number) continue;

@@ -325,7 +325,7 @@ void resolve_done(struct folder *folder, struct job *job)
     for (uint32_t i = 0; i < apply->count && all; i++)
         all = apply->steps[i].result == STEP_DONE;
     bool decided = job->kind == JOB_APPLY && ((const struct errand *)job->context)->decided;
-    if (job->err == ERR_OK) apply_staged(folder, apply);
+    if (job->err == ERR_OK) apply_staged(folder, job);
     if (all) {
         resolve_final(folder, apply, decided);
     } else if (job->err == ERR_OK) {
