@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+//
+// The engine's ports of a simulated machine. The index is the real one; what changes the world is
+// a moment at which the process may die.
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/base/map.h"
+#include "crypto/hash.h"
+#include "proto/vv.h"
+#include "tests/sim/sim.h"
+
+static struct world *the_world; // of this process; the ports that have no self need it
+
+static struct device *device_of(void *self)
+{
+    return self;
+}
+
+// ---- the index: self is the store, the machine is the one whose code runs
+
+static void port_begin(struct store *store)
+{
+    device_crash_maybe(the_world->current);
+    store_begin(store);
+    the_world->current->in_txn = true;
+}
+
+static struct slice dot_key(const struct dot *dot, uint8_t out[16])
+{
+    memcpy(out, &dot->inc, 8);
+    memcpy(out + 8, &dot->counter, 8);
+    return slice_of(out, 16);
+}
+
+void pending_drop(struct device *device)
+{
+    buf_clear(&device->pending);
+}
+
+static void pending_publish(struct device *device)
+{
+    size_t count = device->pending.size / sizeof(struct drawn);
+    for (size_t i = 0; i < count; i++) {
+        struct drawn *drawn = mem_alloc(sizeof *drawn);
+        uint8_t key[16];
+        memcpy(drawn, device->pending.data + i * sizeof *drawn, sizeof *drawn);
+        struct slice slot = dot_key(&drawn->dot, key);
+        const struct drawn *known = map_get(the_world->drawn, slot);
+        if (known == NULL) {
+            (void)map_put(the_world->drawn, slot, drawn);
+        } else if (memcmp(&known->digest, &drawn->digest, sizeof known->digest) != 0) {
+            world_fail(the_world, "I5: dot %016llx:%llu names two things, at %s and %s",
+                       (unsigned long long)drawn->dot.inc, (unsigned long long)drawn->dot.counter,
+                       known->path, drawn->path);
+        }
+    }
+    pending_drop(device);
+}
+
+static enum err port_commit(struct store *store)
+{
+    struct device *device = the_world->current;
+    device_crash_maybe(device);
+    enum err err = store_commit(store);
+    device->in_txn = false;
+    if (err == ERR_OK)
+        pending_publish(device);
+    else
+        world_fail(the_world, "commit failed: %s", err_text(err));
+    device_crash_maybe(device);
+    return err;
+}
+
+static void port_rollback(struct store *store)
+{
+    the_world->current->in_txn = false;
+    pending_drop(the_world->current);
+    store_rollback(store);
+}
+
+static struct digest named(struct slice path, const struct version *v)
+{
+    uint8_t kind = (uint8_t)v->value.kind;
+    uint32_t mode = v->value.mode;
+    const struct slice fields[] = {path, slice_of(&kind, 1), slice_of(&mode, sizeof mode),
+                                   slice_of(v->value.content.bytes, sizeof v->value.content.bytes),
+                                   v->value.target};
+    return hash_fields(fields, sizeof fields / sizeof *fields);
+}
+
+static void note_dots(struct device *device, struct slice path, const struct version *v)
+{
+    for (uint32_t i = 0; i < v->dots.count; i++) {
+        uint8_t key[16];
+        struct drawn drawn = {.dot = v->dots.entries[i]};
+        const struct drawn *known = map_get(the_world->drawn, dot_key(&drawn.dot, key));
+        drawn.digest = named(path, v);
+        if (known != NULL && memcmp(&known->digest, &drawn.digest, sizeof drawn.digest) == 0)
+            continue;
+        size_t size = path.size < sizeof drawn.path ? path.size : sizeof drawn.path - 1;
+        memcpy(drawn.path, path.data, size);
+        buf_append(&device->pending, &drawn, sizeof drawn);
+    }
+}
+
+static void port_item_put(struct store *store, uint32_t folder, struct item *item,
+                          bool heads_changed)
+{
+    struct device *device = the_world->current;
+    if (heads_changed) {
+        for (uint32_t i = 0; i < item->head_count; i++)
+            note_dots(device, item->path, &item->heads[i]);
+    }
+    store_item_put(store, folder, item, heads_changed);
+}
+
+static struct index_port port_index(struct store *store)
+{
+    return (struct index_port){
+        .self = store,
+        .begin = port_begin,
+        .commit = port_commit,
+        .rollback = port_rollback,
+        .folder_get = store_folder_get,
+        .folder_put = store_folder_put,
+        .folder_remove = store_folder_remove,
+        .folder_clear = store_folder_clear,
+        .folder_reload = store_folder_reload,
+        .item_get = store_item_get,
+        .item_put = port_item_put,
+        .items_after = store_items_after,
+        .live_below = store_live_below,
+        .local_below = store_local_below,
+        .live_paths_below = store_live_paths_below,
+        .conflicts_of = store_conflicts_of,
+        .local_by_content = store_local_by_content,
+        .dots_after = store_dots_after,
+        .seq_after = store_seq_after,
+        .needs_after = store_needs_after,
+        .blocked = store_blocked,
+        .need_min = store_need_min,
+        .need_incs = store_need_incs,
+        .owed = store_owed,
+        .dot_incs = store_dot_incs,
+        .k = store_k,
+        .k_set = store_k_set,
+        .gcfloor = store_gcfloor,
+        .gcfloor_put = store_gcfloor_put,
+        .owner_get = store_owner_get,
+        .owner_put = store_owner_put,
+        .owner_count = store_owner_count,
+        .mark_get = store_mark_get,
+        .mark_put = store_mark_put,
+        .peer_get = store_peer_get,
+        .peer_put = store_peer_put,
+        .journal_add = store_journal_add,
+        .journal_remove = store_journal_remove,
+        .journal_list = store_journal_list,
+        .kept_add = store_kept_add,
+        .kept_by_content = store_kept_by_content,
+        .leaves_put = store_leaves_put,
+        .leaves_get = store_leaves_get,
+        .journal_encode = journal_encode,
+        .journal_decode = journal_decode,
+    };
+}
+
+// ---- the disk
+
+static void port_submit(struct workers *workers, struct job *job)
+{
+    struct device *device = device_of(workers);
+    struct world *world = device->world;
+    device_crash_maybe(device);
+    device->jobs++;
+    world_event(world, rng_wait(&world->rng, world->o.job_us),
+                (struct event){.kind = EVENT_JOB_RUN,
+                               .device = device->index,
+                               .epoch = device->epoch,
+                               .pointer = job});
+    device_crash_maybe(device);
+}
+
+static const char *port_ignored(struct workers *workers, uint32_t folder, struct slice path,
+                                bool is_dir, bool *out_secret)
+{
+    const char *pattern = NULL;
+    enum ignored why = disk_ignored_path(device_of(workers)->disk, folder, path, is_dir, &pattern);
+    *out_secret = why == IGNORED_SECRET;
+    return why == IGNORED_NO ? NULL : pattern != NULL ? pattern : "ignored";
+}
+
+// ---- keys: a signature that costs nothing and that no simulated machine forges
+
+static struct signature sign_as(struct device_id device, struct folder_id folder, uint64_t inc,
+                                uint64_t counter)
+{
+    struct signature out;
+    uint64_t hash = inc * UINT64_C(0x9e3779b97f4a7c15) ^ counter;
+    for (size_t i = 0; i < sizeof out.bytes; i++) {
+        hash = (hash ^ device.bytes[i % 32] ^ folder.bytes[i % 16]) * UINT64_C(0x100000001b3);
+        out.bytes[i] = (uint8_t)(hash >> 40);
+    }
+    return out;
+}
+
+static struct signature port_sign(const struct identity *identity, struct folder_id folder,
+                                  uint64_t inc, uint64_t counter)
+{
+    return sign_as(identity_device(identity), folder, inc, counter);
+}
+
+static bool port_verify(struct device_id device, struct folder_id folder, const struct mark *mark)
+{
+    struct signature expected = sign_as(device, folder, mark->inc, mark->counter);
+    return memcmp(&expected, &mark->signature, sizeof expected) == 0;
+}
+
+static void port_random(void *out, size_t size)
+{
+    rng_fill(&the_world->rng, out, size);
+}
+
+// ---- what the engine says
+
+static void on_sync_done(void *context, uint64_t ticket, const struct sync_result *result)
+{
+    struct device *device = device_of(context);
+    world_say(device->world, "%s sync %llu done: exit %d", device->name, (unsigned long long)ticket,
+              result->exit);
+}
+
+static void on_folder_id(void *context, struct slice name, struct folder_id id)
+{
+    (void)name;
+    device_of(context)->folder_id = id;
+}
+
+static void on_changed(void *context)
+{
+    (void)context;
+}
+
+static void on_event(void *context, const char *name, struct slice json)
+{
+    (void)context, (void)name, (void)json;
+}
+
+static void on_dial(void *context, struct device_id peer)
+{
+    net_redial(device_of(context), peer);
+}
+
+// A slot that was added to the port and forgotten here would be called as NULL.
+static struct index_port whole_index(struct store *store)
+{
+    struct index_port index = port_index(store);
+    unsigned char words[sizeof index];
+    static const unsigned char none[sizeof(void *)];
+    memcpy(words, &index, sizeof index);
+    for (size_t at = 0; at < sizeof index; at += sizeof none)
+        CHECK(memcmp(words + at, none, sizeof none) != 0);
+    return index;
+}
+
+struct engine_options device_options(struct device *device)
+{
+    the_world = device->world;
+    return (struct engine_options){
+        .index = whole_index(device->store),
+        .disk = {.self = (struct workers *)device, .submit = port_submit, .ignored = port_ignored},
+        .net = {.self = (struct net *)device,
+                .send = wire_send,
+                .queued = wire_queued,
+                .drop = wire_drop},
+        .keys = {.self = device->identity,
+                 .sign = port_sign,
+                 .verify = port_verify,
+                 .random = port_random},
+        .notify = {.context = device,
+                   .sync_done = on_sync_done,
+                   .folder_id = on_folder_id,
+                   .changed = on_changed,
+                   .event = on_event,
+                   .dial = on_dial},
+        .device = device->id,
+        .name = device->name,
+        .program = "sim",
+    };
+}

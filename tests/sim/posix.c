@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: MIT
+#include "tests/sim/posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/check.h"
+#include "tests/sim/posix_priv.h"
+
+enum { FD_BASE = 1 << 20 };
+
+static struct posix *here;
+
+void posix_enter(struct posix *posix)
+{
+    here = posix;
+}
+
+void posix_reset(struct posix *posix)
+{
+    memset(posix->fds, 0, sizeof posix->fds);
+    vfs_watch_end(posix->vfs);
+}
+
+static int fail(int code)
+{
+    errno = code;
+    return code == 0 ? 0 : -1;
+}
+
+static void hook(const char *call, const char *object, bool changes)
+{
+    if (here->hook != NULL) here->hook(here->context, call, object, changes);
+}
+
+static bool is_ours(int fd)
+{
+    return fd >= FD_BASE && fd < FD_BASE + POSIX_FDS_MAX;
+}
+
+static struct posix_fd *fd_get(int fd)
+{
+    CHECK(here != NULL);
+    struct posix_fd *f = is_ours(fd) ? &here->fds[fd - FD_BASE] : NULL;
+    return f != NULL && (f->inode != NULL || f->inotify) ? f : NULL;
+}
+
+static int fd_new(struct inode *inode, bool writes)
+{
+    for (int i = 0; i < POSIX_FDS_MAX; i++) {
+        if (here->fds[i].inode != NULL || here->fds[i].inotify) continue;
+        here->fds[i] = (struct posix_fd){.inode = inode, .writes = writes};
+        return FD_BASE + i;
+    }
+    return fail(EMFILE);
+}
+
+static int dir_of(int fd, struct inode **out)
+{
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return EBADF;
+    if (!S_ISDIR(f->inode->mode)) return ENOTDIR;
+    *out = f->inode;
+    return 0;
+}
+
+// Resolves all but the last component; links on the way are not followed by anything of agent/fs.
+static int resolve(struct inode *dir, const char *path, struct inode **out_dir, char *out_name)
+{
+    for (const char *rest = path;;) {
+        const char *slash = strchr(rest, '/');
+        size_t size = slash ? (size_t)(slash - rest) : strlen(rest);
+        if (size == 0) return ENOENT;
+        if (size >= VFS_NAME_MAX) return ENAMETOOLONG;
+        memcpy(out_name, rest, size);
+        out_name[size] = 0;
+        *out_dir = dir;
+        if (slash == NULL) return 0;
+        struct inode *next = strcmp(out_name, ".") == 0 ? dir : vfs_child(dir, out_name);
+        if (next == NULL) return ENOENT;
+        if (S_ISLNK(next->mode)) return ELOOP;
+        if (!S_ISDIR(next->mode)) return ENOTDIR;
+        dir = next;
+        rest = slash + 1;
+    }
+}
+
+struct at {
+    struct inode *dir;
+    char name[VFS_NAME_MAX];
+    struct inode *inode; // NULL: nothing there
+};
+
+static int at_resolve(int fd, const char *path, struct at *out)
+{
+    struct inode *dir;
+    int code = dir_of(fd, &dir);
+    if (code == 0) code = resolve(dir, path, &out->dir, out->name);
+    if (code != 0) return code;
+    out->inode = strcmp(out->name, ".") == 0 ? out->dir : vfs_child(out->dir, out->name);
+    return 0;
+}
+
+// ---- opening
+
+static int open_inode(struct inode *inode, int flags)
+{
+    if (S_ISLNK(inode->mode) && (flags & O_PATH) == 0) return fail(ELOOP);
+    if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(inode->mode)) return fail(ENOTDIR);
+    bool writes = (flags & O_ACCMODE) != O_RDONLY && (flags & O_PATH) == 0;
+    if (writes && S_ISDIR(inode->mode)) return fail(EISDIR);
+    return fd_new(inode, writes);
+}
+
+static int open_at(int fd, const char *path, int flags, mode_t mode)
+{
+    struct at at;
+    hook("openat", path, (flags & O_CREAT) != 0);
+    int code = at_resolve(fd, path, &at);
+    if (code != 0) return fail(code);
+    if (at.inode != NULL && (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return fail(EEXIST);
+    if (at.inode == NULL && (flags & O_CREAT) == 0) return fail(ENOENT);
+    if (at.inode == NULL) {
+        code = vfs_create(here->vfs, at.dir, at.name, S_IFREG | (mode & 07777), &at.inode);
+        if (code != 0) return fail(code);
+    }
+    return open_inode(at.inode, flags);
+}
+
+int __wrap_openat(int fd, const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    return open_at(fd, path, flags, mode);
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    CHECK(here != NULL && strcmp(path, POSIX_ROOT) == 0);
+    return open_inode(here->vfs->root, flags);
+}
+
+static long openat2_call(va_list list)
+{
+    int fd = va_arg(list, int);
+    const char *path = va_arg(list, const char *);
+    const struct open_how *how = va_arg(list, const struct open_how *);
+    struct at at;
+    hook("openat2", path, false);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0 && at.inode == NULL) code = ENOENT;
+    bool through = code == 0 && S_ISLNK(at.inode->mode) && (how->flags & O_DIRECTORY) != 0;
+    if (through) code = ELOOP;
+    if (code != 0) return fail(code);
+    return open_inode(at.inode, (int)how->flags);
+}
+
+long __wrap_syscall(long number, ...)
+{
+    CHECK(number == SYS_openat2);
+    va_list list;
+    va_start(list, number);
+    long result = openat2_call(list);
+    va_end(list);
+    return result;
+}
+
+int __wrap_close(int fd)
+{
+    if (!is_ours(fd)) return __real_close(fd);
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return fail(EBADF);
+    if (f->dirty) vfs_closed(here->vfs, f->inode);
+    *f = (struct posix_fd){0};
+    return 0;
+}
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+    CHECK(command == F_DUPFD_CLOEXEC);
+    struct posix_fd *f = fd_get(fd);
+    return f == NULL ? fail(EBADF) : fd_new(f->inode, false);
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    (void)fd, (void)request;
+    return fail(EOPNOTSUPP);
+}
+
+// ---- looking
+
+int __wrap_fstat(int fd, struct stat *out)
+{
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return fail(EBADF);
+    vfs_stat(here->vfs, f->inode, out);
+    return 0;
+}
+
+int __wrap_fstatat(int fd, const char *path, struct stat *out, int flags)
+{
+    struct at at;
+    CHECK((flags & AT_SYMLINK_NOFOLLOW) != 0);
+    hook("fstatat", path, false);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0 && at.inode == NULL) code = ENOENT;
+    if (code == 0) vfs_stat(here->vfs, at.inode, out);
+    return fail(code);
+}
+
+int __wrap_stat(const char *path, struct stat *out)
+{
+    CHECK(here != NULL && strcmp(path, POSIX_ROOT) == 0);
+    vfs_stat(here->vfs, here->vfs->root, out);
+    return 0;
+}
+
+int __wrap_fstatvfs(int fd, struct statvfs *out)
+{
+    (void)fd;
+    *out = (struct statvfs){
+        .f_frsize = 4096, .f_blocks = here->total / 4096, .f_bavail = here->available / 4096};
+    return 0;
+}
+
+ssize_t __wrap_readlinkat(int fd, const char *path, char *out, size_t size)
+{
+    struct at at;
+    hook("readlinkat", path, false);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0 && at.inode == NULL) code = ENOENT;
+    if (code == 0 && !S_ISLNK(at.inode->mode)) code = EINVAL;
+    if (code != 0) return fail(code);
+    size_t part = at.inode->size < size ? at.inode->size : size;
+    memcpy(out, at.inode->data, part);
+    return (ssize_t)part;
+}
+
+ssize_t __wrap_readlink(const char *path, char *out, size_t size)
+{
+    (void)path, (void)out, (void)size;
+    return fail(ENOENT);
+}
+
+struct listing {
+    char **names;
+    uint32_t count, next;
+    int fd;
+    struct dirent entry;
+};
+
+DIR *__wrap_fdopendir(int fd)
+{
+    struct inode *dir;
+    hook("readdir", "", false);
+    int code = dir_of(fd, &dir);
+    if (code != 0) {
+        (void)fail(code);
+        return NULL;
+    }
+    struct listing *list = mem_zalloc(1, sizeof *list);
+    list->fd = fd;
+    list->count = dir->count;
+    list->names = mem_zalloc(dir->count + 1, sizeof *list->names);
+    for (uint32_t i = 0; i < dir->count; i++)
+        list->names[i] = mem_strdup(dir->entries[i].name);
+    return (DIR *)list;
+}
+
+struct dirent *__wrap_readdir(DIR *dir)
+{
+    struct listing *list = (struct listing *)dir;
+    if (list->next == list->count) return NULL;
+    const char *name = list->names[list->next++];
+    memcpy(list->entry.d_name, name, strlen(name) + 1);
+    return &list->entry;
+}
+
+int __wrap_closedir(DIR *dir)
+{
+    struct listing *list = (struct listing *)dir;
+    for (uint32_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    int fd = list->fd;
+    free(list->names);
+    free(list);
+    return __wrap_close(fd);
+}
+
+// ---- contents
+
+ssize_t __wrap_pread(int fd, void *out, size_t size, off_t offset)
+{
+    hook("pread", "", false);
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return fail(EBADF);
+    size_t at = (size_t)offset;
+    if (at >= f->inode->size) return 0;
+    size_t part = f->inode->size - at < size ? f->inode->size - at : size;
+    memcpy(out, f->inode->data + at, part);
+    return (ssize_t)part;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    hook("pwrite", "", true);
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL || !f->writes) return fail(EBADF);
+    vfs_write(here->vfs, f->inode, data, size, (size_t)offset);
+    f->dirty = true;
+    return (ssize_t)size;
+}
+
+int __wrap_ftruncate(int fd, off_t size)
+{
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return fail(EBADF);
+    vfs_truncate(here->vfs, f->inode, (size_t)size);
+    f->dirty = true;
+    return 0;
+}
+
+// inotify's events as the kernel lays them out.
+ssize_t __wrap_read(int fd, void *out, size_t size)
+{
+    if (!is_ours(fd)) return __real_read(fd, out, size);
+    size_t at = 0;
+    struct vfs_notice notice;
+    while (size - at >= sizeof(struct inotify_event) + VFS_NAME_MAX &&
+           vfs_notice_next(here->vfs, &notice)) {
+        struct inotify_event event = {.wd = notice.wd, .mask = notice.mask};
+        size_t name = strlen(notice.name);
+        if (name > 0) event.len = (uint32_t)((name + 16) / 16 * 16);
+        memcpy((char *)out + at, &event, sizeof event);
+        at += sizeof event;
+        memset((char *)out + at, 0, event.len);
+        memcpy((char *)out + at, notice.name, name);
+        at += event.len;
+    }
+    return at == 0 ? fail(EAGAIN) : (ssize_t)at;
+}
+
+int __wrap_fsync(int fd)
+{
+    hook("fsync", "", true);
+    return fd_get(fd) == NULL ? fail(EBADF) : 0;
+}
+
+int __wrap_fdatasync(int fd)
+{
+    return __wrap_fsync(fd);
+}
+
+int __wrap_syncfs(int fd)
+{
+    return __wrap_fsync(fd);
+}
+
+ssize_t __wrap_flistxattr(int fd, char *names, size_t size)
+{
+    (void)fd, (void)names, (void)size;
+    return 0;
+}
+
+// ---- changing
+
+int __wrap_mkdirat(int fd, const char *path, mode_t mode)
+{
+    struct at at;
+    hook("mkdirat", path, true);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0) code = vfs_create(here->vfs, at.dir, at.name, S_IFDIR | (mode & 07777), NULL);
+    return fail(code);
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    (void)path, (void)mode;
+    return fail(EEXIST);
+}
+
+int __wrap_symlinkat(const char *target, int fd, const char *path)
+{
+    struct at at;
+    hook("symlinkat", path, true);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0) code = vfs_symlink(here->vfs, at.dir, at.name, target);
+    return fail(code);
+}
+
+int __wrap_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags)
+{
+    struct at from, to;
+    (void)flags;
+    hook("linkat", b, true);
+    int code = at_resolve(a_fd, a, &from);
+    if (code == 0) code = at_resolve(b_fd, b, &to);
+    if (code == 0 && from.inode == NULL) code = ENOENT;
+    if (code == 0) code = vfs_link(here->vfs, to.dir, to.name, from.inode);
+    return fail(code);
+}
+
+int __wrap_unlinkat(int fd, const char *path, int flags)
+{
+    struct at at;
+    hook("unlinkat", path, true);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0)
+        code = (flags & AT_REMOVEDIR) != 0 ? vfs_rmdir(here->vfs, at.dir, at.name)
+                                           : vfs_unlink(here->vfs, at.dir, at.name);
+    return fail(code);
+}
+
+static int rename_at(int a_fd, const char *a, int b_fd, const char *b, enum vfs_rename how)
+{
+    struct at from, to;
+    hook(how == VFS_EXCHANGE ? "exchange" : "renameat", strncmp(b, "x-", 2) == 0 ? a : b, true);
+    int code = at_resolve(a_fd, a, &from);
+    if (code == 0) code = at_resolve(b_fd, b, &to);
+    if (code == 0) code = vfs_rename(here->vfs, from.dir, from.name, to.dir, to.name, how);
+    return fail(code);
+}
+
+int __wrap_renameat(int a_fd, const char *a, int b_fd, const char *b)
+{
+    return rename_at(a_fd, a, b_fd, b, VFS_REPLACE);
+}
+
+int __wrap_renameat2(int a_fd, const char *a, int b_fd, const char *b, unsigned flags)
+{
+    CHECK(flags == RENAME_EXCHANGE || flags == RENAME_NOREPLACE);
+    return rename_at(a_fd, a, b_fd, b, flags == RENAME_EXCHANGE ? VFS_EXCHANGE : VFS_NOREPLACE);
+}
+
+int __wrap_fchmod(int fd, mode_t mode)
+{
+    hook("fchmod", "", true);
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return fail(EBADF);
+    vfs_chmod(here->vfs, f->inode, mode);
+    return 0;
+}
+
+static int proc_fd(const char *path)
+{
+    static const char prefix[] = "/proc/self/fd/";
+    CHECK(strncmp(path, prefix, sizeof prefix - 1) == 0);
+    return (int)strtol(path + sizeof prefix - 1, NULL, 10);
+}
+
+int __wrap_chmod(const char *path, mode_t mode)
+{
+    return __wrap_fchmod(proc_fd(path), mode);
+}
+
+static int64_t ns_of(struct timespec t)
+{
+    return t.tv_nsec == UTIME_NOW ? here->wall_ns : (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int __wrap_futimens(int fd, const struct timespec times[2])
+{
+    hook("futimens", "", true);
+    struct posix_fd *f = fd_get(fd);
+    if (f == NULL) return fail(EBADF);
+    vfs_mtime(here->vfs, f->inode, ns_of(times[1]));
+    return 0;
+}
+
+int __wrap_utimensat(int fd, const char *path, const struct timespec times[2], int flags)
+{
+    struct at at;
+    (void)flags;
+    hook("utimensat", path, true);
+    int code = at_resolve(fd, path, &at);
+    if (code == 0 && at.inode == NULL) code = ENOENT;
+    if (code == 0) vfs_mtime(here->vfs, at.inode, ns_of(times[1]));
+    return fail(code);
+}
+
+// ---- watching
+
+int __wrap_inotify_init1(int flags)
+{
+    (void)flags;
+    for (int i = 0; i < POSIX_FDS_MAX; i++) {
+        if (here->fds[i].inode != NULL || here->fds[i].inotify) continue;
+        here->fds[i] = (struct posix_fd){.inotify = true};
+        here->vfs->watching = true;
+        return FD_BASE + i;
+    }
+    return fail(EMFILE);
+}
+
+int __wrap_inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+    struct inode *dir;
+    (void)fd, (void)mask;
+    hook("inotify_add_watch", path, false);
+    int code = dir_of(proc_fd(path), &dir);
+    if (code != 0) return fail(code);
+    if (here->watches_max > 0 && dir->wd == 0 && dir->ino % here->watches_max == 0)
+        return fail(ENOSPC);
+    return vfs_watch(here->vfs, dir);
+}
+
+int __wrap_inotify_rm_watch(int fd, int wd)
+{
+    (void)fd;
+    vfs_unwatch(here->vfs, wd);
+    return 0;
+}
+
+// ---- the rest
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+{
+    if (here == NULL) return __real_clock_gettime(clock, out);
+    int64_t ns = clock == CLOCK_REALTIME ? here->wall_ns : here->monotonic_ns;
+    *out = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    return 0;
+}
+
+pid_t __wrap_getpid(void)
+{
+    return here->pid;
+}
+
+uid_t __wrap_geteuid(void)
+{
+    return 1000;
+}

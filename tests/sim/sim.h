@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+//
+// tests/sim/sim — the simulated world: machines with real engines, the lines between them, the
+// people at them, and one queue of events in virtual time. Everything follows from one seed.
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include <setjmp.h>
+#include <signal.h>
+
+#include "agent/fs/disk.h"
+#include "agent/store/store.h"
+#include "agent/sync/engine.h"
+#include "crypto/identity.h"
+#include "tests/sim/posix.h"
+#include "tests/sim/rng.h"
+
+enum { DEVICES_MAX = 8, PATHS_MAX = 24, PATH_TEXT_MAX = 64 };
+
+#define MS     UINT64_C(1000) // virtual time is in microseconds
+#define SECOND (1000 * MS)
+
+struct world;
+struct wire;
+struct dial;
+struct msg;
+
+// ---- what a seed chooses, each alone, so that unusual mixtures come up (swarm testing)
+enum topology { MESH, CHAIN, STAR };
+
+enum act {
+    ACT_WRITE,
+    ACT_SAVE_OVER, // temporary file, renamed into place
+    ACT_COPY,
+    ACT_DELETE,
+    ACT_DELETE_TREE,
+    ACT_MKDIR,
+    ACT_RENAME,
+    ACT_SYMLINK,
+    ACT_CHMOD,
+    ACT_TOUCH,
+    ACT_EMPTY,
+    ACT_TYPE, // what is there becomes something of another type
+    ACT_SYNC,
+    ACT_COUNT
+};
+
+struct options {
+    uint32_t devices;
+    enum topology topology;
+    uint64_t latency_us, job_us, user_us, fault_us;
+    uint64_t down_us; // how long a machine stays down, or a line cut
+    uint32_t act_weight[ACT_COUNT];
+    uint32_t crash_weight, stop_weight, cut_weight, loss_weight, oneway_weight;
+    uint32_t edit_in_job;   // per million system calls
+    uint32_t crash_in_job;  // likewise
+    uint32_t crash_in_call; // per million port calls
+    uint32_t tick_skipped;  // per million
+    uint32_t overflow;      // notices a watch holds
+    uint32_t watches_max;
+    int writer; // >= 0: nobody else edits
+    int64_t grain_ns;
+    uint64_t skew_max_us;
+    uint32_t large;  // per million: contents of more than rides along
+    uint32_t bursts; // per million: an edit is followed by another at once
+    bool preset_id;  // all start with the folder's id
+    bool both_dial;
+    uint32_t pool;
+    char paths[PATHS_MAX][PATH_TEXT_MAX];
+};
+
+// ---- machines
+struct device {
+    struct world *world;
+    uint32_t index;
+    bool running;
+    uint32_t epoch; // counts processes
+    struct vfs vfs;
+    struct posix posix;
+    struct store *store;
+    struct disk *disk;
+    struct engine *engine;
+    struct identity *identity;
+    struct device_id id;
+    char name[8];
+    struct folder_id folder_id; // what its registry has
+    bool started_before;
+    uint32_t folder;
+    uint64_t skew_us;
+    bool in_txn;
+    struct buf pending; // struct drawn of the transaction under way
+    int64_t tick_us;
+    uint32_t spins; // ticks without time going on
+    int64_t spin_us;
+    bool watch_due;
+    struct job *job;   // being carried out
+    uint32_t jobs;     // under way
+    uint64_t messages; // sent
+    uint64_t ticket;
+};
+
+// ---- events
+enum event_kind {
+    EVENT_JOB_RUN,
+    EVENT_JOB_DONE,
+    EVENT_WATCH,
+    EVENT_DELIVER,
+    EVENT_CONN_UP,
+    EVENT_CONN_DOWN,
+    EVENT_DRAINED,
+    EVENT_DIAL,
+    EVENT_START,
+    EVENT_USER,
+    EVENT_FAULT,
+    EVENT_HEAL,
+    EVENT_LINE_DIES,
+};
+
+struct event {
+    int64_t at_us;
+    uint64_t number;
+    enum event_kind kind;
+    uint32_t device;
+    uint32_t epoch;
+    void *pointer;
+    int end; // of a wire
+};
+
+struct saved { // a content that a user put somewhere
+    uint64_t token;
+    char path[256];
+    uint32_t device;
+    int64_t at_us;
+    bool excused; // a user who saw it there took it away
+};
+
+struct world {
+    uint64_t seed;
+    struct options o;
+    struct rng rng;
+    int64_t now_us;
+    uint64_t steps, steps_max;
+    bool trouble;
+    bool verbose;
+    struct device devices[DEVICES_MAX];
+    struct event *events; // a heap
+    size_t event_count, event_room;
+    uint64_t event_number;
+    struct device *current; // whose code runs
+    jmp_buf crash;
+    bool crash_armed;
+    bool linked[DEVICES_MAX][DEVICES_MAX];
+    bool blocked[DEVICES_MAX][DEVICES_MAX]; // nothing gets from .. to ..
+    uint64_t cut_number[DEVICES_MAX][DEVICES_MAX];
+    struct dial *dials;
+    struct wire *wires;
+    uint64_t conn_last;
+    struct saved *saved;
+    size_t saved_count, saved_room;
+    uint64_t token_last;
+    struct map *drawn; // dot -> struct drawn
+    char failure[512]; // empty: none
+    uint64_t counts[16];
+    volatile sig_atomic_t late; // the run takes too much real time
+};
+
+// ---- world.c
+void world_run(struct world *world);
+void world_event(struct world *world, uint64_t delay_us, struct event event);
+void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_say(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_settle(struct world *world, int64_t until_us); // events up to a time
+
+// ---- options.c
+void options_draw(struct options *options, struct rng *rng, uint32_t devices);
+
+// ---- device.c
+void device_init(struct world *world, uint32_t index);
+void device_start(struct device *device);
+void device_crash(struct device *device);
+void device_stop(struct device *device);
+void device_tick(struct device *device);
+void device_job_run(struct device *device, struct job *job);
+void device_job_done(struct device *device, struct job *job);
+void device_watch(struct device *device);
+void device_enter(struct device *device);
+void device_leave(struct device *device);
+void device_crash_maybe(struct device *device); // at a port call
+void device_sync(struct device *device);
+
+// ---- ports.c
+struct drawn { // what a dot names
+    struct dot dot;
+    struct digest digest; // of path and value
+    char path[256];
+};
+struct engine_options device_options(struct device *device);
+void pending_drop(struct device *device);
+
+// ---- net.c
+void net_init(struct world *world);
+enum err wire_send(struct net *net, uint64_t conn, struct slice bytes);
+size_t wire_queued(const struct net *net, uint64_t conn);
+void wire_drop(struct net *net, uint64_t conn);
+void net_device_gone(struct device *device);
+void net_device_up(struct device *device);
+void net_redial(struct device *device, struct device_id peer);
+void net_event(struct world *world, const struct event *event);
+void net_lose(struct world *world); // one line at random
+void net_cut(struct world *world, bool oneway);
+void net_heal_all(struct world *world);
+void net_line_dies(struct world *world, struct wire *wire);
+
+// ---- users.c
+void user_act(struct device *device);
+uint64_t token_of(const struct inode *inode); // 0: none
+void user_saves_visit(struct world *world);
+
+// ---- oracle.c
+bool oracle_settled(struct world *world, char *why, size_t size);
+void oracle_final(struct world *world);
+void oracle_knowledge(struct world *world);
+void oracle_dump(struct world *world);
+
+#endif
