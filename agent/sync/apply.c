@@ -69,6 +69,10 @@ static struct job *steps_take(struct folder *folder)
         }
         struct step *step = &job->apply.steps[job->apply.count++];
         step_fill(job, step, &item);
+        // Directories that are made on the way are noted now: when the step has ended, a newer
+        // version of them may have come, and they would pass for somebody's.
+        if (version_live(&step->version) && !step->before.present)
+            local_parents_implied(folder, step->path);
         (void)map_put(folder->busy, step->path, busy_mark());
     }
     if (job->apply.count == 0) job_destroy(&job);
@@ -227,8 +231,13 @@ void apply_done(struct folder *folder, struct job *job)
     }
     apply_staged(folder, job);
     txn_begin(folder);
-    for (uint32_t i = 0; i < apply->count; i++)
-        step_settle(folder, &apply->steps[i]);
+    // What ended first: a directory that was made in its place belongs to what was put into it.
+    for (uint32_t i = 0; i < apply->count; i++) {
+        if (!version_live(&apply->steps[i].version)) step_settle(folder, &apply->steps[i]);
+    }
+    for (uint32_t i = 0; i < apply->count; i++) {
+        if (version_live(&apply->steps[i].version)) step_settle(folder, &apply->steps[i]);
+    }
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     apply_prepare(folder);
     enum err err = txn_end(folder);

@@ -187,8 +187,13 @@ void local_parents_implied(struct folder *folder, struct slice path)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (local_live(&item)) return;
-        if (item.head_count == 1 && !version_live(&item.heads[0]))
-            local_implied_now(folder, &item, &item.heads[0], PARENT_MODE);
+        bool ended = item.head_count == 1 && !version_live(&item.heads[0]);
+        // A newer version may have come while the step was under way.
+        bool applied = item.local.state == LOCAL_OK;
+        if (ended || applied) {
+            struct version tomb = ended ? item.heads[0] : item.local.version;
+            local_implied_now(folder, &item, &tomb, PARENT_MODE);
+        }
     }
 }
 
