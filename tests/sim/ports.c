@@ -159,8 +159,18 @@ static struct index_port port_index(struct store *store)
         .journal_remove = store_journal_remove,
         .journal_list = store_journal_list,
         .kept_add = store_kept_add,
-        .kept_by_content = store_kept_by_content,
+        .kept_get = store_kept_get,
+        .kept_remove = store_kept_remove,
+        .kept_list = store_kept_list,
+        .kept_oldest = store_kept_oldest,
+        .kept_batch_last = store_kept_batch_last,
+        .kept_batch_begin = store_kept_batch_begin,
+        .kept_batch = store_kept_batch,
+        .kept_bytes = store_kept_bytes,
+        .meta_get = store_meta_get,
+        .meta_set = store_meta_put,
         .leaves_put = store_leaves_put,
+        .kept_by_content = store_kept_by_content,
         .leaves_get = store_leaves_get,
         .journal_encode = journal_encode,
         .journal_decode = journal_decode,
@@ -186,10 +196,9 @@ static void port_submit(struct workers *workers, struct job *job)
 static const char *port_ignored(struct workers *workers, uint32_t folder, struct slice path,
                                 bool is_dir, bool *out_secret)
 {
-    const char *pattern = NULL;
-    enum ignored why = disk_ignored_path(device_of(workers)->disk, folder, path, is_dir, &pattern);
+    enum ignored why = disk_ignored_path(device_of(workers)->disk, folder, path, is_dir, NULL);
     *out_secret = why == IGNORED_SECRET;
-    return why == IGNORED_NO ? NULL : pattern != NULL ? pattern : "ignored";
+    return why == IGNORED_NO ? NULL : "left out";
 }
 
 // ---- keys: a signature that costs nothing and that no simulated machine forges
@@ -230,6 +239,11 @@ static void on_sync_done(void *context, uint64_t ticket, const struct sync_resul
     struct device *device = device_of(context);
     world_say(device->world, "%s sync %llu done: exit %d", device->name, (unsigned long long)ticket,
               result->exit);
+}
+
+static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
+{
+    (void)context, (void)ticket, (void)result;
 }
 
 static void on_folder_id(void *context, struct slice name, struct folder_id id)
@@ -281,6 +295,7 @@ struct engine_options device_options(struct device *device)
                  .random = port_random},
         .notify = {.context = device,
                    .sync_done = on_sync_done,
+                   .decided = on_decided,
                    .folder_id = on_folder_id,
                    .changed = on_changed,
                    .event = on_event,
