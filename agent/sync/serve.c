@@ -342,3 +342,12 @@ void serve_job_done(struct folder *folder, struct job *job)
     }
     serve_more(share);
 }
+
+void engine_drained(struct engine *engine, uint64_t id)
+{
+    arena_reset(engine->scratch);
+    const struct conn *conn = conn_find(engine, id);
+    if (conn == NULL || conn->session == NULL) return;
+    for (struct share *s = conn->session->shares; s != NULL; s = s->next)
+        serve_more(s);
+}

@@ -10,7 +10,7 @@
 
 enum { CLOCK_SKEW_MS = 120 * 1000 };
 
-static struct conn *conn_find(struct engine *engine, uint64_t id)
+struct conn *conn_find(struct engine *engine, uint64_t id)
 {
     struct conn *conn = engine->conns;
     while (conn != NULL && conn->id != id)
@@ -490,13 +490,4 @@ void engine_message(struct engine *engine, uint64_t id, struct slice bytes)
         message_handle(engine, conn, &m, bytes);
     }
     engine_tick(engine);
-}
-
-void engine_drained(struct engine *engine, uint64_t id)
-{
-    arena_reset(engine->scratch);
-    const struct conn *conn = conn_find(engine, id);
-    if (conn == NULL || conn->session == NULL) return;
-    for (struct share *s = conn->session->shares; s != NULL; s = s->next)
-        serve_more(s);
 }
