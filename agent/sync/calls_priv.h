@@ -98,7 +98,7 @@ void scan_job_done(struct folder *folder, struct job *job);
 void scan_stop(struct folder *folder);
 
 // ---- session.c
-struct conn *conn_find(struct engine *engine, uint64_t id);
+struct conn *session_conn(struct engine *engine, uint64_t id);
 bool session_stuck(const struct session *session); // to be ended: it reads nothing any more
 bool session_send(struct session *session, enum lane lane, struct message *message);
 void session_end(struct session *session, enum bye_code code, const char *text);

@@ -346,7 +346,7 @@ void serve_job_done(struct folder *folder, struct job *job)
 void engine_drained(struct engine *engine, uint64_t id)
 {
     arena_reset(engine->scratch);
-    const struct conn *conn = conn_find(engine, id);
+    const struct conn *conn = session_conn(engine, id);
     if (conn == NULL || conn->session == NULL) return;
     for (struct share *s = conn->session->shares; s != NULL; s = s->next)
         serve_more(s);

@@ -10,7 +10,7 @@
 
 enum { CLOCK_SKEW_MS = 120 * 1000 };
 
-struct conn *conn_find(struct engine *engine, uint64_t id)
+struct conn *session_conn(struct engine *engine, uint64_t id)
 {
     struct conn *conn = engine->conns;
     while (conn != NULL && conn->id != id)
@@ -244,7 +244,7 @@ void session_refuse(struct session *session, const char *what)
 void engine_conn_down(struct engine *engine, uint64_t id)
 {
     arena_reset(engine->scratch);
-    struct conn *conn = conn_find(engine, id);
+    struct conn *conn = session_conn(engine, id);
     if (conn == NULL) return;
     if (conn->session != NULL) {
         session_end(conn->session, BYE_STOPPING, NULL);
@@ -471,7 +471,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
 void engine_message(struct engine *engine, uint64_t id, struct slice bytes)
 {
     arena_reset(engine->scratch);
-    struct conn *conn = conn_find(engine, id);
+    struct conn *conn = session_conn(engine, id);
     if (conn == NULL) return;
     if (peer_find(engine, conn->device) == NULL) {
         NET(engine)->drop(NET(engine)->self, id);

@@ -171,7 +171,7 @@ def test_kept_and_restore(world):
     missing = a.try_cli("restore", on_a / "nothing")
     check(missing.code == 1 and "no version of it is kept" in missing.err, "says so", missing)
     outside = a.try_cli("restore", "/etc/hostname")
-    check(outside.code == 1 and "lies in no folder" in outside.err, "says so", outside)
+    check(outside.code == 1 and "is in no folder" in outside.err, "says so", outside)
 
 
 def test_restore_at(world):
