@@ -74,6 +74,7 @@ struct look {
     enum look_result result;
     struct fingerprint print;
     struct slice disk_name;
+    struct slice other; // GONE on a disk that folds names: what has the name, spelled otherwise
     struct value value;
     struct slice bytes;    // whole content when size <= PROTO_PACK_CONTENT_BYTES_MAX, else empty
     struct digest *leaves; // when size > PROTO_LEAF_BYTES

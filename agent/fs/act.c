@@ -33,6 +33,7 @@ void step_blocked(struct step *step, int code)
     case EBUSY:
     case ETXTBSY: block(step, BLOCKED_BUSY); break;
     case EEXIST: block(step, BLOCKED_IN_THE_WAY); break;
+    case ENOTUNIQ: block(step, BLOCKED_CASE); break;
     case ENOTEMPTY: block(step, BLOCKED_NOT_EMPTY); break;
     case EINVAL:
     case EILSEQ: block(step, BLOCKED_TYPE); break;
@@ -68,6 +69,8 @@ static int dir_make(struct group *group, struct slice path, uint32_t mode)
         group_touch(group, place.fd);
     } else if (errno != EEXIST) {
         code = errno;
+    } else if (place.clash[0] != '\0') {
+        code = ENOTUNIQ;
     }
     place_close(&place);
     return code;
@@ -391,7 +394,7 @@ static void print_after(struct group *group, uint32_t index, const struct place 
 
 static bool is_absence(int code)
 {
-    return code == ENOENT || code == ENOTDIR || code == ELOOP;
+    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
 }
 
 void step_run(struct group *group, uint32_t index)
@@ -404,6 +407,7 @@ void step_run(struct group *group, uint32_t index)
         code = step_try(group, index, &place);
     else if (removal && is_absence(code))
         code = 0;
+    if (code == EEXIST && place.fd >= 0 && place.clash[0] != '\0') code = ENOTUNIQ;
     step->result = STEP_DONE;
     step->blocked = BLOCKED_NONE;
     if (code == ESTALE)

@@ -62,6 +62,7 @@ struct grip {
     struct rules *rules; // as they were when the job began
     int fd;
     uint64_t device;
+    bool folds; // names are found whatever their case: it must be asked how they are spelled
 };
 
 // UNREACHABLE: the folder is unknown, or its root is not there, is another directory than the held
@@ -86,6 +87,7 @@ int dir_open(const struct grip *grip, struct slice path, int *out_fd);
 struct place {
     int fd; // parent, O_PATH
     char name[FS_NAME_MAX];
+    char clash[FS_NAME_MAX]; // the name belongs to this one, which only differs in case; else empty
 };
 
 int place_open(const struct grip *grip, struct slice path, struct slice disk_name,
@@ -94,6 +96,12 @@ void place_close(struct place *place);
 int place_stat(const struct place *place, struct stat *out); // of a link itself
 // Looks for another spelling of the name in the directory and takes it over. False: there is none.
 bool place_spell(struct place *place);
+
+// ENOTUNIQ of the calls above: some directory of the path is there only under a name that differs
+// in case; the path itself is not.
+
+// spelling_linux.c, spelling_macos.c: the name as it stands in the directory. False: it does not.
+bool name_spelled(int dir_fd, const char *name, char out[FS_NAME_MAX]);
 
 // resolve_linux.c, resolve_walk.c
 int resolve_kernel(int root_fd, const char *path, int flags,

@@ -11,6 +11,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/rules_priv.h"
+#include "agent/fs/walk_priv.h"
 #include "crypto/hash.h"
 #include "proto/path.h"
 
@@ -39,7 +40,7 @@ static void problem_errno(struct look *look, int code)
 // Only these say that nothing is there: a link or a file where a directory was is no parent.
 static bool is_absence(int code)
 {
-    return code == ENOENT || code == ENOTDIR || code == ELOOP;
+    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
 }
 
 static void fail(struct look *look, int code)
@@ -202,6 +203,14 @@ static bool holds_back(const struct grip *grip, struct look *look, bool is_dir)
     return true;
 }
 
+static struct slice spelled_otherwise(struct arena *arena, struct slice path, const char *name)
+{
+    struct slice normal;
+    struct slice parent = path_parent(path);
+    if (path_normalize(arena, slice_text(name), &normal) != ERR_OK) return slice_of("", 0);
+    return path_joined(arena, parent, normal);
+}
+
 static void look_at(const struct grip *grip, struct arena *arena, struct look *look)
 {
     struct place place;
@@ -212,14 +221,16 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
     look->hash_ms = 0;
     look->print = (struct fingerprint){0};
     look->disk_name = slice_of("", 0);
+    look->other = slice_of("", 0);
     look_clear(look);
     int code = place_open(grip, look->path, slice_of("", 0), &place);
     if (code != 0) {
         fail(look, code);
         return;
     }
+    if (place.clash[0] != '\0') look->other = spelled_otherwise(arena, look->path, place.clash);
     code = place_stat(&place, &st);
-    if (code == ENOENT && place_spell(&place)) {
+    if (code == ENOENT && place.clash[0] == '\0' && place_spell(&place)) {
         look->disk_name = arena_copy(arena, slice_text(place.name));
         code = place_stat(&place, &st);
     }

@@ -78,13 +78,30 @@ static bool spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
     return false;
 }
 
-static int component_find(int dir_fd, struct slice component, char out[FS_NAME_MAX])
+// On a file system that folds names: is what has this name spelled so? *out_clash: how it is.
+static bool is_spelled(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_NAME_MAX])
+{
+    char found[FS_NAME_MAX];
+    struct slice normal;
+    out_clash[0] = '\0';
+    if (!name_spelled(dir_fd, name, found) || strcmp(found, name) == 0) return true;
+    AUTO(arena_end) struct arena *arena = arena_new();
+    bool same = path_normalize(arena, slice_text(found), &normal) == ERR_OK &&
+                slice_equal(normal, slice_text(name));
+    memcpy(same ? name : out_clash, found, strlen(found) + 1);
+    return same;
+}
+
+static int component_find(const struct grip *grip, int dir_fd, struct slice component,
+                          char out[FS_NAME_MAX])
 {
     struct stat st;
+    char clash[FS_NAME_MAX];
     if (component.size >= FS_NAME_MAX) return ENAMETOOLONG;
     memcpy(out, component.data, component.size);
     out[component.size] = '\0';
-    if (fstatat(dir_fd, out, &st, AT_SYMLINK_NOFOLLOW) == 0) return 0;
+    if (fstatat(dir_fd, out, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return !grip->folds || is_spelled(dir_fd, out, clash) ? 0 : ENOTUNIQ;
     if (errno != ENOENT || is_ascii(component)) return errno;
     return spell_find(dir_fd, component, out) ? 0 : ENOENT;
 }
@@ -97,7 +114,7 @@ static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
         const uint8_t *slash = memchr(path.data + start, '/', path.size - start);
         size_t end = slash ? (size_t)(slash - path.data) : path.size;
         char name[FS_NAME_MAX];
-        code = component_find(at, slice_of(path.data + start, end - start), name);
+        code = component_find(grip, at, slice_of(path.data + start, end - start), name);
         if (code != 0) return code;
         int next = -1;
         code = resolve_walk(at, name, O_PATH | O_DIRECTORY, &next);
@@ -113,6 +130,7 @@ static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
 
 int dir_open(const struct grip *grip, struct slice path, int *out_fd)
 {
+    if (grip->folds && path.size > 0) return dir_search(grip, path, out_fd);
     int code = beneath_open(grip, path, O_PATH | O_DIRECTORY, out_fd);
     if (code != ENOENT || is_ascii(path)) return code;
     return dir_search(grip, path, out_fd);
@@ -129,7 +147,10 @@ int place_open(const struct grip *grip, struct slice path, struct slice disk_nam
     memcpy(out->name, name.data, name.size);
     out->name[name.size] = '\0';
     if (strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0) return EINVAL;
-    return dir_open(grip, path_parent(path), &out->fd);
+    int code = dir_open(grip, path_parent(path), &out->fd);
+    out->clash[0] = '\0';
+    if (code == 0 && grip->folds) (void)is_spelled(out->fd, out->name, out->clash);
+    return code;
 }
 
 void place_close(struct place *place)
@@ -139,6 +160,7 @@ void place_close(struct place *place)
 
 int place_stat(const struct place *place, struct stat *out)
 {
+    if (place->clash[0] != '\0') return ENOENT;
     return fstatat(place->fd, place->name, out, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 

@@ -122,11 +122,22 @@ enum err grip_take_unchecked(struct disk *disk, uint32_t folder, struct grip *ou
     return root == NULL ? ERR_UNREACHABLE : ERR_OK;
 }
 
+// Our own folder is the probe: it is there, and nobody has one of that name.
+static bool finds_folded(int root_fd)
+{
+    struct stat plain, folded;
+    return fstatat(root_fd, ".CFGSYNC", &folded, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(root_fd, ".cfgsync", &plain, AT_SYMLINK_NOFOLLOW) == 0 &&
+           plain.st_ino == folded.st_ino && plain.st_dev == folded.st_dev;
+}
+
 enum err grip_take(struct disk *disk, uint32_t folder, struct grip *out)
 {
     enum err err = grip_take_unchecked(disk, folder, out);
     if (err != ERR_OK) return err;
-    return grip_holds(out) ? ERR_OK : ERR_UNREACHABLE;
+    if (!grip_holds(out)) return ERR_UNREACHABLE;
+    out->folds = finds_folded(out->fd);
+    return ERR_OK;
 }
 
 bool grip_holds(const struct grip *grip)

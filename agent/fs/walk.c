@@ -202,7 +202,7 @@ static void name_failed(struct job *job, struct walk *walk, struct slice path, s
                         int code)
 {
     // It went away between being listed and being looked at.
-    if (code == ENOENT || code == ENOTDIR || code == ELOOP) return;
+    if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ) return;
     struct level at = {.path = path, .raw = raw};
     report_unread(job, walk, &at, code);
 }
@@ -249,7 +249,7 @@ static void walk_step(const struct grip *grip, struct job *job, struct walk *wal
     if (!level->read) {
         int code = level_read(grip, walk, level);
         // What was gone before it could be read has nothing below it.
-        bool gone = code == ENOENT || code == ENOTDIR || code == ELOOP;
+        bool gone = code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
         if (code != 0 && !gone) report_unread(job, walk, level, code);
         if (code != 0 && !level->read) walk->depth--;
         return;

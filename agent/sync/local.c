@@ -400,7 +400,10 @@ enum look_verdict local_look(struct folder *folder, const struct look *look, str
         }
         if (wait_for_parent(folder, look->path, dirty)) return LOOK_AGAIN_LATER;
         return look_value(folder, &item, look, dirty);
-    case LOOK_GONE: folder_problem_clear(folder, look->path); return look_gone(folder, &item);
+    case LOOK_GONE:
+        folder_problem_clear(folder, look->path);
+        if (look->other.size > 0) dirty_mark(folder, look->other, 0, false);
+        return look_gone(folder, &item);
     case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;
     case LOOK_PROBLEM:
         folder_problem(folder, look->path, look->what != NULL ? look->what : err_text(look->err));

@@ -8,6 +8,8 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+enum { NAME_FREE_MS = 500 };
+
 void txn_begin(struct folder *folder)
 {
     CHECK(!folder->in_txn);
@@ -155,7 +157,11 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     if (!item->need || heads_changed) item->blocked = BLOCKED_NONE;
     index->item_put(index->self, folder->number, item, heads_changed);
     rules_item_saved(folder, item);
-    if (was_live && !heads_live(item)) ancestors_refresh(folder, item->path);
+    if (!was_live || heads_live(item)) return;
+    ancestors_refresh(folder, item->path);
+    // A name has become free: what waits for it under another case can have it.
+    int64_t soon = folder->engine->now_ms + NAME_FREE_MS;
+    if (folder->row.blocked > 0 && folder->blocked_retry_ms > soon) folder->blocked_retry_ms = soon;
 }
 
 struct dot folder_draw(struct folder *folder)

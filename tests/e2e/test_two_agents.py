@@ -33,8 +33,8 @@ def test_saves(world):
         wait_same(here, there)
         put(here / "big", os.urandom(3 << 20))
         wait_same(here, there)
-    check(a.status()["state"] == "synced" and b.status()["state"] == "synced", "both are synced",
-          a.status(), b.status())
+    wait_for(lambda: a.status()["state"] == "synced" and b.status()["state"] == "synced",
+             "both are synced")
     check(not conflicts(on_a), "no conflict", conflicts(on_a))
 
 
