@@ -339,9 +339,9 @@ void folder_problem_clear(struct folder *folder, struct slice path)
 
 static void retry_blocked(struct folder *folder)
 {
-    static const enum blocked reasons[] = {
-        BLOCKED_NO_SPACE, BLOCKED_CASE, BLOCKED_SYMLINK,   BLOCKED_PERMISSION,
-        BLOCKED_IO,       BLOCKED_BUSY, BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
+    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,   BLOCKED_CASE,      BLOCKED_SYMLINK,
+                                           BLOCKED_PERMISSION, BLOCKED_IO,        BLOCKED_BUSY,
+                                           BLOCKED_NOT_EMPTY,  BLOCKED_IN_THE_WAY};
     enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 3 };
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;

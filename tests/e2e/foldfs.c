@@ -39,7 +39,7 @@ static int real(const char *path, char *out)
     size_t at = 1;
 
     snprintf(buf, sizeof buf, "%s", path);
-    strcpy(out, ".");
+    memcpy(out, ".", 2);
     for (part = strtok_r(buf, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
         char *want = fold(part);
         const char *name = part;
@@ -204,7 +204,7 @@ static int a_rename(const char *a, const char *b, unsigned flags)
     REAL(b, rb);
     if (!strcmp(ra, rb)) { /* a rename of one file to another case of its name */
         char *cut = strrchr(rb, '/');
-        strcpy(cut, strrchr(b, '/'));
+        memcpy(cut, strrchr(b, '/'), strlen(strrchr(b, '/')) + 1);
     }
     RET(renameat2(root, ra, root, rb, flags));
 }

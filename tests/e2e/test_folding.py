@@ -23,7 +23,8 @@ def folding(world):
     if flags.returncode != 0:
         raise Skip("libfuse3-dev is not installed")
     program, source, point = (world.dir / n for n in ("foldfs", "source", "volume"))
-    subprocess.run(["cc", "-O1", "-o", program, HERE / "foldfs.c", *flags.stdout.split()], check=True)
+    subprocess.run(["cc", "-O1", "-o", program, HERE / "foldfs.c", *flags.stdout.split()],
+                   check=True)
     source.mkdir()
     point.mkdir()
     process = subprocess.Popen([program, source, point, "-f"], stderr=subprocess.DEVNULL)
