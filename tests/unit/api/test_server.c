@@ -85,14 +85,22 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+// The engine first, then the server: what comes between is still in the inbox.
+static void close_both(struct fixture *f)
 {
-    struct fixture *f = *state;
     mailbox_close(f->inbox);
     pthread_join(f->engine, NULL);
     api_server_close(&f->server);
-    int left = access(f->path, F_OK) == 0;
+    for (struct api_request *late; (late = mailbox_try(f->inbox)) != NULL;)
+        api_request_destroy(&late);
     mailbox_destroy(&f->inbox);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    close_both(f);
+    int left = access(f->path, F_OK) == 0;
     (void)rmdir(f->dir);
     free(f);
     return left ? -1 : 0; // the socket is gone
@@ -376,9 +384,7 @@ static void closing_answers_who_waits(void **state)
     (void)wait_any(&f->asked);
     AUTO(fd_close) int idle = raw_connect(f);
 
-    mailbox_close(f->inbox);
-    pthread_join(f->engine, NULL);
-    api_server_close(&f->server);
+    close_both(f);
     AUTO(buf_fini) struct buf seen = {0};
     assert_true(raw_expect(waiting, &seen, " 503 "));
     buf_clear(&seen);
@@ -390,7 +396,6 @@ static void closing_answers_who_waits(void **state)
     assert_int_equal(call(f, "GET", "/hello", slice_text(""), &status, &answer), ERR_UNREACHABLE);
 
     // A new life on the same path, so that the fixture can be taken down as usual.
-    mailbox_destroy(&f->inbox);
     f->inbox = mailbox_new(NULL, NULL);
     struct fault fault = {0};
     assert_int_equal(api_server_open(f->path, f->inbox, &f->server, &fault), ERR_OK);

@@ -60,6 +60,8 @@ static int tear_down(void **state)
         mailbox_close(f->inbox);
         pthread_join(f->engine, NULL);
         api_server_close(&f->server);
+        for (struct api_request *late; (late = mailbox_try(f->inbox)) != NULL;)
+            api_request_destroy(&late);
         mailbox_destroy(&f->inbox);
     }
     pid_t child = fork();
