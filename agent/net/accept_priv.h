@@ -16,6 +16,7 @@ struct sender {
 void accept_attach(struct net *net, struct conn *conn, zmq_msg_t *body); // descriptor and address
 void accept_mark_gone(struct net *net, struct conn *conn);
 void accept_cut_stranger(struct net *net, zmq_msg_t *body);
+bool accept_is_silent(const struct net *net, int fd); // open, and nothing was delivered yet
 void accept_make_room(struct net *net, struct device_id device);
 
 #endif

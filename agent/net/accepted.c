@@ -29,6 +29,11 @@ static bool accepted_is_open(const struct net *net, int fd)
     return fd >= 0 && (size_t)fd < net->open_fds_size && net->open_fds[fd] != FD_CLOSED;
 }
 
+bool accept_is_silent(const struct net *net, int fd)
+{
+    return accepted_is_open(net, fd) && net->open_fds[fd] == FD_ACCEPTED;
+}
+
 void accept_mark_gone(struct net *net, struct conn *conn)
 {
     if (conn->is_gone) return;

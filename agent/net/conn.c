@@ -57,8 +57,9 @@ void conn_event(struct net *net, const struct conn *conn, enum net_event_kind ki
     event_put(net, &event, NULL);
 }
 
-void conn_message(struct net *net, const struct conn *conn, zmq_msg_t *message)
+void conn_message(struct net *net, struct conn *conn, zmq_msg_t *message)
 {
+    conn->message_count++;
     struct net_event event = {.kind = NET_MESSAGE,
                               .conn = conn->id,
                               .device = conn->device,

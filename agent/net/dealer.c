@@ -42,9 +42,9 @@ static void *dealer_socket(struct net *net, const struct conn *conn, const char 
 
 static bool dealer_connect(struct net *net, struct conn *conn, const char *endpoint)
 {
-    int events = ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
+                 ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     conn->socket = dealer_socket(net, conn, endpoint);
     if (!conn->socket) return false;
     conn->monitor = monitor_open(net, conn->socket, events);
@@ -86,6 +86,10 @@ static bool dealer_monitor(struct net *net, struct conn *conn)
 {
     struct monitor_event event;
     while (monitor_next(conn->monitor, &event)) {
+        if (event.event == ZMQ_EVENT_CONNECTED) {
+            conn->fd = (int)event.value;
+            continue;
+        }
         if (conn->state == CONN_OPENING && event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             conn->state = CONN_UP;
             dial_lane_up(net, conn);

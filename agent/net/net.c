@@ -306,6 +306,8 @@ bool net_next(struct net *net, int64_t now_ms, struct net_event *out)
     for (;;) {
         if (event_take(net, out)) return true;
         struct source *source = net_take_source(net);
+        if (!source) flow_tick(net);
+        if (!source && event_take(net, out)) return true;
         if (!source) return false;
         net_serve(net, source);
     }
@@ -313,5 +315,6 @@ bool net_next(struct net *net, int64_t now_ms, struct net_event *out)
 
 int64_t net_next_ms(const struct net *net)
 {
-    return dial_next_ms(net);
+    int64_t dial_ms = dial_next_ms(net), flow_ms = flow_next_ms(net);
+    return dial_ms < flow_ms ? dial_ms : flow_ms;
 }

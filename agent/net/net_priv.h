@@ -94,9 +94,11 @@ struct conn {
     void *socket;
     void *monitor;
     struct source source;
+    int fd;                                         // -1: unknown
+    uint64_t message_count, flow_count, flow_bytes; // see flow.c
+    unsigned flow_strikes;
     // accepted
     uint8_t routing_id[NET_ROUTING_ID_BYTES];
-    int fd;                         // -1: unknown
     struct sockaddr_storage remote; // at the first message; guards fd against reuse
     socklen_t remote_size;
     int64_t last_ms; // its last message; the start while it opens
@@ -144,6 +146,7 @@ struct net {
     conn_id last_id;
     uint64_t monitor_count;
     int64_t now_ms;
+    int64_t flow_ms; // next look at who sends without end
 
     struct source *ready_first;
     struct source *ready_last;
@@ -166,7 +169,7 @@ void conn_drop(struct net *net, struct conn *conn); // NET_DOWN; its pair too if
 // The address is copied.
 void conn_event(struct net *net, const struct conn *conn, enum net_event_kind kind,
                 const char *text);
-void conn_message(struct net *net, const struct conn *conn, zmq_msg_t *message); // takes it
+void conn_message(struct net *net, struct conn *conn, zmq_msg_t *message); // takes it
 // Receives and drops what is left of a multipart message.
 void conn_discard_rest(void *socket);
 
@@ -205,6 +208,12 @@ void dial_lane_failed(struct net *net, struct conn *conn, const char *text); // 
 void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the pair
 void dial_forget(struct net *net, struct device_id device);
 void dial_fini(struct net *net);
+
+// ---- flow.c: messages without end
+
+void flow_tick(struct net *net);
+int64_t flow_next_ms(const struct net *net);
+uint64_t flow_received(int fd); // bytes; flow_linux.c. 0: not known
 
 // ---- address.c
 

@@ -217,6 +217,7 @@ void content_want(struct folder *folder, const struct content *content, struct s
 void fetch_step(struct folder *folder);
 void fetch_share_gone(struct share *share); // whoever was asked there is not asked any more
 void fetch_retry_sources(struct folder *folder);
+void fetch_source_came(struct folder *folder); // somebody has joined
 void fetch_job_done(struct folder *folder, struct job *job);
 void fetch_clear(struct folder *folder);
 int64_t fetch_deadline(const struct folder *folder);

@@ -172,7 +172,9 @@ struct share {
     struct buf applied_sent;
     int64_t flushed_ms;
     bool news_due, applied_due;
-    size_t wanted_bytes; // asked for and not answered
+    size_t wanted_bytes;     // asked for and not answered
+    int64_t silent_until_ms; // it did not answer: nothing is asked of it before
+    uint32_t silences;
     uint32_t serving_jobs;
     struct waiting_want *wants, **wants_end;
     size_t wants_bytes;
@@ -270,8 +272,11 @@ struct transfer {
     uint32_t tried_count;
     struct digest *leaves;
     uint32_t leaf_count;
-    int64_t progress_ms; // large: when something of it was last complete
-    uint32_t list_have;  // bytes of the list so far
+    int64_t chunk_ms;      // large: when a part worth the name last came
+    int64_t progress_ms;   // when something of it was last complete
+    int64_t not_before_ms; // it was put off, so many times in a row
+    uint32_t put_offs;
+    uint32_t list_have; // bytes of the list so far
     struct leaf_want *parts;
     uint32_t written, asked_leaves;
     uint32_t jobs;

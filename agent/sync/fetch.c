@@ -293,10 +293,13 @@ static void small_step(struct folder *folder)
 
 static void large_step(struct folder *folder)
 {
-    while (folder->large_new.first != NULL && folder->large_count < LARGE_MAX) {
-        struct transfer *t = folder->large_new.first;
+    struct transfer *next = NULL;
+    for (struct transfer *t = folder->large_new.first; t != NULL; t = next) {
+        next = t->next;
+        if (folder->large_count >= LARGE_MAX) return;
+        if (folder->engine->now_ms < t->not_before_ms) continue;
         enum start start = start_locally(folder, t);
-        if (start == START_WAIT) return;
+        if (start == START_WAIT) continue;
         transfer_unlist(folder, t);
         if (start == START_NONE) parts_open(folder, t);
     }
@@ -382,7 +385,7 @@ static void stage_done(struct folder *folder, struct job *job)
             transfer_blocked(folder, t, BLOCKED_NO_SPACE);
         } else {
             if (t->asked != NULL && err == ERR_MALFORMED)
-                transfer_note_tried(t, t->asked->session->peer->device);
+                transfer_wrong(t, t->asked->session->peer, "wrong content");
             t->asked = NULL;
             transfer_list_new(folder, t);
         }
@@ -440,6 +443,7 @@ void pack_handle(struct share *share, const struct msg_pack *pack)
         struct transfer *t = transfer_find(folder, &pack->contents[i]);
         if (t == NULL || t->state != TRANSFER_ASKED || t->asked != share) continue;
         t->state = TRANSFER_STAGING;
+        source_answers(share);
         share->wanted_bytes -= content.size;
         struct stage_entry *entry = &job->stage.entries[job->stage.count++];
         entry->content = t->content;
@@ -470,6 +474,7 @@ void transfer_not_held(struct share *share, struct transfer *t)
 void not_held_handle(struct share *share, const struct msg_not_held *message)
 {
     struct folder *folder = share->folder;
+    source_answers(share);
     for (uint32_t i = 0; i < message->count; i++) {
         size_t at = 0;
         struct slice key;

@@ -4,7 +4,7 @@
 // had just been: a peer that is told NOT_HELD turns elsewhere, or waits for long.
 #include "agent/sync/engine_priv.h"
 
-enum { LATE_TRIES = 20, LATE_MS = 25, LATE_MAX = 4096 };
+enum { LATE_TRIES = 20, LATE_MS = 25, LATE_MAX = 4096, LATE_NEEDS_MAX = 256 };
 
 struct late {
     struct ask ask;
@@ -15,7 +15,9 @@ struct late {
 bool late_add(struct share *share, const struct ask *ask)
 {
     const struct folder *folder = share->folder;
-    bool may_come = folder->jobs > 0 || map_count(folder->dirty) > 0 || folder->row.needs > 0;
+    // Who lacks much itself does not get just this in a moment; the asker must not wait for it.
+    bool lacks_some = folder->row.needs > 0 && folder->row.needs <= LATE_NEEDS_MAX;
+    bool may_come = folder->jobs > 0 || map_count(folder->dirty) > 0 || lacks_some;
     if (!may_come || ask->tries >= LATE_TRIES || share->late_count >= LATE_MAX) return false;
     struct late *late = mem_zalloc(1, sizeof *late);
     late->ask = *ask;

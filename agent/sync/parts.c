@@ -12,7 +12,12 @@
 #define INDEX(folder) (&(folder)->engine->o.index)
 
 // Smaller chunks do not count as an answer: a byte now and then must not hold a leaf for ever.
-enum { LEAVES_PER_WANT = 2, CHUNK_BYTES_MIN = PROTO_CHUNK_BYTES / 2 };
+enum {
+    PUT_OFF_MS = 10 * 1000,
+    PUT_OFFS_MAX = 6,
+    LEAVES_PER_WANT = 2,
+    CHUNK_BYTES_MIN = PROTO_CHUNK_BYTES / 2
+};
 
 // A peer may claim any size; the list of leaves of this one is 32 MiB.
 static const uint64_t LARGEST_BYTES = (uint64_t)PROTO_LEAF_BYTES << 20;
@@ -46,7 +51,7 @@ void parts_open(struct folder *folder, struct transfer *t)
         return;
     }
     t->leaf_count = leaf_count_of(t->content.size);
-    t->progress_ms = folder->engine->now_ms;
+    t->progress_ms = t->chunk_ms = folder->engine->now_ms;
     struct digest *kept;
     uint32_t count;
     if (t->leaf_count == 1) {
@@ -193,13 +198,14 @@ static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf,
         part->written = true;
         t->written++;
         t->progress_ms = folder->engine->now_ms;
+        t->put_offs = 0;
         finish_if_whole(folder, t);
         return;
     }
     const struct session *from = folder->engine->sessions;
     while (from != NULL && from->own_number != errand->session_number)
         from = from->next;
-    if (from != NULL) transfer_note_tried(t, from->peer->device); // others first
+    if (from != NULL && job->err == ERR_MALFORMED) transfer_wrong(t, from->peer, "wrong leaf");
     leaf_again(t, leaf);
 }
 
@@ -247,7 +253,7 @@ static void list_data(struct share *share, struct transfer *t, const struct msg_
     if (t->list_have == 0) t->leaves = arena_alloc(t->arena, t->leaf_count, sizeof *t->leaves);
     memcpy((uint8_t *)t->leaves + t->list_have, bytes.data, bytes.size);
     t->list_have += (uint32_t)bytes.size;
-    if (bytes.size >= CHUNK_BYTES_MIN) t->asked_ms = folder->engine->now_ms;
+    if (bytes.size >= CHUNK_BYTES_MIN) t->chunk_ms = t->asked_ms = folder->engine->now_ms;
     if (t->list_have < whole) return;
     t->asked = NULL;
     t->progress_ms = folder->engine->now_ms;
@@ -255,9 +261,8 @@ static void list_data(struct share *share, struct transfer *t, const struct msg_
         part_submit(folder, t);
         return;
     }
-    log_warn(LOG_SYNC, "wrong leaf list", "peer=%s", share->session->peer->name);
     t->leaves = NULL;
-    transfer_note_tried(t, share->session->peer->device);
+    transfer_wrong(t, share->session->peer, "wrong leaf list");
 }
 
 static void leaf_data(struct share *share, struct transfer *t, const struct msg_data *data,
@@ -272,9 +277,10 @@ static void leaf_data(struct share *share, struct transfer *t, const struct msg_
     if (part->bytes == NULL) part->bytes = mem_alloc(size);
     memcpy(part->bytes + part->have, bytes.data, bytes.size);
     part->have += (uint32_t)bytes.size;
-    if (bytes.size >= CHUNK_BYTES_MIN) part->asked_ms = folder->engine->now_ms;
+    if (bytes.size >= CHUNK_BYTES_MIN) t->chunk_ms = part->asked_ms = folder->engine->now_ms;
     if (part->have < size) return;
     share->wanted_bytes -= size;
+    source_answers(share);
     part->asked = NULL;
     part->writing = true;
     struct job *job = job_new(JOB_LEAF, folder->number);
@@ -327,15 +333,31 @@ void parts_share_gone(struct transfer *t, struct share *share)
     }
 }
 
+bool parts_asked(const struct transfer *t)
+{
+    bool asked = t->asked != NULL;
+    for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count && !asked; i++)
+        asked = t->parts[i].asked != NULL;
+    return asked;
+}
+
 void parts_put_off(struct folder *folder, struct transfer *t)
 {
+    if (t->asked != NULL) source_is_silent(t->asked);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
-        if (t->parts[i].asked != NULL) t->parts[i].asked->wanted_bytes -= leaf_size(t, i);
+        struct share *share = t->parts[i].asked;
+        if (share == NULL) continue;
+        share->wanted_bytes -= leaf_size(t, i);
+        source_is_silent(share);
     }
     parts_free(t);
     t->asked = NULL;
     t->written = 0;
     folder->large_count--;
+    t->tried_count = 0;
+    // Opening it again means to hash what is there of it.
+    t->not_before_ms = folder->engine->now_ms + ((int64_t)PUT_OFF_MS << t->put_offs);
+    if (t->put_offs < PUT_OFFS_MAX) t->put_offs++;
     transfer_list_new(folder, t);
 }
 
@@ -343,6 +365,7 @@ static void part_expire(struct transfer *t, uint32_t leaf)
 {
     struct share *share = t->parts[leaf].asked;
     share->wanted_bytes -= leaf_size(t, leaf);
+    source_is_silent(share);
     transfer_note_tried(t, share->session->peer->device);
     leaf_again(t, leaf);
 }
@@ -350,6 +373,7 @@ static void part_expire(struct transfer *t, uint32_t leaf)
 void parts_expire(struct transfer *t, int64_t older_than_ms)
 {
     if (t->state == TRANSFER_LIST && t->asked != NULL && t->asked_ms < older_than_ms) {
+        source_is_silent(t->asked);
         transfer_note_tried(t, t->asked->session->peer->device);
         t->asked = NULL;
     }

@@ -244,7 +244,7 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     }
     if (!share->offer_sent) share_offer(share);
     share_due(folder);
-    fetch_retry_sources(folder);
+    fetch_source_came(folder);
     if (!vv_le(offer->k, folder->k.v)) pull_start(share);
     share_check_caught(share);
     push_all(folder);

@@ -3,12 +3,20 @@
 // Whom to ask for contents; and when those who were asked go, come back, or do not answer.
 #include "agent/sync/fetch_priv.h"
 
+enum { IDLE_MS = 20 * 1000, SLOW_MS = 120 * 1000, SILENT_MS = 30 * 1000, SILENCES_MAX = 5 };
+
 // ---- choosing whom to ask
 
 void transfer_note_tried(struct transfer *t, struct device_id device)
 {
     if (transfer_tried(t, device) || t->tried_count == sizeof t->tried / sizeof t->tried[0]) return;
     t->tried[t->tried_count++] = device;
+}
+
+void transfer_wrong(struct transfer *t, const struct peer *peer, const char *what)
+{
+    log_warn(LOG_SYNC, what, "folder=%s peer=%s", t->folder->name, peer->name);
+    transfer_note_tried(t, peer->device);
 }
 
 bool transfer_tried(const struct transfer *t, struct device_id device)
@@ -19,6 +27,30 @@ bool transfer_tried(const struct transfer *t, struct device_id device)
     return false;
 }
 
+static bool can_be_asked(const struct share *share)
+{
+    return share->joined && share->folder->engine->now_ms >= share->silent_until_ms;
+}
+
+// Who lets a request go unanswered is asked less and less: what waits for it holds a place that
+// what others have may need.
+void source_is_silent(struct share *share)
+{
+    int64_t now = share->folder->engine->now_ms;
+    if (now < share->silent_until_ms) return;
+    uint32_t times = share->silences < SILENCES_MAX ? share->silences : SILENCES_MAX;
+    share->silences++;
+    share->silent_until_ms = now + ((int64_t)SILENT_MS << times);
+    log_warn(LOG_SYNC, "no answer to a request", "folder=%s peer=%s", share->folder->name,
+             share->session->peer->name);
+}
+
+void source_answers(struct share *share)
+{
+    share->silences = 0;
+    share->silent_until_ms = 0;
+}
+
 // A share with room in its window; *out_any: some share could be asked later.
 struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
 {
@@ -26,7 +58,7 @@ struct share *transfer_source(struct folder *folder, const struct transfer *t, b
     *out_any = false;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share == NULL || !share->joined || transfer_tried(t, p->device)) continue;
+        if (share == NULL || !can_be_asked(share) || transfer_tried(t, p->device)) continue;
         *out_any = true;
         if (share->wanted_bytes >= PROTO_WINDOW_BYTES) continue;
         if (best == NULL || share->wanted_bytes < best->wanted_bytes) best = share;
@@ -38,7 +70,8 @@ bool sources_have_room(const struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && share->joined && share->wanted_bytes < PROTO_WINDOW_BYTES) return true;
+        if (share != NULL && can_be_asked(share) && share->wanted_bytes < PROTO_WINDOW_BYTES)
+            return true;
     }
     return false;
 }
@@ -78,12 +111,28 @@ void fetch_retry_sources(struct folder *folder)
     }
 }
 
+void fetch_source_came(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        t->not_before_ms = 0;
+        t->put_offs = 0;
+    }
+    fetch_retry_sources(folder);
+}
+
 // A large content that makes no progress gives its place to one that waits. Its leaves stay.
-static bool idle_for_long(const struct folder *folder, const struct transfer *t)
+static bool idle_for_long(struct folder *folder, const struct transfer *t)
 {
     bool open = t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES;
-    return open && t->jobs == 0 && folder->large_new.first != NULL &&
-           folder->engine->now_ms - t->progress_ms >= 2 * REQUEST_TIMEOUT_MS;
+    int64_t now = folder->engine->now_ms;
+    bool any = true;
+    bool idle = now - t->chunk_ms >= IDLE_MS || now - t->progress_ms >= SLOW_MS;
+    if (open && !idle && !parts_asked(t)) idle = transfer_source(folder, t, &any) == NULL && !any;
+    return open && idle && t->jobs == 0 && folder->large_new.first != NULL;
 }
 
 static bool is_stuck(const struct transfer *t)
@@ -133,8 +182,12 @@ void fetch_expire(struct folder *folder)
         struct transfer *t = value;
         if (t->large) parts_expire(t, old);
         if (idle_for_long(folder, t)) parts_put_off(folder, t);
-        if (t->state == TRANSFER_ASKED && t->asked_ms < old) transfer_not_held(t->asked, t);
+        if (t->state == TRANSFER_ASKED && t->asked_ms < old) {
+            source_is_silent(t->asked);
+            transfer_not_held(t->asked, t);
+        }
         if (is_stuck(t) && !is_wanted(folder, t)) {
+            if (t->more_paths) work_again(folder);
             folder->large_count--;
             transfer_free(folder, t);
             continue;

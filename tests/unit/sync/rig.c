@@ -4,7 +4,7 @@
 #include "agent/base/log.h"
 #include "agent/core/job.h"
 
-enum { LOG_BYTES = 1 << 20, TURNS_MAX = 2000 };
+enum { LOG_BYTES = 1 << 20, TURNS_MAX = 100000 };
 
 // What functions without a context have to reach.
 static struct {

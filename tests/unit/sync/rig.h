@@ -26,7 +26,7 @@
 #include "proto/session.h"
 #include "proto/vv.h"
 
-enum { RIG_JOBS_MAX = 256, RIG_HEARD_MAX = 4096, RIG_DISK_MAX = 1024 };
+enum { RIG_JOBS_MAX = 1024, RIG_HEARD_MAX = 16384, RIG_DISK_MAX = 1024 };
 
 struct on_disk {
     struct slice path;
