@@ -8,7 +8,7 @@
 #include "agent/base/log.h"
 #include "agent/net/accept_priv.h"
 
-enum { FLOW_MS = 500, FLOW_SOON_MS = 50, FLOW_UNREAD_MAX = 16 << 20 };
+enum { FLOW_MS = 1000, FLOW_SOON_MS = 50, FLOW_UNREAD_MAX = 16 << 20 };
 
 // How often in a row it was seen to have sent too much for nothing. Once may be that we were busy:
 // before the next time all that is whole has been delivered.
@@ -62,5 +62,8 @@ void flow_tick(struct net *net)
 
 int64_t flow_next_ms(const struct net *net)
 {
-    return map_count(net->conns) > 0 ? net->flow_ms : INT64_MAX;
+    bool any = map_count(net->conns) > 0;
+    for (size_t fd = 0; fd < net->open_fds_size && !any; fd++)
+        any = accept_is_silent(net, (int)fd);
+    return any ? net->flow_ms : INT64_MAX;
 }

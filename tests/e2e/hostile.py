@@ -308,10 +308,13 @@ class RawLane:
 
     def read_command(self):
         flags, size = self.read(2)
-        return self.read(struct.unpack(">Q", bytes([size]) + self.read(7))[0] if flags & 2 else size)
+        if flags & 2:
+            size = struct.unpack(">Q", bytes([size]) + self.read(7))[0]
+        return self.read(size)
 
     def handshake(self, server, public, secret):
-        self.wire.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32))
+        mechanism = b"CURVE".ljust(20, b"\0")
+        self.wire.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism + bytes(32))
         self.read(64)
         here, here_secret = nacl.bindings.crypto_box_keypair()
         nonce = self.short_nonce()
