@@ -35,6 +35,7 @@ enum {
     // The router carries both lanes. Its kernel of trouble is a slow peer with large messages:
     // 128 x 128 KiB is 16 MiB, 128 small ones keep the I/O thread busy until the next retry.
     NET_ROUTER_HWM = 128,
+    NET_RECEIVE_HWM = 32, // messages of up to 1 MiB that were not read yet, per connection
     NET_CONTROL_HWM = 1000,
     NET_BULK_HWM = 32,
 };

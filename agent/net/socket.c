@@ -19,7 +19,7 @@ void *socket_new(struct net *net, int type, int hwm)
     int64_t frame_bytes_max = PROTO_FRAME_BYTES_MAX;
     CHECK(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof frame_bytes_max) == 0);
     socket_set(socket, ZMQ_SNDHWM, hwm);
-    socket_set(socket, ZMQ_RCVHWM, hwm);
+    socket_set(socket, ZMQ_RCVHWM, NET_RECEIVE_HWM);
     socket_set(socket, ZMQ_LINGER, 0);
     socket_set(socket, ZMQ_IPV6, 1);
     socket_set(socket, ZMQ_IMMEDIATE, 1);
