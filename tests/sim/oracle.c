@@ -311,6 +311,15 @@ static void tokens_below(const struct inode *root, struct map *found)
     }
 }
 
+// A conflict over the copy of a copy is not copied once more: who loses there goes to kept.
+static bool is_copy_of_copy(const char *path)
+{
+    const size_t prefix = strlen(".cfgsync/conflicts/"), tag = 12;
+    size_t size = strlen(path);
+    return strncmp(path, ".cfgsync/conflicts/", prefix) == 0 && size > prefix + 2 * (tag + 1) &&
+           path[prefix + tag] == '-' && path[prefix + 2 * tag + 1] == '-';
+}
+
 static void check_lost(struct world *world)
 {
     struct map *live = map_new();
@@ -327,6 +336,7 @@ static void check_lost(struct world *world)
         const struct saved *saved = &world->saved[i];
         struct slice key = slice_of(&saved->token, sizeof saved->token);
         if (saved->excused || map_get(live, key) != NULL) continue;
+        if (map_get(kept, key) != NULL && is_copy_of_copy(saved->path)) continue;
         world_fail(world, "I2: t%llu, saved by d%u at %s at %.3f ms, is %s",
                    (unsigned long long)saved->token, saved->device, saved->path,
                    (double)saved->at_us / 1000,
