@@ -205,6 +205,7 @@ static void step_settle(struct folder *folder, const struct step *step)
         break;
     case STEP_CHANGED: step_changed(folder, &item); break;
     case STEP_BLOCKED:
+        if (!item_refresh_need(folder, &item)) break; // nothing is to be done any more
         item.blocked = step->blocked;
         index->item_put(index->self, folder->number, &item, false);
         rules_item_saved(folder, &item);

@@ -193,6 +193,7 @@ void local_parents_implied(struct folder *folder, struct slice path)
         if (ended || applied) {
             struct version tomb = ended ? item.heads[0] : item.local.version;
             local_implied_now(folder, &item, &tomb, PARENT_MODE);
+            if (item.need) work_again(folder);
         }
     }
 }

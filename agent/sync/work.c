@@ -155,16 +155,8 @@ static void staging_tidy(struct folder *folder)
     submit(folder, job);
 }
 
-void work_more(struct folder *folder)
+static void needs_walk(struct folder *folder)
 {
-    if (!folder_usable(folder) || folder->in_txn) return;
-    if (folder->row.needs == 0) staging_tidy(folder);
-    if (folder->needs_done || !folder->row.scanned) return;
-    if (folder->row.needs == 0) {
-        folder->needs_done = true;
-        folder->needs_again = false;
-        return;
-    }
     uint32_t seen = 0;
     txn_begin(folder);
     while (seen < NEEDS_PER_TURN && has_room(folder) && folder->outbox_count < 32) {
@@ -178,6 +170,19 @@ void work_more(struct folder *folder)
     if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     apply_flush(folder);
     fetch_step(folder);
+}
+
+void work_more(struct folder *folder)
+{
+    if (!folder_usable(folder) || folder->in_txn) return;
+    if (folder->row.needs == 0) staging_tidy(folder);
+    if (!folder->row.scanned) return;
+    if (folder->row.needs == 0) {
+        folder->needs_done = true;
+        folder->needs_again = false;
+        return;
+    }
+    if (!folder->needs_done) needs_walk(folder);
     // Nothing is under way, and yet something is left: whatever it waits for, it is looked at
     // again.
     bool idle = folder->jobs == 0 && map_count(folder->transfers) == 0;
