@@ -8,7 +8,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { BELOW_PAGE = 256, PARENT_MODE = 0755, PARENT_WAIT_MS = 10, PARENT_WAITS_MAX = 20 };
+enum {
+    BELOW_PAGE = 256,
+    PARENT_MODE = 0755,
+    PARENT_WAIT_MS = 10,
+    PARENT_WAITS_MAX = 20,
+    STEP_WAIT_MS = 20
+};
 
 static bool local_live(const struct item *item)
 {
@@ -297,10 +303,40 @@ static bool wait_for_parent(struct folder *folder, struct slice path, struct dir
     return true;
 }
 
+bool local_step_above(const struct folder *folder, struct slice path)
+{
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        if (map_get(folder->busy, p) != NULL) return true;
+    }
+    return false;
+}
+
+static bool step_below(const struct folder *folder, const struct item *item)
+{
+    size_t at = 0;
+    struct slice path;
+    void *mark;
+    if (!local_live(item) || item->local.version.value.kind != KIND_DIR) return false;
+    while (map_next(folder->busy, &at, &path, &mark)) {
+        if (path_below(path, item->path)) return true;
+    }
+    return false;
+}
+
+// What a change of type proves of paths above and below it waits for the steps that they have under
+// way: a version minted for one of them would be overwritten by what its step did.
+static bool wait_for_steps(struct folder *folder, const struct item *item, struct dirty *dirty)
+{
+    if (!local_step_above(folder, item->path) && !step_below(folder, item)) return false;
+    dirty->due_ms = folder->engine->now_ms + STEP_WAIT_MS;
+    return true;
+}
+
 static enum look_verdict look_value(struct folder *folder, struct item *item,
                                     const struct look *look, struct dirty *dirty)
 {
     if (look->value.kind == KIND_DIR) {
+        if (!local_live(item) && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
         local_directory(folder, item, &look->print);
         return LOOK_SETTLED;
     }
@@ -318,6 +354,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         become_head(folder, item, &look->print);
         return LOOK_SETTLED;
     }
+    if (wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
     // Also where the directory was only implied by what was in it.
     if (INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path)) {
         gone_below(folder, item->path);

@@ -152,7 +152,8 @@ static void merge_present(struct folder *folder, struct item *item, const struct
     }
     // A new directory is minted before what is in it. Over anything else that is known of the path
     // the walk may be older than a step that ended since: then it is looked at again.
-    if (entry->print.kind == KIND_DIR && item->local.state == LOCAL_NONE) {
+    bool is_new = entry->print.kind == KIND_DIR && item->local.state == LOCAL_NONE;
+    if (is_new && !local_step_above(folder, entry->path)) {
         // The rules may have changed since the walk was here, too.
         if (local_left_out(folder, item, true)) return;
         local_directory(folder, item, &entry->print);
