@@ -392,6 +392,8 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
     }
     // Nothing is there, and nothing should be: what made it doubtful is over.
     if (!local_live(item)) {
+        // A directory that was nobody's may have gone with what was in it.
+        if (local_below(folder, item->path, true)) scan_tree(folder, item->path);
         if (item->local.state != LOCAL_DIRTY) return LOOK_SETTLED;
         item->local.state = LOCAL_OK;
         item_save(folder, item, false, heads_live(item));
