@@ -39,10 +39,16 @@ static bool holds_ours(const struct group *group, uint32_t index, const struct p
 static bool undo_create(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
+    struct fingerprint out;
     if (!holds_ours(group, index, place)) return false;
     if (swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap) !=
         0)
         return false;
+    if (look_out(group, index, &out) != 0 || !print_still(&out, &act->ours)) {
+        act->out = true; // saved just now: it keeps the name
+        put_back(group, index, place);
+        return false;
+    }
     act->ready = true;
     if (act->did == DID_DIR_TO_FILE)
         return dir_restore(place, group->apply->steps[index].before.mode) == 0;
