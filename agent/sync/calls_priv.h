@@ -141,8 +141,8 @@ void marks_write(struct folder *folder);             // those learned since, ins
 void marks_written(struct folder *folder);           // it is durable
 void marks_reload(struct folder *folder); // memory is what the index says, and what was learned
 void marks_show(struct share *share, struct vv a); // those that APPLIED needs
-bool marks_heard(struct session *session, struct folder *folder,
-                 const struct marks *marks); // of a message that is dropped; false as below
+// A message that is dropped: its sender shows each mark once in a session, listened to or not.
+void marks_of_dropped(struct session *session, struct folder *folder, const struct message *m);
 bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended
 bool counters_marked(struct share *share, struct vv vv);          // likewise
 

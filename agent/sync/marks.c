@@ -177,7 +177,7 @@ void marks_reload(struct folder *folder)
     }
 }
 
-bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
+static bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
 {
     for (uint32_t i = 0; i < marks->count; i++) {
         struct mark *mark = &marks->entries[i];
@@ -190,6 +190,19 @@ bool marks_heard(struct session *session, struct folder *folder, const struct ma
         mark_keep(folder, mark);
     }
     return true;
+}
+
+static const struct marks *marks_of(const struct message *m)
+{
+    if (m->kind == MSG_VERSIONS) return &m->versions.marks;
+    if (m->kind == MSG_DONE) return &m->done.marks;
+    if (m->kind == MSG_PUSH) return &m->push.marks;
+    return m->kind == MSG_NEWS ? &m->news.marks : NULL;
+}
+
+void marks_of_dropped(struct session *session, struct folder *folder, const struct message *m)
+{
+    if (marks_of(m) != NULL) (void)marks_heard(session, folder, marks_of(m));
 }
 
 bool marks_learn(struct share *share, const struct marks *marks)

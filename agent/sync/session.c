@@ -407,14 +407,6 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     }
 }
 
-static const struct marks *marks_of(const struct message *m)
-{
-    if (m->kind == MSG_VERSIONS) return &m->versions.marks;
-    if (m->kind == MSG_DONE) return &m->done.marks;
-    if (m->kind == MSG_PUSH) return &m->push.marks;
-    return m->kind == MSG_NEWS ? &m->news.marks : NULL;
-}
-
 // A folder that is not shared with this peer does not exist for it, whatever it knows of its id.
 static void folder_message(struct session *session, const struct message *m, struct slice frame)
 {
@@ -427,9 +419,8 @@ static void folder_message(struct session *session, const struct message *m, str
     } else if (m->kind == MSG_WANT) {
         // Knowing a hash opens no folder; who asks is told, so that it can ask elsewhere.
         want_refuse(session, &m->want);
-    } else if (shared && marks_of(m) != NULL) {
-        // It shows each mark once in a session, whether or not we listened just then.
-        (void)marks_heard(session, folder, marks_of(m));
+    } else if (shared) {
+        marks_of_dropped(session, folder, m);
     }
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// sim --seed N --steps N --runs N [--devices N] [--verbose]: so many runs, each from one seed, each
-// in a process of its own. Ends with "N passed, N failed".
+// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--verbose]: so many runs, each from
+// one seed, each in a process of its own; after so many seconds no new one is begun. sim --seeds
+// FILE: the seeds that stand first in the lines of a file. Ends with "N passed, N failed".
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/base/check.h"
@@ -18,9 +20,15 @@ enum { LATE_S = 10 };
 
 struct arguments {
     uint64_t seed, steps, runs;
+    uint64_t seconds; // 0: no limit
     uint32_t devices;
     bool verbose;
     const char *program;
+    const char *seeds; // NULL: none
+};
+
+struct result {
+    uint64_t passed, failed;
 };
 
 static struct world *logged; // the one run of this process
@@ -123,6 +131,10 @@ static bool parse(int argc, char **argv, struct arguments *out)
             known = number(argv[++i], &out->steps);
         else if (more && strcmp(argv[i], "--runs") == 0)
             known = number(argv[++i], &out->runs);
+        else if (more && strcmp(argv[i], "--seconds") == 0)
+            known = number(argv[++i], &out->seconds);
+        else if (more && strcmp(argv[i], "--seeds") == 0)
+            out->seeds = argv[++i];
         else if (more && strcmp(argv[i], "--devices") == 0)
             known = number(argv[++i], &devices) && devices >= 2 && devices <= DEVICES_MAX;
         else
@@ -133,19 +145,55 @@ static bool parse(int argc, char **argv, struct arguments *out)
     return true;
 }
 
+static void run_range(const struct arguments *arguments, struct result *out)
+{
+    time_t start = time(NULL);
+    for (uint64_t i = 0; i < arguments->runs; i++) {
+        bool late =
+            arguments->seconds > 0 && (uint64_t)difftime(time(NULL), start) >= arguments->seconds;
+        if (late) return;
+        if (run_apart(arguments, arguments->seed + i))
+            out->passed++;
+        else
+            out->failed++;
+    }
+}
+
+static bool run_file(const struct arguments *arguments, struct result *out)
+{
+    char line[512];
+    FILE *file = fopen(arguments->seeds, "r");
+    if (file == NULL) {
+        perror(arguments->seeds);
+        return false;
+    }
+    while (fgets(line, sizeof line, file) != NULL) {
+        char *end = NULL;
+        uint64_t seed = strtoull(line, &end, 10);
+        if (end == line) continue;
+        if (run_apart(arguments, seed))
+            out->passed++;
+        else
+            out->failed++;
+    }
+    return fclose(file) == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
+    struct result result = {0};
     if (!parse(argc, argv, &arguments)) {
-        fprintf(stderr, "usage: sim --seed N --steps N --runs N [--devices N] [--verbose]\n");
+        fprintf(stderr, "usage: sim [--seed N] [--steps N] [--runs N] [--seeds FILE] [--devices N] "
+                        "[--seconds N] [--verbose]\n");
         return 2;
     }
     crypto_init();
-    uint64_t failed = 0;
-    for (uint64_t i = 0; i < arguments.runs; i++) {
-        if (!run_apart(&arguments, arguments.seed + i)) failed++;
-    }
-    printf("%llu passed, %llu failed\n", (unsigned long long)(arguments.runs - failed),
-           (unsigned long long)failed);
-    return failed == 0 ? 0 : 1;
+    if (arguments.seeds == NULL)
+        run_range(&arguments, &result);
+    else if (!run_file(&arguments, &result))
+        return 2;
+    printf("%llu passed, %llu failed\n", (unsigned long long)result.passed,
+           (unsigned long long)result.failed);
+    return result.failed == 0 ? 0 : 1;
 }

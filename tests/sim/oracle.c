@@ -444,9 +444,11 @@ static void check_staging(struct world *world)
     for (uint32_t i = 0; i < world->o.devices; i++) {
         const struct inode *staging = vfs_find(&world->devices[i].vfs, ".cfgsync/staging");
         for (uint32_t k = 0; staging != NULL && k < staging->count; k++) {
-            // Half a large content is progress, and kept for a week.
+            // A large content, or half of it, is progress, and kept for a week.
             const char *name = staging->entries[k].name;
-            if (strstr(name, ".part") != NULL || strstr(name, ".map") != NULL) continue;
+            const char *tail = strrchr(name, '.');
+            if (tail != NULL && (strcmp(tail, ".part") == 0 || strcmp(tail, ".map") == 0)) continue;
+            if (staging->entries[k].inode->size > PROTO_PACK_CONTENT_BYTES_MAX) continue;
             world_fail(world, "%s: residue in staging: %s", world->devices[i].name, name);
         }
     }

@@ -18,13 +18,11 @@
 #include "agent/base/check.h"
 #include "tests/sim/posix_priv.h"
 
-enum { FD_BASE = 1 << 20 };
-
-static struct posix *here;
+struct posix *posix_here; // whose calls are answered
 
 void posix_enter(struct posix *posix)
 {
-    here = posix;
+    posix_here = posix;
 }
 
 void posix_reset(struct posix *posix)
@@ -33,42 +31,42 @@ void posix_reset(struct posix *posix)
     vfs_watch_end(posix->vfs);
 }
 
-static int fail(int code)
+int posix_fail(int code)
 {
     errno = code;
     return code == 0 ? 0 : -1;
 }
 
-static void hook(const char *call, const char *object, bool changes)
+void posix_hook(const char *call, const char *object, bool changes)
 {
-    if (here->hook != NULL) here->hook(here->context, call, object, changes);
+    if (posix_here->hook != NULL) posix_here->hook(posix_here->context, call, object, changes);
 }
 
 static bool is_ours(int fd)
 {
-    return fd >= FD_BASE && fd < FD_BASE + POSIX_FDS_MAX;
+    return fd >= POSIX_FD_BASE && fd < POSIX_FD_BASE + POSIX_FDS_MAX;
 }
 
-static struct posix_fd *fd_get(int fd)
+struct posix_fd *posix_fd(int fd)
 {
-    CHECK(here != NULL);
-    struct posix_fd *f = is_ours(fd) ? &here->fds[fd - FD_BASE] : NULL;
+    CHECK(posix_here != NULL);
+    struct posix_fd *f = is_ours(fd) ? &posix_here->fds[fd - POSIX_FD_BASE] : NULL;
     return f != NULL && (f->inode != NULL || f->inotify) ? f : NULL;
 }
 
 static int fd_new(struct inode *inode, bool writes)
 {
     for (int i = 0; i < POSIX_FDS_MAX; i++) {
-        if (here->fds[i].inode != NULL || here->fds[i].inotify) continue;
-        here->fds[i] = (struct posix_fd){.inode = inode, .writes = writes};
-        return FD_BASE + i;
+        if (posix_here->fds[i].inode != NULL || posix_here->fds[i].inotify) continue;
+        posix_here->fds[i] = (struct posix_fd){.inode = inode, .writes = writes};
+        return POSIX_FD_BASE + i;
     }
-    return fail(EMFILE);
+    return posix_fail(EMFILE);
 }
 
-static int dir_of(int fd, struct inode **out)
+int posix_dir(int fd, struct inode **out)
 {
-    struct posix_fd *f = fd_get(fd);
+    struct posix_fd *f = posix_fd(fd);
     if (f == NULL) return EBADF;
     if (!S_ISDIR(f->inode->mode)) return ENOTDIR;
     *out = f->inode;
@@ -96,16 +94,10 @@ static int resolve(struct inode *dir, const char *path, struct inode **out_dir, 
     }
 }
 
-struct at {
-    struct inode *dir;
-    char name[VFS_NAME_MAX];
-    struct inode *inode; // NULL: nothing there
-};
-
-static int at_resolve(int fd, const char *path, struct at *out)
+int posix_at(int fd, const char *path, struct at *out)
 {
     struct inode *dir;
-    int code = dir_of(fd, &dir);
+    int code = posix_dir(fd, &dir);
     if (code == 0) code = resolve(dir, path, &out->dir, out->name);
     if (code != 0) return code;
     out->inode = strcmp(out->name, ".") == 0 ? out->dir : vfs_child(out->dir, out->name);
@@ -116,24 +108,25 @@ static int at_resolve(int fd, const char *path, struct at *out)
 
 static int open_inode(struct inode *inode, int flags)
 {
-    if (S_ISLNK(inode->mode) && (flags & O_PATH) == 0) return fail(ELOOP);
-    if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(inode->mode)) return fail(ENOTDIR);
+    if (S_ISLNK(inode->mode) && (flags & O_PATH) == 0) return posix_fail(ELOOP);
+    if ((flags & O_DIRECTORY) != 0 && !S_ISDIR(inode->mode)) return posix_fail(ENOTDIR);
     bool writes = (flags & O_ACCMODE) != O_RDONLY && (flags & O_PATH) == 0;
-    if (writes && S_ISDIR(inode->mode)) return fail(EISDIR);
+    if (writes && S_ISDIR(inode->mode)) return posix_fail(EISDIR);
     return fd_new(inode, writes);
 }
 
 static int open_at(int fd, const char *path, int flags, mode_t mode)
 {
     struct at at;
-    hook("openat", path, (flags & O_CREAT) != 0);
-    int code = at_resolve(fd, path, &at);
-    if (code != 0) return fail(code);
-    if (at.inode != NULL && (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return fail(EEXIST);
-    if (at.inode == NULL && (flags & O_CREAT) == 0) return fail(ENOENT);
+    posix_hook("openat", path, (flags & O_CREAT) != 0);
+    int code = posix_at(fd, path, &at);
+    if (code != 0) return posix_fail(code);
+    if (at.inode != NULL && (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0)
+        return posix_fail(EEXIST);
+    if (at.inode == NULL && (flags & O_CREAT) == 0) return posix_fail(ENOENT);
     if (at.inode == NULL) {
-        code = vfs_create(here->vfs, at.dir, at.name, S_IFREG | (mode & 07777), &at.inode);
-        if (code != 0) return fail(code);
+        code = vfs_create(posix_here->vfs, at.dir, at.name, S_IFREG | (mode & 07777), &at.inode);
+        if (code != 0) return posix_fail(code);
     }
     return open_inode(at.inode, flags);
 }
@@ -149,8 +142,8 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
 
 int __wrap_open(const char *path, int flags, ...)
 {
-    CHECK(here != NULL && strcmp(path, POSIX_ROOT) == 0);
-    return open_inode(here->vfs->root, flags);
+    CHECK(posix_here != NULL && strcmp(path, POSIX_ROOT) == 0);
+    return open_inode(posix_here->vfs->root, flags);
 }
 
 static long openat2_call(va_list list)
@@ -159,12 +152,12 @@ static long openat2_call(va_list list)
     const char *path = va_arg(list, const char *);
     const struct open_how *how = va_arg(list, const struct open_how *);
     struct at at;
-    hook("openat2", path, false);
-    int code = at_resolve(fd, path, &at);
+    posix_hook("openat2", path, false);
+    int code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
     bool through = code == 0 && S_ISLNK(at.inode->mode) && (how->flags & O_DIRECTORY) != 0;
     if (through) code = ELOOP;
-    if (code != 0) return fail(code);
+    if (code != 0) return posix_fail(code);
     return open_inode(at.inode, (int)how->flags);
 }
 
@@ -181,9 +174,9 @@ long __wrap_syscall(long number, ...)
 int __wrap_close(int fd)
 {
     if (!is_ours(fd)) return __real_close(fd);
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL) return fail(EBADF);
-    if (f->dirty) vfs_closed(here->vfs, f->inode);
+    struct posix_fd *f = posix_fd(fd);
+    if (f == NULL) return posix_fail(EBADF);
+    if (f->dirty) vfs_closed(posix_here->vfs, f->inode);
     *f = (struct posix_fd){0};
     return 0;
 }
@@ -191,23 +184,23 @@ int __wrap_close(int fd)
 int __wrap_fcntl(int fd, int command, ...)
 {
     CHECK(command == F_DUPFD_CLOEXEC);
-    struct posix_fd *f = fd_get(fd);
-    return f == NULL ? fail(EBADF) : fd_new(f->inode, false);
+    struct posix_fd *f = posix_fd(fd);
+    return f == NULL ? posix_fail(EBADF) : fd_new(f->inode, false);
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
     (void)fd, (void)request;
-    return fail(EOPNOTSUPP);
+    return posix_fail(EOPNOTSUPP);
 }
 
 // ---- looking
 
 int __wrap_fstat(int fd, struct stat *out)
 {
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL) return fail(EBADF);
-    vfs_stat(here->vfs, f->inode, out);
+    struct posix_fd *f = posix_fd(fd);
+    if (f == NULL) return posix_fail(EBADF);
+    vfs_stat(posix_here->vfs, f->inode, out);
     return 0;
 }
 
@@ -215,36 +208,37 @@ int __wrap_fstatat(int fd, const char *path, struct stat *out, int flags)
 {
     struct at at;
     CHECK((flags & AT_SYMLINK_NOFOLLOW) != 0);
-    hook("fstatat", path, false);
-    int code = at_resolve(fd, path, &at);
+    posix_hook("fstatat", path, false);
+    int code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
-    if (code == 0) vfs_stat(here->vfs, at.inode, out);
-    return fail(code);
+    if (code == 0) vfs_stat(posix_here->vfs, at.inode, out);
+    return posix_fail(code);
 }
 
 int __wrap_stat(const char *path, struct stat *out)
 {
-    CHECK(here != NULL && strcmp(path, POSIX_ROOT) == 0);
-    vfs_stat(here->vfs, here->vfs->root, out);
+    CHECK(posix_here != NULL && strcmp(path, POSIX_ROOT) == 0);
+    vfs_stat(posix_here->vfs, posix_here->vfs->root, out);
     return 0;
 }
 
 int __wrap_fstatvfs(int fd, struct statvfs *out)
 {
     (void)fd;
-    *out = (struct statvfs){
-        .f_frsize = 4096, .f_blocks = here->total / 4096, .f_bavail = here->available / 4096};
+    *out = (struct statvfs){.f_frsize = 4096,
+                            .f_blocks = posix_here->total / 4096,
+                            .f_bavail = posix_here->available / 4096};
     return 0;
 }
 
 ssize_t __wrap_readlinkat(int fd, const char *path, char *out, size_t size)
 {
     struct at at;
-    hook("readlinkat", path, false);
-    int code = at_resolve(fd, path, &at);
+    posix_hook("readlinkat", path, false);
+    int code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
     if (code == 0 && !S_ISLNK(at.inode->mode)) code = EINVAL;
-    if (code != 0) return fail(code);
+    if (code != 0) return posix_fail(code);
     size_t part = at.inode->size < size ? at.inode->size : size;
     memcpy(out, at.inode->data, part);
     return (ssize_t)part;
@@ -253,7 +247,7 @@ ssize_t __wrap_readlinkat(int fd, const char *path, char *out, size_t size)
 ssize_t __wrap_readlink(const char *path, char *out, size_t size)
 {
     (void)path, (void)out, (void)size;
-    return fail(ENOENT);
+    return posix_fail(ENOENT);
 }
 
 struct listing {
@@ -266,10 +260,10 @@ struct listing {
 DIR *__wrap_fdopendir(int fd)
 {
     struct inode *dir;
-    hook("readdir", "", false);
-    int code = dir_of(fd, &dir);
+    posix_hook("readdir", "", false);
+    int code = posix_dir(fd, &dir);
     if (code != 0) {
-        (void)fail(code);
+        (void)posix_fail(code);
         return NULL;
     }
     struct listing *list = mem_zalloc(1, sizeof *list);
@@ -305,9 +299,9 @@ int __wrap_closedir(DIR *dir)
 
 ssize_t __wrap_pread(int fd, void *out, size_t size, off_t offset)
 {
-    hook("pread", "", false);
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL) return fail(EBADF);
+    posix_hook("pread", "", false);
+    struct posix_fd *f = posix_fd(fd);
+    if (f == NULL) return posix_fail(EBADF);
     size_t at = (size_t)offset;
     if (at >= f->inode->size) return 0;
     size_t part = f->inode->size - at < size ? f->inode->size - at : size;
@@ -317,19 +311,19 @@ ssize_t __wrap_pread(int fd, void *out, size_t size, off_t offset)
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    hook("pwrite", "", true);
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL || !f->writes) return fail(EBADF);
-    vfs_write(here->vfs, f->inode, data, size, (size_t)offset);
+    posix_hook("pwrite", "", true);
+    struct posix_fd *f = posix_fd(fd);
+    if (f == NULL || !f->writes) return posix_fail(EBADF);
+    vfs_write(posix_here->vfs, f->inode, data, size, (size_t)offset);
     f->dirty = true;
     return (ssize_t)size;
 }
 
 int __wrap_ftruncate(int fd, off_t size)
 {
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL) return fail(EBADF);
-    vfs_truncate(here->vfs, f->inode, (size_t)size);
+    struct posix_fd *f = posix_fd(fd);
+    if (f == NULL) return posix_fail(EBADF);
+    vfs_truncate(posix_here->vfs, f->inode, (size_t)size);
     f->dirty = true;
     return 0;
 }
@@ -341,7 +335,7 @@ ssize_t __wrap_read(int fd, void *out, size_t size)
     size_t at = 0;
     struct vfs_notice notice;
     while (size - at >= sizeof(struct inotify_event) + VFS_NAME_MAX &&
-           vfs_notice_next(here->vfs, &notice)) {
+           vfs_notice_next(posix_here->vfs, &notice)) {
         struct inotify_event event = {.wd = notice.wd, .mask = notice.mask};
         size_t name = strlen(notice.name);
         if (name > 0) event.len = (uint32_t)((name + 16) / 16 * 16);
@@ -351,13 +345,13 @@ ssize_t __wrap_read(int fd, void *out, size_t size)
         memcpy((char *)out + at, notice.name, name);
         at += event.len;
     }
-    return at == 0 ? fail(EAGAIN) : (ssize_t)at;
+    return at == 0 ? posix_fail(EAGAIN) : (ssize_t)at;
 }
 
 int __wrap_fsync(int fd)
 {
-    hook("fsync", "", true);
-    return fd_get(fd) == NULL ? fail(EBADF) : 0;
+    posix_hook("fsync", "", true);
+    return posix_fd(fd) == NULL ? posix_fail(EBADF) : 0;
 }
 
 int __wrap_fdatasync(int fd)
@@ -376,168 +370,19 @@ ssize_t __wrap_flistxattr(int fd, char *names, size_t size)
     return 0;
 }
 
-// ---- changing
-
-int __wrap_mkdirat(int fd, const char *path, mode_t mode)
-{
-    struct at at;
-    hook("mkdirat", path, true);
-    int code = at_resolve(fd, path, &at);
-    if (code == 0) code = vfs_create(here->vfs, at.dir, at.name, S_IFDIR | (mode & 07777), NULL);
-    return fail(code);
-}
-
-int __wrap_mkdir(const char *path, mode_t mode)
-{
-    (void)path, (void)mode;
-    return fail(EEXIST);
-}
-
-int __wrap_symlinkat(const char *target, int fd, const char *path)
-{
-    struct at at;
-    hook("symlinkat", path, true);
-    int code = at_resolve(fd, path, &at);
-    if (code == 0) code = vfs_symlink(here->vfs, at.dir, at.name, target);
-    return fail(code);
-}
-
-int __wrap_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags)
-{
-    struct at from, to;
-    (void)flags;
-    hook("linkat", b, true);
-    int code = at_resolve(a_fd, a, &from);
-    if (code == 0) code = at_resolve(b_fd, b, &to);
-    if (code == 0 && from.inode == NULL) code = ENOENT;
-    if (code == 0) code = vfs_link(here->vfs, to.dir, to.name, from.inode);
-    return fail(code);
-}
-
-int __wrap_unlinkat(int fd, const char *path, int flags)
-{
-    struct at at;
-    hook("unlinkat", path, true);
-    int code = at_resolve(fd, path, &at);
-    if (code == 0)
-        code = (flags & AT_REMOVEDIR) != 0 ? vfs_rmdir(here->vfs, at.dir, at.name)
-                                           : vfs_unlink(here->vfs, at.dir, at.name);
-    return fail(code);
-}
-
-static int rename_at(int a_fd, const char *a, int b_fd, const char *b, enum vfs_rename how)
-{
-    struct at from, to;
-    hook(how == VFS_EXCHANGE ? "exchange" : "renameat", strncmp(b, "x-", 2) == 0 ? a : b, true);
-    int code = at_resolve(a_fd, a, &from);
-    if (code == 0) code = at_resolve(b_fd, b, &to);
-    if (code == 0) code = vfs_rename(here->vfs, from.dir, from.name, to.dir, to.name, how);
-    return fail(code);
-}
-
-int __wrap_renameat(int a_fd, const char *a, int b_fd, const char *b)
-{
-    return rename_at(a_fd, a, b_fd, b, VFS_REPLACE);
-}
-
-int __wrap_renameat2(int a_fd, const char *a, int b_fd, const char *b, unsigned flags)
-{
-    CHECK(flags == RENAME_EXCHANGE || flags == RENAME_NOREPLACE);
-    return rename_at(a_fd, a, b_fd, b, flags == RENAME_EXCHANGE ? VFS_EXCHANGE : VFS_NOREPLACE);
-}
-
-int __wrap_fchmod(int fd, mode_t mode)
-{
-    hook("fchmod", "", true);
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL) return fail(EBADF);
-    vfs_chmod(here->vfs, f->inode, mode);
-    return 0;
-}
-
-static int proc_fd(const char *path)
-{
-    static const char prefix[] = "/proc/self/fd/";
-    CHECK(strncmp(path, prefix, sizeof prefix - 1) == 0);
-    return (int)strtol(path + sizeof prefix - 1, NULL, 10);
-}
-
-int __wrap_chmod(const char *path, mode_t mode)
-{
-    return __wrap_fchmod(proc_fd(path), mode);
-}
-
-static int64_t ns_of(struct timespec t)
-{
-    return t.tv_nsec == UTIME_NOW ? here->wall_ns : (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-int __wrap_futimens(int fd, const struct timespec times[2])
-{
-    hook("futimens", "", true);
-    struct posix_fd *f = fd_get(fd);
-    if (f == NULL) return fail(EBADF);
-    vfs_mtime(here->vfs, f->inode, ns_of(times[1]));
-    return 0;
-}
-
-int __wrap_utimensat(int fd, const char *path, const struct timespec times[2], int flags)
-{
-    struct at at;
-    (void)flags;
-    hook("utimensat", path, true);
-    int code = at_resolve(fd, path, &at);
-    if (code == 0 && at.inode == NULL) code = ENOENT;
-    if (code == 0) vfs_mtime(here->vfs, at.inode, ns_of(times[1]));
-    return fail(code);
-}
-
-// ---- watching
-
-int __wrap_inotify_init1(int flags)
-{
-    (void)flags;
-    for (int i = 0; i < POSIX_FDS_MAX; i++) {
-        if (here->fds[i].inode != NULL || here->fds[i].inotify) continue;
-        here->fds[i] = (struct posix_fd){.inotify = true};
-        here->vfs->watching = true;
-        return FD_BASE + i;
-    }
-    return fail(EMFILE);
-}
-
-int __wrap_inotify_add_watch(int fd, const char *path, uint32_t mask)
-{
-    struct inode *dir;
-    (void)fd, (void)mask;
-    hook("inotify_add_watch", path, false);
-    int code = dir_of(proc_fd(path), &dir);
-    if (code != 0) return fail(code);
-    if (here->watches_max > 0 && dir->wd == 0 && dir->ino % here->watches_max == 0)
-        return fail(ENOSPC);
-    return vfs_watch(here->vfs, dir);
-}
-
-int __wrap_inotify_rm_watch(int fd, int wd)
-{
-    (void)fd;
-    vfs_unwatch(here->vfs, wd);
-    return 0;
-}
-
 // ---- the rest
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
-    if (here == NULL) return __real_clock_gettime(clock, out);
-    int64_t ns = clock == CLOCK_REALTIME ? here->wall_ns : here->monotonic_ns;
+    if (posix_here == NULL) return __real_clock_gettime(clock, out);
+    int64_t ns = clock == CLOCK_REALTIME ? posix_here->wall_ns : posix_here->monotonic_ns;
     *out = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
     return 0;
 }
 
 pid_t __wrap_getpid(void)
 {
-    return here->pid;
+    return posix_here->pid;
 }
 
 uid_t __wrap_geteuid(void)

@@ -10,6 +10,25 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/sim/posix.h"
+
+enum { POSIX_FD_BASE = 1 << 20 };
+
+// ---- posix.c, for posix_change.c
+extern struct posix *posix_here;
+
+struct at {
+    struct inode *dir;
+    char name[VFS_NAME_MAX];
+    struct inode *inode; // NULL: nothing there
+};
+
+int posix_fail(int code); // sets errno; 0 stays 0
+void posix_hook(const char *call, const char *object, bool changes);
+struct posix_fd *posix_fd(int fd); // NULL: none
+int posix_dir(int fd, struct inode **out);
+int posix_at(int fd, const char *path, struct at *out);
+
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wreserved-identifier"
 
