@@ -30,6 +30,7 @@ enum {
     ROUND_QUIET_MS = 120 * 1000, // without a page
     ROUND_OLD_MS = 10 * 60 * 1000,
     REQUEST_TIMEOUT_MS = 30 * 1000,
+    NEWS_AWAITED_MS = 5 * 1000,
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,
     SCAN_ENTRIES = 1024,
@@ -160,6 +161,7 @@ struct share {
     struct folder_id offered_id;
     bool offered_items;
     struct vvbox said_k; // what it said of its K in this session
+    int64_t said_ms;     // when that grew last
     struct vvbox told_k;
     struct vvbox shown; // highest mark shown per incarnation
     struct vvbox owners_shown;
@@ -345,7 +347,8 @@ struct folder {
     struct map *problems; // path -> struct status_error's text
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
-    struct map *step_paths; // ready to be applied
+    struct map *step_paths;  // ready to be applied
+    struct buf sound_parent; // of this transaction: a directory that things may be put into
     uint32_t apply_jobs, resolve_jobs, recover_jobs, jobs;
     int64_t blocked_retry_ms;
     uint32_t blocked_rounds;

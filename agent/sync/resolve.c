@@ -160,11 +160,20 @@ static bool contents_held(struct folder *folder, const struct item *item)
     return held;
 }
 
+// What somebody connected has said to know more than we do comes in a moment, or never.
+static bool is_awaited(const struct share *share)
+{
+    const struct folder *folder = share->folder;
+    if (pull_is_young(share)) return true;
+    bool fresh = folder->engine->now_ms - share->said_ms < NEWS_AWAITED_MS;
+    return fresh && share->joined && !vv_le(share->said_k.v, folder->k.v);
+}
+
 static bool pulling(const struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && pull_is_young(share)) return true;
+        if (share != NULL && is_awaited(share)) return true;
     }
     return false;
 }

@@ -134,6 +134,7 @@ static void bond_changed(struct folder *folder, struct bond *bond)
 void share_said_k(struct share *share, struct vv k, bool replace)
 {
     struct vv joined = replace ? k : vv_join(share->folder->engine->scratch, share->said_k.v, k);
+    if (!vv_le(joined, share->said_k.v)) share->said_ms = share->folder->engine->now_ms;
     vvbox_set(&share->said_k, joined);
 }
 

@@ -15,6 +15,7 @@ void txn_begin(struct folder *folder)
     CHECK(!folder->in_txn);
     folder->in_txn = true;
     folder->minted = false;
+    buf_clear(&folder->sound_parent);
     INDEX(folder)->begin(INDEX(folder)->self);
 }
 

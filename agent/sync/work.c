@@ -52,6 +52,35 @@ static bool clashes(struct folder *folder, const struct version *w, struct slice
     return leaf && INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path);
 }
 
+static bool is_dir_here(const struct item *item)
+{
+    return item->local.state != LOCAL_NONE && item->local.version.value.kind == KIND_DIR;
+}
+
+// A file or a link is known to live where this would need a directory, and none is here yet: either
+// the end of the one or of the other is still on its way, or it is a clash.
+static bool lives_below_leaf(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice parent = path_parent(path);
+    if (slice_equal(parent, buf_slice(&folder->sound_parent))) return false;
+    for (struct slice p = parent; p.size > 0; p = path_parent(p)) {
+        struct item item;
+        index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
+        if (is_dir_here(&item)) break;
+        bool leaf = false, dir = false;
+        for (uint32_t i = 0; i < item.head_count; i++) {
+            leaf |=
+                item.heads[i].value.kind == KIND_FILE || item.heads[i].value.kind == KIND_SYMLINK;
+            dir |= item.heads[i].value.kind == KIND_DIR;
+        }
+        if (leaf && !dir) return true;
+    }
+    buf_clear(&folder->sound_parent);
+    buf_append(&folder->sound_parent, parent.data, parent.size);
+    return false;
+}
+
 // Inside a transaction.
 void work_item(struct folder *folder, struct slice path)
 {
@@ -82,6 +111,10 @@ void work_item(struct folder *folder, struct slice path)
     if (known && !vv_le(item.local.version.vv, w->vv)) return;
     if (clashes(folder, w, path)) {
         resolve_clash_above(folder, path);
+        return;
+    }
+    if (version_live(w) && lives_below_leaf(folder, path)) {
+        resolve_clash_above(folder, path_parent(path));
         return;
     }
     if (holds_children(folder, &item, w) || !content_at_hand(folder, &item, w)) return;
