@@ -95,8 +95,12 @@ void local_gone(struct folder *folder, struct item *item)
         return;
     }
     if (item->local.state == LOCAL_OBSOLETE) {
-        item->local.state = LOCAL_NONE;
+        // What was minted here for the path must stay covered, or it takes no version any more.
+        if (item->own_last == 0) item->local.state = LOCAL_NONE;
+        item->local.version.value = (struct value){.kind = KIND_TOMB};
+        item->local.print = (struct fingerprint){0};
         item_save(folder, item, false, heads_live(item));
+        work_again(folder);
         return;
     }
     struct value tomb = {.kind = KIND_TOMB};
