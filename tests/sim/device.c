@@ -190,7 +190,8 @@ static void process_gone(struct device *device)
 
 void device_crash(struct device *device)
 {
-    if (!device->running && device->engine == NULL) return;
+    bool is_up = device->running || device->world->current == device; // or about to start
+    if (!is_up) return;
     world_say(device->world, "%s crashed", device->name);
     posix_enter(NULL);
     device->world->current = NULL;
