@@ -262,12 +262,30 @@ static bool is_emptied(const struct item *item, const struct look *look)
            item->local.version.value.kind == KIND_FILE && item->local.version.value.size > 0;
 }
 
+// A peer has it on its disk, or it was kept here: it can be had again.
+static bool held_elsewhere(struct folder *folder, const struct version *v)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice name;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        if (!folder_shared_with(folder, p->device)) continue;
+        const struct bond *bond = bond_get(folder, p->device);
+        bool has = true;
+        for (uint32_t i = 0; i < v->dots.count && has; i++)
+            has = vv_covers(bond->a.v, v->dots.entries[i]);
+        if (has) return true;
+    }
+    return index->kept_by_content(index->self, folder->engine->scratch, folder->number,
+                                  &v->value.content, &name);
+}
+
 // After a power cut a file that was saved without a flush may be empty. Nothing is lost by putting
 // back what it last was; much would be by telling everybody that it is empty.
 static bool emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
 {
     char escaped[LOG_ESCAPED_MAX];
     if (!folder->after_crash || !is_emptied(item, look)) return false;
+    if (!held_elsewhere(folder, &item->local.version)) return false;
     log_warn(LOG_SYNC, "empty after a crash, to be put back", "folder=%s path=\"%s\"", folder->name,
              log_escape(item->path, escaped));
     item->local.state = LOCAL_OBSOLETE;
