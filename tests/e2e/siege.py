@@ -2,8 +2,8 @@
 """An agent, an honest peer of it, and a hostile one that it trusts.
 
 RSS_MIB: what an agent takes at rest (some 30 MiB), what one session has sent and was not read yet
-(both lanes, 32 MiB each), what is asked of and by one peer and waits for the disk (40 MiB), a message
-that does not end (16 MiB and what comes in a second), and slack for the allocator.
+(both lanes, 32 MiB each), what is asked of and by one peer and waits for the disk (40 MiB), a
+message that does not end (16 MiB and what comes in a second), and slack for the allocator.
 """
 
 import os
