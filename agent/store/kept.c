@@ -127,12 +127,12 @@ void store_kept_batch_begin(struct store *store, uint32_t folder)
 }
 
 uint32_t store_kept_batch(struct store *store, struct arena *arena, uint32_t folder, uint64_t batch,
-                          uint64_t after, uint32_t max, struct kept_row *out)
+                          uint64_t before, uint32_t max, struct kept_row *out)
 {
     AUTO(query_end) struct query query = query_new(store, SQL_KEPT_BATCH);
+    query_u64(&query, before);
     query_int(&query, folder);
     query_u64(&query, batch);
-    query_u64(&query, after);
     query_int(&query, max);
     return read_rows(store, arena, &query, max, out);
 }

@@ -126,9 +126,10 @@ const char *const statement_texts[SQL_COUNT] = {
                     " AND key >= ?4 AND key < ?5 AND file <> x'' ORDER BY number DESC LIMIT ?3",
     [SQL_KEPT_OLDEST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number > ?2"
                         " AND file <> x'' ORDER BY number LIMIT ?3",
-    [SQL_KEPT_BATCH] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND batch = ?2"
-                       " AND number > ?3 ORDER BY number LIMIT ?4",
-    [SQL_KEPT_BATCH_LAST] = "SELECT max(batch) FROM kept WHERE folder = ?1",
+    // Batches rise with the numbers, so that the rows of the last one are the newest.
+    [SQL_KEPT_BATCH] = "SELECT " KEPT_COLUMNS " FROM kept WHERE number < ?1 AND folder = ?2"
+                       " AND batch = ?3 ORDER BY number DESC LIMIT ?4",
+    [SQL_KEPT_BATCH_LAST] = "SELECT batch FROM kept WHERE folder = ?1 ORDER BY number DESC LIMIT 1",
     [SQL_KEPT_BATCH_FORGET] = "DELETE FROM kept WHERE folder = ?1 AND file = x''",
     [SQL_KEPT_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM kept WHERE folder = ?1",
     [SQL_LEAVES_PUT] = "INSERT OR REPLACE INTO leaves(folder, content, size, leaves)"

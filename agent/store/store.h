@@ -143,8 +143,9 @@ uint32_t store_kept_oldest(struct store *store, struct arena *arena, uint32_t fo
 uint64_t store_kept_batch_last(struct store *store, uint32_t folder); // 0: none
 // Forgets the rows without a file: only the last batch can be undone.
 void store_kept_batch_begin(struct store *store, uint32_t folder);
+// Newest first, with numbers below `before`; cheap for the last batch alone.
 uint32_t store_kept_batch(struct store *store, struct arena *arena, uint32_t folder, uint64_t batch,
-                          uint64_t after, uint32_t max, struct kept_row *out);
+                          uint64_t before, uint32_t max, struct kept_row *out);
 uint64_t store_kept_bytes(struct store *store, uint32_t folder);
 
 // ---- leaf lists of large contents that are or were on this disk

@@ -10,6 +10,13 @@
 
 enum { CONFLICTS_PER_PATH = 256, KEPT_PAGE = 256, KEPT_LOOKED_AT = 65536 };
 
+static void target_set(struct decide *decide, struct target *t, const struct version *version)
+{
+    t->value = version->value;
+    t->value.target = arena_copy(decide->arena, version->value.target);
+    t->mtime_ns = version->mtime_ns;
+}
+
 struct target *target_add(struct decide *decide, struct slice path, const struct version *version)
 {
     if (decide->count == decide->capacity) {
@@ -21,9 +28,7 @@ struct target *target_add(struct decide *decide, struct slice path, const struct
     }
     struct target *t = &decide->targets[decide->count++];
     *t = (struct target){.path = arena_copy(decide->arena, path)};
-    t->value = version->value;
-    t->value.target = arena_copy(decide->arena, version->value.target);
-    t->mtime_ns = version->mtime_ns;
+    target_set(decide, t, version);
     return t;
 }
 
@@ -211,27 +216,29 @@ static int target_compare(const void *a, const void *b)
     return rank(left) == 0 ? -by_path : by_path;
 }
 
+// What stands below a path last, its oldest row, is what was there before.
 static const char *make_undo(struct folder *folder, struct decide *decide)
 {
     const struct index_port *index = INDEX(folder);
     AUTO(map_destroy) struct map *seen = map_new();
     AUTO(arena_destroy) struct arena *arena = arena_new();
-    uint64_t batch = index->kept_batch_last(index->self, folder->number), after = 0;
+    uint64_t batch = index->kept_batch_last(index->self, folder->number), before = INT64_MAX;
     struct kept_row *rows = arena_alloc(folder->engine->scratch, KEPT_PAGE, sizeof *rows);
     for (uint32_t got = KEPT_PAGE; batch != 0 && got == KEPT_PAGE;) {
         arena_reset(arena);
-        got = index->kept_batch(index->self, arena, folder->number, batch, after, KEPT_PAGE, rows);
+        got = index->kept_batch(index->self, arena, folder->number, batch, before, KEPT_PAGE, rows);
         for (uint32_t i = 0; i < got; i++) {
-            struct slice path = rows[i].version.path;
-            after = rows[i].number;
-            struct target *known = map_get(seen, path);
-            uint32_t at = known != NULL ? (uint32_t)(uintptr_t)known - 1 : decide->count;
-            if (known == NULL) {
-                (void)target_add(decide, path, &rows[i].version);
-                (void)map_put(seen, path, (void *)(uintptr_t)(at + 1));
+            const struct version *was = &rows[i].version;
+            before = rows[i].number;
+            uintptr_t known = (uintptr_t)map_get(seen, was->path);
+            if (known > 0) {
+                target_set(decide, &decide->targets[known - 1], was);
+                continue;
             }
-            decide->targets[at].only_if = true;
-            decide->targets[at].after = rows[i].after;
+            struct target *t = target_add(decide, was->path, was);
+            t->only_if = true;
+            t->after = rows[i].after;
+            (void)map_put(seen, was->path, (void *)(uintptr_t)decide->count);
         }
     }
     if (decide->count == 0) return "no change of another device has been applied here";

@@ -88,7 +88,7 @@ struct index_port {
     uint64_t (*kept_batch_last)(struct store *, uint32_t folder);
     void (*kept_batch_begin)(struct store *, uint32_t folder);
     uint32_t (*kept_batch)(struct store *, struct arena *, uint32_t folder, uint64_t batch,
-                           uint64_t after, uint32_t max, struct kept_row *out);
+                           uint64_t before, uint32_t max, struct kept_row *out);
     uint64_t (*kept_bytes)(struct store *, uint32_t folder);
     bool (*kept_by_content)(struct store *, struct arena *, uint32_t folder,
                             const struct digest *content, struct slice *out_file);

@@ -314,12 +314,12 @@ static void test_kept_rows(void **state)
     uint64_t newest = rows[0].number;
     assert_int_equal(store_kept_list(store, arena, 1, slice_text("d/x"), newest, 8, rows), 1);
     assert_int_equal(store_kept_batch_last(store, 1), 3);
-    assert_int_equal(store_kept_batch(store, arena, 1, 2, 0, 8, rows), 2);
-    assert_int_equal(store_kept_batch(store, arena, 1, 3, 0, 8, rows), 1);
+    assert_int_equal(store_kept_batch(store, arena, 1, 2, INT64_MAX, 8, rows), 2);
+    assert_int_equal(store_kept_batch(store, arena, 1, 3, INT64_MAX, 8, rows), 1);
     assert_int_equal(rows[0].file.size, 0);
     uint64_t bytes = store_kept_bytes(store, 1);
     store_kept_batch_begin(store, 1);
-    assert_int_equal(store_kept_batch(store, arena, 1, 3, 0, 8, rows), 0);
+    assert_int_equal(store_kept_batch(store, arena, 1, 3, INT64_MAX, 8, rows), 0);
     assert_int_equal(store_kept_oldest(store, arena, 1, 0, 2, rows), 2);
     assert_true(slice_is(rows[0].version.path, "d"));
     store_kept_remove(store, 1, rows[0].number);
