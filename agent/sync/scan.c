@@ -266,7 +266,9 @@ static void scan_finish(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
     scan->active = false;
-    if (scan->whole && scan->complete) folder->verified_wall_ms = scan->started_ms;
+    // What is still to be looked at is as old as its own time says.
+    bool settled = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;
+    if (scan->whole && scan->complete && settled) folder->verified_wall_ms = scan->started_ms;
     if (scan->whole && scan->complete) folder->after_crash = false;
     if (scan->whole && !folder->row.scanned) {
         folder->row.scanned = true;
