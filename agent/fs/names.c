@@ -33,6 +33,15 @@ static bool is_ascii(struct slice text)
     return true;
 }
 
+// Of a name in that directory, from the root on, wherever the walk has begun.
+static uint32_t depth_below(struct slice directory)
+{
+    uint32_t depth = directory.size > 0 ? 2 : 1;
+    for (size_t i = 0; i < directory.size; i++)
+        depth += directory.data[i] == '/';
+    return depth;
+}
+
 // path_fault without its cost where the name alone decides.
 static const char *name_fault(struct arena *arena, const struct level *level, uint32_t depth,
                               struct slice name)
@@ -87,7 +96,7 @@ static void dir_end(DIR **dir)
     if (*dir != NULL) closedir(*dir);
 }
 
-int names_read(struct level *level, uint32_t depth)
+int names_read(struct level *level)
 {
     int fd = openat(level->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return errno;
@@ -110,6 +119,6 @@ int names_read(struct level *level, uint32_t depth)
     int code = errno;
     AUTO(mem_free) struct slice *list = mem_alloc(raws.size + sizeof *list);
     if (raws.size > 0) memcpy(list, raws.data, raws.size);
-    names_finish(depth, level, list, raws.size / sizeof *list);
+    names_finish(depth_below(level->path), level, list, raws.size / sizeof *list);
     return code;
 }

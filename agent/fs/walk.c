@@ -169,7 +169,7 @@ static int level_read(const struct grip *grip, struct walk *walk, struct level *
     if ((uint64_t)st.st_dev != walk->device) return EXDEV;
     watcher_add(grip->disk->watcher, grip->root->folder, level->path, level->fd);
     level->read = true;
-    return names_read(level, walk->depth);
+    return names_read(level);
 }
 
 // ---- the steps

@@ -26,6 +26,6 @@ struct level {
 struct slice path_joined(struct arena *arena, struct slice parent, struct slice name);
 
 // Reads level->fd. An errno says that the list is not whole; what was read is there.
-int names_read(struct level *level, uint32_t depth);
+int names_read(struct level *level);
 
 #endif

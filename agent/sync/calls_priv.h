@@ -88,6 +88,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
 bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);
 bool local_below(struct folder *folder, struct slice path, bool stuck);
 void local_gone_below(struct folder *folder, struct slice path);
+void local_tick(struct folder *folder);
 void local_gone(struct folder *folder, struct item *item);
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);

@@ -75,7 +75,7 @@ static void dirty_drop(struct folder *folder, struct dirty *dirty)
 
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force)
 {
-    if (path.size == 0) return;
+    if (path_fault(path) != NULL) return; // no item; the walk says so
     struct dirty *dirty = map_get(folder->dirty, path);
     if (dirty == NULL) dirty = dirty_new(folder, path);
     dirty->force |= force;

@@ -330,6 +330,7 @@ struct folder {
     struct device_id accepted_from;
     int64_t root_retry_ms;
     int64_t verified_wall_ms;
+    int64_t links_looked_ms, links_due_ms; // walks for the other names of a file
     bool after_crash; // nothing has been looked at wholly since a run that did not end cleanly
     struct bond *bonds;
     struct map *dirty; // path -> struct dirty

@@ -384,6 +384,7 @@ void folder_tick(struct folder *folder)
         folder->wait_retry_ms = 0;
         work_again(folder);
     }
+    local_tick(folder);
     dirty_dispatch(folder);
     fetch_step(folder);
     work_more(folder);
@@ -408,6 +409,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);
+    if (folder->links_due_ms != 0) at = earlier(at, folder->links_due_ms);
     if (folder->rules_again_ms != 0) at = earlier(at, folder->rules_again_ms);
     if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));

@@ -13,6 +13,7 @@ enum {
     PARENT_MODE = 0755,
     PARENT_WAIT_MS = 10,
     PARENT_WAITS_MAX = 20,
+    LINKS_PAUSE_MS = 5000,
     STEP_WAIT_MS = 20
 };
 
@@ -354,6 +355,25 @@ static bool wait_for_steps(struct folder *folder, const struct item *item, struc
     return true;
 }
 
+// Other names of the same file have changed with it, and the kernel speaks of one alone.
+static void look_for_links(struct folder *folder)
+{
+    int64_t now = folder->engine->now_ms;
+    if (folder->links_looked_ms != 0 && now - folder->links_looked_ms < LINKS_PAUSE_MS) {
+        folder->links_due_ms = folder->links_looked_ms + LINKS_PAUSE_MS;
+        return;
+    }
+    folder->links_looked_ms = now;
+    folder->links_due_ms = 0;
+    scan_start(folder);
+}
+
+void local_tick(struct folder *folder)
+{
+    if (folder->links_due_ms != 0 && folder->engine->now_ms >= folder->links_due_ms)
+        look_for_links(folder);
+}
+
 static enum look_verdict look_value(struct folder *folder, struct item *item,
                                     const struct look *look, struct dirty *dirty)
 {
@@ -388,6 +408,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     item->local.disk_name = look->disk_name;
     (void)item_mint(folder, item, &v, context_of(item), &look->print, (struct dots){0});
     dirty_note_published(folder, item->path, look->hash_ms);
+    if (look->print.links > 1) look_for_links(folder);
     return LOOK_SETTLED;
 }
 
