@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Hard cases of real file systems and of two people, one after the other, that no other script has."""
+"""Hard cases of real file systems and of two people, one after the other, that no other script
+has."""
 
 import os
 import shutil
