@@ -128,6 +128,9 @@ struct job_copy {
     bool kept;                 // path is the name of a kept file; before is not looked at
     bool outside;  // path is absolute, of any regular file; content and mode are results
     uint32_t mode; // result
+    // outside and kept: the name of a kept file, copied only if its size or time is not before's
+    bool same;        // result: it is
+    int64_t mtime_ns; // result
 };
 
 // ---- JOB_READ

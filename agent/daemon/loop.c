@@ -36,6 +36,7 @@ static enum engine_watch watch_kind(enum watch_what what)
     case WATCH_TREE: return ENGINE_TREE;
     case WATCH_RESCAN: return ENGINE_RESCAN;
     case WATCH_ROOT: return ENGINE_ROOT;
+    case WATCH_KEPT: return ENGINE_KEPT;
     }
     return ENGINE_RESCAN;
 }

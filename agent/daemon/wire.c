@@ -52,6 +52,7 @@ static struct index_port wire_index(struct store *store)
         .journal_list = store_journal_list,
         .kept_add = store_kept_add,
         .kept_get = store_kept_get,
+        .kept_by_file = store_kept_by_file,
         .kept_remove = store_kept_remove,
         .kept_list = store_kept_list,
         .kept_oldest = store_kept_oldest,

@@ -61,6 +61,7 @@ enum watch_what {
     WATCH_RESCAN,   // events were lost (overflow), or the folder is not wholly watched: walk
                     // everything. path is empty
     WATCH_ROOT,     // the root itself was moved, deleted or unmounted: check health
+    WATCH_KEPT,     // somebody writes into a file that a step took away; path is its name in kept
 };
 
 struct watch_event {

@@ -173,15 +173,23 @@ static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, stru
     return err;
 }
 
-static enum err outside_open(struct job_copy *copy, struct arena *arena, int *out_fd)
+static enum err outside_open(const struct grip *grip, struct job_copy *copy, struct arena *arena,
+                             int *out_fd)
 {
     struct stat st;
+    struct fingerprint print;
     const char *path = arena_text(arena, copy->path);
+    if (copy->kept && (errno = kept_open(grip, copy->path, out_fd)) != 0)
+        return err_from_errno(errno);
     // Named by a person, not below the root.
-    *out_fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (!copy->kept) *out_fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*out_fd < 0 || fstat(*out_fd, &st) != 0) return err_from_errno(errno);
-    copy->mode = st.st_mode & 0777;
-    copy->content.size = (uint64_t)st.st_size;
+    print_of(&st, &print);
+    copy->mode = print.mode & 0777;
+    copy->content.size = print.size;
+    copy->mtime_ns = print.mtime_ns;
+    copy->same =
+        copy->kept && print.size == copy->before.size && print.mtime_ns == copy->before.mtime_ns;
     return S_ISREG(st.st_mode) ? ERR_OK : ERR_UNREPRESENTABLE;
 }
 
@@ -216,9 +224,9 @@ void copy_run(const struct grip *grip, struct job *job)
     }
     bool outside = job->copy.outside;
     if (!outside && staged_is_there(dir_fd, &job->copy.content)) return;
-    job->err = outside ? outside_open(&job->copy, job->arena, &source_fd)
+    job->err = outside ? outside_open(grip, &job->copy, job->arena, &source_fd)
                        : copy_open(grip, &job->copy, &source_fd);
-    if (job->err != ERR_OK) return;
+    if (job->err != ERR_OK || job->copy.same) return;
     if (!space_left(dir_fd, job->copy.content.size)) {
         job->err = ERR_NO_SPACE;
         return;

@@ -324,12 +324,16 @@ static struct slice raw_parent_of(const struct grip *grip, struct arena *arena, 
     return slice_text(text + root_size + 1);
 }
 
-// The rules of this machine alone are in there; what else happens in it is nothing to us.
+// The rules of this machine alone are in there, and the files that steps took away, into which a
+// program may still write.
 static void watch_internal(const struct grip *grip)
 {
-    AUTO(fd_close) int fd = -1;
-    if (internal_open(grip, FS_INTERNAL, &fd) != 0) return;
-    watcher_add(grip->disk->watcher, grip->root->folder, slice_text(FS_INTERNAL), fd);
+    static const char *const dirs[] = {FS_INTERNAL, FS_KEPT};
+    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
+        AUTO(fd_close) int fd = -1;
+        if (internal_open(grip, dirs[i], &fd) != 0) return;
+        watcher_add(grip->disk->watcher, grip->root->folder, slice_text(dirs[i]), fd);
+    }
 }
 
 static void walk_start(const struct grip *grip, struct job *job, struct walk *walk)

@@ -327,6 +327,11 @@ static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struc
     }
     memcpy(path + size - name.size, name.data, name.size);
     out->path = slice_of(path, size);
+    if (slice_equal(dir, slice_text(FS_KEPT))) {
+        out->what = WATCH_KEPT;
+        out->path = slice_of(path + size - name.size, name.size);
+        return (mask & (IN_CLOSE_WRITE | IN_MODIFY)) != 0;
+    }
     if (is_of_root(out->path, mask)) {
         out->what = WATCH_ROOT;
         out->path = slice_of("", 0);

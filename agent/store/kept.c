@@ -79,6 +79,15 @@ bool store_kept_get(struct store *store, struct arena *arena, uint32_t folder, u
     return read_rows(store, arena, &query, 1, out) == 1;
 }
 
+bool store_kept_by_file(struct store *store, struct arena *arena, uint32_t folder,
+                        struct slice file, struct kept_row *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_KEPT_BY_FILE);
+    query_int(&query, folder);
+    query_slice(&query, file);
+    return read_rows(store, arena, &query, 1, out) == 1;
+}
+
 void store_kept_remove(struct store *store, uint32_t folder, uint64_t number)
 {
     AUTO(query_end) struct query query = query_new(store, SQL_KEPT_REMOVE);

@@ -127,6 +127,7 @@ static const char *const steps[] = {
     "  after_counter INTEGER NOT NULL"
     ") STRICT;"
     "CREATE INDEX kept_key ON kept(folder, key) WHERE file <> x'';"
+    "CREATE INDEX kept_file ON kept(folder, file) WHERE file <> x'';"
     "CREATE INDEX kept_content ON kept(folder, content) WHERE content IS NOT NULL;"
     "CREATE TABLE leaves("
     "  folder INTEGER NOT NULL,"

@@ -132,6 +132,8 @@ bool store_kept_by_content(struct store *store, struct arena *arena, uint32_t fo
                            const struct digest *content, struct slice *out_file);
 bool store_kept_get(struct store *store, struct arena *arena, uint32_t folder, uint64_t number,
                     struct kept_row *out);
+bool store_kept_by_file(struct store *store, struct arena *arena, uint32_t folder,
+                        struct slice file, struct kept_row *out);
 void store_kept_remove(struct store *store, uint32_t folder, uint64_t number);
 // Rows with a file, newest first, of the path and what is below it (empty: all), with numbers below
 // `before` (at most INT64_MAX).

@@ -199,9 +199,22 @@ int64_t decide_deadline(const struct folder *folder);
 void decide_ran(struct folder *folder, bool done); // its intent came to an end
 void decide_file_done(struct folder *folder, struct job *job);
 void decide_clear(struct folder *folder);
+// An edit of this device that comes from elsewhere than a look: a file with that content, staged
+// already, as a conflict item of `origin`.
+void decide_put(struct folder *folder, struct slice path, struct slice origin,
+                const struct value *value, int64_t mtime_ns);
 
 // ---- age.c: not inside a transaction
 int64_t age_now(struct engine *engine);
+
+// ---- late_write.c: programs that still write into what a step took away
+enum { LATE_WRITE_QUIET_MS = 2000 };
+void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms);
+void late_writes_since(struct folder *folder); // by looking at all that was kept lately
+void late_write_tick(struct folder *folder);
+int64_t late_write_deadline(const struct folder *folder);
+void late_write_done(struct folder *folder, struct job *job);
+void late_writes_clear(struct folder *folder);
 
 // ---- kept.c
 // Before item.local becomes what the step has put in its place.

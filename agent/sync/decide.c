@@ -71,6 +71,21 @@ void engine_decide(struct engine *engine, uint64_t ticket, const struct decision
     *end = decide;
 }
 
+void decide_put(struct folder *folder, struct slice path, struct slice origin,
+                const struct value *value, int64_t mtime_ns)
+{
+    struct decide *decide = mem_zalloc(1, sizeof *decide);
+    decide->arena = arena_new();
+    decide->deadline_ms = folder->engine->now_ms + TIMEOUT_MS;
+    const struct version version = {.value = *value, .mtime_ns = mtime_ns};
+    struct target *t = target_add(decide, path, &version);
+    t->origin = arena_copy(decide->arena, origin);
+    struct decide **end = &folder->decides;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = decide;
+}
+
 void engine_decide_cancel(struct engine *engine, uint64_t ticket)
 {
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
@@ -139,6 +154,7 @@ static void member_fill(struct folder *folder, struct member *m, const struct it
     m->version = (struct version){.path = t->path, .value = t->value, .mtime_ns = t->mtime_ns};
     m->version.vv = seen;
     m->version.birth.wall_ms = folder->engine->wall_ms;
+    m->version.origin = t->origin;
     if (path_is_conflict_item(t->path) && item->head_count > 0)
         m->version.origin = item->heads[0].origin;
     if (!local_is_live(item) || item->local.version.value.kind == KIND_DIR) return;

@@ -11,8 +11,9 @@ struct target {
     struct slice path;
     struct value value; // what shall be there; a tombstone: nothing
     int64_t mtime_ns;
-    bool only_if;     // nothing has happened to it since `after`
-    struct dot after; // of the version that is expected there
+    struct slice origin; // of a conflict item that is new
+    bool only_if;        // nothing has happened to it since `after`
+    struct dot after;    // of the version that is expected there
 };
 
 struct decide {

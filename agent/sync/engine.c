@@ -345,6 +345,7 @@ static void errand_dispatch(struct folder *folder, struct job *job)
     case FOR_RESOLVE: resolve_done(folder, job); break;
     case FOR_APPLY: apply_done(folder, job); break;
     case FOR_DECIDE: decide_file_done(folder, job); break;
+    case FOR_LATE_WRITE: late_write_done(folder, job); break;
     }
 }
 
@@ -399,6 +400,7 @@ void engine_watch(struct engine *engine, uint32_t number, enum engine_watch what
     case ENGINE_TREE: scan_tree(folder, path); break;
     case ENGINE_RESCAN: scan_start(folder); break;
     case ENGINE_ROOT: rules_check(folder); break;
+    case ENGINE_KEPT: late_write_mark(folder, path, LATE_WRITE_QUIET_MS); break;
     }
     if (folder_usable(folder)) dirty_dispatch(folder);
     turn_end(engine);

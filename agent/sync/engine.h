@@ -73,7 +73,8 @@ enum engine_watch {
     ENGINE_GONE,
     ENGINE_TREE,
     ENGINE_RESCAN,
-    ENGINE_ROOT
+    ENGINE_ROOT,
+    ENGINE_KEPT // path is the name of a kept file: written to since
 };
 void engine_watch(struct engine *engine, uint32_t folder, enum engine_watch what,
                   struct slice path);

@@ -363,6 +363,9 @@ struct folder {
     uint64_t stagings; // jobs that have put contents into staging
     uint32_t staging_jobs;
     uint64_t lost_own;
+    struct late_write *late_writes; // kept files to be looked at
+    uint32_t late_write_count;
+    bool late_write_out;    // one is
     struct decide *decides; // in the order they were asked for
     uint64_t batch;         // what is applied without a pause; 0: none yet
     bool batch_idle;        // nothing was left to do since its last step
@@ -407,7 +410,15 @@ struct engine {
 };
 
 // What a job was made for; job->context points to one.
-enum purpose { FOR_TRANSFER = 1, FOR_PUSH, FOR_SERVE, FOR_RESOLVE, FOR_APPLY, FOR_DECIDE };
+enum purpose {
+    FOR_TRANSFER = 1,
+    FOR_PUSH,
+    FOR_SERVE,
+    FOR_RESOLVE,
+    FOR_APPLY,
+    FOR_DECIDE,
+    FOR_LATE_WRITE
+};
 struct errand {
     enum purpose purpose;
     struct transfer *transfer;

@@ -60,6 +60,7 @@ static void bonds_destroy(struct folder *folder)
 void folder_destroy(struct folder *folder)
 {
     decide_clear(folder);
+    late_writes_clear(folder);
     dirty_clear(folder);
     scan_stop(folder);
     fetch_clear(folder);
@@ -389,6 +390,7 @@ void folder_tick(struct folder *folder)
     fetch_step(folder);
     work_more(folder);
     kept_tick(folder);
+    late_write_tick(folder);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -413,7 +415,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (folder->rules_again_ms != 0) at = earlier(at, folder->rules_again_ms);
     if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));
-    at = earlier(at, kept_deadline(folder));
+    at = earlier(at, earlier(kept_deadline(folder), late_write_deadline(folder)));
     return earlier(at, fetch_deadline(folder));
 }
 

@@ -80,6 +80,8 @@ struct index_port {
     void (*kept_add)(struct store *, uint32_t folder, const struct kept_row *);
     bool (*kept_get)(struct store *, struct arena *, uint32_t folder, uint64_t number,
                      struct kept_row *out);
+    bool (*kept_by_file)(struct store *, struct arena *, uint32_t folder, struct slice file,
+                         struct kept_row *out);
     void (*kept_remove)(struct store *, uint32_t folder, uint64_t number);
     uint32_t (*kept_list)(struct store *, struct arena *, uint32_t folder, struct slice path,
                           uint64_t before, uint32_t max, struct kept_row *out);

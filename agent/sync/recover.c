@@ -150,6 +150,7 @@ static void recovered(struct folder *folder)
     folder->new_root = false;
     if (!folder->witness_checked) {
         folder->witness_checked = true;
+        late_writes_since(folder);
         witness_write(folder);
     }
     folder_offer_all(folder);

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 
 from harness import Skip, check, main, stays, wait_for
 from test_conflict import apart
@@ -226,6 +227,37 @@ def test_mount_inside(world):
     wait_for(lambda: a.connected("beta"), "connected")
     stays(lambda: (on_b / "m/below").exists(), "what the mount hides is not deleted", 2.0)
     check(not (on_b / "m/other").exists(), "what is on it stays there", names(on_b / "m"))
+
+
+# ---- writes that come late
+
+def test_write_through_an_old_descriptor(world):
+    """A program still writes into the file that a peer's change has replaced: nothing is lost."""
+    a, _, on_a, on_b = world.pair()
+    put(on_a / "log", "start\n")
+    a.sync("f")
+    with open(on_b / "log", "a", encoding="utf-8") as late:
+        put(on_a / "log", "replaced by alpha\n")
+        wait_for(lambda: (on_b / "log").read_text() == "replaced by alpha\n", "replaced")
+        time.sleep(0.3)
+        late.write("written late\n")
+    wait_for(lambda: b"start\nwritten late\n" in conflicts(on_b).values(),
+             lambda: f"the late words are a conflict item: {conflicts(on_b)}", 30)
+    wait_for(lambda: b"start\nwritten late\n" in conflicts(on_a).values(), "on both")
+    check((on_b / "log").read_text() == "replaced by alpha\n", "the name is the winner's")
+
+
+def test_deleted_under_a_writer(world):
+    a, _, on_a, on_b = world.pair()
+    put(on_a / "log", "start\n")
+    a.sync("f")
+    with open(on_b / "log", "a", encoding="utf-8") as late:
+        os.unlink(on_a / "log")
+        wait_for(lambda: not (on_b / "log").exists(), "deleted")
+        time.sleep(0.3)
+        late.write("written late\n")
+    wait_for(lambda: b"start\nwritten late\n" in conflicts(on_b).values(),
+             lambda: f"the late words are a conflict item: {conflicts(on_b)}", 30)
 
 
 # ---- when the kernel says nothing

@@ -245,6 +245,7 @@ static enum engine_watch kind_of(enum watch_what what)
     case WATCH_TREE: return ENGINE_TREE;
     case WATCH_RESCAN: return ENGINE_RESCAN;
     case WATCH_ROOT: return ENGINE_ROOT;
+    case WATCH_KEPT: return ENGINE_KEPT;
     }
     return ENGINE_RESCAN;
 }
