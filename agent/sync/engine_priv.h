@@ -110,6 +110,7 @@ struct serving {
     bool catching_up;
     uint64_t inc, counter; // scan position
     uint64_t s0;
+    struct map *ahead; // versions sent with their bundle before their turn; see page.c
     uint32_t page, acked;
     bool ended;
 };

@@ -2,11 +2,13 @@
 //
 // What goes into a page: by the dots a peer lacks, then by what has changed since the scan began.
 // Versions of one resolution go together.
+#include <string.h>
+
 #include "agent/sync/page_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { PAGE_ROWS = 1024 };
+enum { PAGE_ROWS = 1024, AHEAD_MAX = 4096 };
 
 void page_init(struct page *page, struct arena *arena, uint32_t max, size_t bytes_max)
 {
@@ -42,6 +44,38 @@ static bool page_put(struct page *page, const struct version *v)
     return true;
 }
 
+// What tells a version of a round from all others, as long as it does not change; if it does, the
+// catch-up pages have it.
+static struct slice ahead_key(struct arena *arena, const struct version *v)
+{
+    const struct dot *dot = &v->dots.entries[0];
+    uint8_t *key = arena_alloc(arena, v->path.size + sizeof *dot, 1);
+    memcpy(key, dot, sizeof *dot);
+    memcpy(key + sizeof *dot, v->path.data, v->path.size);
+    return slice_of(key, v->path.size + sizeof *dot);
+}
+
+static void member_put(struct folder *folder, struct page *page, const struct version *v)
+{
+    static char one = 1;
+    if (!page_put(page, v) || page->ahead == NULL || map_count(page->ahead) >= AHEAD_MAX) return;
+    (void)map_put(page->ahead, ahead_key(folder->engine->scratch, v), &one);
+}
+
+// All that is owed of the item has gone with bundles: without this a bundle as large as a page
+// would go once for each of its members.
+static bool went_ahead(struct folder *folder, const struct page *page, const struct item *item,
+                       struct vv k)
+{
+    bool all = map_count(page->ahead) > 0;
+    for (uint32_t h = 0; h < item->head_count && all; h++) {
+        const struct version *v = &item->heads[h];
+        all = dots_covered(v->dots, k) ||
+              map_get(page->ahead, ahead_key(folder->engine->scratch, v)) != NULL;
+    }
+    return all;
+}
+
 // The members carry neighbouring dots of one incarnation, the winner's last: they were drawn in one
 // transaction.
 static void bundle_collect(struct folder *folder, struct page *page, struct dot bundle)
@@ -61,7 +95,8 @@ static void bundle_collect(struct folder *folder, struct page *page, struct dot 
         if (page_has(page, rows[r].path)) continue;
         index->item_get(index->self, arena, folder->number, rows[r].path, &item);
         for (uint32_t h = 0; h < item.head_count; h++) {
-            if (dots_contain(item.heads[h].bundle, bundle)) (void)page_put(page, &item.heads[h]);
+            if (dots_contain(item.heads[h].bundle, bundle))
+                member_put(folder, page, &item.heads[h]);
         }
     }
 }
@@ -118,7 +153,8 @@ static bool scan_inc(struct folder *folder, struct serving *s, uint64_t inc, str
             after = s->counter = rows[i].counter;
             index->item_get(index->self, arena, folder->number, rows[i].path, &item);
             if (!first_owed_dot(&item, (struct dot){inc, rows[i].counter}, s->k.v)) continue;
-            page_add(folder, page, &item, owed, &s->k.v);
+            if (!went_ahead(folder, page, &item, s->k.v))
+                page_add(folder, page, &item, owed, &s->k.v);
         }
         if (got < PAGE_ROWS) return true;
     }
@@ -168,6 +204,8 @@ static bool scan_seq(struct folder *folder, struct serving *s, struct page *page
 
 bool page_fill(struct folder *folder, struct serving *s, struct page *page)
 {
+    if (s->ahead == NULL) s->ahead = map_new();
+    page->ahead = s->ahead;
     if (!s->catching_up && scan_dots(folder, s, page)) s->catching_up = true;
     return s->catching_up && !page_full(page) && scan_seq(folder, s, page);
 }

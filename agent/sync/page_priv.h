@@ -12,6 +12,7 @@ struct page {
     size_t bytes, bytes_max; // as encoded
     struct map *paths;       // of the items that were added
     struct map *bundles;     // that were looked for
+    struct map *ahead;       // of the round: members that were sent before their turn, or NULL
 };
 
 void page_init(struct page *page, struct arena *arena, uint32_t max, size_t bytes_max);

@@ -275,6 +275,7 @@ static void done_send(struct share *share)
     m.done.marks = marks_to_show(share, folder->engine->scratch, folder->k.v);
     m.done.gcfloor = folder->gcfloor.v;
     s->active = false;
+    map_destroy(&s->ahead);
     vvbox_set(&share->told_k, folder->k.v);
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
@@ -302,6 +303,7 @@ void pull_handle(struct share *share, const struct msg_pull *pull)
     s->catching_up = false;
     s->inc = s->counter = 0;
     s->page = s->acked = 0;
+    map_destroy(&s->ahead);
     s->s0 = folder->row.seq;
     vvbox_set(&s->k, pull->k);
     token_use(folder, s, pull->token);

@@ -64,6 +64,7 @@ void share_destroy(struct share *share)
     vvbox_fini(&share->shown);
     vvbox_fini(&share->owners_shown);
     vvbox_fini(&share->serving.k);
+    map_destroy(&share->serving.ahead);
     vvbox_fini(&share->pulling.done_k);
     vvbox_fini(&share->pulling.done_floor);
     buf_fini(&share->pulling.ahead_token);
