@@ -42,7 +42,9 @@ class Siege:
 
     def join(self):
         self.log_at = len(self.a.log())
-        return self.hostile.join(self.a)
+        self.hostile.join(self.a)
+        self.hostile.settle()  # or the bulk lane is ahead of the offer
+        return self.hostile
 
     def refused(self, *words):
         """The session ends, and the log says why. (The BYE that says so too may be lost.)"""
