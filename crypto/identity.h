@@ -52,6 +52,11 @@ struct signature mark_sign(const struct identity *identity, struct folder_id fol
                            uint64_t counter);
 bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark);
 
+// An approval is its signer's: signature under "cfgsync-approval1" | folder | inc | from | to.
+struct approval approval_sign(const struct identity *identity, struct folder_id folder,
+                              struct span span);
+bool approval_verify(struct folder_id folder, const struct approval *approval);
+
 // First 64 bits, big-endian, of SHA-256(device | folder | nonce); never 0.
 uint64_t inc_derive(struct device_id device, struct folder_id folder, const uint8_t nonce[16]);
 

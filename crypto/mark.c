@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Marks, and the incarnation number that a mark speaks of.
+// Marks and approvals, and the incarnation number that they speak of.
 #include <string.h>
 
 #include <sodium.h>
@@ -51,6 +51,43 @@ bool mark_verify(struct device_id device, struct folder_id folder, const struct 
     struct mark_text text = mark_text(folder, mark->inc, mark->counter);
     return crypto_sign_verify_detached(mark->signature.bytes, text.bytes, sizeof text.bytes,
                                        device.bytes) == 0;
+}
+
+#define APPROVAL_TAG "cfgsync-approval1"
+
+struct approval_text {
+    uint8_t bytes[sizeof APPROVAL_TAG - 1 + sizeof(struct folder_id) + 8 + 8 + 8];
+};
+
+static struct approval_text approval_text(struct folder_id folder, const struct span *span)
+{
+    struct approval_text text;
+    uint8_t *at = text.bytes;
+    memcpy(at, APPROVAL_TAG, sizeof APPROVAL_TAG - 1);
+    at += sizeof APPROVAL_TAG - 1;
+    memcpy(at, folder.bytes, sizeof folder.bytes);
+    at = put_u64(at + sizeof folder.bytes, span->inc);
+    at = put_u64(at, span->from);
+    at = put_u64(at, span->to);
+    CHECK(at == text.bytes + sizeof text.bytes);
+    return text;
+}
+
+struct approval approval_sign(const struct identity *identity, struct folder_id folder,
+                              struct span span)
+{
+    struct approval approval = {.signer = identity_device(identity), .span = span};
+    struct approval_text text = approval_text(folder, &span);
+    CHECK(crypto_sign_detached(approval.signature.bytes, NULL, text.bytes, sizeof text.bytes,
+                               identity->sign_secret) == 0);
+    return approval;
+}
+
+bool approval_verify(struct folder_id folder, const struct approval *approval)
+{
+    struct approval_text text = approval_text(folder, &approval->span);
+    return crypto_sign_verify_detached(approval->signature.bytes, text.bytes, sizeof text.bytes,
+                                       approval->signer.bytes) == 0;
 }
 
 uint64_t inc_derive(struct device_id device, struct folder_id folder, const uint8_t nonce[16])

@@ -45,6 +45,8 @@ enum {
     PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10, // one content in a PACK, uncompressed
     PROTO_PACK_BYTES_MAX = 512 << 10,         // a PACK, uncompressed
     PROTO_BLOCKED_MAX = 64,
+    PROTO_APPROVALS_MAX = 256, // of a folder, and in one message
+    PROTO_HOLD_SPANS_MAX = 256,
     PROTO_FOLDERS_MAX = 256,
     PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
 };

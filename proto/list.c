@@ -315,3 +315,57 @@ static void leaf_write(struct writer *w, const uint32_t *leaf)
 
 LIST_TYPE(leaf, uint32_t, 1)
 const struct field_type type_leaves = {leaf_list_read, leaf_list_write, list_empty};
+
+static void span_body_read(struct reader *r, struct span *out)
+{
+    out->inc = reader_uint(r, 0, UINT64_MAX);
+    out->from = reader_uint(r, 1, PROTO_COUNTER_MAX);
+    size_t start = r->at;
+    out->to = reader_uint(r, 1, PROTO_COUNTER_MAX);
+    if (reader_ok(r) && out->to < out->from)
+        reader_fail(r, ERR_MALFORMED, start, "a span that ends before it begins");
+}
+
+static void span_body_write(struct writer *w, const struct span *span)
+{
+    CHECK(span->from >= 1 && span->from <= span->to && span->to <= PROTO_COUNTER_MAX);
+    writer_uint(w, span->inc);
+    writer_uint(w, span->from);
+    writer_uint(w, span->to);
+}
+
+static void span_read(struct reader *r, struct span *out)
+{
+    reader_tuple(r, 3);
+    span_body_read(r, out);
+    reader_leave(r);
+}
+
+static void span_write(struct writer *w, const struct span *span)
+{
+    writer_array(w, 3);
+    span_body_write(w, span);
+}
+
+LIST_TYPE(span, struct span, 4)
+const struct field_type type_spans = {span_list_read, span_list_write, list_empty};
+
+static void approval_read(struct reader *r, struct approval *out)
+{
+    reader_tuple(r, 5);
+    reader_fixed(r, out->signer.bytes, sizeof out->signer.bytes);
+    span_body_read(r, &out->span);
+    reader_fixed(r, out->signature.bytes, sizeof out->signature.bytes);
+    reader_leave(r);
+}
+
+static void approval_write(struct writer *w, const struct approval *approval)
+{
+    writer_array(w, 5);
+    writer_bin(w, approval->signer.bytes, sizeof approval->signer.bytes);
+    span_body_write(w, &approval->span);
+    writer_bin(w, approval->signature.bytes, sizeof approval->signature.bytes);
+}
+
+LIST_TYPE(approval, struct approval, 104)
+const struct field_type type_approvals = {approval_list_read, approval_list_write, list_empty};

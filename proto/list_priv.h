@@ -17,6 +17,7 @@ extern const struct field_type type_vv, type_dots; // flat: inc, counter, inc, c
 extern const struct field_type type_marks, type_mark;
 extern const struct field_type type_owners, type_versions, type_rides, type_blocked;
 extern const struct field_type type_contents, type_digests, type_leaves;
+extern const struct field_type type_spans, type_approvals;
 
 void vv_write(struct writer *w, struct vv v);
 struct vv vv_read(struct reader *r);

@@ -167,6 +167,22 @@ static const struct field bye_fields[] = {
      .presence = OPTIONAL},
 };
 
+static const struct field hold_fields[] = {
+    FOLDER(struct msg_hold),
+    {"brake", &type_text, AT(struct msg_hold, brake), .max = PROTO_NAME_BYTES_MAX,
+     .presence = OPTIONAL},
+    {"changes", &type_u64, AT(struct msg_hold, changes), .max = INT64_MAX, .presence = OPTIONAL},
+    {"unpublished", &type_bool, AT(struct msg_hold, unpublished), .presence = OPTIONAL},
+    {LIST("spans", type_spans, struct msg_hold, spans, span_count), 0, PROTO_HOLD_SPANS_MAX,
+     OPTIONAL},
+};
+
+static const struct field approvals_fields[] = {
+    FOLDER(struct msg_approvals),
+    {LIST("approvals", type_approvals, struct msg_approvals, approvals, count), 1,
+     PROTO_APPROVALS_MAX},
+};
+
 struct kind_row {
     const char *text;
     struct record body;
@@ -188,6 +204,8 @@ static const struct kind_row kinds[MSG_KIND_COUNT] = {
     [MSG_NOT_HELD] = {"NOT_HELD", RECORD(not_held_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_DATA] = {"DATA", RECORD(data_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PACK] = {"PACK", RECORD(pack_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_HOLD] = {"HOLD", RECORD(hold_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_APPROVALS] = {"APPROVALS", RECORD(approvals_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PING] = {"PING", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PONG] = {"PONG", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_BYE] = {"BYE", RECORD(bye_fields), PROTO_MESSAGE_BYTES_MAX},

@@ -28,6 +28,8 @@ enum message_kind {
     MSG_NOT_HELD,
     MSG_DATA,
     MSG_PACK,
+    MSG_HOLD,
+    MSG_APPROVALS,
     MSG_PING,
     MSG_PONG,
     MSG_BYE,
@@ -216,6 +218,22 @@ struct msg_bye {
     struct slice text;
 };
 
+// What a brake of the sender holds; changes 0: nothing any more.
+struct msg_hold {
+    struct folder_id folder;
+    struct slice brake; // "mass-delete", "mass-rewrite", "restore"; empty: nothing
+    uint64_t changes;
+    bool unpublished;   // found on the sender's disk; else they came from others:
+    struct span *spans; // in which they are
+    uint32_t span_count;
+};
+
+struct msg_approvals {
+    struct folder_id folder;
+    struct approval *approvals;
+    uint32_t count;
+};
+
 struct message {
     enum message_kind kind;
     uint64_t session;
@@ -236,6 +254,8 @@ struct message {
         struct msg_pack pack;
         struct msg_ping ping; // PING and PONG
         struct msg_bye bye;
+        struct msg_hold hold;
+        struct msg_approvals approvals;
     };
 };
 

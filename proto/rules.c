@@ -94,6 +94,8 @@ enum err message_rules(const struct message *message, const char **out_what)
     case MSG_VERSIONS:
     case MSG_NEWS:
     case MSG_NOT_HELD:
+    case MSG_HOLD:
+    case MSG_APPROVALS:
     case MSG_PING:
     case MSG_PONG:
     case MSG_BYE:

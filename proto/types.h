@@ -94,6 +94,19 @@ struct mark {
     struct signature signature;
 };
 
+// Counters of one incarnation, both ends included.
+struct span {
+    uint64_t inc;
+    uint64_t from, to; // 1 <= from <= to
+};
+
+// Its signer's word that what a span of changes deletes or rewrites is meant.
+struct approval {
+    struct device_id signer;
+    struct span span;
+    struct signature signature;
+};
+
 // Who an incarnation is: inc = first 64 bits (big-endian) of SHA-256(device | folder | nonce).
 struct owner {
     uint64_t inc;

@@ -56,6 +56,12 @@ struct kept_row {
     struct dot after;       // of the version that took its place
 };
 
+struct approval_row {
+    uint64_t number; // given by the store, rising
+    struct approval approval;
+    bool vouched; // it came from a peer that may approve
+};
+
 struct journal_row {
     uint64_t number;
     struct slice record;

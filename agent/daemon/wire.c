@@ -45,6 +45,8 @@ static struct index_port wire_index(struct store *store)
         .owner_count = store_owner_count,
         .mark_get = store_mark_get,
         .mark_put = store_mark_put,
+        .approval_put = store_approval_put,
+        .approvals = store_approvals,
         .peer_get = store_peer_get,
         .peer_put = store_peer_put,
         .journal_add = store_journal_add,
@@ -134,6 +136,8 @@ struct engine_options wire_options(struct agent *agent)
                 .self = agent->identity,
                 .sign = mark_sign,
                 .verify = mark_verify,
+                .approve = approval_sign,
+                .approved = approval_verify,
                 .random = crypto_random,
             },
         .notify =

@@ -106,8 +106,9 @@ static void clear(struct store *store, uint32_t folder, const enum statement *wh
 void store_folder_clear(struct store *store, uint32_t folder, bool with_marks)
 {
     static const enum statement tables[] = {
-        SQL_CLEAR_ITEMS,   SQL_CLEAR_DOTS, SQL_CLEAR_K,      SQL_CLEAR_GCFLOOR, SQL_CLEAR_PEERS,
-        SQL_CLEAR_JOURNAL, SQL_CLEAR_KEPT, SQL_CLEAR_LEAVES, SQL_CLEAR_OWNERS,  SQL_CLEAR_MARKS,
+        SQL_CLEAR_ITEMS,     SQL_CLEAR_DOTS,    SQL_CLEAR_K,     SQL_CLEAR_GCFLOOR,
+        SQL_CLEAR_PEERS,     SQL_CLEAR_JOURNAL, SQL_CLEAR_KEPT,  SQL_CLEAR_LEAVES,
+        SQL_CLEAR_APPROVALS, SQL_CLEAR_OWNERS,  SQL_CLEAR_MARKS,
     };
     size_t count = sizeof tables / sizeof tables[0];
     bool entered = store_enter(store);

@@ -38,6 +38,7 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_CLEAR_LEAVES] = "DELETE FROM leaves WHERE folder = ?1",
     [SQL_CLEAR_OWNERS] = "DELETE FROM owner WHERE folder = ?1",
     [SQL_CLEAR_MARKS] = "DELETE FROM mark WHERE folder = ?1",
+    [SQL_CLEAR_APPROVALS] = "DELETE FROM approval WHERE folder = ?1",
     [SQL_ITEM_GET] = "SELECT " ITEM_COLUMNS " FROM item WHERE folder = ?1 AND key = ?2",
     [SQL_ITEM_OLD] = "SELECT row, seq, live, need, blocked, bytes, first_bytes, heads"
                      " FROM item WHERE folder = ?1 AND key = ?2",
@@ -99,6 +100,16 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_OWNER_PUT] = "INSERT OR REPLACE INTO owner(folder, inc, device, nonce, name)"
                       " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_OWNER_COUNT] = "SELECT count(*) FROM owner WHERE folder = ?1",
+    [SQL_APPROVAL_PUT] =
+        "INSERT OR REPLACE INTO approval(folder, signer, inc, first, last, signature, vouched)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM approval WHERE"
+        " folder = ?1 AND signer = ?2 AND inc = ?3 AND first = ?4 AND last >= ?5 AND"
+        " vouched >= ?7)",
+    [SQL_APPROVAL_TRIM] = "DELETE FROM approval WHERE folder = ?1 AND number <="
+                          " (SELECT number FROM approval WHERE folder = ?1"
+                          " ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+    [SQL_APPROVAL_LIST] = "SELECT number, signer, inc, first, last, signature, vouched FROM"
+                          " approval WHERE folder = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
     [SQL_MARK_GET] = "SELECT counter, signature FROM mark WHERE folder = ?1 AND inc = ?2",
     [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, signature) VALUES (?1, ?2, ?3, ?4)"
                      " ON CONFLICT(folder, inc) DO UPDATE SET counter = excluded.counter,"

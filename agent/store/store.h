@@ -113,6 +113,11 @@ bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct m
 void store_mark_put(struct store *store, uint32_t folder,
                     const struct mark *mark); // ignored unless higher
 
+// ---- approvals, oldest first; the newest PROTO_APPROVALS_MAX of a folder are kept.
+bool store_approval_put(struct store *store, uint32_t folder, const struct approval_row *row);
+uint32_t store_approvals(struct store *store, struct arena *arena, uint32_t folder, uint64_t after,
+                         uint32_t max, struct approval_row *out);
+
 // ---- what peers said (device key -> K, A, blocked list, needs)
 bool store_peer_get(struct store *store, struct arena *arena, uint32_t folder,
                     struct device_id device, struct peer_row *out);

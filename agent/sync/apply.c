@@ -35,7 +35,7 @@ static void step_fill(struct job *job, struct step *step, const struct item *ite
 static bool still_ready(struct folder *folder, const struct item *item)
 {
     if (item->head_count != 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
-    if (work_left_out(folder, item)) return false;
+    if (work_left_out(folder, item) || !brake_lets_in(folder, item->path)) return false;
     if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) ||
         map_get(folder->busy, item->path) != NULL)
         return false;

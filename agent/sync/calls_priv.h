@@ -70,6 +70,47 @@ bool rules_settled(const struct folder *folder); // none are to be read again
 void rules_item_saved(struct folder *folder, const struct item *item);
 bool rules_come_first(struct folder *folder, struct slice path);
 
+enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
+
+// ---- brake*.c, approvals.c, holds.c: what waits for a person
+void brake_open(struct folder *folder);
+void brake_close(struct folder *folder);
+void brake_clear(struct folder *folder); // another life
+void brake_set(struct folder *folder, const struct engine_brake *limits);
+void brake_tick(struct folder *folder);
+int64_t brake_deadline(const struct folder *folder);
+bool brake_has(const struct folder *folder, struct slice path); // a change found here waits
+bool brake_counting(const struct folder *folder);               // some are not decided yet
+uint64_t brake_held(const struct folder *folder);               // found here
+uint64_t brake_in_held(const struct folder *folder);            // of others
+const char *brake_code(const struct folder *folder);            // "": nothing is held
+const char *brake_in_text(const struct folder *folder);         // of others; "": nothing is held
+const char *brake_of(const struct folder *folder, struct slice path); // NULL: not held
+// A look at a path, in this order.
+void brake_look_begin(struct folder *folder, struct slice path);
+bool brake_gone(struct folder *folder, const struct item *item); // true: it waits, as below
+bool brake_gone_with(struct folder *folder, struct slice path);  // a directory, and its content
+bool brake_changed(struct folder *folder, const struct item *item, const struct look *look);
+bool brake_below(struct folder *folder, const struct look *look); // what was below it is gone
+void brake_look_end(struct folder *folder, struct slice path, enum look_verdict verdict);
+void brake_publish(struct folder *folder);   // at the end of the transaction
+void brake_published(struct folder *folder); // after it, before the pushes
+void brake_minting(struct folder *folder);
+void brake_scan_begin(struct folder *folder);
+void brake_scan_present(struct folder *folder, const struct item *item,
+                        const struct scan_entry *entry);
+void brake_item_saved(struct folder *folder, const struct item *item);
+void brake_undone(struct folder *folder);
+bool brake_lets_in(struct folder *folder, struct slice path);
+void brake_decide(struct folder *folder, uint64_t ticket, bool approves);
+void brake_decide_cancel(struct folder *folder, uint64_t ticket);
+void approvals_open(struct folder *folder);
+void approvals_send(struct share *share);
+void approvals_handle(struct share *share, const struct msg_approvals *approvals);
+void holds_show(struct share *share);
+void holds_forget(struct share *share);
+void hold_handle(struct share *share, const struct msg_hold *hold);
+
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
 void dirty_dispatch(struct folder *folder);
@@ -77,11 +118,12 @@ void dirty_all_now(struct folder *folder);
 void dirty_clear(struct folder *folder);
 int64_t dirty_deadline(const struct folder *folder);
 void dirty_look_done(struct folder *folder, struct job *job);
-void dirty_free(struct folder *folder, struct slice path); // its step has ended
-bool dirty_has(const struct folder *folder, struct slice path);
+void dirty_free(struct folder *folder, struct slice path);          // its step has ended
+bool dirty_has(const struct folder *folder, struct slice path);     // or its change waits
+void dirty_gone_expected(struct folder *folder, struct slice path); // it is marked already
+void dirty_gone_found(struct folder *folder, struct slice path);
 int64_t dirty_publish_delay(struct folder *folder, struct slice path);
 void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
-enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
 enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty);
 bool local_step_above(const struct folder *folder, struct slice path);
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
@@ -89,7 +131,6 @@ bool local_left_out(struct folder *folder, const struct item *item, bool is_dir)
 bool local_below(struct folder *folder, struct slice path, bool stuck);
 void local_gone_below(struct folder *folder, struct slice path);
 void local_tick(struct folder *folder);
-void local_gone(struct folder *folder, struct item *item);
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);
 void local_parents_implied(struct folder *folder, struct slice path); // of what was created here
@@ -133,6 +174,7 @@ void share_said_k(struct share *share, struct vv k, bool replace);
 void share_check_caught(struct share *share);
 
 // ---- marks.c
+const struct marks *marks_of(const struct message *m);
 struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv);
 struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also);
 // What of `vv` our marks bear out: no unknown incarnations, no counters above their marks.

@@ -55,6 +55,11 @@ void engine_decide(struct engine *engine, uint64_t ticket, const struct decision
                "the folder is not ready: see cfgsync-agent status");
         return;
     }
+    if (decision->kind == DECIDE_APPROVE || decision->kind == DECIDE_REVERT) {
+        brake_decide(folder, ticket, decision->kind == DECIDE_APPROVE);
+        engine_tick(engine);
+        return;
+    }
     struct decide *decide = mem_zalloc(1, sizeof *decide);
     decide->ticket = ticket;
     decide->arena = arena_new();
@@ -89,6 +94,7 @@ void decide_put(struct folder *folder, struct slice path, struct slice origin,
 void engine_decide_cancel(struct engine *engine, uint64_t ticket)
 {
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        brake_decide_cancel(f, ticket);
         for (struct decide *d = f->decides; d != NULL; d = d->next) {
             if (d->ticket == ticket) d->ticket = 0;
         }

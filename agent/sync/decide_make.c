@@ -255,6 +255,8 @@ const char *decide_make(struct folder *folder, const struct decision *decision,
     case DECIDE_DISMISS: return make_conflict(folder, decision, decide);
     case DECIDE_RESTORE: return make_restore(folder, decision, decide);
     case DECIDE_UNDO: return make_undo(folder, decide);
+    case DECIDE_APPROVE:
+    case DECIDE_REVERT: break; // brake_decide.c
     }
     return "unknown";
 }

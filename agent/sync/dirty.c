@@ -65,8 +65,25 @@ static struct dirty *dirty_new(struct folder *folder, struct slice path)
     return dirty;
 }
 
+void dirty_gone_expected(struct folder *folder, struct slice path)
+{
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty == NULL || dirty->gone) return;
+    dirty->gone = true;
+    folder->gone_expected++;
+}
+
+void dirty_gone_found(struct folder *folder, struct slice path)
+{
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty == NULL || !dirty->gone) return;
+    dirty->gone = false;
+    folder->gone_expected--;
+}
+
 static void dirty_drop(struct folder *folder, struct dirty *dirty)
 {
+    if (dirty->gone) folder->gone_expected--;
     (void)map_remove(folder->dirty, slice_of(dirty->path, dirty->path_size));
     if (!dirty->looking) list_remove(list_of(folder, dirty), dirty);
     mem_free(&dirty->path);
@@ -90,7 +107,7 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
 
 bool dirty_has(const struct folder *folder, struct slice path)
 {
-    return map_get(folder->dirty, path) != NULL;
+    return map_get(folder->dirty, path) != NULL || brake_has(folder, path);
 }
 
 void dirty_all_now(struct folder *folder)
@@ -284,10 +301,12 @@ void dirty_look_done(struct folder *folder, struct job *job)
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty != NULL) verdicts[i] = local_look(folder, &looks->looks[i], dirty);
     }
+    brake_publish(folder);
     if (txn_end(folder) != ERR_OK) {
         looks_postpone(folder, looks);
         return;
     }
+    brake_published(folder);
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL || !dirty->looking) continue;

@@ -396,7 +396,10 @@ void engine_watch(struct engine *engine, uint32_t number, enum engine_watch what
     switch (what) {
     case ENGINE_WRITTEN: dirty_mark(folder, path, 0, false); break;
     case ENGINE_MODIFIED: dirty_mark(folder, path, OPEN_QUIET_MS, false); break;
-    case ENGINE_GONE: dirty_mark(folder, path, GONE_DELAY_MS, false); break;
+    case ENGINE_GONE:
+        dirty_mark(folder, path, GONE_DELAY_MS, false);
+        dirty_gone_expected(folder, path);
+        break;
     case ENGINE_TREE: scan_tree(folder, path); break;
     case ENGINE_RESCAN: scan_start(folder); break;
     case ENGINE_ROOT: rules_check(folder); break;

@@ -36,7 +36,20 @@ int64_t engine_deadline(const struct engine *engine); // monotonic ms; INT64_MAX
 void engine_peer_put(struct engine *engine, struct device_id device, const char *name);
 void engine_peer_remove(struct engine *engine, struct device_id device); // sessions end at once
 
+// Whether what it approves is believed here; it is, until told otherwise.
+void engine_peer_approves(struct engine *engine, struct device_id device, bool approves);
+
 // ---- folders
+// When a brake engages: more than this many within ten minutes, and more than that part of the
+// folder's items. 0: the usual.
+struct engine_brake {
+    bool off;
+    bool strict; // only what is approved on this device itself counts as approved
+    uint32_t deleted, deleted_percent;
+    uint32_t rewritten, rewritten_percent;
+    uint32_t restored, restored_percent; // at least
+};
+
 struct engine_folder {
     const char *name;
     const char *path;    // for messages only
@@ -45,6 +58,7 @@ struct engine_folder {
     const struct device_id *with; // devices it is shared with
     uint32_t with_count;
     uint64_t kept_bytes_max; // what kept versions may take; 0: no limit
+    struct engine_brake brake;
     bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is
                    // root-missing
 };
@@ -109,6 +123,8 @@ enum decision_kind {
     DECIDE_DISMISS, // all conflict items of the path go
     DECIDE_RESTORE, // a kept version comes back
     DECIDE_UNDO,    // the last batch that was applied is taken back
+    DECIDE_APPROVE, // what is held goes on, and is signed for
+    DECIDE_REVERT,  // what is held is taken back
 };
 
 struct decision {
@@ -126,7 +142,7 @@ struct decision_result {
     enum err err;        // OK; else nothing, or not all of it, was done
     const char *what;    // why not, static text; NULL
     uint64_t changed;    // paths
-    uint64_t left_alone; // UNDO: changed since, or no longer to be had
+    uint64_t left_alone; // UNDO, REVERT: changed since, or not to be had now
 };
 void engine_decide(struct engine *engine, uint64_t ticket, const struct decision *decision);
 void engine_decide_cancel(struct engine *engine, uint64_t ticket); // nobody waits any more
@@ -151,6 +167,36 @@ uint32_t engine_conflicts(struct engine *engine, struct arena *arena, const char
 // Newest first, of a path and what is below it (empty: all), with numbers below `before` (0: all).
 uint32_t engine_kept(struct engine *engine, struct arena *arena, const char *folder,
                      struct slice path, uint64_t before, uint32_t max, struct kept_row *out);
+
+// ---- what is held. Everything lives on the arena.
+struct plan_path {
+    struct slice path;
+    const char *what; // "deleted", "rewritten", "older"
+    bool of_others;
+    struct device_id by; // of others: whose change it is; zero: not known
+};
+
+struct plan_peer {
+    struct slice name;
+    uint64_t of_others;    // changes that it holds, of other devices, this one perhaps
+    uint64_t unpublished;  // changes found on its disk that it holds
+    bool pending;          // it has another folder of this name,
+    uint64_t items, bytes; // with so much in it
+};
+
+struct plan {
+    const char *brake;                  // what holds changes found here; "": nothing
+    uint64_t deleted, rewritten, older; // how many
+    const char *in_brake;               // what holds changes of others; "": nothing
+    uint64_t in_deleted, in_rewritten;  // how many
+    uint64_t items, bytes;              // of the folder
+    struct plan_path *paths;            // the first of them
+    uint32_t path_count;
+    struct plan_peer *peers; // those that hold something, or have another folder
+    uint32_t peer_count;
+};
+// False: there is no such folder.
+bool engine_plan(struct engine *engine, struct arena *arena, const char *folder, struct plan *out);
 
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {
@@ -242,6 +288,7 @@ struct path_status {
     bool implied;        // a directory that lives on by what is in it
     bool need;           // not on this disk as it is known
     bool looking;        // being looked at, or put in place
+    const char *held;    // NULL, or the brake that holds a change of it
     bool awaits_content; // which is on its way, or
     bool no_source;      // nobody who is connected has it
     uint32_t heads;

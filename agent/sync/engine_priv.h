@@ -55,6 +55,7 @@ struct peer {
     int64_t rtt_ms;
     char *address; // of the last session
     bool dialled;
+    bool approves_not; // what it approves is not believed
     struct peer *next;
 };
 
@@ -144,11 +145,24 @@ struct ask { // one content a peer wants
     uint8_t tries;
 };
 
+struct brake;
 struct late;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
     uint32_t at; // its first id or leaf that has not been served
     struct waiting_want *next;
+};
+
+struct peer_hold { // what a peer holds
+    char brake[32];
+    uint64_t changes; // 0: nothing
+    struct span *spans;
+    uint32_t span_count;
+};
+
+struct told { // of what is held here
+    const char *brake;
+    uint64_t changes;
 };
 
 struct share {
@@ -161,6 +175,10 @@ struct share {
     enum offer_state offer_state; // theirs
     struct folder_id offered_id;
     bool offered_items;
+    uint64_t offered_count, offered_bytes;
+    struct peer_hold holds[2]; // changes of others, changes that are not published
+    struct told told_holds[2];
+    uint64_t approvals_sent; // up to this row
     struct vvbox said_k; // what it said of its K in this session
     int64_t said_ms;     // when that grew last
     struct vvbox told_k;
@@ -196,7 +214,8 @@ struct dirty {
     bool again;   // something happened while it was looked at
     bool again_modified;
     bool force;
-    bool now; // sync asked: no quiet window
+    bool now;  // sync asked: no quiet window
+    bool gone; // a deletion is expected
     int64_t empty_since_ms;
     uint32_t parent_waits; // for the directory above to be published first
     struct dirty *prev, *next;
@@ -336,6 +355,7 @@ struct folder {
     struct bond *bonds;
     struct map *dirty; // path -> struct dirty
     struct dirty_list ready, timed;
+    uint64_t gone_expected; // of them
     uint32_t look_jobs;
     struct map *published;
     struct scan scan;
@@ -376,6 +396,7 @@ struct folder {
     uint64_t *kept_drops; // numbers of kept rows that are to go
     uint32_t kept_drop_count, kept_drop_capacity;
     bool kept_dropping;
+    struct brake *brake;
     bool in_txn, minted;
     struct job *outbox[64];
     uint32_t outbox_count;

@@ -30,6 +30,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->problems = map_new();
     folder->step_paths = map_new();
     folder->scan.arena = arena_new();
+    brake_open(folder);
     return folder;
 }
 
@@ -65,6 +66,7 @@ void folder_destroy(struct folder *folder)
     scan_stop(folder);
     fetch_clear(folder);
     bonds_destroy(folder);
+    brake_close(folder);
     map_destroy(&folder->dirty);
     map_drop_values(&folder->published);
     map_drop_values(&folder->problems);
@@ -135,6 +137,7 @@ static void work_forget(struct folder *folder)
     scan_stop(folder);
     fetch_clear(folder);
     dirty_clear(folder);
+    brake_clear(folder);
     map_clear(folder->staged);
     map_clear(folder->step_paths);
     folder->large_count = 0;
@@ -188,6 +191,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
         folder_reload(folder);
+        approvals_open(folder);
         folder->id_known = true;
         return ERR_OK;
     }
@@ -206,12 +210,14 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
     struct folder *folder = folder_by_name(engine, slice_text(options->name));
     if (folder != NULL) {
         folder_share(folder, options);
+        brake_set(folder, &options->brake);
         *out_folder = folder->number;
         folder_offer_all(folder);
         return ERR_OK;
     }
     folder = folder_make(engine, options);
     folder_share(folder, options);
+    brake_set(folder, &options->brake);
     enum err err = folder_load(folder, options);
     if (err != ERR_OK) {
         folder_destroy(folder);
@@ -386,6 +392,7 @@ void folder_tick(struct folder *folder)
         work_again(folder);
     }
     local_tick(folder);
+    brake_tick(folder);
     dirty_dispatch(folder);
     fetch_step(folder);
     work_more(folder);
@@ -416,6 +423,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));
     at = earlier(at, earlier(kept_deadline(folder), late_write_deadline(folder)));
+    at = earlier(at, brake_deadline(folder));
     return earlier(at, fetch_deadline(folder));
 }
 

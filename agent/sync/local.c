@@ -83,7 +83,8 @@ bool local_below(struct folder *folder, struct slice path, bool stuck)
     return false;
 }
 
-void local_gone(struct folder *folder, struct item *item)
+// `counted`: with others, by whoever calls.
+static void gone(struct folder *folder, struct item *item, bool counted)
 {
     if (!local_live(item)) return;
     if (local_left_out(folder, item, item->local.version.value.kind == KIND_DIR)) {
@@ -104,6 +105,7 @@ void local_gone(struct folder *folder, struct item *item)
         work_again(folder);
         return;
     }
+    if (!counted && brake_gone(folder, item)) return;
     struct value tomb = {.kind = KIND_TOMB};
     struct fingerprint absent = {0};
     struct version v = version_from_disk(folder, item, &tomb, &absent);
@@ -135,7 +137,7 @@ static void gone_below(struct folder *folder, struct slice path)
         after = page[got - 1].path;
     }
     while (count-- > 0)
-        local_gone(folder, found[count]);
+        gone(folder, found[count], true);
     mem_free(&found);
 }
 
@@ -147,7 +149,7 @@ static void gone_above(struct folder *folder, struct slice path)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (!local_live(&item)) continue; // what ended there says nothing of what is above
-        if (item.local.version.value.kind != KIND_DIR) local_gone(folder, &item);
+        if (item.local.version.value.kind != KIND_DIR) gone(folder, &item, true);
         return;
     }
 }
@@ -399,7 +401,10 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     if (wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
     // Also where the directory was only implied by what was in it.
     if (INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path)) {
+        if (brake_below(folder, look)) return LOOK_SETTLED;
         gone_below(folder, item->path);
+    } else if (brake_changed(folder, item, look)) {
+        return LOOK_SETTLED;
     }
     gone_above(folder, item->path);
     remember_content(folder, look);
@@ -442,11 +447,14 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
         item_save(folder, item, false, heads_live(item));
         return LOOK_SETTLED;
     }
-    if (item->local.version.value.kind == KIND_DIR && local_below(folder, item->path, true)) {
-        scan_tree(folder, item->path);
-        return LOOK_SETTLED;
+    if (item->local.version.value.kind == KIND_DIR) {
+        if (brake_gone_with(folder, item->path)) return LOOK_SETTLED;
+        if (local_below(folder, item->path, true)) {
+            scan_tree(folder, item->path);
+            return LOOK_SETTLED;
+        }
     }
-    local_gone(folder, item);
+    gone(folder, item, false);
     return LOOK_SETTLED;
 }
 
@@ -461,14 +469,10 @@ static void look_same(struct folder *folder, struct item *item, const struct loo
         become_head(folder, item, &look->print);
 }
 
-enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty)
+static enum look_verdict judge(struct folder *folder, const struct look *look, struct dirty *dirty)
 {
     const struct index_port *index = INDEX(folder);
     struct item item;
-    if (map_get(folder->busy, look->path) != NULL) {
-        dirty->due_ms = folder->engine->now_ms + 20;
-        return LOOK_AGAIN_LATER;
-    }
     index->item_get(index->self, folder->engine->scratch, folder->number, look->path, &item);
     switch (look->result) {
     case LOOK_SAME:
@@ -493,4 +497,16 @@ enum look_verdict local_look(struct folder *folder, const struct look *look, str
         return LOOK_SETTLED;
     }
     return LOOK_SETTLED;
+}
+
+enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty)
+{
+    if (map_get(folder->busy, look->path) != NULL) {
+        dirty->due_ms = folder->engine->now_ms + 20;
+        return LOOK_AGAIN_LATER;
+    }
+    brake_look_begin(folder, look->path);
+    enum look_verdict verdict = judge(folder, look, dirty);
+    brake_look_end(folder, look->path, verdict);
+    return verdict;
 }

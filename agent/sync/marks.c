@@ -9,6 +9,14 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+const struct marks *marks_of(const struct message *m)
+{
+    if (m->kind == MSG_VERSIONS) return &m->versions.marks;
+    if (m->kind == MSG_DONE) return &m->done.marks;
+    if (m->kind == MSG_PUSH) return &m->push.marks;
+    return m->kind == MSG_NEWS ? &m->news.marks : NULL;
+}
+
 enum { OWNERS_PER_MESSAGE = 256 };
 
 // Highest marked counter of an incarnation; 0: none.

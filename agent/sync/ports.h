@@ -22,6 +22,7 @@ struct path_row;
 struct peer_row;
 struct journal_row;
 struct kept_row;
+struct approval_row;
 
 // ---- the index: see agent/core/index.h for the rows and agent/store/store.h for each function.
 struct index_port {
@@ -70,6 +71,9 @@ struct index_port {
     uint32_t (*owner_count)(struct store *, uint32_t folder);
     bool (*mark_get)(struct store *, uint32_t folder, uint64_t inc, struct mark *out);
     void (*mark_put)(struct store *, uint32_t folder, const struct mark *);
+    bool (*approval_put)(struct store *, uint32_t folder, const struct approval_row *);
+    uint32_t (*approvals)(struct store *, struct arena *, uint32_t folder, uint64_t after,
+                          uint32_t max, struct approval_row *out);
     bool (*peer_get)(struct store *, struct arena *, uint32_t folder, struct device_id,
                      struct peer_row *out);
     void (*peer_put)(struct store *, uint32_t folder, struct device_id, const struct peer_row *);
@@ -129,6 +133,8 @@ struct key_port {
     struct signature (*sign)(const struct identity *, struct folder_id, uint64_t inc,
                              uint64_t counter);
     bool (*verify)(struct device_id, struct folder_id, const struct mark *);
+    struct approval (*approve)(const struct identity *, struct folder_id, struct span);
+    bool (*approved)(struct folder_id, const struct approval *); // its signature is its signer's
     void (*random)(void *out, size_t size);
 };
 

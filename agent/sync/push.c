@@ -123,6 +123,7 @@ static void push_one(struct share *share)
         share->news_due = true;
         return;
     }
+    approvals_send(share);
     push->folder = folder->row.id;
     push->inc = folder->row.inc;
     push->after = after;

@@ -284,6 +284,7 @@ static void serve_pages(struct share *share)
 {
     struct serving *s = &share->serving;
     struct folder *folder = share->folder;
+    approvals_send(share);
     while (s->active && s->page - s->acked < UNACKED_MAX) {
         AUTO(page_fini) struct page page;
         page_init(&page, folder->engine->scratch, PROTO_PAGE_VERSIONS_MAX, PROTO_PAGE_BYTES_HARD);

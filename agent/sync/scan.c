@@ -39,6 +39,7 @@ static void scan_begin(struct folder *folder, struct slice prefix)
     scan->complete = true;
     scan->seen = 0;
     scan->started_ms = folder->engine->wall_ms;
+    brake_scan_begin(folder);
     buf_clear(&scan->prefix);
     buf_append(&scan->prefix, prefix.data, prefix.size);
     buf_clear(&scan->cursor);
@@ -150,6 +151,7 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         dirty_mark(folder, entry->path, 0, false);
         return;
     }
+    brake_scan_present(folder, item, entry);
     // A new directory is minted before what is in it. Over anything else that is known of the path
     // the walk may be older than a step that ended since: then it is looked at again.
     bool is_new = entry->print.kind == KIND_DIR && item->local.state == LOCAL_NONE;
@@ -248,6 +250,7 @@ static void scan_report_gone(struct folder *folder)
         if (item.local.state == LOCAL_NONE || !version_live(&item.local.version)) continue;
         if (dirty_has(folder, scan->gone[i])) continue;
         dirty_mark(folder, scan->gone[i], 0, false);
+        dirty_gone_expected(folder, scan->gone[i]);
     }
     if (txn_end(folder) != ERR_OK) scan->wanted_again = true;
 }

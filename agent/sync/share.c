@@ -53,12 +53,15 @@ void share_start_anew(struct share *share)
     pushes_clear(share);
     share->joined = share->pulling.active = share->serving.active = false;
     share->pushed = 0;
+    share->approvals_sent = 0;
+    holds_forget(share);
 }
 
 void share_destroy(struct share *share)
 {
     serve_clear(share);
     pushes_clear(share);
+    holds_forget(share);
     vvbox_fini(&share->said_k);
     vvbox_fini(&share->told_k);
     vvbox_fini(&share->shown);
@@ -249,6 +252,8 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     fetch_source_came(folder);
     if (!vv_le(offer->k, folder->k.v)) pull_start(share);
     share_check_caught(share);
+    approvals_send(share);
+    holds_show(share);
     push_all(folder);
 }
 
@@ -278,6 +283,8 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     share->offer_state = offer->state;
     share->offered_id = offer->folder;
     share->offered_items = offer->has_items;
+    share->offered_count = offer->items;
+    share->offered_bytes = offer->bytes;
     engine_changed(engine);
     if (offer->state == OFFER_GONE) {
         share->joined = share->pending = share->offer_heard = false;

@@ -145,6 +145,54 @@ static bool peers_blocked(struct folder *folder, struct arena *arena)
     return false;
 }
 
+static void held_error(struct folder *folder, struct arena *arena, const char *code,
+                       const char *message, struct folder_status *out)
+{
+    struct status_error *e = error_add(out);
+    if (e == NULL) return;
+    e->code = code;
+    e->path = arena_copy(arena, slice_text(folder->path));
+    e->message = message;
+    e->hint = arena_printf(arena,
+                           "cfgsync-agent plan %s shows them; approve %s lets them go on, revert "
+                           "%s takes them back",
+                           folder->name, folder->name, folder->name);
+}
+
+static void held_errors(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    unsigned long long here = brake_held(folder), of_others = brake_in_held(folder);
+    out->held = here + of_others;
+    if (here > 0)
+        held_error(folder, arena, out->code,
+                   arena_printf(arena, "%llu changes found here are not published", here), out);
+    if (of_others > 0)
+        held_error(
+            folder, arena, brake_in_text(folder),
+            arena_printf(arena, "%llu changes of other devices are not made here", of_others), out);
+}
+
+// What waits for a person at a peer is shown here, too: perhaps the change is ours.
+static void held_there(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        for (int i = 0; share != NULL && share->joined && i < 2; i++) {
+            const struct peer_hold *hold = &share->holds[i];
+            struct status_error *e = hold->changes > 0 ? error_add(out) : NULL;
+            if (e == NULL) continue;
+            e->code = "held-there";
+            e->path = arena_copy(arena, slice_text(folder->name));
+            e->message = arena_printf(arena, "%s holds %llu changes (%s)%s", p->name,
+                                      (unsigned long long)hold->changes, hold->brake,
+                                      i == 1 ? " found there" : "");
+            e->hint = i == 1 ? arena_printf(arena, "decide on %s", p->name)
+                             : arena_printf(arena, "cfgsync-agent approve %s here, or decide on %s",
+                                            folder->name, p->name);
+        }
+    }
+}
+
 static void folder_state(struct folder *folder, struct arena *arena, struct folder_status *out)
 {
     const char *peer;
@@ -171,6 +219,10 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
             arena_printf(arena, "%s has another folder of this name, with files of its own", peer);
         e->hint =
             arena_printf(arena, "cfgsync-agent folder accept %s --from %s", folder->name, peer);
+    } else if (brake_code(folder)[0] != 0) {
+        out->state = FOLDER_HELD;
+        out->code = brake_code(folder);
+        held_errors(folder, arena, out);
     } else if (out->conflicts > 0) {
         out->state = FOLDER_CONFLICT;
     } else if (out->blocked > 0) {
@@ -210,6 +262,7 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
     rules_errors(folder, arena, out);
     blocked_errors(folder, arena, out);
     problem_errors(folder, arena, out);
+    held_there(folder, arena, out);
     folder_state(folder, arena, out);
 }
 

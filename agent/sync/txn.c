@@ -29,6 +29,7 @@ void folder_reload(struct folder *folder)
     vvbox_set(&folder->gcfloor, index->gcfloor(index->self, engine->scratch, folder->number));
     marks_reload(folder);
     folder->owner_count = index->owner_count(index->self, folder->number);
+    brake_undone(folder);
 }
 
 static void publish_mark(struct folder *folder)
@@ -134,6 +135,7 @@ bool item_refresh_need(struct folder *folder, struct item *item)
     if (!need) item->blocked = BLOCKED_NONE;
     index->item_put(index->self, folder->number, item, false);
     rules_item_saved(folder, item);
+    brake_item_saved(folder, item);
     return need;
 }
 
@@ -158,6 +160,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     if (!item->need || heads_changed) item->blocked = BLOCKED_NONE;
     index->item_put(index->self, folder->number, item, heads_changed);
     rules_item_saved(folder, item);
+    brake_item_saved(folder, item);
     if (!was_live || heads_live(item)) return;
     ancestors_refresh(folder, item->path);
     // A name has become free: what waits for it under another case can have it.
@@ -168,6 +171,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
 struct dot folder_draw(struct folder *folder)
 {
     CHECK(folder->in_txn && folder->row.counter < PROTO_COUNTER_MAX);
+    brake_minting(folder);
     folder->row.counter++;
     folder->minted = true;
     return (struct dot){.inc = folder->row.inc, .counter = folder->row.counter};

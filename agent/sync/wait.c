@@ -159,7 +159,7 @@ static bool is_present(const struct folder *folder)
     if (folder->root != ROOT_OK || !folder->row.scanned || folder->scan.active) return false;
     if (folder->trees != NULL || looks_deferred(folder)) return false;
     if (!rules_settled(folder)) return false;
-    return map_count(folder->dirty) == 0 && folder->look_jobs == 0;
+    return map_count(folder->dirty) == 0 && folder->look_jobs == 0 && !brake_counting(folder);
 }
 
 static bool peer_counts(const struct wait *wait, const struct folder *folder,
@@ -339,10 +339,48 @@ static void report_late(struct report *report, const struct target *t)
                             (unsigned long long)t->folder->row.needs));
 }
 
-static bool is_held(const struct target *t)
+static bool is_pending(const struct target *t)
 {
     const struct share *share = target_share(t);
     return share != NULL && share->pending;
+}
+
+static bool held_there(const struct target *t)
+{
+    const struct share *share = target_share(t);
+    return share != NULL && share->joined && share->holds[0].changes + share->holds[1].changes > 0;
+}
+
+// With which nobody needs to wait any longer.
+static bool is_held(const struct wait *wait, const struct target *t)
+{
+    return is_pending(t) || (wait->wait && (held_there(t) || brake_code(t->folder)[0] != 0));
+}
+
+static void report_held_there(struct report *report, const struct target *t)
+{
+    const struct share *share = target_share(t);
+    const char *name = peer_name(t->folder->engine, t->device);
+    const char *folder = t->folder->name;
+    for (int i = 0; i < 2; i++) {
+        const struct peer_hold *hold = &share->holds[i];
+        if (hold->changes == 0) continue;
+        report_add(report, 5, true,
+                   arena_printf(report->arena, "%s: %s holds %llu changes (%s): decide there",
+                                folder, name, (unsigned long long)hold->changes, hold->brake));
+    }
+}
+
+static void report_held_here(struct report *report, const struct folder *folder)
+{
+    uint64_t held = brake_held(folder) + brake_in_held(folder);
+    if (held == 0) return;
+    report_add(report, 5, true,
+               arena_printf(report->arena,
+                            "%s: %llu changes are held (%s): cfgsync-agent plan %s, then approve "
+                            "or revert",
+                            folder->name, (unsigned long long)held, brake_code(folder),
+                            folder->name));
 }
 
 static void report_folders(struct engine *engine, const struct wait *wait, struct report *report)
@@ -356,6 +394,7 @@ static void report_folders(struct engine *engine, const struct wait *wait, struc
             report_add(report, 1, true,
                        arena_printf(report->arena, "%s: stopped: %s", f->name, what));
         } else if (wait->wait) {
+            report_held_here(report, f);
             report_blocked_here(report, f);
         }
     }
@@ -371,7 +410,7 @@ static void wait_report(struct engine *engine, struct wait *wait, bool late)
     for (struct target *t = wait->targets; t != NULL; t = t->next) {
         const char *name = peer_name(engine, t->device);
         if (t->folder->gone) continue;
-        if (is_held(t)) {
+        if (is_pending(t)) {
             const char *text = arena_printf(
                 report.arena, "%s: join-pending with %s: cfgsync-agent folder accept %s --from %s",
                 t->folder->name, name, t->folder->name, name);
@@ -380,6 +419,8 @@ static void wait_report(struct engine *engine, struct wait *wait, bool late)
             report_add(&report, 0, false,
                        arena_printf(report.arena, "%s: %s does not carry this folder",
                                     t->folder->name, name));
+        } else if (wait->wait && held_there(t)) {
+            report_held_there(&report, t);
         } else if (late && !target_done(t, wait->wait, report.arena)) {
             report_late(&report, t);
         } else if (wait->wait) {
@@ -406,7 +447,7 @@ static void wait_check(struct engine *engine, struct wait *wait)
     for (struct target *t = wait->targets; t != NULL; t = t->next) {
         if (t->folder->gone) continue;
         target_ask(t);
-        held |= is_held(t);
+        held |= is_held(wait, t);
         bool absent = peer_session(engine, t->device) == NULL;
         if (!wait->wait && absent) continue;
         done &= target_done(t, wait->wait, engine->scratch);

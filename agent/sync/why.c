@@ -149,8 +149,10 @@ bool engine_path(struct engine *engine, struct arena *arena, uint32_t number, st
     INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
     const char *problem = map_get(folder->problems, path);
     out->problem = problem != NULL ? arena_text(arena, slice_text(problem)) : NULL;
-    out->looking = dirty_has(folder, path) || map_get(folder->busy, path) != NULL ||
-                   folder->scan.active || !folder->row.scanned;
+    out->held = brake_of(folder, path);
+    out->looking = (out->held == NULL && dirty_has(folder, path)) ||
+                   map_get(folder->busy, path) != NULL || folder->scan.active ||
+                   !folder->row.scanned;
     if (item.head_count > 0) item_fill(folder, arena, &item, out);
     // A directory may be there only because of what is in it.
     out->implied = (!out->known || out->deleted) &&

@@ -117,6 +117,7 @@ void work_item(struct folder *folder, struct slice path)
         resolve_clash_above(folder, path_parent(path));
         return;
     }
+    if (!brake_lets_in(folder, path)) return;
     if (holds_children(folder, &item, w) || !content_at_hand(folder, &item, w)) return;
     apply_add(folder, item.path);
 }

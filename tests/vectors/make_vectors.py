@@ -97,6 +97,11 @@ MESSAGES = {
         "bytes": b"hello\nbye\n"}),
     "ping": ("PING", 4711, {"token": 99, "wall": 1700000000000}),
     "pong": ("PONG", 4711, {"token": 99, "wall": -1}),
+    "hold": ("HOLD", 4711, {
+        "folder": FOLDER, "brake": "mass-delete", "changes": 200,
+        "spans": [[INC_A, 7, 206], [INC_B, 300, 300]]}),
+    "approvals": ("APPROVALS", 4711, {
+        "folder": FOLDER, "approvals": [[DEVICE, INC_A, 7, 206, filled(0x40, 64)]]}),
     "bye": ("BYE", 4711, {"code": 3, "text": "replaced by a newer connection"}),
 }
 
@@ -249,6 +254,8 @@ def signed():
         ("seed_inc", inc.hex()),
         ("seed_mark_text", text.hex()),
         ("seed_mark", sign(SEED, text).hex()),
+        ("seed_approval", sign(SEED, b"cfgsync-approval1" + FOLDER + inc +
+                               struct.pack(">QQ", 7, 206)).hex()),
     ]
 
 

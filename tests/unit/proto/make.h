@@ -201,6 +201,37 @@ static inline struct msg_applied make_applied(struct chance *c, struct arena *ar
     return a;
 }
 
+static inline struct span make_span(struct chance *c)
+{
+    struct span s = {.inc = make_number(c), .from = 1 + (make_number(c) >> 2)};
+    s.to = s.from + (make_number(c) >> 2);
+    return s;
+}
+
+static inline struct msg_hold make_hold(struct chance *c, struct arena *arena)
+{
+    struct msg_hold h = {.brake = make_text(c, arena, 0),
+                         .changes = make_number(c) >> 1,
+                         .unpublished = chance_below(c, 2),
+                         .span_count = chance_below(c, 3)};
+    h.spans = arena_alloc(arena, h.span_count + 1, sizeof *h.spans);
+    for (uint32_t i = 0; i < h.span_count; i++)
+        h.spans[i] = make_span(c);
+    return h;
+}
+
+static inline struct msg_approvals make_approvals(struct chance *c, struct arena *arena)
+{
+    struct msg_approvals m = {.count = 1 + chance_below(c, 3)};
+    m.approvals = arena_alloc(arena, m.count, sizeof *m.approvals);
+    for (uint32_t i = 0; i < m.count; i++) {
+        make_bytes(c, m.approvals[i].signer.bytes, sizeof m.approvals[i].signer.bytes);
+        m.approvals[i].span = make_span(c);
+        make_bytes(c, m.approvals[i].signature.bytes, sizeof m.approvals[i].signature.bytes);
+    }
+    return m;
+}
+
 static inline struct msg_want make_want(struct chance *c, struct arena *arena)
 {
     bool by_leaf = chance_below(c, 2);
@@ -312,6 +343,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_NOT_HELD: m->not_held = make_not_held(c, a); break;
     case MSG_DATA: m->data = make_data(c, a); break;
     case MSG_PACK: m->pack = make_pack(c, a); break;
+    case MSG_HOLD: m->hold = make_hold(c, a); break;
+    case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;
     case MSG_PING:
     case MSG_PONG: m->ping = (struct msg_ping){make_number(c), (int64_t)make_number(c)}; break;
     case MSG_BYE:

@@ -75,6 +75,11 @@ static void test_identity(void **state)
     assert_number(arena, "seed_inc", inc);
     struct signature signature = mark_sign(identity, folder, inc, 7);
     assert_hex(arena, "seed_mark", signature.bytes, 64);
+    struct approval approval = approval_sign(identity, folder, (struct span){inc, 7, 206});
+    assert_hex(arena, "seed_approval", approval.signature.bytes, 64);
+    assert_true(approval_verify(folder, &approval));
+    approval.span.to++;
+    assert_false(approval_verify(folder, &approval));
 }
 
 static void test_hashes(void **state)

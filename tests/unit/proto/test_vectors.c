@@ -219,6 +219,22 @@ static void test_applied(void **state)
     assert_true(a.blocked_total == 1 && a.need_changes == 2 && a.need_bytes == 70000);
 }
 
+static void test_brakes(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct msg_hold h = vector_decode(arena, "hold", MSG_HOLD).hold;
+    assert_text(h.brake, "mass-delete");
+    assert_true(h.changes == 200 && !h.unpublished && h.span_count == 2);
+    assert_true(h.spans[0].inc == INC_A && h.spans[0].from == 7 && h.spans[0].to == 206);
+    assert_true(h.spans[1].inc == INC_B && h.spans[1].from == 300 && h.spans[1].to == 300);
+    struct msg_approvals a = vector_decode(arena, "approvals", MSG_APPROVALS).approvals;
+    assert_int_equal(a.count, 1);
+    assert_filled(a.approvals[0].signer.bytes, 0xa0, 32);
+    assert_true(a.approvals[0].span.inc == INC_A && a.approvals[0].span.to == 206);
+    assert_filled(a.approvals[0].signature.bytes, 0x40, 64);
+}
+
 static void test_want(void **state)
 {
     (void)state;
@@ -290,7 +306,7 @@ int main(void)
         cmocka_unit_test(test_versions), cmocka_unit_test(test_push),
         cmocka_unit_test(test_applied),  cmocka_unit_test(test_want),
         cmocka_unit_test(test_content),  cmocka_unit_test(test_talk),
-        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_version),  cmocka_unit_test(test_brakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+//
+// Approvals: a person's word, signed by the device it was said at, that what a span of changes
+// takes away is meant. They are kept, go out before the versions they cover, and are passed on
+// by whoever has them, believed there or not.
+#include <string.h>
+
+#include "agent/sync/brake_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+// A signer that is no peer here is believed if a peer that may approve has passed it on.
+static bool believed(const struct folder *folder, const struct approval_row *row)
+{
+    const struct engine *engine = folder->engine;
+    if (device_equal(row->approval.signer, engine->o.device)) return true;
+    if (folder->brake->limits.strict) return false;
+    for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
+        if (device_equal(row->approval.signer, p->device)) return !p->approves_not;
+    }
+    return row->vouched;
+}
+
+static void approvals_load(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct approval_row *rows = arena_alloc(arena, PROTO_APPROVALS_MAX, sizeof *rows);
+    uint32_t count =
+        index->approvals(index->self, arena, folder->number, 0, PROTO_APPROVALS_MAX, rows);
+    b->approvals = mem_realloc(b->approvals, (count + 1U) * sizeof *rows);
+    b->approval_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (believed(folder, &rows[i])) b->approvals[b->approval_count++] = rows[i];
+    }
+}
+
+bool approvals_cover(const struct folder *folder, struct dot dot)
+{
+    const struct brake *b = folder->brake;
+    for (uint32_t i = 0; i < b->approval_count; i++) {
+        const struct span *span = &b->approvals[i].approval.span;
+        if (span->inc == dot.inc && span->from <= dot.counter && dot.counter <= span->to)
+            return true;
+    }
+    return false;
+}
+
+// ---- sending
+
+void approvals_send(struct share *share)
+{
+    struct folder *folder = share->folder;
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    if (!share->joined || share->approvals_sent >= folder->brake->approvals_last) return;
+    struct approval_row *rows = arena_alloc(arena, PROTO_APPROVALS_MAX, sizeof *rows);
+    uint32_t count = index->approvals(index->self, arena, folder->number, share->approvals_sent,
+                                      PROTO_APPROVALS_MAX, rows);
+    if (count == 0) return;
+    struct message m = {.kind = MSG_APPROVALS};
+    m.approvals.folder = folder->row.id;
+    m.approvals.approvals = arena_alloc(arena, count, sizeof *m.approvals.approvals);
+    m.approvals.count = count;
+    for (uint32_t i = 0; i < count; i++)
+        m.approvals.approvals[i] = rows[i].approval;
+    if (session_send(share->session, LANE_CONTROL, &m))
+        share->approvals_sent = rows[count - 1].number;
+}
+
+static void send_all(struct folder *folder)
+{
+    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL) approvals_send(share);
+    }
+}
+
+static void last_read(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct approval_row *rows = arena_alloc(arena, PROTO_APPROVALS_MAX, sizeof *rows);
+    uint32_t count =
+        index->approvals(index->self, arena, folder->number, 0, PROTO_APPROVALS_MAX, rows);
+    folder->brake->approvals_last = count > 0 ? rows[count - 1].number : 0;
+}
+
+void approvals_sign(struct folder *folder, struct span span)
+{
+    const struct key_port *keys = &folder->engine->o.keys;
+    struct approval_row row = {.vouched = true};
+    row.approval = keys->approve(keys->self, folder->row.id, span);
+    (void)INDEX(folder)->approval_put(INDEX(folder)->self, folder->number, &row);
+}
+
+void approvals_signed(struct folder *folder)
+{
+    approvals_load(folder);
+    last_read(folder);
+    send_all(folder);
+    brake_in_approved(folder);
+}
+
+// What this transaction has minted of what a person approved: in it, so that both are there or
+// none.
+void brake_publish(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    if (!b->approved_minted || folder->row.counter < b->approve_from) return;
+    approvals_sign(folder, (struct span){folder->row.inc, b->approve_from, folder->row.counter});
+}
+
+// Before the versions go out.
+void brake_published(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    if (b->approved_minted) approvals_signed(folder);
+    b->approved_minted = false;
+    if (map_count(b->admitted) == 0) b->approve_from = 0;
+}
+
+// ---- receiving
+
+static bool known(const struct approval_row *rows, uint32_t count, const struct approval *a,
+                  bool vouched)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct approval *r = &rows[i].approval;
+        if (device_equal(r->signer, a->signer) && r->span.inc == a->span.inc &&
+            r->span.from <= a->span.from && r->span.to >= a->span.to &&
+            (rows[i].vouched || !vouched))
+            return true;
+    }
+    return false;
+}
+
+void approvals_handle(struct share *share, const struct msg_approvals *m)
+{
+    struct folder *folder = share->folder;
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    bool vouched = !share->session->peer->approves_not;
+    struct approval_row *rows = arena_alloc(arena, PROTO_APPROVALS_MAX, sizeof *rows);
+    uint32_t count =
+        index->approvals(index->self, arena, folder->number, 0, PROTO_APPROVALS_MAX, rows);
+    bool added = false;
+    txn_begin(folder);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct approval_row row = {.approval = m->approvals[i], .vouched = vouched};
+        if (known(rows, count, &row.approval, vouched)) continue;
+        if (!folder->engine->o.keys.approved(folder->row.id, &row.approval)) {
+            txn_undo(folder);
+            session_refuse(share->session, "an approval that its signer has not signed");
+            return;
+        }
+        added |= index->approval_put(index->self, folder->number, &row);
+    }
+    if (txn_end(folder) == ERR_OK && added) approvals_signed(folder);
+}
+
+void engine_peer_approves(struct engine *engine, struct device_id device, bool approves)
+{
+    struct peer *peer = peer_find(engine, device);
+    arena_reset(engine->scratch);
+    if (peer == NULL || peer->approves_not == !approves) return;
+    peer->approves_not = !approves;
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (f->gone) continue;
+        approvals_load(f);
+        brake_in_approved(f);
+    }
+}
+
+// Those of a former run, or of a life that has just begun.
+void approvals_open(struct folder *folder)
+{
+    approvals_load(folder);
+    last_read(folder);
+}

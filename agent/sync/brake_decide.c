@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+//
+// What a person decides about what is held: plan shows it, approve lets it go on and signs for it,
+// revert takes it back. What was found here is put back like any other need: the index says that
+// the disk shows nothing, or something that counts for nothing, and the head comes as it came
+// first. What came from others is answered by a change of this device: what is on this disk.
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/sync/brake_priv.h"
+#include "proto/vv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { ITEMS_PER_TXN = 256, COMING_MS = 60 * 1000, COMING_LOOK_MS = 100, LOOKS_AT_ONCE = 256 };
+
+static void answer(struct folder *folder, uint64_t ticket, enum err err, const char *what,
+                   uint64_t changed, uint64_t left)
+{
+    const struct notify_port *notify = &folder->engine->o.notify;
+    const struct decision_result result = {
+        .err = err, .what = what, .changed = changed, .left_alone = left};
+    if (ticket != 0) notify->decided(notify->context, ticket, &result);
+}
+
+static const struct peer_hold *next_hold(struct folder *folder, const struct peer **at)
+{
+    for (const struct peer *p = *at; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share == NULL || !share->joined || share->holds[0].changes == 0) continue;
+        *at = p->next;
+        return &share->holds[0];
+    }
+    *at = NULL;
+    return NULL;
+}
+
+// ---- approve
+
+static uint64_t sign_all(struct folder *folder)
+{
+    struct arena *arena = folder->engine->scratch;
+    struct span *spans = arena_alloc(arena, PROTO_HOLD_SPANS_MAX, sizeof *spans);
+    uint32_t count = brake_in_spans(folder, PROTO_HOLD_SPANS_MAX, spans);
+    uint64_t changes = brake_in_held(folder);
+    txn_begin(folder);
+    for (uint32_t i = 0; i < count; i++)
+        approvals_sign(folder, spans[i]);
+    const struct peer *at = folder->engine->peers;
+    for (const struct peer_hold *hold; (hold = next_hold(folder, &at)) != NULL;) {
+        if (hold->changes > changes) changes = hold->changes;
+        for (uint32_t i = 0; i < hold->span_count; i++)
+            approvals_sign(folder, hold->spans[i]);
+    }
+    if (txn_end(folder) != ERR_OK) return 0;
+    approvals_signed(folder);
+    return changes;
+}
+
+static uint64_t let_out(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    uint64_t count = brake_held(folder);
+    bool which[WAITS_COUNT];
+    if (count == 0) return 0;
+    memcpy(which, b->held, sizeof which);
+    which[WAITS_AFTER] = which[WAITS_DELETED];
+    if (b->approve_from == 0) b->approve_from = folder->row.counter + 1;
+    brake_window_forget(folder);
+    memset(b->held, 0, sizeof b->held);
+    brake_release(folder, which);
+    return count;
+}
+
+static void approve(struct folder *folder, uint64_t ticket)
+{
+    const struct peer *at = folder->engine->peers;
+    bool in = brake_in_held(folder) > 0 || next_hold(folder, &at) != NULL;
+    uint64_t changes = in ? sign_all(folder) : 0;
+    if (in && changes == 0) {
+        answer(folder, ticket, ERR_IO, "the index cannot be written", 0, 0);
+        return;
+    }
+    changes += let_out(folder);
+    log_info(LOG_SYNC, "approved", "folder=%s changes=%llu", folder->name,
+             (unsigned long long)changes);
+    holds_tell(folder);
+    engine_changed(folder->engine);
+    answer(folder, ticket, ERR_OK, NULL, changes, 0);
+}
+
+// ---- revert: what came from others
+
+static bool keep_ours(struct folder *folder, struct slice path)
+{
+    struct item item;
+    struct arena *arena = folder->engine->scratch;
+    INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
+    bool ours = item.local.state == LOCAL_OK && version_live(&item.local.version) &&
+                item.head_count > 0 && !dirty_has(folder, path) &&
+                map_get(folder->busy, path) == NULL;
+    if (!ours) return false;
+    const struct version *local = &item.local.version;
+    struct version v = {.value = local->value, .mtime_ns = local->mtime_ns};
+    v.birth.wall_ms = folder->engine->wall_ms;
+    v.has_parent = local->value.kind != KIND_DIR;
+    v.parent = local->value.content;
+    v.parent_mode = local->value.mode;
+    return item_mint(folder, &item, &v, vv_join(arena, local->vv, heads_join(arena, &item)), NULL,
+                     (struct dots){0});
+}
+
+static size_t held_paths(const struct folder *folder, struct arena *arena, struct slice **out)
+{
+    const struct brake *b = folder->brake;
+    struct slice *paths = arena_alloc(arena, map_count(b->incoming) + 1, sizeof *paths);
+    size_t count = 0, at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(b->incoming, &at, &path, &value)) {
+        if (((const struct incoming *)value)->held) paths[count++] = arena_copy(arena, path);
+    }
+    *out = paths;
+    return count;
+}
+
+static bool keep_all_ours(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct slice *paths;
+    size_t count = held_paths(folder, arena, &paths);
+    for (size_t at = 0; at < count;) {
+        uint64_t kept = 0, left = 0;
+        txn_begin(folder);
+        for (size_t i = 0; i < ITEMS_PER_TXN && at < count; i++, at++) {
+            bool done = keep_ours(folder, paths[at]);
+            kept += done;
+            left += !done;
+        }
+        if (txn_end(folder) != ERR_OK) return false;
+        b->put_back += kept;
+        b->not_had += left;
+        push_all(folder);
+        arena_reset(folder->engine->scratch);
+    }
+    share_due(folder);
+    return true;
+}
+
+// ---- revert: what was found here
+
+static bool peer_may_have(const struct folder *folder)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->joined) return true;
+    }
+    return false;
+}
+
+static bool elsewhere_here(struct folder *folder, const struct digest *content)
+{
+    struct item item = {0};
+    for (int i = 0; i < 8; i++) {
+        if (!INDEX(folder)->local_by_content(INDEX(folder)->self, folder->engine->scratch,
+                                             folder->number, content, item.path, &item))
+            return false;
+        if (item.local.state == LOCAL_OK && !brake_has(folder, item.path)) return true;
+    }
+    return false;
+}
+
+static bool can_be_had(struct folder *folder, const struct value *value)
+{
+    struct slice file;
+    struct content content = {.id = value->content, .size = value->size};
+    if (value->kind != KIND_FILE || peer_may_have(folder)) return true;
+    return content_staged(folder, &content) || elsewhere_here(folder, &value->content) ||
+           INDEX(folder)->kept_by_content(INDEX(folder)->self, folder->engine->scratch,
+                                          folder->number, &value->content, &file);
+}
+
+// The disk shows something that counts for nothing: what the head says is put in its place.
+static bool put_back(struct folder *folder, struct slice path)
+{
+    static const char one;
+    struct brake *b = folder->brake;
+    struct item item;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
+                            &item);
+    const struct found *found = map_get(b->found, path);
+    if (item.local.state != LOCAL_OK || !can_be_had(folder, &item.local.version.value))
+        return false;
+    item.local.state = LOCAL_OBSOLETE;
+    item.local.version.value = found != NULL ? found->value : (struct value){.kind = KIND_TOMB};
+    item.local.print = found != NULL ? found->print : (struct fingerprint){0};
+    item.local.racy = found != NULL && found->racy;
+    item_save(folder, &item, false, heads_live(&item));
+    (void)map_put(b->coming, path, (void *)(uintptr_t)&one);
+    return true;
+}
+
+static size_t waiting_paths(const struct folder *folder, struct arena *arena, struct slice **out)
+{
+    const struct brake *b = folder->brake;
+    struct slice *paths = arena_alloc(arena, map_count(b->waiting) + 1, sizeof *paths);
+    size_t count = 0, at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(b->waiting, &at, &path, &value)) {
+        enum unpublished kind = brake_waits_for(folder, path);
+        bool mine = kind == WAITS_AFTER ? b->held[WAITS_DELETED] : b->held[kind];
+        if (mine) paths[count++] = arena_copy(arena, path);
+    }
+    qsort(paths, count, sizeof *paths, path_descending);
+    *out = paths;
+    return count;
+}
+
+static bool put_all_back(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct slice *paths;
+    size_t count = waiting_paths(folder, arena, &paths);
+    for (size_t at = 0; at < count;) {
+        size_t first = at;
+        bool done[ITEMS_PER_TXN];
+        txn_begin(folder);
+        for (; at < count && at - first < ITEMS_PER_TXN; at++)
+            done[at - first] = put_back(folder, paths[at]);
+        if (txn_end(folder) != ERR_OK) return false;
+        for (size_t i = first; i < at; i++) {
+            if (done[i - first])
+                (void)brake_leave(folder, paths[i]);
+            else
+                b->not_had++;
+        }
+        arena_reset(folder->engine->scratch);
+    }
+    // What is left is not let go because it is few.
+    b->held_all = true;
+    return true;
+}
+
+static void revert(struct folder *folder, uint64_t ticket)
+{
+    struct brake *b = folder->brake;
+    b->put_back = b->not_had = 0;
+    bool written = keep_all_ours(folder) && put_all_back(folder);
+    work_again(folder);
+    holds_tell(folder);
+    engine_changed(folder->engine);
+    if (!written) {
+        answer(folder, ticket, ERR_IO, "the index cannot be written", 0, 0);
+        return;
+    }
+    log_info(LOG_SYNC, "reverted", "folder=%s changes=%llu not_had=%llu", folder->name,
+             (unsigned long long)(b->put_back + map_count(b->coming)),
+             (unsigned long long)b->not_had);
+    b->ticket = ticket;
+    b->coming_until_ms = folder->engine->now_ms + COMING_MS;
+    b->coming_look_ms = folder->engine->now_ms;
+}
+
+// ---- until it is there
+
+static bool is_there(struct folder *folder, struct slice path)
+{
+    struct item item;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
+                            &item);
+    return !item.need;
+}
+
+void brake_decide_tick(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    int64_t now = folder->engine->now_ms;
+    if (b->ticket == 0 && map_count(b->coming) == 0) return;
+    if (now < b->coming_look_ms) return;
+    b->coming_look_ms = now + COMING_LOOK_MS;
+    size_t at = 0;
+    uint32_t missing = 0;
+    struct slice path;
+    void *value;
+    while (missing < LOOKS_AT_ONCE && map_next(b->coming, &at, &path, &value)) {
+        if (!is_there(folder, path)) {
+            missing++;
+            continue;
+        }
+        (void)map_remove(b->coming, path);
+        b->put_back++;
+        b->coming_until_ms = now + COMING_MS;
+    }
+    uint64_t left = map_count(b->coming);
+    if (left > 0 && now < b->coming_until_ms) return;
+    for (at = 0; map_next(b->coming, &at, &path, &value);)
+        (void)map_remove(b->coming, path);
+    answer(folder, b->ticket, ERR_OK, NULL, b->put_back, b->not_had + left);
+    b->ticket = 0;
+}
+
+int64_t brake_decide_deadline(const struct folder *folder)
+{
+    const struct brake *b = folder->brake;
+    return b->ticket == 0 && map_count(b->coming) == 0 ? INT64_MAX : b->coming_look_ms;
+}
+
+void brake_decide(struct folder *folder, uint64_t ticket, bool approves)
+{
+    const struct peer *at = folder->engine->peers;
+    uint64_t here = brake_held(folder) + brake_in_held(folder);
+    bool there = next_hold(folder, &at) != NULL;
+    if (here == 0 && !(there && approves)) {
+        answer(folder, ticket, ERR_DENIED,
+               there ? "it is held at a peer: revert it there" : "nothing is held", 0, 0);
+    } else if (folder->brake->ticket != 0) {
+        answer(folder, ticket, ERR_BUSY, "the decision before is still being carried out", 0, 0);
+    } else if (approves) {
+        approve(folder, ticket);
+    } else {
+        revert(folder, ticket);
+    }
+}
+
+void brake_decide_cancel(struct folder *folder, uint64_t ticket)
+{
+    if (folder->brake->ticket == ticket) folder->brake->ticket = 0;
+}

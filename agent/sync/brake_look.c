@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+//
+// The brake where a look at the disk has found a change: whether it is published at once, or waits
+// for the rest of what it may be part of.
+#include <string.h>
+
+#include "agent/sync/brake_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { BELOW_PAGE = 256 };
+
+static bool braked(const struct folder *folder, struct slice path)
+{
+    return !folder->brake->limits.off && folder->row.scanned && !path_is_conflict_item(path);
+}
+
+void brake_look_begin(struct folder *folder, struct slice path)
+{
+    (void)brake_leave(folder, path);
+    folder->brake->pass = map_remove(folder->brake->admitted, path) != NULL;
+}
+
+void brake_look_end(struct folder *folder, struct slice path, enum look_verdict verdict)
+{
+    static const char one;
+    struct brake *b = folder->brake;
+    if (b->pass && verdict == LOOK_AGAIN_LATER)
+        (void)map_put(b->admitted, path, (void *)(uintptr_t)&one);
+    b->pass = false;
+}
+
+static bool passes(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    if (!b->pass) return false;
+    b->approved_minted = b->approve_from > 0;
+    return true;
+}
+
+// `count` more deletions, besides those that were announced and not looked at yet.
+static bool few_deleted(struct folder *folder, uint64_t count)
+{
+    const struct brake *b = folder->brake;
+    struct slot window;
+    brake_window(folder, &window);
+    uint64_t live = brake_live(folder);
+    uint64_t coming = b->waits[WAITS_DELETED] + folder->gone_expected + count;
+    uint64_t most = live > window.live ? live : window.live;
+    if (b->held[WAITS_DELETED] || (folder->scan.active && b->scan_older >= b->limits.restored))
+        return false;
+    if (coming >= live && most >= 2) return false;
+    return window.deleted + coming <= b->limits.deleted;
+}
+
+bool brake_gone(struct folder *folder, const struct item *item)
+{
+    dirty_gone_found(folder, item->path);
+    if (!braked(folder, item->path) || passes(folder)) return false;
+    if (!few_deleted(folder, 1)) {
+        brake_join(folder, item->path, WAITS_DELETED);
+        return true;
+    }
+    brake_note(folder, 1, 0, brake_live(folder));
+    return false;
+}
+
+// It was rewritten in this window already, and counted.
+static bool counted_before(const struct item *item, const struct slot *window, uint64_t inc)
+{
+    const struct version *v = &item->local.version;
+    for (uint32_t i = 0; i < v->dots.count && v->has_parent; i++) {
+        if (v->dots.entries[i].inc == inc && v->dots.entries[i].counter > window->counter)
+            return true;
+    }
+    return false;
+}
+
+// What the disk shows, for revert: the index says what was there before.
+static void found_note(struct folder *folder, const struct look *look)
+{
+    struct found *found = mem_zalloc(1, sizeof *found);
+    found->value = look->value;
+    found->print = look->print;
+    found->racy = look->racy;
+    buf_append(&found->target, look->value.target.data, look->value.target.size);
+    found->value.target = buf_slice(&found->target);
+    (void)map_put(folder->brake->found, look->path, found);
+}
+
+static bool is_content(const struct value *value)
+{
+    return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
+}
+
+static bool few_rewritten(struct folder *folder, const struct slot *window)
+{
+    const struct brake *b = folder->brake;
+    uint64_t count = window->rewritten + b->waits[WAITS_REWRITTEN] + 1;
+    if (b->held[WAITS_REWRITTEN] || (folder->scan.active && b->scan_older >= b->limits.restored))
+        return false;
+    // Half way to the limit what comes next waits, so that the count is of the whole act.
+    return !brake_over(count, b->limits.rewritten, b->limits.rewritten_percent / 2,
+                       brake_live(folder));
+}
+
+bool brake_changed(struct folder *folder, const struct item *item, const struct look *look)
+{
+    const struct local *local = &item->local;
+    struct slot window;
+    bool live = local->state != LOCAL_NONE && is_content(&local->version.value);
+    if (!live || !is_content(&look->value) ||
+        value_same_content(&local->version.value, &look->value))
+        return false;
+    if (!braked(folder, item->path) || passes(folder)) return false;
+    brake_window(folder, &window);
+    bool older = folder->scan.active && look->print.mtime_ns < local->print.mtime_ns;
+    if (!older && counted_before(item, &window, folder->row.inc)) return false;
+    if (older || !few_rewritten(folder, &window)) {
+        brake_join(folder, item->path, older ? WAITS_OLDER : WAITS_REWRITTEN);
+        found_note(folder, look);
+        return true;
+    }
+    brake_note(folder, 0, 1, 0);
+    return false;
+}
+
+// ---- directories
+
+struct below {
+    struct slice *paths;
+    uint64_t count, capacity;
+};
+
+static bool live_here(const struct item *item)
+{
+    return item->local.state == LOCAL_OK && version_live(&item->local.version);
+}
+
+static void below_add(struct arena *arena, struct below *below, struct slice path)
+{
+    if (below->count == below->capacity) {
+        uint64_t grown = below->capacity == 0 ? 64 : 2 * below->capacity;
+        struct slice *fresh = arena_alloc(arena, grown, sizeof *fresh);
+        if (below->count > 0) memcpy(fresh, below->paths, below->count * sizeof *fresh);
+        below->paths = fresh;
+        below->capacity = grown;
+    }
+    below->paths[below->count++] = arena_copy(arena, path);
+}
+
+static void below_read(struct folder *folder, struct arena *arena, struct slice path,
+                       struct below *out)
+{
+    const struct index_port *index = INDEX(folder);
+    AUTO(arena_destroy) struct arena *pages = arena_new();
+    struct slice after = path;
+    *out = (struct below){0};
+    for (uint32_t got = BELOW_PAGE; got == BELOW_PAGE;) {
+        arena_reset(pages);
+        struct item *page = arena_alloc(pages, BELOW_PAGE, sizeof *page);
+        got = index->items_after(index->self, pages, folder->number, path, after, false, BELOW_PAGE,
+                                 page);
+        for (uint32_t i = 0; i < got; i++) {
+            if (live_here(&page[i])) below_add(arena, out, page[i].path);
+        }
+        if (got > 0) after = arena_copy(arena, page[got - 1].path);
+    }
+}
+
+// A path that is no directory any more: what was below it is gone, and if that must wait, so must
+// the path.
+bool brake_below(struct folder *folder, const struct look *look)
+{
+    struct slice path = look->path;
+    struct below below;
+    if (!braked(folder, path) || folder->brake->pass) return false;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    below_read(folder, arena, path, &below);
+    if (few_deleted(folder, below.count)) {
+        brake_note(folder, below.count, 0, brake_live(folder));
+        return false;
+    }
+    for (uint64_t i = below.count; i-- > 0;) {
+        dirty_mark(folder, below.paths[i], 0, false);
+        dirty_gone_expected(folder, below.paths[i]);
+    }
+    brake_join(folder, path, WAITS_AFTER);
+    found_note(folder, look);
+    return true;
+}
+
+// A directory goes with what waits in it.
+bool brake_gone_with(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct brake *b = folder->brake;
+    if (b->waits[WAITS_DELETED] == 0) return false;
+    AUTO(arena_destroy) struct arena *pages = arena_new();
+    AUTO(buf_fini) struct buf after = {0};
+    buf_append(&after, path.data, path.size);
+    for (uint32_t got = BELOW_PAGE; got == BELOW_PAGE;) {
+        arena_reset(pages);
+        struct item *page = arena_alloc(pages, BELOW_PAGE, sizeof *page);
+        got = index->items_after(index->self, pages, folder->number, path, buf_slice(&after), false,
+                                 BELOW_PAGE, page);
+        for (uint32_t i = 0; i < got; i++) {
+            if (brake_waits_for(folder, page[i].path) != WAITS_DELETED) continue;
+            dirty_gone_found(folder, path);
+            brake_join(folder, path, WAITS_DELETED);
+            return true;
+        }
+        if (got == 0) break;
+        buf_clear(&after);
+        buf_append(&after, page[got - 1].path.data, page[got - 1].path.size);
+    }
+    return false;
+}
+
+// ---- scans
+
+void brake_scan_begin(struct folder *folder)
+{
+    folder->brake->scan_older = 0;
+    folder->brake->scan_counter = folder->row.counter;
+}
+
+void brake_scan_present(struct folder *folder, const struct item *item,
+                        const struct scan_entry *entry)
+{
+    const struct local *local = &item->local;
+    bool files = local->state == LOCAL_OK && local->version.value.kind == KIND_FILE &&
+                 entry->print.kind == KIND_FILE;
+    if (files && entry->print.mtime_ns < local->print.mtime_ns) folder->brake->scan_older++;
+    if (brake_has(folder, entry->path)) dirty_mark(folder, entry->path, 0, true);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+//
+// What is deleted at one place and appears at another has been moved. Each appearance answers for
+// one deletion, so that two hundred empty files are not excused by one that is new.
+#include <string.h>
+
+#include "agent/sync/brake_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+enum { PAGE = 256 };
+
+struct moved {
+    struct folder *folder;
+    struct map *places; // content -> struct places
+    struct arena *arena;
+    bool from_others;
+};
+
+struct places {
+    uint64_t count;
+    struct buf after; // the last one on this disk that was looked at
+    bool ended;
+};
+
+static struct slice key_of(const struct value *value, uint8_t out[33])
+{
+    out[0] = (uint8_t)value->kind;
+    memcpy(out + 1, value->content.bytes, sizeof value->content.bytes);
+    return slice_of(out, 33);
+}
+
+static bool counts(const struct value *value)
+{
+    return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
+}
+
+static struct places *places_of(struct moved *moved, const struct value *value)
+{
+    uint8_t key[33];
+    struct slice k = key_of(value, key);
+    struct places *places = map_get(moved->places, k);
+    if (places != NULL) return places;
+    places = mem_zalloc(1, sizeof *places);
+    (void)map_put(moved->places, k, places);
+    return places;
+}
+
+static struct moved *moved_new(struct folder *folder)
+{
+    struct moved *moved = mem_zalloc(1, sizeof *moved);
+    moved->folder = folder;
+    moved->places = map_new();
+    moved->arena = arena_new();
+    return moved;
+}
+
+static void appears(struct moved *moved, const struct value *value)
+{
+    if (counts(value)) places_of(moved, value)->count++;
+}
+
+struct moved *moved_here(struct folder *folder, uint64_t after)
+{
+    const struct index_port *index = INDEX(folder);
+    struct moved *moved = moved_new(folder);
+    for (uint32_t got = PAGE; got == PAGE;) {
+        arena_reset(moved->arena);
+        struct path_row *rows = arena_alloc(moved->arena, PAGE, sizeof *rows);
+        got = index->dots_after(index->self, moved->arena, folder->number, folder->row.inc, after,
+                                folder->row.counter, PAGE, rows);
+        for (uint32_t i = 0; i < got; i++) {
+            struct item item;
+            after = rows[i].counter;
+            index->item_get(index->self, moved->arena, folder->number, rows[i].path, &item);
+            if (item.local.state == LOCAL_OK && !brake_has(folder, rows[i].path))
+                appears(moved, &item.local.version.value);
+        }
+    }
+    return moved;
+}
+
+// What is known to come, besides what is on this disk already.
+struct moved *moved_in(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct moved *moved = moved_new(folder);
+    AUTO(buf_fini) struct buf after = {0};
+    bool from_start = true;
+    moved->from_others = true;
+    for (uint32_t got = PAGE; got == PAGE; from_start = false) {
+        arena_reset(moved->arena);
+        struct slice *paths = arena_alloc(moved->arena, PAGE, sizeof *paths);
+        got = index->needs_after(index->self, moved->arena, folder->number, buf_slice(&after),
+                                 from_start, PAGE, paths);
+        for (uint32_t i = 0; i < got; i++) {
+            struct item item;
+            index->item_get(index->self, moved->arena, folder->number, paths[i], &item);
+            bool here = item.local.state != LOCAL_NONE && version_live(&item.local.version);
+            if (item.head_count == 1 && !here) appears(moved, &item.heads[0].value);
+        }
+        if (got == 0) break;
+        buf_clear(&after);
+        buf_append(&after, paths[got - 1].data, paths[got - 1].size);
+    }
+    return moved;
+}
+
+// On this disk since about when the deletion was made, or since later.
+static bool take_here(struct moved *moved, struct places *places, const struct value *value,
+                      int64_t since_ms)
+{
+    const struct folder *folder = moved->folder;
+    const struct index_port *index = INDEX(folder);
+    while (!places->ended) {
+        struct item item;
+        arena_reset(moved->arena);
+        if (!index->local_by_content(index->self, moved->arena, folder->number, &value->content,
+                                     buf_slice(&places->after), &item)) {
+            places->ended = true;
+            return false;
+        }
+        buf_clear(&places->after);
+        buf_append(&places->after, item.path.data, item.path.size);
+        bool going = map_get(folder->brake->incoming, item.path) != NULL;
+        if (!going && item.local.version.birth.wall_ms >= since_ms) return true;
+    }
+    return false;
+}
+
+bool moved_take(struct moved *moved, const struct value *value, int64_t since_ms)
+{
+    if (!counts(value)) return false;
+    struct places *places = places_of(moved, value);
+    if (places->count > 0) {
+        places->count--;
+        return true;
+    }
+    bool file = value->kind == KIND_FILE;
+    return moved->from_others && file && take_here(moved, places, value, since_ms);
+}
+
+void moved_destroy(struct moved **slot)
+{
+    struct moved *moved = *slot;
+    if (moved == NULL) return;
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(moved->places, &at, &key, &value)) {
+        struct places *places = value;
+        buf_fini(&places->after);
+        mem_free(&places);
+    }
+    map_destroy(&moved->places);
+    arena_destroy(&moved->arena);
+    mem_free(slot);
+}
