@@ -93,6 +93,9 @@ static const struct route routes[] = {
      control_restore,
      {{"path", FIELD_TEXT, true}, {"at_ms", FIELD_NUMBER, false}, {"number", FIELD_NUMBER, false}}},
     {"POST", "/v1/undo", control_undo, {{"folder", FIELD_TEXT, false}}},
+    {"POST", "/v1/plan", control_plan, {{"folder", FIELD_TEXT, false}}},
+    {"POST", "/v1/approve", control_approve, {{"folder", FIELD_TEXT, false}}},
+    {"POST", "/v1/revert", control_revert, {{"folder", FIELD_TEXT, false}}},
     {"POST", "/v1/why", control_why, {{"path", FIELD_TEXT, true}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };

@@ -54,6 +54,7 @@ control_handler control_sync, control_why;
 control_handler control_conflicts, control_conflicts_take, control_conflicts_resolve,
     control_conflicts_dismiss;
 control_handler control_kept, control_restore, control_undo;
+control_handler control_plan, control_approve, control_revert;
 
 void control_folders_settle(struct agent *agent);
 void control_folders_gone(struct agent *agent, uint64_t request);

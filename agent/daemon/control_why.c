@@ -180,6 +180,9 @@ static void here_reasons(struct answer *answer, const struct path_status *status
             reason(answer, code, status->hint[0] != '\0' ? status->hint : NULL,
                    "it cannot be put in place here: %s", status->blocked);
     }
+    if (status->held != NULL)
+        reason(answer, status->held, "cfgsync-agent plan, then approve or revert",
+               "a change of it is held (%s)", status->held);
     conflict_reasons(answer, status);
     content_reasons(answer, status);
     if (status->need && answer->state == NULL)

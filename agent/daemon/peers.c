@@ -29,6 +29,7 @@ void peers_trust(struct agent *agent)
 static void peer_start(struct agent *agent, const struct registry_peer *peer)
 {
     engine_peer_put(agent->engine, peer->device, peer->name);
+    engine_peer_approves(agent->engine, peer->device, peer->approves);
     net_dial(agent->net, peer->device, (const char *const *)peer->addresses, peer->address_count);
 }
 

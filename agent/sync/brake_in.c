@@ -18,29 +18,43 @@ static bool is_leaf(const struct value *value)
     return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
 }
 
+static bool is_own(const struct folder *folder, const struct version *v)
+{
+    for (uint32_t i = 0; i < v->dots.count; i++) {
+        if (v->dots.entries[i].inc == folder->row.inc) return true;
+    }
+    return false;
+}
+
 static bool of_others(struct folder *folder, const struct version *v)
 {
     struct owner owner;
-    for (uint32_t i = 0; i < v->dots.count; i++) {
-        if (v->dots.entries[i].inc == folder->row.inc) return false;
-    }
+    if (is_own(folder, v)) return false;
     return !INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                      v->dots.entries[0].inc, &owner) ||
            !device_equal(owner.device, folder->engine->o.device);
 }
 
-// Whether putting the item in place takes away something that a person would miss. What this
-// device's first scan found (of a folder that was joined) counts for nothing against what is
-// established.
+// What this device's first scan found, of a folder that was joined, gives way to what is
+// established: a person has accepted that.
+static bool is_accepted(const struct folder *folder, const struct version *local,
+                        const struct version *w)
+{
+    bool first = (local->flags & VERSION_FIRST) != 0 && is_own(folder, local);
+    return first && (w->flags & VERSION_AUTO) != 0;
+}
+
+// Whether putting the item in place takes away something that a person would miss.
 static bool takes_away(struct folder *folder, const struct item *item, struct incoming *out)
 {
     const struct local *local = &item->local;
-    bool here = (local->state == LOCAL_OK || local->state == LOCAL_DIRTY) &&
-                version_live(&local->version) && (local->version.flags & VERSION_FIRST) == 0;
+    bool here =
+        (local->state == LOCAL_OK || local->state == LOCAL_DIRTY) && version_live(&local->version);
     if (!here || !item->need || item->head_count != 1 || path_is_conflict_item(item->path))
         return false;
     const struct version *w = &item->heads[0];
     const struct value *was = &local->version.value;
+    if (is_accepted(folder, &local->version, w)) return false;
     bool deleted = w->value.kind == KIND_TOMB && !local_implied(item);
     bool rewritten = is_leaf(was) && is_leaf(&w->value) && !value_same_content(was, &w->value);
     if (!deleted && !rewritten) return false;
@@ -181,15 +195,25 @@ struct limit {
     uint64_t min, percent, live;
 };
 
+static uint64_t applied_lately(const struct folder *folder)
+{
+    const struct brake *b = folder->brake;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < b->applied_count; i++)
+        count += b->applied[i].kind == IN_DELETED &&
+                 folder->engine->now_ms - b->applied[i].applied_ms < WINDOW_MS;
+    return count;
+}
+
 static struct limit limit_of(struct folder *folder, enum incoming_kind kind)
 {
     const struct brake *b = folder->brake;
     bool deleted = kind == IN_DELETED;
-    // What is deleted but still on this disk is no item any more.
+    // What is deleted is no item any more; it was one when the act began.
     return (struct limit){
         .min = deleted ? b->limits.deleted : b->limits.rewritten,
         .percent = deleted ? b->limits.deleted_percent : b->limits.rewritten_percent,
-        .live = brake_live(folder) + b->in_count[IN_DELETED],
+        .live = brake_live(folder) + b->in_count[IN_DELETED] + applied_lately(folder),
     };
 }
 
