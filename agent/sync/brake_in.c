@@ -69,19 +69,14 @@ static bool takes_away(struct folder *folder, const struct item *item, struct in
 
 // ---- the set
 
+// The latest of them, in no order.
 static void applied_note(struct folder *folder, const struct incoming *in)
 {
     struct brake *b = folder->brake;
-    int64_t now = folder->engine->now_ms;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->applied_count; i++) {
-        if (now - b->applied[i].applied_ms < WINDOW_MS) b->applied[kept++] = b->applied[i];
-    }
-    b->applied_count = kept;
     if (b->applied == NULL) b->applied = mem_alloc(APPLIED_MAX * sizeof *b->applied);
-    if (kept == APPLIED_MAX) memmove(b->applied, b->applied + 1, --kept * sizeof *b->applied);
-    b->applied[kept] = (struct applied_one){in->kind, in->birth_ms, now};
-    b->applied_count = kept + 1;
+    b->applied[b->applied_next++ % APPLIED_MAX] =
+        (struct applied_one){in->kind, in->birth_ms, folder->engine->now_ms};
+    if (b->applied_count < APPLIED_MAX) b->applied_count++;
 }
 
 static void drop(struct folder *folder, struct slice path, bool applied)
@@ -92,8 +87,7 @@ static void drop(struct folder *folder, struct slice path, bool applied)
     b->in_count[in->kind]--;
     if (in->held) b->in_held[in->kind]--;
     b->in_changed |= in->held;
-    // A clear act of the past makes none of today's too much.
-    if (applied && !in->moved && !in->cleared) applied_note(folder, in);
+    if (applied && !in->moved) applied_note(folder, in);
     mem_free(&in);
 }
 
@@ -415,7 +409,8 @@ bool brake_lets_in(struct folder *folder, struct slice path)
     for (uint32_t i = 0; i < b->applied_count; i++) {
         const struct applied_one *one = &b->applied[i];
         int64_t apart = one->birth_ms - in->birth_ms;
-        count += one->kind == in->kind && apart < WINDOW_MS && apart > -WINDOW_MS;
+        bool lately = folder->engine->now_ms - one->applied_ms < WINDOW_MS;
+        count += lately && one->kind == in->kind && apart < WINDOW_MS && apart > -WINDOW_MS;
     }
     struct limit limit = limit_of(folder, in->kind);
     if (in->kind == IN_DELETED && count >= 2 && most == b->in_count[IN_DELETED]) return false;

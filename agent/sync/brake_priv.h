@@ -87,7 +87,7 @@ struct brake {
     bool in_changed;
     int64_t in_first_ms, in_last_ms, in_judge_ms;
     struct applied_one *applied;
-    uint32_t applied_count;
+    uint32_t applied_count, applied_next;
     // approvals that are believed here
     struct approval_row *approvals;
     uint32_t approval_count;

@@ -67,6 +67,8 @@ struct rig {
     uint32_t script_count;
     struct folder_id told_id; // by notify.folder_id
     uint32_t told_ids;
+    struct decision_result decided; // the last one
+    uint32_t decisions;
 };
 
 void rig_open(struct rig *rig);     // folder "f", scanned, empty
@@ -78,6 +80,11 @@ bool rig_commits_failed(void);                                // all of them
 uint32_t rig_jobs(const struct rig *rig, enum job_kind kind); // held ones
 void rig_settle(struct rig *rig); // jobs that are not held, until there are none; the clock stands
 void rig_wait(struct rig *rig, int64_t ms); // lets time go by
+// On the disk, without a word to the engine.
+void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms);
+void rig_delete(struct rig *rig, const char *path);
+bool rig_on_disk(struct rig *rig, const char *path);
+struct folder_status rig_status(struct rig *rig);
 struct item rig_item(struct rig *rig, const char *path);
 bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);
