@@ -44,6 +44,7 @@ void brake_open(struct folder *folder)
     b->found = map_new();
     b->admitted = map_new();
     b->incoming = map_new();
+    b->appeared = map_new();
     b->coming = map_new();
     b->in_unread = true;
     for (int i = 0; i < SLOTS; i++)
@@ -90,6 +91,7 @@ void brake_clear(struct folder *folder)
     map_empty(b->admitted, false);
     map_empty(b->coming, false);
     map_empty(b->incoming, true);
+    map_empty(b->appeared, true);
     memset(b->waits, 0, sizeof b->waits);
     memset(b->held, 0, sizeof b->held);
     memset(b->in_count, 0, sizeof b->in_count);
@@ -109,6 +111,7 @@ void brake_close(struct folder *folder)
     map_destroy(&b->found);
     map_destroy(&b->admitted);
     map_destroy(&b->incoming);
+    map_destroy(&b->appeared);
     map_destroy(&b->coming);
     mem_free(&b->applied);
     mem_free(&b->approvals);
@@ -122,14 +125,15 @@ static struct slot *slot_now(struct folder *folder)
     int64_t number = folder->engine->now_ms / SLOT_MS;
     struct slot *slot = &folder->brake->slots[number % SLOTS];
     if (slot->number != number)
-        *slot = (struct slot){.number = number, .counter = folder->row.counter};
+        *slot =
+            (struct slot){.number = number, .counter = folder->row.counter, .seq = folder->row.seq};
     return slot;
 }
 
 void brake_window(const struct folder *folder, struct slot *out)
 {
     int64_t oldest = folder->engine->now_ms / SLOT_MS - SLOTS + 1;
-    *out = (struct slot){.counter = folder->row.counter};
+    *out = (struct slot){.counter = folder->row.counter, .seq = folder->row.seq};
     for (int i = 0; i < SLOTS; i++) {
         const struct slot *slot = &folder->brake->slots[i];
         if (slot->number < 0 || slot->number < oldest) continue;
@@ -137,6 +141,7 @@ void brake_window(const struct folder *folder, struct slot *out)
         out->rewritten += slot->rewritten;
         if (slot->live > out->live) out->live = slot->live;
         if (slot->counter < out->counter) out->counter = slot->counter;
+        if (slot->seq < out->seq) out->seq = slot->seq;
     }
 }
 

@@ -63,7 +63,8 @@ static bool takes_away(struct folder *folder, const struct item *item, struct in
                              .is_dir = was->kind == KIND_DIR,
                              .birth_ms = w->birth.wall_ms,
                              .dot = w->dots.entries[0],
-                             .content = was->content};
+                             .was = *was};
+    out->was.target = (struct slice){0};
     return true;
 }
 
@@ -115,14 +116,18 @@ void brake_item_saved(struct folder *folder, const struct item *item)
     struct incoming found;
     struct brake *b = folder->brake;
     if (b->limits.off) return;
+    brake_minting(folder);
     const struct incoming *in = map_get(b->incoming, item->path);
     if (!takes_away(folder, item, &found)) {
+        moved_note(folder, item);
         if (in == NULL) return;
         bool approved = approvals_cover(folder, in->dot);
         drop(folder, item->path, !item->need && !approved);
         return;
     }
     if (in != NULL && same_change(in, &found)) return;
+    void *gone = map_remove(b->appeared, item->path); // to come elsewhere it must be elsewhere
+    mem_free(&gone);
     drop(folder, item->path, false);
     add(folder, item->path, &found);
 }
@@ -255,12 +260,26 @@ static struct dense find_dense(const int64_t *list, size_t count, struct limit l
     return out;
 }
 
+// A directory and the one file in it are no two items to a person.
+static uint64_t files(const struct folder *folder)
+{
+    uint64_t count = applied_lately(folder);
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(folder->brake->incoming, &at, &path, &value)) {
+        const struct incoming *in = value;
+        count += in->kind == IN_DELETED && !in->is_dir && !in->moved;
+    }
+    return count;
+}
+
 static struct dense too_many(struct folder *folder, enum incoming_kind kind)
 {
     AUTO(arena_destroy) struct arena *arena = arena_new();
     int64_t *list;
     size_t count = births(folder, kind, arena, &list);
-    bool emptied = kind == IN_DELETED && brake_live(folder) == 0;
+    bool emptied = kind == IN_DELETED && brake_live(folder) == 0 && files(folder) >= 2;
     return find_dense(list, count, limit_of(folder, kind), emptied);
 }
 
@@ -286,9 +305,8 @@ static void moves_find(struct folder *folder)
     void *value;
     while (map_next(b->incoming, &at, &path, &value)) {
         struct incoming *in = value;
-        struct value was = {.kind = KIND_FILE, .content = in->content};
         if (in->kind != IN_DELETED || in->is_dir) continue;
-        in->moved = moved_take(moved, &was, in->birth_ms - WINDOW_MS);
+        in->moved = moved_take(moved, &in->was);
         const char *what = in->moved ? &moves : &stays;
         for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
             if (!in->moved || map_get(dirs, p) == NULL)
@@ -386,13 +404,17 @@ void brake_in_tick(struct folder *folder)
     if (b->in_unread && !b->limits.off && folder->row.scanned) read_all(folder);
     if (b->in_open && folder->engine->now_ms >= due(b) && !pulling(folder)) decide(folder);
     if (b->in_changed) tell(folder);
+    if (map_count(b->appeared) > 0 && folder->engine->now_ms >= b->in_forget_ms) {
+        moved_forget(folder);
+        b->in_forget_ms = folder->engine->now_ms + WINDOW_MS;
+    }
 }
 
 int64_t brake_in_deadline(const struct folder *folder)
 {
     const struct brake *b = folder->brake;
     if (b->in_changed || (b->in_unread && !b->limits.off && folder->row.scanned)) return 0;
-    if (!b->in_open) return INT64_MAX;
+    if (!b->in_open) return map_count(b->appeared) > 0 ? b->in_forget_ms : INT64_MAX;
     int64_t soon = folder->engine->now_ms + SETTLE_LOOK_MS;
     return due(b) > soon || !pulling(folder) ? due(b) : soon;
 }

@@ -51,8 +51,9 @@ static uint64_t window_begin(const struct folder *folder, const struct slot *win
     return b->from_scan && b->scan_counter < window->counter ? b->scan_counter : window->counter;
 }
 
-// The deletions that wait, less those whose content is at another place now.
-static uint64_t deletions(struct folder *folder, const struct slot *window)
+// The deletions that wait, less those whose content is at another place now. *out_files: those of
+// them that are no directories.
+static uint64_t deletions(struct folder *folder, const struct slot *window, uint64_t *out_files)
 {
     const struct brake *b = folder->brake;
     AUTO(moved_destroy)
@@ -63,6 +64,7 @@ static uint64_t deletions(struct folder *folder, const struct slot *window)
     size_t count = 0, at = 0;
     struct slice path;
     void *value;
+    *out_files = 0;
     while (map_next(b->waiting, &at, &path, &value)) {
         if (brake_waits_for(folder, path) != WAITS_DELETED) continue;
         struct item item;
@@ -71,7 +73,8 @@ static uint64_t deletions(struct folder *folder, const struct slot *window)
         const struct value *was = &item.local.version.value;
         struct gone *g = &gone[count++];
         *g = (struct gone){.path = arena_copy(arena, path), .is_dir = was->kind == KIND_DIR};
-        g->counts = !g->is_dir && !moved_take(moved, was, 0);
+        g->counts = !g->is_dir && !moved_take(moved, was);
+        *out_files += g->counts;
     }
     return gone_count(gone, count);
 }
@@ -99,7 +102,10 @@ static void judge_deleted(struct folder *folder, const struct slot *window, stru
     out->all = waits > 0 && waits >= out->live && most >= 2;
     bool many = brake_over(before + waits, limits->deleted, limits->deleted_percent, most);
     if (waits == 0 || !(out->all || many || b->held[WAITS_DELETED])) return;
-    out->deleted = deletions(folder, window);
+    uint64_t files;
+    out->deleted = deletions(folder, window, &files);
+    // A directory and the one file in it are no two items to a person.
+    out->all &= before + files >= 2;
     many = brake_over(before + out->deleted, limits->deleted, limits->deleted_percent, most);
     out->over[WAITS_DELETED] = b->held[WAITS_DELETED] ? still_held(b, out->deleted)
                                                       : out->deleted > 0 && (out->all || many);

@@ -17,6 +17,7 @@ enum {
     SETTLE_LOOK_MS = 100,
     JUDGE_AGAIN_MS = 1000,
     APPLIED_MAX = 4096,
+    APPEARED_MAX = 65536,
     FIRST_NAMES = 20,
 };
 
@@ -33,7 +34,8 @@ enum unpublished {
 struct slot { // what was published in a part of the window
     int64_t number;
     uint64_t counter; // own, when it began
-    uint64_t live;    // most items there were at a deletion
+    uint64_t seq;
+    uint64_t live; // most items there were at a deletion
     uint32_t deleted, rewritten;
 };
 
@@ -51,7 +53,13 @@ struct incoming { // a change of others that would take a content off this disk
     bool is_dir, moved, cleared, held;
     int64_t birth_ms;
     struct dot dot;
+    struct value was; // what it takes away; without the target of a link
+};
+
+struct appeared { // made by others, and perhaps what they have deleted elsewhere
+    enum kind kind;
     struct digest content;
+    int64_t at_ms;
 };
 
 struct applied_one {
@@ -79,13 +87,14 @@ struct brake {
     bool approved_minted;
     // of others
     struct map *incoming; // path -> struct incoming
+    struct map *appeared; // path -> struct appeared
     uint64_t in_count[IN_KINDS];
     uint64_t in_held[IN_KINDS];
     uint64_t in_told;
     bool in_unread; // rows of a former run are to be read
     bool in_open;   // some are not judged yet
     bool in_changed;
-    int64_t in_first_ms, in_last_ms, in_judge_ms;
+    int64_t in_first_ms, in_last_ms, in_forget_ms;
     struct applied_one *applied;
     uint32_t applied_count, applied_next;
     // approvals that are believed here
@@ -120,8 +129,9 @@ const char *brake_text(const struct folder *folder); // what holds unpublished c
 struct moved;
 struct moved *moved_here(struct folder *folder, uint64_t after); // minted here above that counter
 struct moved *moved_in(struct folder *folder);                   // needs, and what is on this disk
-// Each place answers for one. `since_ms`: what others have made counts from that birth on.
-bool moved_take(struct moved *moved, const struct value *value, int64_t since_ms);
+bool moved_take(struct moved *moved, const struct value *value); // each place answers for one
+void moved_note(struct folder *folder, const struct item *item);
+void moved_forget(struct folder *folder); // appearances that are too old to matter
 void moved_destroy(struct moved **moved);
 
 // ---- brake_in.c

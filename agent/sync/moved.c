@@ -14,7 +14,8 @@ struct moved {
     struct folder *folder;
     struct map *places; // content -> struct places
     struct arena *arena;
-    bool from_others;
+    bool more; // than were remembered, with seq above
+    uint64_t seq;
 };
 
 struct places {
@@ -80,14 +81,44 @@ struct moved *moved_here(struct folder *folder, uint64_t after)
     return moved;
 }
 
-// What is known to come, besides what is on this disk already.
-struct moved *moved_in(struct folder *folder)
+// ---- of others
+
+void moved_forget(struct folder *folder)
 {
+    struct map *appeared = folder->brake->appeared;
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(appeared, &at, &path, &value)) {
+        struct appeared *a = value;
+        if (folder->engine->now_ms - a->at_ms < WINDOW_MS) continue;
+        (void)map_remove(appeared, path);
+        mem_free(&a);
+    }
+}
+
+// A change of others that takes nothing away.
+void moved_note(struct folder *folder, const struct item *item)
+{
+    struct map *appeared = folder->brake->appeared;
+    bool here = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    if (!item->need || here || item->head_count != 1 || !counts(&item->heads[0].value)) return;
+    struct appeared *a = map_get(appeared, item->path);
+    if (a == NULL) {
+        if (map_count(appeared) >= APPEARED_MAX) return;
+        a = mem_alloc(sizeof *a);
+        (void)map_put(appeared, item->path, a);
+    }
+    const struct value *value = &item->heads[0].value;
+    *a = (struct appeared){value->kind, value->content, folder->engine->now_ms};
+}
+
+static void needs_appear(struct moved *moved)
+{
+    struct folder *folder = moved->folder;
     const struct index_port *index = INDEX(folder);
-    struct moved *moved = moved_new(folder);
     AUTO(buf_fini) struct buf after = {0};
     bool from_start = true;
-    moved->from_others = true;
     for (uint32_t got = PAGE; got == PAGE; from_start = false) {
         arena_reset(moved->arena);
         struct slice *paths = arena_alloc(moved->arena, PAGE, sizeof *paths);
@@ -95,6 +126,7 @@ struct moved *moved_in(struct folder *folder)
                                  from_start, PAGE, paths);
         for (uint32_t i = 0; i < got; i++) {
             struct item item;
+            if (map_get(folder->brake->appeared, paths[i]) != NULL) continue;
             index->item_get(index->self, moved->arena, folder->number, paths[i], &item);
             bool here = item.local.state != LOCAL_NONE && version_live(&item.local.version);
             if (item.head_count == 1 && !here) appears(moved, &item.heads[0].value);
@@ -103,12 +135,30 @@ struct moved *moved_in(struct folder *folder)
         buf_clear(&after);
         buf_append(&after, paths[got - 1].data, paths[got - 1].size);
     }
+}
+
+// What has come lately, and what is known to come.
+struct moved *moved_in(struct folder *folder)
+{
+    struct moved *moved = moved_new(folder);
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    struct slot window;
+    moved_forget(folder);
+    while (map_next(folder->brake->appeared, &at, &path, &value)) {
+        const struct appeared *a = value;
+        appears(moved, &(struct value){.kind = a->kind, .content = a->content});
+    }
+    needs_appear(moved);
+    moved->more = map_count(folder->brake->appeared) >= APPEARED_MAX;
+    brake_window(folder, &window);
+    moved->seq = window.seq;
     return moved;
 }
 
-// On this disk since about when the deletion was made, or since later.
-static bool take_here(struct moved *moved, struct places *places, const struct value *value,
-                      int64_t since_ms)
+// There were too many to remember: those that are on this disk by now are looked for.
+static bool take_here(struct moved *moved, struct places *places, const struct value *value)
 {
     const struct folder *folder = moved->folder;
     const struct index_port *index = INDEX(folder);
@@ -122,13 +172,14 @@ static bool take_here(struct moved *moved, struct places *places, const struct v
         }
         buf_clear(&places->after);
         buf_append(&places->after, item.path.data, item.path.size);
-        bool going = map_get(folder->brake->incoming, item.path) != NULL;
-        if (!going && item.local.version.birth.wall_ms >= since_ms) return true;
+        bool counted = map_get(folder->brake->appeared, item.path) != NULL ||
+                       map_get(folder->brake->incoming, item.path) != NULL;
+        if (!counted && item.seq > moved->seq) return true;
     }
     return false;
 }
 
-bool moved_take(struct moved *moved, const struct value *value, int64_t since_ms)
+bool moved_take(struct moved *moved, const struct value *value)
 {
     if (!counts(value)) return false;
     struct places *places = places_of(moved, value);
@@ -136,8 +187,7 @@ bool moved_take(struct moved *moved, const struct value *value, int64_t since_ms
         places->count--;
         return true;
     }
-    bool file = value->kind == KIND_FILE;
-    return moved->from_others && file && take_here(moved, places, value, since_ms);
+    return moved->more && value->kind == KIND_FILE && take_here(moved, places, value);
 }
 
 void moved_destroy(struct moved **slot)

@@ -141,10 +141,11 @@ def test_chmod_and_edit(world):
 
 
 def test_many(world):
-    """A hundred conflicts at once."""
+    """A hundred conflicts at once, in a folder large enough that no brake minds."""
     names = [f"d{n % 7}/f{n}" for n in range(100)]
+    others = [f"others/f{n}" for n in range(300)]
     _, _, on_a, _ = apart(
-        world, {name: "start" for name in names},
+        world, {name: "start" for name in names + others},
         lambda root: [put(root / name, f"alpha {name}") for name in names],
         lambda root: [put(root / name, f"beta {name}") for name in names])
     check(sorted(conflicts(on_a).values()) == sorted(f"alpha {n}".encode() for n in names),

@@ -154,6 +154,7 @@ def test_kept_and_restore(world):
     a, b, on_a, on_b = world.pair()
     put(on_a / "dir/file", "one\n", 0o640)
     put(on_a / "dir/other", "other\n")
+    put(on_a / "stays", "what leaves nothing would be held\n")
     a.sync("f")
     put(on_b / "dir/file", "two\n")
     wait_for(lambda: (on_a / "dir/file").read_text() == "two\n", "beta's edit arrives")
