@@ -204,7 +204,7 @@ def test_usage(world):
         refused(a, *args, codes=(2,), unchanged=[a.home])
     check(a.try_cli("help").code == 0 and a.try_cli("version").code == 0, "help and version")
     for verb in ("init", "run", "id", "peer", "folder", "status", "sync", "stop", "why",
-                 "conflicts", "kept", "restore", "undo"):
+                 "conflicts", "kept", "restore", "undo", "plan", "approve", "revert"):
         check(verb in a.try_cli("help").out, f"help names {verb}")
 
 

@@ -93,7 +93,7 @@ static const char *disk_ignored(struct workers *workers, uint32_t folder, struct
     return NULL;
 }
 
-static struct on_disk *disk_find(struct rig *rig, struct slice path)
+struct on_disk *disk_find(struct rig *rig, struct slice path)
 {
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         if (slice_equal(rig->disk[i].path, path)) return &rig->disk[i];
@@ -101,7 +101,7 @@ static struct on_disk *disk_find(struct rig *rig, struct slice path)
     return NULL;
 }
 
-static void disk_remove(struct rig *rig, struct slice path)
+void disk_remove(struct rig *rig, struct slice path)
 {
     struct on_disk *at = disk_find(rig, path);
     if (at == NULL) return;
@@ -109,7 +109,7 @@ static void disk_remove(struct rig *rig, struct slice path)
     memmove(at, at + 1, left * sizeof *at);
 }
 
-static struct on_disk *disk_put(struct rig *rig, struct slice path)
+struct on_disk *disk_put(struct rig *rig, struct slice path)
 {
     struct on_disk *at = disk_find(rig, path);
     if (at != NULL) return at;
@@ -489,36 +489,6 @@ void rig_close(struct rig *rig)
     identity_destroy(&rig->identity);
     arena_destroy(&rig->arena);
     log_set_sink(NULL);
-}
-
-void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms)
-{
-    struct slice p = slice_text(path);
-    struct on_disk *at = disk_put(rig, p);
-    at->value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = strlen(text)};
-    at->value.content = hash_sha256(slice_text(text));
-    at->print = (struct fingerprint){.present = true, .kind = KIND_FILE, .mode = 0644};
-    at->print.size = at->value.size;
-    at->print.ino = ++rig->last_ino;
-    at->print.mtime_ns = mtime_ms * 1000000;
-}
-
-void rig_delete(struct rig *rig, const char *path)
-{
-    disk_remove(rig, slice_text(path));
-}
-
-bool rig_on_disk(struct rig *rig, const char *path)
-{
-    return disk_find(rig, slice_text(path)) != NULL;
-}
-
-struct folder_status rig_status(struct rig *rig)
-{
-    struct engine_status status;
-    engine_status(rig->engine, rig->arena, &status);
-    assert_int_equal(status.folder_count, 1);
-    return status.folders[0];
 }
 
 struct item rig_item(struct rig *rig, const char *path)

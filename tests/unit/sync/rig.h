@@ -84,6 +84,9 @@ void rig_wait(struct rig *rig, int64_t ms); // lets time go by
 void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms);
 void rig_delete(struct rig *rig, const char *path);
 bool rig_on_disk(struct rig *rig, const char *path);
+struct on_disk *disk_find(struct rig *rig, struct slice path); // NULL
+struct on_disk *disk_put(struct rig *rig, struct slice path);
+void disk_remove(struct rig *rig, struct slice path);
 struct folder_status rig_status(struct rig *rig);
 struct item rig_item(struct rig *rig, const char *path);
 bool rig_logged(const char *text); // since rig_open
