@@ -44,6 +44,13 @@ static bool is_accepted(const struct folder *folder, const struct version *local
     return first && (w->flags & VERSION_AUTO) != 0;
 }
 
+// A file that is saved again and again is one rewrite.
+static bool is_again(struct folder *folder, const struct version *local, const struct version *w)
+{
+    int64_t apart = w->birth.wall_ms - local->birth.wall_ms;
+    return local->has_parent && apart < WINDOW_MS && apart > -WINDOW_MS && of_others(folder, local);
+}
+
 // Whether putting the item in place takes away something that a person would miss.
 static bool takes_away(struct folder *folder, const struct item *item, struct incoming *out)
 {
@@ -57,7 +64,7 @@ static bool takes_away(struct folder *folder, const struct item *item, struct in
     if (is_accepted(folder, &local->version, w)) return false;
     bool deleted = w->value.kind == KIND_TOMB && !local_implied(item);
     bool rewritten = is_leaf(was) && is_leaf(&w->value) && !value_same_content(was, &w->value);
-    if (!deleted && !rewritten) return false;
+    if (!deleted && (!rewritten || is_again(folder, &local->version, w))) return false;
     if (!of_others(folder, w) || approvals_cover(folder, w->dots.entries[0])) return false;
     *out = (struct incoming){.kind = deleted ? IN_DELETED : IN_REWRITTEN,
                              .is_dir = was->kind == KIND_DIR,
