@@ -207,6 +207,7 @@ static void step_settle(struct folder *folder, const struct step *step)
     case STEP_BLOCKED:
         if (!item_refresh_need(folder, &item)) break; // nothing is to be done any more
         item.blocked = step->blocked;
+        folder->case_blocked |= step->blocked == BLOCKED_CASE;
         index->item_put(index->self, folder->number, &item, false);
         rules_item_saved(folder, &item);
         if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);

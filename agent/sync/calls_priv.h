@@ -130,7 +130,10 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
 bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);
 bool local_below(struct folder *folder, struct slice path, bool stuck);
 void local_gone_below(struct folder *folder, struct slice path);
-void local_tick(struct folder *folder);
+bool local_emptied(const struct item *item, const struct look *look);
+bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
+void links_look(struct folder *folder);
+void links_tick(struct folder *folder);
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);
 void local_parents_implied(struct folder *folder, struct slice path); // of what was created here

@@ -179,8 +179,8 @@ struct share {
     struct peer_hold holds[2]; // changes of others, changes that are not published
     struct told told_holds[2];
     uint64_t approvals_sent; // up to this row
-    struct vvbox said_k; // what it said of its K in this session
-    int64_t said_ms;     // when that grew last
+    struct vvbox said_k;     // what it said of its K in this session
+    int64_t said_ms;         // when that grew last
     struct vvbox told_k;
     struct vvbox shown; // highest mark shown per incarnation
     struct vvbox owners_shown;
@@ -373,6 +373,7 @@ struct folder {
     struct buf sound_parent; // of this transaction: a directory that things may be put into
     uint32_t apply_jobs, resolve_jobs, recover_jobs, jobs;
     int64_t blocked_retry_ms;
+    bool case_blocked; // something waits for a name that differs in case
     uint32_t blocked_rounds;
     int64_t wait_retry_ms;
     bool rules_wanted;      // a JOB_HEALTH that reads the rules again is under way or to come

@@ -355,6 +355,7 @@ static void retry_blocked(struct folder *folder)
     struct arena *arena = folder->engine->scratch;
     struct slice *paths = arena_alloc(arena, 256, sizeof *paths);
     uint32_t count_reasons = folder->blocked_rounds++ % 6 == 0 ? ALL : SOON;
+    folder->case_blocked = false;
     txn_begin(folder);
     for (uint32_t r = 0; r < count_reasons; r++) {
         uint32_t count = index->blocked(index->self, arena, folder->number, reasons[r], 256, paths);
@@ -391,7 +392,7 @@ void folder_tick(struct folder *folder)
         folder->wait_retry_ms = 0;
         work_again(folder);
     }
-    local_tick(folder);
+    links_tick(folder);
     brake_tick(folder);
     dirty_dispatch(folder);
     fetch_step(folder);

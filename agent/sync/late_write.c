@@ -140,8 +140,9 @@ void late_write_done(struct folder *folder, struct job *job)
     const struct job_copy *copy = &job->copy;
     if (folder->gone) return;
     folder->late_write_out = false;
-    if (job->err != ERR_OK || copy->same ||
-        !INDEX(folder)->kept_by_file(INDEX(folder)->self, folder->engine->scratch, folder->number,
+    if (job->err != ERR_OK || copy->same) return;
+    (void)map_put(folder->staged, content_key(&copy->content, key), &present);
+    if (!INDEX(folder)->kept_by_file(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                      copy->path, &row))
         return;
     struct kept_row fresh = row;
@@ -152,7 +153,6 @@ void late_write_done(struct folder *folder, struct job *job)
     if (!row_follows(folder, &row, &fresh) || !changed) return;
     log_warn(LOG_SYNC, "written to after it was replaced", "folder=%s path=\"%s\"", folder->name,
              log_escape(row.version.path, escaped));
-    (void)map_put(folder->staged, content_key(&copy->content, key), &present);
     decide_put(folder, item_name(folder, &row.version), row.version.path, &fresh.version.value,
                copy->mtime_ns);
 }

@@ -13,7 +13,6 @@ enum {
     PARENT_MODE = 0755,
     PARENT_WAIT_MS = 10,
     PARENT_WAITS_MAX = 20,
-    LINKS_PAUSE_MS = 5000,
     STEP_WAIT_MS = 20
 };
 
@@ -259,51 +258,11 @@ static void same_value(struct folder *folder, struct item *item, const struct lo
     item_save(folder, item, false, heads_live(item));
 }
 
-static bool is_emptied(const struct item *item, const struct look *look)
-{
-    return look->value.kind == KIND_FILE && look->value.size == 0 && local_live(item) &&
-           item->local.version.value.kind == KIND_FILE && item->local.version.value.size > 0;
-}
-
-// A peer has it on its disk, or it was kept here: it can be had again.
-static bool held_elsewhere(struct folder *folder, const struct version *v)
-{
-    const struct index_port *index = INDEX(folder);
-    struct slice name;
-    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        if (!folder_shared_with(folder, p->device)) continue;
-        const struct bond *bond = bond_get(folder, p->device);
-        bool has = true;
-        for (uint32_t i = 0; i < v->dots.count && has; i++)
-            has = vv_covers(bond->a.v, v->dots.entries[i]);
-        if (has) return true;
-    }
-    return index->kept_by_content(index->self, folder->engine->scratch, folder->number,
-                                  &v->value.content, &name);
-}
-
-// After a power cut a file that was saved without a flush may be empty. Nothing is lost by putting
-// back what it last was; much would be by telling everybody that it is empty.
-static bool emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
-{
-    char escaped[LOG_ESCAPED_MAX];
-    if (!folder->after_crash || !is_emptied(item, look)) return false;
-    if (!held_elsewhere(folder, &item->local.version)) return false;
-    log_warn(LOG_SYNC, "empty after a crash, to be put back", "folder=%s path=\"%s\"", folder->name,
-             log_escape(item->path, escaped));
-    item->local.state = LOCAL_OBSOLETE;
-    item->local.version.value = look->value;
-    item->local.print = look->print;
-    item->local.racy = false;
-    item_save(folder, item, false, heads_live(item));
-    return true;
-}
-
 // An editor that truncates and writes again must not be caught in between.
 static bool wait_for_content(struct folder *folder, const struct item *item,
                              const struct look *look, struct dirty *dirty)
 {
-    if (!is_emptied(item, look) || dirty->now) return false;
+    if (!local_emptied(item, look) || dirty->now) return false;
     int64_t now = folder->engine->now_ms;
     if (dirty->empty_since_ms == 0) dirty->empty_since_ms = now;
     if (now - dirty->empty_since_ms >= EMPTY_WAIT_MS) return false;
@@ -357,25 +316,6 @@ static bool wait_for_steps(struct folder *folder, const struct item *item, struc
     return true;
 }
 
-// Other names of the same file have changed with it, and the kernel speaks of one alone.
-static void look_for_links(struct folder *folder)
-{
-    int64_t now = folder->engine->now_ms;
-    if (folder->links_looked_ms != 0 && now - folder->links_looked_ms < LINKS_PAUSE_MS) {
-        folder->links_due_ms = folder->links_looked_ms + LINKS_PAUSE_MS;
-        return;
-    }
-    folder->links_looked_ms = now;
-    folder->links_due_ms = 0;
-    scan_start(folder);
-}
-
-void local_tick(struct folder *folder)
-{
-    if (folder->links_due_ms != 0 && folder->engine->now_ms >= folder->links_due_ms)
-        look_for_links(folder);
-}
-
 static enum look_verdict look_value(struct folder *folder, struct item *item,
                                     const struct look *look, struct dirty *dirty)
 {
@@ -389,7 +329,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         same_value(folder, item, look);
         return LOOK_SETTLED;
     }
-    if (emptied_by_crash(folder, item, look)) return LOOK_SETTLED;
+    if (local_emptied_by_crash(folder, item, look)) return LOOK_SETTLED;
     if (wait_for_content(folder, item, look, dirty)) return LOOK_AGAIN_LATER;
     if (is_the_head(item, &look->value)) {
         remember_content(folder, look);
@@ -413,7 +353,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     item->local.disk_name = look->disk_name;
     (void)item_mint(folder, item, &v, context_of(item), &look->print, (struct dots){0});
     dirty_note_published(folder, item->path, look->hash_ms);
-    if (look->print.links > 1) look_for_links(folder);
+    if (look->print.links > 1) links_look(folder);
     return LOOK_SETTLED;
 }
 

@@ -200,14 +200,6 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
     return true;
 }
 
-static const struct marks *marks_of(const struct message *m)
-{
-    if (m->kind == MSG_VERSIONS) return &m->versions.marks;
-    if (m->kind == MSG_DONE) return &m->done.marks;
-    if (m->kind == MSG_PUSH) return &m->push.marks;
-    return m->kind == MSG_NEWS ? &m->news.marks : NULL;
-}
-
 void marks_of_dropped(struct session *session, struct folder *folder, const struct message *m)
 {
     if (marks_of(m) != NULL) (void)marks_heard(session, folder, marks_of(m));

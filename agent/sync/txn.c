@@ -165,7 +165,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     ancestors_refresh(folder, item->path);
     // A name has become free: what waits for it under another case can have it.
     int64_t soon = folder->engine->now_ms + NAME_FREE_MS;
-    if (folder->row.blocked > 0 && folder->blocked_retry_ms > soon) folder->blocked_retry_ms = soon;
+    if (folder->case_blocked && folder->blocked_retry_ms > soon) folder->blocked_retry_ms = soon;
 }
 
 struct dot folder_draw(struct folder *folder)

@@ -220,5 +220,6 @@ void work_more(struct folder *folder)
     // Nothing is under way, and yet something is left: whatever it waits for, it is looked at
     // again.
     bool idle = folder->jobs == 0 && map_count(folder->transfers) == 0;
-    if (idle && folder->needs_done && folder->row.needs > 0) work_later(folder, IDLE_RETRY_MS);
+    bool waits = folder->row.needs > brake_in_held(folder);
+    if (idle && folder->needs_done && waits) work_later(folder, IDLE_RETRY_MS);
 }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// Files that are empty and were not: an editor that is half way through, or what a power cut left.
+#include "agent/core/index.h"
+#include "agent/sync/engine_priv.h"
+
+#define INDEX(folder) (&(folder)->engine->o.index)
+
+bool local_emptied(const struct item *item, const struct look *look)
+{
+    const struct local *local = &item->local;
+    return look->value.kind == KIND_FILE && look->value.size == 0 && local->state != LOCAL_NONE &&
+           local->version.value.kind == KIND_FILE && local->version.value.size > 0;
+}
+
+// A peer has it on its disk, or it was kept here: it can be had again.
+static bool held_elsewhere(struct folder *folder, const struct version *v)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice name;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        if (!folder_shared_with(folder, p->device)) continue;
+        const struct bond *bond = bond_get(folder, p->device);
+        bool has = true;
+        for (uint32_t i = 0; i < v->dots.count && has; i++)
+            has = vv_covers(bond->a.v, v->dots.entries[i]);
+        if (has) return true;
+    }
+    return index->kept_by_content(index->self, folder->engine->scratch, folder->number,
+                                  &v->value.content, &name);
+}
+
+// After a power cut a file that was saved without a flush may be empty. Nothing is lost by putting
+// back what it last was; much would be by telling everybody that it is empty.
+bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
+{
+    char escaped[LOG_ESCAPED_MAX];
+    if (!folder->after_crash || !local_emptied(item, look)) return false;
+    if (!held_elsewhere(folder, &item->local.version)) return false;
+    log_warn(LOG_SYNC, "empty after a crash, to be put back", "folder=%s path=\"%s\"", folder->name,
+             log_escape(item->path, escaped));
+    item->local.state = LOCAL_OBSOLETE;
+    item->local.version.value = look->value;
+    item->local.print = look->print;
+    item->local.racy = false;
+    item_save(folder, item, false, heads_live(item));
+    return true;
+}
