@@ -103,6 +103,16 @@ void approvals_signed(struct folder *folder)
     brake_in_approved(folder);
 }
 
+void brake_sign(struct folder *folder, uint64_t first, uint64_t last)
+{
+    approvals_sign(folder, (struct span){folder->row.inc, first, last});
+}
+
+void brake_signed(struct folder *folder)
+{
+    approvals_signed(folder);
+}
+
 // What this transaction has minted of what a person approved: in it, so that both are there or
 // none.
 void brake_publish(struct folder *folder)

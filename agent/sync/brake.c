@@ -13,30 +13,6 @@
 
 enum { CONFLICTS_MAX = 64 };
 
-static const struct engine_brake defaults = {.deleted = 20,
-                                             .deleted_percent = 25,
-                                             .rewritten = 50,
-                                             .rewritten_percent = 50,
-                                             .restored = 20,
-                                             .restored_percent = 25};
-
-static uint32_t or_default(uint32_t given, uint32_t otherwise)
-{
-    return given != 0 ? given : otherwise;
-}
-
-void brake_set(struct folder *folder, const struct engine_brake *given)
-{
-    struct engine_brake *limits = &folder->brake->limits;
-    *limits = *given;
-    limits->deleted = or_default(given->deleted, defaults.deleted);
-    limits->deleted_percent = or_default(given->deleted_percent, defaults.deleted_percent);
-    limits->rewritten = or_default(given->rewritten, defaults.rewritten);
-    limits->rewritten_percent = or_default(given->rewritten_percent, defaults.rewritten_percent);
-    limits->restored = or_default(given->restored, defaults.restored);
-    limits->restored_percent = or_default(given->restored_percent, defaults.restored_percent);
-}
-
 void brake_open(struct folder *folder)
 {
     struct brake *b = mem_zalloc(1, sizeof *b);
@@ -271,6 +247,46 @@ void brake_release(struct folder *folder, const bool which[WAITS_COUNT])
         dirty_mark(folder, paths[i], 0, true);
     }
     engine_changed(folder->engine);
+}
+
+// ---- limits
+
+static const struct engine_brake defaults = {.deleted = 20,
+                                             .deleted_percent = 25,
+                                             .rewritten = 50,
+                                             .rewritten_percent = 50,
+                                             .restored = 20,
+                                             .restored_percent = 25};
+
+static uint32_t or_default(uint32_t given, uint32_t otherwise)
+{
+    return given != 0 ? given : otherwise;
+}
+
+// Nothing is held any more, and nothing is counted.
+static void let_all_go(struct folder *folder)
+{
+    static const bool all[WAITS_COUNT] = {true, true, true, true, true};
+    struct brake *b = folder->brake;
+    memset(b->held, 0, sizeof b->held);
+    brake_release(folder, all);
+    brake_in_forget(folder);
+    work_again(folder);
+    holds_tell(folder);
+}
+
+void brake_set(struct folder *folder, const struct engine_brake *given)
+{
+    struct engine_brake *limits = &folder->brake->limits;
+    *limits = *given;
+    limits->deleted = or_default(given->deleted, defaults.deleted);
+    limits->deleted_percent = or_default(given->deleted_percent, defaults.deleted_percent);
+    limits->rewritten = or_default(given->rewritten, defaults.rewritten);
+    limits->rewritten_percent = or_default(given->rewritten_percent, defaults.rewritten_percent);
+    limits->restored = or_default(given->restored, defaults.restored);
+    limits->restored_percent = or_default(given->restored_percent, defaults.restored_percent);
+    folder->brake->in_unread = true;
+    if (limits->off) let_all_go(folder);
 }
 
 // ---- both sides

@@ -446,6 +446,15 @@ bool brake_lets_in(struct folder *folder, struct slice path)
     return !brake_over(count, limit.min, limit.percent / 2, limit.live);
 }
 
+void brake_in_forget(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(folder->brake->incoming, &at, &path, &value))
+        drop(folder, path, false);
+}
+
 void brake_in_approved(struct folder *folder)
 {
     struct brake *b = folder->brake;

@@ -138,6 +138,7 @@ void moved_destroy(struct moved **moved);
 void brake_in_tick(struct folder *folder);
 int64_t brake_in_deadline(const struct folder *folder);
 void brake_in_approved(struct folder *folder); // some more may be
+void brake_in_forget(struct folder *folder);
 uint32_t brake_in_spans(const struct folder *folder, uint32_t max, struct span *out);
 
 // ---- approvals.c

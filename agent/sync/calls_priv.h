@@ -104,6 +104,8 @@ void brake_undone(struct folder *folder);
 bool brake_lets_in(struct folder *folder, struct slice path);
 void brake_decide(struct folder *folder, uint64_t ticket, bool approves);
 void brake_decide_cancel(struct folder *folder, uint64_t ticket);
+void brake_sign(struct folder *folder, uint64_t first, uint64_t last); // own counters
+void brake_signed(struct folder *folder);
 void approvals_open(struct folder *folder);
 void approvals_send(struct share *share);
 void approvals_handle(struct share *share, const struct msg_approvals *approvals);
@@ -241,7 +243,8 @@ void intent_start(struct folder *folder, const struct resolution *plan, bool dec
 // ---- decide.c, decide_make.c: what a person decides
 void decide_step(struct folder *folder);
 int64_t decide_deadline(const struct folder *folder);
-void decide_ran(struct folder *folder, bool done); // its intent came to an end
+void decide_ran(struct folder *folder, bool done);         // its intent came to an end
+bool decide_minted(struct folder *folder, uint64_t first); // true: brake_signed when it is durable
 void decide_file_done(struct folder *folder, struct job *job);
 void decide_clear(struct folder *folder);
 // An edit of this device that comes from elsewhere than a look: a file with that content, staged

@@ -8,7 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { TARGETS_PER_INTENT = 16, TRIES_MAX = 20, POLL_MS = 50, TIMEOUT_MS = 60 * 1000 };
+enum { TARGETS_PER_INTENT = 16, TRIES_MAX = 20, POLL_MS = 50, TIMEOUT_MS = 60 * 1000, MANY = 16 };
 
 static void decide_free(struct decide **slot)
 {
@@ -254,6 +254,17 @@ void decide_step(struct folder *folder)
     } else {
         start(folder, decide);
     }
+}
+
+// Inside the transaction that mints: what a person decided about many paths at once is signed for,
+// so that no brake holds it elsewhere.
+bool decide_minted(struct folder *folder, uint64_t first)
+{
+    struct decide *decide = folder->decides;
+    if (decide == NULL || decide->count <= MANY) return false;
+    if (decide->first == 0) decide->first = first;
+    brake_sign(folder, decide->first, folder->row.counter);
+    return true;
 }
 
 // The members of an intent are all done or none is.

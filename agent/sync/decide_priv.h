@@ -25,6 +25,7 @@ struct decide {
     uint32_t running; // targets of the intent under way
     uint32_t members; // those of them that it changes
     uint32_t tries;
+    uint64_t first;             // own counter of what it minted first; 0: nothing yet
     bool file_wanted, file_out; // the first target's content comes from a file elsewhere
     struct slice file;
     int64_t deadline_ms, next_ms;

@@ -260,11 +260,13 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
     txn_begin(folder);
     for (uint32_t i = 0; i < apply->count; i++)
         member_publish(folder, &apply->steps[i], bundle);
+    bool is_signed = decided && decide_minted(folder, winner.counter - apply->count + 1);
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     if (txn_end(folder) != ERR_OK) {
         folder_recover(folder); // the row is still there, and decides
         return;
     }
+    if (is_signed) brake_signed(folder);
     if (apply->count > 1 && !decided) {
         char escaped[LOG_ESCAPED_MAX];
         folder->engine->counters.conflicts_made += apply->count - 1;

@@ -163,11 +163,11 @@ def test_rewritten(world):
     a.cli("revert")
     wait_released(a)
     back = sum(contents(on_a)[name] == before[name] for name in before)
-    check(back >= 150, "what was held is as it was", back)
+    check(back >= 140, "what was held is as it was", back)
     a.sync("f")
     wait_same(on_a, on_b)
     kept = json.loads(a.cli("kept", on_a, "--json").out)["kept"]
-    check(len(kept) >= 150, "what replaced it is kept", len(kept))
+    check(len(kept) >= 140, "what replaced it is kept", len(kept))
 
 
 def test_rewritten_and_approved(world):
@@ -358,8 +358,13 @@ def test_root_unmounted(world):
         other.mkdir()
         subprocess.run(["mount", "--move", str(mounted), str(other)], check=True)
         try:
+            put(on_b / "new", "comes while the disk is away\n")
             wait_for(lambda: a.folder("f")["code"] == "root-missing", "its disk is away", 60)
+            a.restart()
+            wait_for(lambda: a.folder("f")["code"] == "root-missing", "and still is", 60)
+            (on_b / "new").unlink()
             check(contents(on_b) == before, "nothing spreads")
+            check(os.listdir(mounted) == [], "nothing is written where it was")
         finally:
             subprocess.run(["mount", "--move", str(other), str(mounted)], check=True)
         wait_for(lambda: a.folder("f")["state"] == "synced", "it goes on by itself", 40)
@@ -368,6 +373,53 @@ def test_root_unmounted(world):
     finally:
         a.stop()
         subprocess.run(["umount", "-l", str(mounted)], check=False)
+
+
+def test_mass_rewrite_reverted_elsewhere(world):
+    """A revert is a person's word, too: the author of what it takes back does not hold it."""
+    (a, b, c), roots = group(world, "alpha", "beta", "gamma", count=200)
+    before = contents(roots[0])
+    c.stop()
+    for agent, root, part in ((a, roots[0], range(0, 45)), (b, roots[1], range(45, 120))):
+        for i in part:
+            put(root / path_of(i), f"new {i}")
+        wait_for(lambda agent=agent: agent.try_sync("f", "--peer",
+                                                    "beta" if agent is a else "alpha").code == 0,
+                 "each act is few enough")
+    c.start()
+    wait_held(c, "mass-rewrite")
+    c.cli("revert")
+    for agent, root in zip((a, b, c), roots):
+        wait_for(lambda root=root: contents(root) == before, "as it was, everywhere", 40)
+        check(agent.try_cli("status").code == 0, "nothing is held", agent.try_cli("status"))
+
+
+def test_undo_spreads(world):
+    """What a person takes back on one machine is held on no other."""
+    (a, b), (on_a, on_b) = group(world, "alpha", "beta", count=60)
+    for i in range(FILES):
+        put(on_a / f"many/{i:03}", f"one of many {i}\n")
+    a.sync("f")
+    time.sleep(2.5)
+    b.cli("undo")
+    wait_for(lambda: not (on_a / "many").exists(), "taken back there, too", 40)
+    check("held folder" not in a.log() + b.log(), "and held nowhere")
+
+
+def test_plan_of_a_join(world):
+    a, b = world.company("alpha", "beta")
+    for agent, count in ((a, 3), (b, 5)):
+        root = world.dir / f"{agent.name}-f"
+        root.mkdir()
+        for i in range(count):
+            put(root / f"{agent.name}{i}", "x")
+        agent.folder_add("f", share=None, ok=(0, 5))
+    for agent in (a, b):
+        agent.cli("folder", "share", "f", "--with", "all")
+    wait_for(lambda: a.folder("f")["code"] == "join-pending", "two folders of one name")
+    text = a.cli("plan", "f").out
+    check("another folder of this name, with 5 items" in text, "what is there", text)
+    check("folder accept f --from beta" in text, "and how it goes on", text)
 
 
 def test_nothing_held(world):
