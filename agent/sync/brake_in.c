@@ -63,7 +63,7 @@ static bool takes_away(struct folder *folder, const struct item *item, struct in
     const struct value *was = &local->version.value;
     if (is_accepted(folder, &local->version, w)) return false;
     bool deleted = w->value.kind == KIND_TOMB && !local_implied(item);
-    bool rewritten = is_leaf(was) && is_leaf(&w->value) && !value_same_content(was, &w->value);
+    bool rewritten = is_leaf(was) && !deleted && !value_same_content(was, &w->value);
     if (!deleted && (!rewritten || is_again(folder, &local->version, w))) return false;
     if (!of_others(folder, w) || approvals_cover(folder, w->dots.entries[0])) return false;
     *out = (struct incoming){.kind = deleted ? IN_DELETED : IN_REWRITTEN,

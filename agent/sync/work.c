@@ -220,6 +220,6 @@ void work_more(struct folder *folder)
     // Nothing is under way, and yet something is left: whatever it waits for, it is looked at
     // again.
     bool idle = folder->jobs == 0 && map_count(folder->transfers) == 0;
-    bool waits = folder->row.needs > brake_in_held(folder);
-    if (idle && folder->needs_done && waits) work_later(folder, IDLE_RETRY_MS);
+    bool more = folder->row.needs > brake_in_held(folder); // than what waits for a person
+    if (idle && folder->needs_done && more) work_later(folder, IDLE_RETRY_MS);
 }
