@@ -227,8 +227,8 @@ int main(void)
         cmocka_unit_test(test_in_few),          cmocka_unit_test(test_in_held_and_approved),
         cmocka_unit_test(test_in_reverted),     cmocka_unit_test(test_in_approved_before),
         cmocka_unit_test(test_in_not_believed), cmocka_unit_test(test_forged_approval),
-        cmocka_unit_test(test_in_rewritten),    cmocka_unit_test(test_in_moved),
-        cmocka_unit_test(test_in_long_ago),
+        cmocka_unit_test(test_in_rewritten),    cmocka_unit_test(test_in_made_directories),
+        cmocka_unit_test(test_in_moved),        cmocka_unit_test(test_in_long_ago),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
