@@ -168,6 +168,7 @@ bool owners_learn(struct session *session, struct folder *folder, const struct o
                   uint32_t count); // false: the session was ended
 bool owners_handle(struct session *session, const struct msg_owners *owners);
 void share_due(struct folder *folder); // K or A may have changed
+void share_needs_changed(struct folder *folder);
 void share_flush(struct share *share, bool force);
 int64_t share_deadline(const struct share *share);
 void news_handle(struct share *share, const struct msg_news *news);

@@ -328,6 +328,15 @@ void share_due(struct folder *folder)
     }
 }
 
+// Whoever made or met a need: the peers are told of it at the next tick.
+void share_needs_changed(struct folder *folder)
+{
+    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->joined) share->applied_due = true;
+    }
+}
+
 static void news_send(struct share *share)
 {
     struct folder *folder = share->folder;

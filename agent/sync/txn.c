@@ -95,8 +95,11 @@ enum err txn_end(struct folder *folder)
     // Counts kept by the store (items, bytes, needs) are part of the row.
     struct folder_row fresh;
     if (index->folder_reload(index->self, folder->engine->scratch, folder->number, &fresh)) {
+        bool others = folder->row.needs != fresh.needs || folder->row.blocked != fresh.blocked ||
+                      folder->row.need_bytes != fresh.need_bytes;
         folder->row = fresh;
         folder->row.name = slice_text(folder->name);
+        if (others) share_needs_changed(folder);
     }
     engine_changed(folder->engine);
     return ERR_OK;
