@@ -193,6 +193,8 @@ struct job_apply {
     struct slice *drop_kept; // likewise: names of kept files, and the submitter's numbers of them
     uint64_t *drop_numbers;
     uint32_t drop_kept_count;
+    uint64_t *drop_marks; // likewise: numbers of intents that the index has now
+    uint32_t drop_mark_count;
 };
 
 // ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is

@@ -147,12 +147,19 @@ static void undo_from(struct group *group, const struct ordered *order, uint32_t
     }
 }
 
-static void steps_run(struct group *group, const struct ordered *order)
+// False: an intent, and all of it was taken back.
+static bool steps_run(struct group *group, const struct ordered *order)
 {
     bool intent = group->apply->all_or_none;
     if (intent && !prepared(group)) {
         undo_from(group, order, 0);
-        return;
+        return false;
+    }
+    errno = intent ? mark_put(group) : 0;
+    if (errno != 0) {
+        (void)log_errno(LOG_FS, "mark", slice_text(FS_STAGING));
+        undo_from(group, order, 0);
+        return false;
     }
     for (uint32_t i = 0; i < group->apply->count; i++) {
         const struct step *step = order[i].step;
@@ -160,8 +167,9 @@ static void steps_run(struct group *group, const struct ordered *order)
         step_run(group, order[i].index);
         if (!intent || step->result == STEP_DONE) continue;
         undo_from(group, order, i);
-        return;
+        return false;
     }
+    return true;
 }
 
 static void dir_print_again(struct group *group, struct step *step)
@@ -197,8 +205,9 @@ void apply_run(const struct grip *grip, struct job *job)
     }
     group_prepare(&group);
     const struct ordered *order = order_of(&group);
-    steps_run(&group, order);
+    bool kept_up = steps_run(&group, order);
     errno = group_sync(&group);
+    if (errno == 0 && !kept_up) errno = mark_drop(&group);
     // In place, but perhaps not durable: the journal row must stay until recovery has looked.
     if (errno != 0)
         job->err = log_errno(LOG_FS, "sync after apply", slice_text(""));

@@ -8,7 +8,9 @@
 //     finished         x moved to kept/             path = the new content
 //
 // So after a crash what lies under x tells how far the step had come, and no byte is without a name
-// at any time.
+// at any time. Only of a content that was to be created nothing is left under x, as if it had never
+// been prepared: for an intent a mark, `r-<journal>`, stands in staging from when all its contents
+// are under their x until the index has it, or until it was taken back.
 #ifndef AGENT_FS_APPLY_PRIV_H
 #define AGENT_FS_APPLY_PRIV_H
 
@@ -51,6 +53,7 @@ struct group {
     uint64_t touched_ino[TOUCHED_MAX];
     uint32_t touched_count;
     bool touched_more; // more than fit: everything is synced
+    bool marked;       // recovery: the intent had begun
 };
 
 int group_open(const struct grip *grip, struct job *job, struct group *out);
@@ -72,6 +75,12 @@ void step_blocked(struct step *step, int code);
 bool step_left_alone(const struct step *step, const struct fingerprint *now);
 int parent_open(struct group *group, const struct step *step, bool make, struct place *out);
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
+
+// intent.c
+int mark_put(struct group *group);
+int mark_drop(struct group *group);
+bool mark_there(struct group *group);
+void mark_remove(int staging_fd, uint64_t journal);
 
 // undo.c
 void step_undo(struct group *group, uint32_t index);

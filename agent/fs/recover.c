@@ -119,12 +119,13 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     const struct value *value = &step->version.value;
     bool replaces = step->before.present && !is_dir(&step->before);
     act->ours = *now;
+    // What has the name may be a save of after the crash: nobody may take that back, nor dress it.
+    bool holds = now->present && holds_version(place->fd, place->name, value);
+    if (!holds) act->ours = (struct fingerprint){0};
     if (x->present && replaces && print_still(x, &step->before)) {
-        // What has the name may be a save of after the crash: nobody may take that back.
-        if (!holds_version(place->fd, place->name, value)) act->ours = (struct fingerprint){0};
         act->out = true;
         act->did = DID_EXCHANGE;
-        dress_again(step, place, now);
+        if (holds) dress_again(step, place, now);
         return STATE_HAPPENED;
     }
     if (x->present && !holds_version(group->staging_fd, act->swap, value))
@@ -135,8 +136,8 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         if (is_dir(&step->before) && !now->present) (void)dir_restore(place, step->before.mode);
         return STATE_NOT;
     }
-    if (!now->present || !holds_version(place->fd, place->name, value)) return STATE_NOT;
-    dress_again(step, place, now);
+    if (group->apply->all_or_none ? !group->marked : !holds) return STATE_NOT;
+    if (holds) dress_again(step, place, now);
     if (!step->before.present)
         act->did = DID_CREATE;
     else if (is_dir(&step->before))
@@ -155,7 +156,9 @@ static enum state remove_state(struct group *group, uint32_t index, const struct
         act->did = DID_REMOVE;
         return STATE_HAPPENED;
     }
-    if (now->present) return STATE_NOT;
+    // Nothing was to be removed: what is there came since.
+    bool nothing = group->marked && !step->before.present;
+    if (now->present && !nothing) return STATE_NOT;
     if (is_dir(&step->before)) act->did = DID_RMDIR;
     return STATE_HAPPENED;
 }
@@ -290,8 +293,9 @@ static void left_over(struct group *group, const char *name)
         return;
     }
     bool temp = strncmp(name, "t-", 2) == 0;
+    bool mark = strncmp(name, "r-", 2) == 0; // of an intent that has no row any more
     bool old = temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week);
-    if (old || (!temp && is_small_content(name))) {
+    if (mark || old || (!temp && is_small_content(name))) {
         (void)unlinkat(group->staging_fd, name, 0);
     }
 }
@@ -313,6 +317,8 @@ static void staging_drop(const struct group *group)
         stage_name(&group->apply->drop[i], name);
         (void)unlinkat(group->staging_fd, name, 0);
     }
+    for (uint32_t i = 0; i < group->apply->drop_mark_count; i++)
+        mark_remove(group->staging_fd, group->apply->drop_marks[i]);
 }
 
 static void staging_clean(struct group *group)
@@ -326,17 +332,44 @@ static void staging_clean(struct group *group)
 
 // ---- the run
 
-static void steps_recover(struct group *group)
+static bool is_certain(const struct group *group, uint32_t index)
 {
-    uint32_t happened = 0;
-    uint32_t count = group->apply->count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (step_examine(group, i) == STATE_HAPPENED) happened++;
+    const struct step *step = &group->apply->steps[index];
+    if (step->result != STEP_DONE || step->dir_implied_mode) return false;
+    if (step->version.value.kind == KIND_TOMB) return group->acts[index].did == DID_REMOVE;
+    return step_has_content(step);
+}
+
+// Steps go in order: what came before one that has certainly happened has happened too, though a
+// directory may have been made again since, or a mode set.
+static void earlier_too(struct group *group)
+{
+    uint32_t end = group->apply->count;
+    while (end > 0 && !is_certain(group, end - 1))
+        end--;
+    for (uint32_t i = 0; i < end; i++) {
+        struct step *step = &group->apply->steps[i];
+        if (step->result != STEP_UNDONE) continue;
+        step->result = STEP_DONE; // with no fingerprint: the next look reads it
     }
-    bool undo = group->apply->all_or_none && happened < count;
-    for (uint32_t i = count; undo && i-- > 0;) {
+}
+
+// True: an intent, and it was taken back.
+static bool steps_recover(struct group *group)
+{
+    uint32_t count = group->apply->count;
+    bool intent = group->apply->all_or_none, all = true;
+    group->marked = intent && mark_there(group);
+    for (uint32_t i = 0; i < count; i++)
+        (void)step_examine(group, i);
+    if (group->marked) earlier_too(group);
+    for (uint32_t i = 0; i < count; i++)
+        all = all && group->apply->steps[i].result == STEP_DONE;
+    if (!intent || all) return false;
+    for (uint32_t i = count; i-- > 0;) {
         if (group->apply->steps[i].result == STEP_DONE) step_undo(group, i);
     }
+    return true;
 }
 
 void recover_run(const struct grip *grip, struct job *job)
@@ -351,14 +384,15 @@ void recover_run(const struct grip *grip, struct job *job)
         // A row that could not be read is no reason to clear away what other rows name.
         if (job->apply.drop_kept_count > 0)
             kept_drop(&group);
-        else if (job->apply.drop_count > 0)
+        else if (job->apply.drop_count + job->apply.drop_mark_count > 0)
             staging_drop(&group);
         else if (job->apply.journal == 0)
             staging_clean(&group);
         return;
     }
-    steps_recover(&group);
+    bool undone = steps_recover(&group);
     errno = group_sync(&group);
+    if (errno == 0 && undone) errno = mark_drop(&group);
     if (errno != 0) {
         job->err = log_errno(LOG_FS, "sync after recovery", slice_text(""));
         return;

@@ -78,6 +78,7 @@ void folder_destroy(struct folder *folder)
     buf_fini(&folder->scan.prefix);
     buf_fini(&folder->scan.cursor);
     buf_fini(&folder->needs_cursor);
+    buf_fini(&folder->intents_over);
     buf_fini(&folder->sound_parent);
     vvbox_fini(&folder->k);
     vvbox_fini(&folder->gcfloor);

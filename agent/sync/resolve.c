@@ -267,6 +267,7 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
         return;
     }
     if (is_signed) brake_signed(folder);
+    buf_append(&folder->intents_over, &apply->journal, sizeof apply->journal);
     if (apply->count > 1 && !decided) {
         char escaped[LOG_ESCAPED_MAX];
         folder->engine->counters.conflicts_made += apply->count - 1;

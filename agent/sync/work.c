@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // From needs to work: what must happen for one item, and in which order items are looked at.
+#include <string.h>
+
 #include "agent/core/incarnation.h"
 #include "agent/sync/engine_priv.h"
 
@@ -167,21 +169,32 @@ static bool needs_page(struct folder *folder)
     return got == NEEDS_PAGE;
 }
 
-// Contents that came with a push and turned out not to be needed.
+static void marks_take(struct folder *folder, struct job *job)
+{
+    const struct buf *over = &folder->intents_over;
+    job->apply.drop_mark_count = (uint32_t)(over->size / sizeof *job->apply.drop_marks);
+    job->apply.drop_marks =
+        arena_alloc(job->arena, job->apply.drop_mark_count + 1U, sizeof *job->apply.drop_marks);
+    if (over->size > 0) memcpy(job->apply.drop_marks, over->data, over->size);
+    buf_clear(&folder->intents_over);
+}
+
+// Contents that came with a push and turned out not to be needed, and what intents left.
 static void staging_tidy(struct folder *folder)
 {
     size_t count = map_count(folder->staged), at = 0;
-    if (count == 0 || folder->jobs > 0 || map_count(folder->transfers) > 0 ||
-        folder->decides != NULL)
+    bool nothing = count == 0 && folder->intents_over.size == 0;
+    if (nothing || folder->jobs > 0 || map_count(folder->transfers) > 0 || folder->decides != NULL)
         return;
     struct job *job = job_new(JOB_RECOVER, folder->number);
-    job->apply.drop = arena_alloc(job->arena, count, sizeof *job->apply.drop);
+    job->apply.drop = arena_alloc(job->arena, count + 1U, sizeof *job->apply.drop);
     struct slice key;
     void *value;
     while (map_next(folder->staged, &at, &key, &value)) {
         content_of_key(key, &job->apply.drop[job->apply.drop_count++]);
         (void)map_remove(folder->staged, key);
     }
+    marks_take(folder, job);
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_APPLY;
     job->context = errand;

@@ -187,12 +187,70 @@ static void test_half_an_intent_is_taken_back(void **state)
     swap(w, "a", ".cfgsync/staging/x-7-0");
     put_file(w, "c", "c new");
     put_file(w, ".cfgsync/staging/x-7-2", "b new");
+    put_file(w, ".cfgsync/staging/r-7", "");
     run(w, job);
     for (int i = 0; i < 3; i++)
         assert_int_equal(steps[i].result, STEP_UNDONE);
     assert_string_equal(text_of(w, "a", text), "a old");
     assert_string_equal(text_of(w, "b", text), "b old");
     assert_false(exists(w, "c"));
+    assert_false(exists(w, ".cfgsync/staging/r-7"));
+    job_end(&job);
+}
+
+static void test_intent_not_begun_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    job->apply.all_or_none = true;
+    steps[0] = step_of(w, "c", version_file("c", "c new", 0644));
+    steps[1] = step_of(w, "b", version_file("b", "b new", 0644));
+    // One content was prepared; the other is the user's, who made the same.
+    put_file(w, ".cfgsync/staging/x-7-0", "c new");
+    put_file(w, "b", "b new");
+    run(w, job);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(steps[i].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "b", text), "b new");
+    assert_false(exists(w, "c"));
+    job_end(&job);
+}
+
+// While the mark stands only what is under x counts, never what the user has put there since.
+static void test_edits_after_an_intent_stay(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 4);
+    job->apply.all_or_none = true;
+    put_dir(w, "d", 0755);
+    steps[0] = step_of(w, "c", version_file("c", "c new", 0644));
+    steps[1] = step_of(w, "d", version_gone("d"));
+    steps[2] = step_of(w, "e", version_file("e", "e new", 0644));
+    steps[3] = step_of(w, "b", version_file("b", "b new", 0644));
+    put_file(w, ".cfgsync/staging/r-7", "");
+    put_file(w, "c", "edited after the crash");
+    put_file(w, "b", "edited too");
+    run(w, job);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(steps[i].result, STEP_DONE);
+    assert_string_equal(text_of(w, "c", text), "edited after the crash");
+    assert_string_equal(text_of(w, "b", text), "edited too");
+    assert_false(exists(w, "e"));
+    assert_false(steps[2].print.present);
+    struct fingerprint now = print_at(w, "c");
+    assert_false(print_equal(&now, &steps[0].print));
+    // It stands until the index has the intent, which then says so.
+    assert_true(exists(w, ".cfgsync/staging/r-7"));
+    job_end(&job);
+    job = job_for(JOB_RECOVER);
+    job->apply.drop_marks = arena_alloc(job->arena, 1, sizeof *job->apply.drop_marks);
+    job->apply.drop_marks[job->apply.drop_mark_count++] = JOURNAL;
+    run(w, job);
+    assert_false(exists(w, ".cfgsync/staging/r-7"));
     job_end(&job);
 }
 
@@ -210,6 +268,7 @@ static void test_whole_intent_stays(void **state)
     shell("cd '%s' && mv a .cfgsync/kept/20200101T000000Z-7-0", w->root);
     put_file(w, "a", "a new");
     put_file(w, "c", "c new");
+    put_file(w, ".cfgsync/staging/r-7", "");
     run(w, job);
     assert_int_equal(steps[0].result, STEP_DONE);
     assert_int_equal(steps[1].result, STEP_DONE);
@@ -249,6 +308,8 @@ int main(void)
         T(test_raced_edit_is_given_back),
         T(test_directories),
         T(test_half_an_intent_is_taken_back),
+        T(test_intent_not_begun_is_forgotten),
+        T(test_edits_after_an_intent_stay),
         T(test_whole_intent_stays),
         T(test_cleaning_keeps_unknown_bytes),
     };
