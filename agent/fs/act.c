@@ -392,6 +392,19 @@ static void print_after(struct group *group, uint32_t index, const struct place 
     step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 
+// Its directory was renamed while it ran: the step was done to what has another path now.
+static bool parent_moved(struct group *group, const struct step *step, const struct place *place)
+{
+    struct place again = {.fd = -1};
+    struct stat then, now;
+    if (path_parent(step->path).size == 0) return false;
+    int code = parent_open(group, step, false, &again);
+    bool same = code == 0 && fstat(place->fd, &then) == 0 && fstat(again.fd, &now) == 0 &&
+                then.st_dev == now.st_dev && then.st_ino == now.st_ino;
+    place_close(&again);
+    return !same;
+}
+
 static bool is_absence(int code)
 {
     return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
@@ -407,6 +420,11 @@ void step_run(struct group *group, uint32_t index)
         code = step_try(group, index, &place);
     else if (removal && is_absence(code))
         code = 0;
+    bool did = group->acts[index].did != DID_NOTHING;
+    if (did && parent_moved(group, step, &place)) {
+        (void)step_take_back(group, index, &place);
+        code = ESTALE;
+    }
     if (code == EEXIST && place.fd >= 0 && place.clash[0] != '\0') code = ENOTUNIQ;
     step->result = STEP_DONE;
     step->blocked = BLOCKED_NONE;
@@ -416,7 +434,7 @@ void step_run(struct group *group, uint32_t index)
         step_blocked(step, code);
     if (place.fd >= 0) {
         if (code == 0) print_after(group, index, &place);
-        if (group->acts[index].did != DID_NOTHING) group_touch(group, place.fd);
+        if (did) group_touch(group, place.fd);
     }
     place_close(&place);
 }

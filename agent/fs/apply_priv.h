@@ -84,6 +84,7 @@ void mark_remove(int staging_fd, uint64_t journal);
 
 // undo.c
 void step_undo(struct group *group, uint32_t index);
+bool step_take_back(struct group *group, uint32_t index, const struct place *place);
 void put_back(struct group *group, uint32_t index,
               const struct place *place); // x to the path, else to kept
 int dir_restore(const struct place *place, uint32_t mode);

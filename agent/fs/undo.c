@@ -118,12 +118,19 @@ static bool undo_at(struct group *group, uint32_t index, const struct place *pla
     return false;
 }
 
+bool step_take_back(struct group *group, uint32_t index, const struct place *place)
+{
+    bool undone = undo_at(group, index, place);
+    group->acts[index].did = DID_NOTHING;
+    return undone;
+}
+
 void step_undo(struct group *group, uint32_t index)
 {
     struct step *step = &group->apply->steps[index];
     struct place place = {.fd = -1};
     int code = parent_open(group, step, false, &place);
-    bool undone = code == 0 && undo_at(group, index, &place);
+    bool undone = code == 0 && step_take_back(group, index, &place);
     if (code == 0) group_touch(group, place.fd);
     place_close(&place);
     // What could not go back is somebody's work: whoever asked must look at the path again.
