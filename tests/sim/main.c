@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--verbose]: so many runs, each from
-// one seed, each in a process of its own; after so many seconds no new one is begun. sim --seeds
-// FILE: the seeds that stand first in the lines of a file. Ends with "N passed, N failed".
+// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--verbose] [--token N]: so many runs,
+// each from one seed, each in a process of its own; after so many seconds no new one is begun. With
+// a token, which is the number of a save, --verbose tells the way of that content. sim --seeds FILE:
+// the seeds that stand first in the lines of a file. Ends with "N passed, N failed".
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct arguments {
     uint64_t seconds; // 0: no limit
     uint32_t devices;
     bool verbose;
+    uint64_t token;
     const char *program;
     const char *seeds; // NULL: none
 };
@@ -63,6 +65,7 @@ static int run_one(const struct arguments *arguments, uint64_t seed)
     world->steps_max = arguments->steps;
     world->o.devices = arguments->devices;
     world->verbose = arguments->verbose;
+    world->token = arguments->token;
     logged = world;
     log_set_sink(log_print);
     log_set_level(arguments->verbose ? LOG_DEBUG : LOG_WARN);
@@ -133,6 +136,8 @@ static bool parse(int argc, char **argv, struct arguments *out)
             known = number(argv[++i], &out->runs);
         else if (more && strcmp(argv[i], "--seconds") == 0)
             known = number(argv[++i], &out->seconds);
+        else if (more && strcmp(argv[i], "--token") == 0)
+            known = number(argv[++i], &out->token);
         else if (more && strcmp(argv[i], "--seeds") == 0)
             out->seeds = argv[++i];
         else if (more && strcmp(argv[i], "--devices") == 0)
@@ -185,7 +190,7 @@ int main(int argc, char **argv)
     struct result result = {0};
     if (!parse(argc, argv, &arguments)) {
         fprintf(stderr, "usage: sim [--seed N] [--steps N] [--runs N] [--seeds FILE] [--devices N] "
-                        "[--seconds N] [--verbose]\n");
+                        "[--seconds N] [--token N] [--verbose]\n");
         return 2;
     }
     crypto_init();

@@ -10,7 +10,7 @@
 #include "proto/vv.h"
 #include "tests/sim/sim.h"
 
-enum { ITEMS_MAX = 400 };
+enum { ITEMS_MAX = 400, DEPTH_MAX = 48 };
 
 static const char *kind_text(enum kind kind)
 {
@@ -58,7 +58,7 @@ static void list_tree(struct buf *out, const struct device *device, const struct
         const struct inode *dir;
         uint32_t next;
         size_t size;
-    } stack[16];
+    } stack[DEPTH_MAX];
     char at[1024];
     uint32_t depth = 1;
     int size = snprintf(at, sizeof at, "%s", prefix);
@@ -76,7 +76,7 @@ static void list_tree(struct buf *out, const struct device *device, const struct
         (void)snprintf(at + base, sizeof at - base, "%s%s", base > 0 ? "/" : "", entry->name);
         if (strcmp(at, ".cfgsync") == 0) continue;
         list_entry(out, device, at, entry->inode);
-        if (!S_ISDIR(entry->inode->mode) || depth == 16) continue;
+        if (!S_ISDIR(entry->inode->mode) || depth == DEPTH_MAX) continue;
         stack[depth].dir = entry->inode;
         stack[depth].next = 0;
         stack[depth++].size = strlen(at);
@@ -158,6 +158,41 @@ void oracle_dump(struct world *world)
         buf_fini(&out);
         arena_destroy(&arena);
     }
+}
+
+// Places are lines of the listed trees that name it.
+static void token_lines(struct buf *out, const char *device, const char *tree, const char *tail)
+{
+    for (const char *line = tree; *line != 0; line += strcspn(line, "\n") + 1) {
+        char text[512];
+        (void)snprintf(text, sizeof text, "%.*s ", (int)strcspn(line, "\n"), line);
+        if (strstr(text, tail) != NULL) buf_printf(out, " %s:%s", device, text);
+    }
+}
+
+void oracle_token(struct world *world)
+{
+    char tail[32];
+    struct buf now = {0};
+    (void)snprintf(tail, sizeof tail, " t%llu ", (unsigned long long)world->token);
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        static const char *const internal[] = {".cfgsync/staging", ".cfgsync/kept"};
+        const struct device *device = &world->devices[i];
+        struct buf tree = {0};
+        list_device(&tree, device, false);
+        for (int k = 0; k < 2; k++) {
+            const struct inode *dir = vfs_find(&device->vfs, internal[k]);
+            if (dir != NULL) list_tree(&tree, NULL, dir, internal[k]);
+        }
+        token_lines(&now, device->name, buf_text(&tree), tail);
+        buf_fini(&tree);
+    }
+    if (!slice_equal(buf_slice(&now), buf_slice(&world->token_at))) {
+        world_say(world, "token%s", buf_text(&now));
+        buf_clear(&world->token_at);
+        buf_append(&world->token_at, now.data, now.size);
+    }
+    buf_fini(&now);
 }
 
 // ---- settled: nothing more would happen

@@ -142,6 +142,8 @@ struct world {
     uint64_t steps, steps_max;
     bool trouble;
     bool verbose;
+    uint64_t token;      // where it is, is said whenever that changes
+    struct buf token_at; // said last
     struct device devices[DEVICES_MAX];
     struct event *events; // a heap
     size_t event_count, event_room;
@@ -221,5 +223,6 @@ bool oracle_settled(struct world *world, char *why, size_t size);
 void oracle_final(struct world *world);
 void oracle_knowledge(struct world *world);
 void oracle_dump(struct world *world);
+void oracle_token(struct world *world); // says where world->token is, if that has changed
 
 #endif

@@ -10,7 +10,7 @@
 #include "agent/base/check.h"
 #include "tests/sim/sim.h"
 
-enum { TREE_DEPTH_MAX = 8, CONTENT_MAX = 3 << 20 };
+enum { TREE_DEPTH_MAX = 48, CONTENT_MAX = 3 << 20 };
 
 static bool is_internal(const char *path)
 {
@@ -226,6 +226,7 @@ static void do_write(struct device *device, const char *path)
     if (file == NULL &&
         vfs_create(&device->vfs, dir, name, S_IFREG | some_mode(device->world), &file) != 0)
         return;
+    CHECK(S_ISREG(file->mode));
     uint64_t token = ++device->world->token_last;
     content_put(device, file, token);
     remember(device, path, token);

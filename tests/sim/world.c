@@ -193,12 +193,14 @@ static bool step(struct world *world, int64_t until_us)
     if (at > world->now_us) world->now_us = at;
     if (ticks) {
         device_tick(tick);
+        if (world->token != 0) oracle_token(world);
         return true;
     }
     struct event event = heap_take(world);
     if (is_stale(world, &event)) return true;
     event_do(world, &event);
     world->steps++;
+    if (world->token != 0) oracle_token(world);
     return true;
 }
 
