@@ -321,7 +321,10 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
 {
     if (look->value.kind == KIND_DIR) {
         if (!local_live(item) && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
+        bool was_leaf = local_live(item) && item->local.version.value.kind != KIND_DIR;
         local_directory(folder, item, &look->print);
+        // A look that was overtaken by the change of type may have ended what had come into it.
+        if (was_leaf) scan_tree(folder, item->path);
         return LOOK_SETTLED;
     }
     if (!is_back(item, &look->value) && item->local.state != LOCAL_NONE &&
