@@ -171,6 +171,8 @@ struct step {
     struct version version;    // what is to be there: any kind, KIND_TOMB removes
     uint32_t parent_mode;      // for missing parents: 0755 when unknown
     struct fingerprint before; // what must be there now; present = false: nothing
+    bool before_racy;          // a write since may not show in it: then its content is compared
+    struct content was;        // with this
     bool dir_implied_mode; // what is there stays: only its mode is set. With KIND_TOMB: it stays
                            // a directory for the sake of what is in it
     // results

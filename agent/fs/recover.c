@@ -122,7 +122,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     // What has the name may be a save of after the crash: nobody may take that back, nor dress it.
     bool holds = now->present && holds_version(place->fd, place->name, value);
     if (!holds) act->ours = (struct fingerprint){0};
-    if (x->present && replaces && print_still(x, &step->before)) {
+    if (x->present && replaces && out_is_before(group, index, x)) {
         act->out = true;
         act->did = DID_EXCHANGE;
         if (holds) dress_again(step, place, now);
@@ -150,7 +150,7 @@ static enum state remove_state(struct group *group, uint32_t index, const struct
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
-    if (x->present && !print_still(x, &step->before)) return raced(group, index, place);
+    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
     if (x->present) {
         act->out = true;
         act->did = DID_REMOVE;
@@ -170,7 +170,7 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     struct act *act = &group->acts[index];
     uint32_t mode = step->version.value.mode & 0777;
     bool from_file = step->before.present && !is_dir(&step->before);
-    if (x->present && !print_still(x, &step->before)) return raced(group, index, place);
+    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
     act->out = x->present;
     if (x->present && !is_dir(now)) {
         put_back(group, index, place);

@@ -3,12 +3,16 @@
 // A journal row: what apply was asked to do, as far as recovery has to know it. Results are not in
 // it, because it is written before there are any.
 //
-//     form 1 | flags | count | count x (path, disk name, version, parent mode, before, flags)
+//     form 1 | flags | count | count x (path, disk name, version, parent mode, before, flags,
+//                                       what it was, if a flag says so)
+#include <string.h>
+
 #include "agent/core/job.h"
 #include "agent/store/pack_priv.h"
 #include "agent/store/store.h"
 
 enum { JOURNAL_FORM = 1, STEP_BYTES_MIN = 16 };
+enum { STEP_IMPLIED_MODE = 1, STEP_RACY = 2, STEP_FLAGS_END = 4 };
 
 void journal_encode(const struct job_apply *apply, struct buf *out)
 {
@@ -22,8 +26,22 @@ void journal_encode(const struct job_apply *apply, struct buf *out)
         pack_version(out, &step->version);
         pack_u64(out, step->parent_mode);
         pack_print(out, &step->before);
-        pack_u64(out, step->dir_implied_mode);
+        pack_u64(out, (step->dir_implied_mode ? STEP_IMPLIED_MODE : 0U) |
+                          (step->before_racy ? STEP_RACY : 0U));
+        if (!step->before_racy) continue;
+        pack_slice(out, slice_of(step->was.id.bytes, sizeof step->was.id.bytes));
+        pack_u64(out, step->was.size);
     }
+}
+
+static void unpack_was(struct unpack *in, struct step *out)
+{
+    struct slice id = unpack_slice(in);
+    out->was.size = unpack_u64(in);
+    if (id.size == sizeof out->was.id.bytes)
+        memcpy(out->was.id.bytes, id.data, id.size);
+    else
+        in->bad = true;
 }
 
 static void unpack_step(struct unpack *in, struct arena *arena, struct step *out)
@@ -33,7 +51,10 @@ static void unpack_step(struct unpack *in, struct arena *arena, struct step *out
     unpack_version(in, arena, &out->version);
     out->parent_mode = (uint32_t)unpack_below(in, UINT64_C(1) << 32);
     unpack_print(in, &out->before);
-    out->dir_implied_mode = unpack_below(in, 2) != 0;
+    uint64_t flags = unpack_below(in, STEP_FLAGS_END);
+    out->dir_implied_mode = (flags & STEP_IMPLIED_MODE) != 0;
+    out->before_racy = !in->bad && (flags & STEP_RACY) != 0;
+    if (out->before_racy) unpack_was(in, out);
 }
 
 // The count is believed only as far as the bytes could hold so many steps.

@@ -19,6 +19,15 @@ void apply_add(struct folder *folder, struct slice path)
     (void)map_put(folder->step_paths, path, busy_mark());
 }
 
+// What must be on the disk for the step to replace it.
+void step_expect(struct step *step, const struct item *item)
+{
+    const struct value *was = &item->local.version.value;
+    step->before = item->local.print;
+    step->before_racy = item->local.racy && was->kind == KIND_FILE;
+    if (step->before_racy) step->was = (struct content){.id = was->content, .size = was->size};
+}
+
 static void step_fill(struct job *job, struct step *step, const struct item *item)
 {
     const struct version *w = &item->heads[0];
@@ -27,7 +36,7 @@ static void step_fill(struct job *job, struct step *step, const struct item *ite
     step->version = version_copy(job->arena, w);
     step->disk_name = arena_copy(job->arena, item->local.disk_name);
     if (!live) return;
-    step->before = item->local.print;
+    step_expect(step, item);
     step->dir_implied_mode = value_same_content(&item->local.version.value, &w->value);
 }
 

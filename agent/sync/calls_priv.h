@@ -228,6 +228,7 @@ void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
+void step_expect(struct step *step, const struct item *item);
 bool step_lacks_directory(const struct step *step); // a file or a link is in its place
 void apply_staged(struct folder *folder, const struct job *job);
 void apply_done(struct folder *folder, struct job *job);

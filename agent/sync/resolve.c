@@ -109,7 +109,7 @@ static void member_step(struct folder *folder, struct job *job, struct step *ste
     step->path = arena_copy(job->arena, m->path);
     step->version = version_copy(job->arena, &v);
     step->disk_name = arena_copy(job->arena, m->item.local.disk_name);
-    if (local_is_live(&m->item)) step->before = m->item.local.print;
+    if (local_is_live(&m->item)) step_expect(step, &m->item);
     step->dir_implied_mode = on_disk_already(m) || lives_on(folder, plan, m);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/hash.h"
 #include "fs_test.h"
 
 enum shape { NOTHING, FILE_A, LINK_A, DIR_A, SHAPES };
@@ -128,6 +129,29 @@ static void test_stale_before_changes_nothing(void **state)
     }
     // What was staged for it is there for the next try.
     assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
+}
+
+// Saved again within a tick of the clock, with the same size: only the content tells.
+static void test_racy_file_is_read(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    for (enum shape to = NOTHING; to < SHAPES; to++) {
+        for (int same = 0; same < 2; same++) {
+            put_file(w, "f", same ? "old bytes" : "new edits");
+            struct job *job = job_for(JOB_APPLY);
+            struct step *step = steps_for(job, 1, 200 + 2 * (uint64_t)to + (uint64_t)same);
+            *step = step_of(w, "f", version_of(w, "f", to));
+            step->before_racy = true;
+            step->was = (struct content){hash_content(slice_text("old bytes")), 9};
+            run(w, job);
+            assert_int_equal(step->result, same ? STEP_DONE : STEP_CHANGED);
+            if (!same) assert_string_equal(text_of(w, "f", text), "new edits");
+            assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
+            job_end(&job);
+            remove_all(w, "f");
+        }
+    }
 }
 
 // Same size and time, other inode and bytes: found by the inode.
@@ -375,6 +399,7 @@ int main(void)
         T(test_every_kind_onto_every_kind),
         T(test_without_exchange),
         T(test_stale_before_changes_nothing),
+        T(test_racy_file_is_read),
         T(test_replaced_file_is_seen),
         T(test_something_in_the_way),
         T(test_no_step_leaves_the_root),

@@ -16,6 +16,11 @@ static struct job_apply random_apply(struct chance *c, struct arena *arena)
         step->version = make_version(c, arena);
         step->parent_mode = chance_below(c, 01000);
         step->dir_implied_mode = chance_below(c, 2);
+        step->before_racy = chance_below(c, 2);
+        if (step->before_racy) {
+            step->was.size = make_number(c);
+            step->was.id.bytes[chance_below(c, sizeof step->was.id.bytes)] = 7;
+        }
         step->before = (struct fingerprint){
             .present = chance_below(c, 2),
             .kind = (enum kind)chance_below(c, KIND_SYMLINK + 1),
@@ -49,6 +54,9 @@ static void test_round_trip(void **state)
             assert_int_equal(a->parent_mode, b->parent_mode);
             assert_int_equal(a->dir_implied_mode, b->dir_implied_mode);
             assert_int_equal(a->before.present, b->before.present);
+            assert_int_equal(a->before_racy, b->before_racy);
+            assert_true(a->was.size == b->was.size);
+            assert_memory_equal(&a->was.id, &b->was.id, sizeof a->was.id);
             assert_true(a->before.ino == b->before.ino);
             assert_true(a->before.ctime_ns == b->before.ctime_ns);
         }
