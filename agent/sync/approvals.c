@@ -180,6 +180,7 @@ void engine_peer_approves(struct engine *engine, struct device_id device, bool a
         if (f->gone) continue;
         approvals_load(f);
         brake_in_approved(f);
+        brake_undone(f); // what was believed until now may be counted again
     }
 }
 

@@ -468,8 +468,6 @@ void brake_in_approved(struct folder *folder)
         drop(folder, path, false);
         any = true;
     }
-    // Nor is what was believed until now, perhaps.
-    b->in_unread = true;
     if (any) work_again(folder);
     engine_changed(folder->engine);
 }

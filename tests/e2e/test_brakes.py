@@ -24,8 +24,11 @@ def fill(root, count=FILES):
 
 
 def files(root):
-    return sorted(str(p.relative_to(root)) for p in root.rglob("*")
-                  if p.is_file() and ".cfgsync" not in p.parts)
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name != ".cfgsync"]
+        found += [os.path.relpath(os.path.join(folder, name), root) for name in names]
+    return sorted(found)
 
 
 def contents(root):
