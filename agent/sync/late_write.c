@@ -150,8 +150,6 @@ void late_write_done(struct folder *folder, struct job *job)
     fresh.version.value.size = copy->content.size;
     fresh.version.mtime_ns = copy->mtime_ns;
     bool changed = !value_same_content(&fresh.version.value, &row.version.value);
-    // Nobody needs the copy, if it is not what makes the item: it is tidied with the others.
-    (void)map_put(folder->staged, content_key(&copy->content, key), &present);
     if (!row_follows(folder, &row, &fresh) || !changed) return;
     log_warn(LOG_SYNC, "written to after it was replaced", "folder=%s path=\"%s\"", folder->name,
              log_escape(row.version.path, escaped));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--verbose] [--token N]: so many runs,
-// each from one seed, each in a process of its own; after so many seconds no new one is begun. With
-// a token, which is the number of a save, --verbose tells the way of that content. sim --seeds FILE:
-// the seeds that stand first in the lines of a file. Ends with "N passed, N failed".
+// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--verbose] [--token N]: so many
+// runs, each from one seed, each in a process of its own; after so many seconds no new one is
+// begun. With a token, which is the number of a save, --verbose tells the way of that content. sim
+// --seeds FILE: the seeds that stand first in the lines of a file. Ends with "N passed, N failed".
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -14,13 +14,9 @@ enum { ITEMS_MAX = 400, DEPTH_MAX = 48 };
 
 static const char *kind_text(enum kind kind)
 {
-    switch (kind) {
-    case KIND_FILE: return "file";
-    case KIND_DIR: return "dir";
-    case KIND_SYMLINK: return "symlink";
-    case KIND_TOMB: return "tomb";
-    }
-    return "?";
+    static const char *const texts[] = {
+        [KIND_FILE] = "file", [KIND_DIR] = "dir", [KIND_SYMLINK] = "symlink", [KIND_TOMB] = "tomb"};
+    return texts[kind];
 }
 
 // ---- trees as text: one line an entry
