@@ -3,7 +3,7 @@
 
 RSS_MIB: what an agent takes at rest (some 30 MiB), what one session has sent and was not read yet
 (both lanes, 32 MiB each), what is asked of and by one peer and waits for the disk (40 MiB), a
-message that does not end (16 MiB and what comes in a second), and slack for the allocator.
+message that does not end (16 MiB and what a line brings in a second), and slack for the allocator.
 """
 
 import os
