@@ -47,6 +47,8 @@ enum {
     PROTO_BLOCKED_MAX = 64,
     PROTO_APPROVALS_MAX = 256, // of a folder, and in one message
     PROTO_HOLD_SPANS_MAX = 256,
+    PROTO_RANGES_MAX = 256,
+    PROTO_RANGE_ITEMS_MAX = 64, // more are split
     PROTO_FOLDERS_MAX = 256,
     PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
 };

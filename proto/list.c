@@ -369,3 +369,43 @@ static void approval_write(struct writer *w, const struct approval *approval)
 
 LIST_TYPE(approval, struct approval, 104)
 const struct field_type type_approvals = {approval_list_read, approval_list_write, list_empty};
+
+static const char *range_shape(const struct range *range, uint32_t fields)
+{
+    if (range->what < RANGE_SUM || range->what > RANGE_ASK) return "a range of no known kind";
+    if ((range->what == RANGE_SUM) != (fields == 5)) return "a range with other fields";
+    if (range->from.size > 0 && path_fault(range->from) != NULL) return path_fault(range->from);
+    return range->to.size > 0 ? path_fault(range->to) : NULL;
+}
+
+static void range_read(struct reader *r, struct range *out)
+{
+    size_t start = r->at;
+    uint32_t fields = reader_array(r, 5, 1);
+    out->what = (enum range_what)reader_uint(r, RANGE_SUM, RANGE_ASK);
+    out->from = reader_text(r, PROTO_PATH_BYTES_MAX);
+    out->to = reader_text(r, PROTO_PATH_BYTES_MAX);
+    if (fields > 3) {
+        out->count = reader_uint(r, 0, INT64_MAX);
+        reader_fixed(r, out->sum.bytes, sizeof out->sum.bytes);
+    }
+    reader_leave(r);
+    const char *fault = reader_ok(r) ? range_shape(out, fields) : NULL;
+    if (fault != NULL) reader_fail(r, ERR_MALFORMED, start, fault);
+}
+
+static void range_write(struct writer *w, const struct range *range)
+{
+    uint32_t fields = range->what == RANGE_SUM ? 5 : 3;
+    CHECK(range_shape(range, fields) == NULL);
+    writer_array(w, fields);
+    writer_uint(w, range->what);
+    writer_text(w, range->from);
+    writer_text(w, range->to);
+    if (fields == 3) return;
+    writer_uint(w, range->count);
+    writer_bin(w, range->sum.bytes, sizeof range->sum.bytes);
+}
+
+LIST_TYPE(range, struct range, 4)
+const struct field_type type_ranges = {range_list_read, range_list_write, list_empty};

@@ -156,6 +156,26 @@ static const struct field pack_fields[] = {
     {"bytes", &type_bin, AT(struct msg_pack, bytes), .max = PROTO_PACK_BYTES_MAX},
 };
 
+static const struct field ranges_fields[] = {
+    FOLDER(struct msg_ranges),
+    {"audit", &type_u64, AT(struct msg_ranges, audit), .max = UINT64_MAX},
+    {"step", &type_u32, AT(struct msg_ranges, step), .min = RANGES_OPEN, .max = RANGES_MOVED},
+    {"reconcile", &type_bool, AT(struct msg_ranges, reconcile), .presence = OPTIONAL},
+    VV("k", struct msg_ranges, k),
+    VV("floor", struct msg_ranges, gcfloor),
+    MARKS(struct msg_ranges),
+    {LIST("ranges", type_ranges, struct msg_ranges, ranges, range_count), 0, PROTO_RANGES_MAX,
+     OPTIONAL},
+    VERSIONS(struct msg_ranges),
+};
+
+static const struct field rollback_fields[] = {
+    FOLDER(struct msg_rollback),
+    {"old", &type_u64, AT(struct msg_rollback, old), .max = UINT64_MAX},
+    {LIST("end", type_marks, struct msg_rollback, end.entries, end.count), 0, 1, OPTIONAL},
+    {"new", &type_u64, AT(struct msg_rollback, fresh), .max = UINT64_MAX},
+};
+
 static const struct field ping_fields[] = {
     {"token", &type_u64, AT(struct msg_ping, token), .max = UINT64_MAX},
     {"wall", &type_i64, AT(struct msg_ping, wall_ms)},
@@ -206,6 +226,8 @@ static const struct kind_row kinds[MSG_KIND_COUNT] = {
     [MSG_PACK] = {"PACK", RECORD(pack_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_HOLD] = {"HOLD", RECORD(hold_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_APPROVALS] = {"APPROVALS", RECORD(approvals_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_RANGES] = {"RANGES", RECORD(ranges_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_ROLLBACK] = {"ROLLBACK", RECORD(rollback_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PING] = {"PING", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PONG] = {"PONG", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_BYE] = {"BYE", RECORD(bye_fields), PROTO_MESSAGE_BYTES_MAX},

@@ -30,6 +30,8 @@ enum message_kind {
     MSG_PACK,
     MSG_HOLD,
     MSG_APPROVALS,
+    MSG_RANGES,
+    MSG_ROLLBACK,
     MSG_PING,
     MSG_PONG,
     MSG_BYE,
@@ -199,6 +201,49 @@ struct msg_pack {
     struct slice bytes;
 };
 
+// A part of the sorted list of paths: from <= path < to; an empty bound is open.
+enum range_what {
+    RANGE_SUM = 1,   // count and sum of the sender's items there
+    RANGE_ITEMS = 2, // all the sender has there is among `versions`
+    RANGE_ASK = 3    // the receiver is to answer with RANGE_ITEMS, or with smaller sums
+};
+
+struct range {
+    enum range_what what;
+    struct slice from, to;
+    uint64_t count; // RANGE_SUM
+    struct digest sum;
+};
+
+enum ranges_step {
+    RANGES_OPEN = 1, // begins: k and floor of the asker
+    RANGES_GO = 2,
+    RANGES_END = 3,  // nothing more to say
+    RANGES_MOVED = 4 // not now: K of the two differ, or have changed
+};
+
+struct msg_ranges {
+    struct folder_id folder;
+    uint64_t audit; // drawn by the asker
+    enum ranges_step step;
+    bool reconcile; // only the asker takes; K may differ
+    struct vv k;
+    struct vv gcfloor;
+    struct marks marks;
+    struct range *ranges;
+    uint32_t range_count;
+    struct versions versions;
+};
+
+// The life `old` of the sender, or of a device it heard of, ended at the counter of `end` (none: it
+// never got one) and goes on as `fresh`.
+struct msg_rollback {
+    struct folder_id folder;
+    uint64_t old;
+    struct marks end; // of `old`; at most one
+    uint64_t fresh;
+};
+
 struct msg_ping {
     uint64_t token;
     int64_t wall_ms;
@@ -252,6 +297,8 @@ struct message {
         struct msg_not_held not_held;
         struct msg_data data;
         struct msg_pack pack;
+        struct msg_ranges ranges;
+        struct msg_rollback rollback;
         struct msg_ping ping; // PING and PONG
         struct msg_bye bye;
         struct msg_hold hold;

@@ -85,7 +85,13 @@ enum err message_rules(const struct message *message, const char **out_what)
     case MSG_WANT: return want_rules(&message->want, out_what);
     case MSG_DATA: return data_rules(&message->data, out_what);
     case MSG_PACK: return pack_rules(&message->pack, out_what);
+    case MSG_ROLLBACK:
+        if (message->rollback.end.count > 0 &&
+            message->rollback.end.entries[0].inc != message->rollback.old)
+            return no(ERR_MALFORMED, "mark of another incarnation", out_what);
+        return ERR_OK;
     case MSG_HELLO:
+    case MSG_RANGES:
     case MSG_OFFER:
     case MSG_OWNERS:
     case MSG_PULL:

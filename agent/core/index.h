@@ -16,6 +16,11 @@ struct folder_row {
     uint8_t nonce[16];
     uint64_t counter; // last own counter drawn
     uint64_t seq;     // last seq given
+    uint64_t base;    // own counter up to which each dot surely names one thing only
+    bool met;         // a peer's counters have been compared with ours since `base` was noted
+    bool renew;       // a new incarnation is to be drawn when the root is next seen
+    bool doubt;       // index and root are of different times: that something is gone means nothing
+                      // until all was looked at once
     bool first;       // versions minted before the first completed scan are `first`
     bool scanned;     // a scan has completed once
     bool ever_had_items;
@@ -42,6 +47,9 @@ struct peer_row {
     uint64_t blocked_total;
     struct slice blocked; // encoded list, opaque to the store
     int64_t seen_ms;      // wall clock
+    uint64_t told;        // last struct rollback it was told of
+    int64_t audit_ms;     // by the clock of age.c: when all was last compared with it
+    bool audit_due;       // something happened that K does not tell
 };
 
 // What a change of another device, or a decision, took off this disk. A row without a file says
@@ -60,6 +68,13 @@ struct approval_row {
     uint64_t number; // given by the store, rising
     struct approval approval;
     bool vouched; // it came from a peer that may approve
+};
+
+// An incarnation that ended because its index was older than what it had published.
+struct rollback {
+    uint64_t number; // given by the store, rising
+    uint64_t old, fresh;
+    struct mark end; // of `old`; counter 0: it never published
 };
 
 struct journal_row {

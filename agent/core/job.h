@@ -213,6 +213,8 @@ struct rules_fault {
 enum { RULES_FILES = 2 }; // the synced one and the local one
 #define RULES_FILE ".cfgsyncignore"
 
+enum twin { TWIN_NONE, TWIN_MISSING, TWIN_THERE }; // NONE: none is kept
+
 struct job_health {
     bool create;              // make .cfgsync and the marker when the root has none (folder add)
     struct folder_id id;      // expected (or to be written)
@@ -226,6 +228,8 @@ struct job_health {
     struct folder_id found;
     bool has_witness;
     uint8_t witness[16];
+    enum twin twin; // of the witness, kept beside the index
+    uint8_t twin_witness[16];
     // results, if healthy: the rules of what is left out were read
     bool rules_changed; // and are others than before
     bool rules_again;   // a file of them may be half written: read them again in a few seconds

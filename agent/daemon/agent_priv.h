@@ -72,6 +72,7 @@ struct agent {
     struct home home;
     struct config config;
     int state_fd;
+    int witness_fd; // twins of the roots' witnesses
     int lock_fd;
     char *name;
     struct identity *identity;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,8 +78,14 @@ static enum err take_home(struct agent *agent, struct buf *out)
     }
     if (err) return err;
     agent->state_fd = open(agent->home.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (agent->state_fd >= 0) return ERR_OK;
-    buf_printf(out, "%s cannot be opened: %s", agent->home.state_dir, strerror(errno));
+    if (agent->state_fd < 0) {
+        buf_printf(out, "%s cannot be opened: %s", agent->home.state_dir, strerror(errno));
+        return ERR_IO;
+    }
+    bool made = mkdir(agent->home.witness_dir, 0700) == 0 || errno == EEXIST;
+    if (made) agent->witness_fd = open(agent->home.witness_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (agent->witness_fd >= 0) return ERR_OK;
+    buf_printf(out, "%s cannot be used: %s", agent->home.witness_dir, strerror(errno));
     return ERR_IO;
 }
 
@@ -293,6 +300,7 @@ static void end(struct agent *agent)
     signal_fd = -1;
     wake_fini(&agent->signals);
     wake_fini(&agent->wake);
+    fd_close(&agent->witness_fd);
     fd_close(&agent->state_fd);
     fd_close(&agent->lock_fd); // last: whoever waits for the lock finds everything closed
 }
@@ -319,6 +327,7 @@ int daemon_run(const struct home *home)
     struct agent agent = {
         .home = *home, // borrowed
         .state_fd = -1,
+        .witness_fd = -1,
         .lock_fd = -1,
         .wake = WAKE_NONE,
         .signals = WAKE_NONE,

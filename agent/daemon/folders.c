@@ -73,6 +73,8 @@ static enum err tell_disk(struct agent *agent, const struct registry_folder *fol
         .path = folder->path,
         .include_secrets = folder->include_secrets,
         .include_vcs = folder->include_vcs,
+        .twin = true,
+        .twin_fd = agent->witness_fd,
     };
     return disk_root_add(agent->workers.disk, number, &options);
 }

@@ -16,6 +16,8 @@ enum {
     NET_EVENTS_MAX = 256,
     REQUESTS_MAX = 64,
     RESCAN_MS = 30 * 1000, // folders that are not wholly watched
+    REST_MS = 1000,
+    REST_STEP_MS = 20,
 };
 
 static void read_clocks(struct agent *agent)
@@ -147,6 +149,22 @@ static int sleep_ms(const struct agent *agent)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+// The last thing that is written, unless a disk does not answer.
+static void rest(struct agent *agent)
+{
+    int fds[] = {agent->wake.read_fd};
+    bool ready[] = {false};
+    int64_t end = agent_clock_ms() + REST_MS;
+    arena_reset(agent->scratch);
+    engine_rest(agent->engine);
+    while (!engine_rested(agent->engine) && agent_clock_ms() < end) {
+        read_clocks(agent);
+        (void)take_jobs(agent);
+        net_poll(agent->net, fds, ready, 1, REST_STEP_MS);
+        if (ready[0]) wake_drain(&agent->wake);
+    }
+}
+
 void loop_run(struct agent *agent)
 {
     enum { WAKE, SIGNALS, WATCH, FD_COUNT };
@@ -163,4 +181,5 @@ void loop_run(struct agent *agent)
         if (ready[WAKE]) wake_drain(&agent->wake);
         if (ready[SIGNALS]) agent->ending = true;
     }
+    rest(agent);
 }

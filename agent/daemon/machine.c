@@ -3,7 +3,7 @@
 // Is this the machine the index was made on? A restored or cloned home would count on under
 // another's name, so it must not run until a person has said which it is: adopt (the old machine is
 // gone) or rekey (this is a second one). Both leave a request file, carried out here, and give
-// every folder a new incarnation (inc 0: the engine draws one).
+// every folder a new incarnation, which the engine draws when it sees the root.
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -46,7 +46,7 @@ static enum err renew(struct agent *agent)
         struct folder_row row;
         struct slice name = slice_text(folders[i].name);
         if (!store_folder_get(agent->store, agent->scratch, name, &row)) continue;
-        row.inc = 0;
+        row.renew = true;
         store_folder_put(agent->store, &row);
     }
     meta_put(agent);

@@ -20,6 +20,8 @@ struct disk_root_options {
     bool include_secrets; // section 10: else files that look like secrets are not reported by scans
                           // (see held)
     bool include_vcs;     // version-control directories too
+    bool twin;            // keep a twin of the witness in the directory twin_fd, which stays open
+    int twin_fd;          // as long as the disk
 };
 
 // Opens (and, when `create` says so in a JOB_HEALTH, prepares) the root of a folder. The root may

@@ -32,6 +32,7 @@ struct rules; // rules_priv.h
 struct root {
     uint32_t folder;
     char *path;
+    int twin_fd; // -1: no twin of the witness is kept
     // Under disk->lock:
     struct rules *rules;
     int64_t rules_gone_ns[RULES_FILES]; // JOB_HEALTH's own: since when a file of them is not there

@@ -201,6 +201,25 @@ static int internal_prepare(struct disk *disk, int root_fd, struct job_health *h
     return code;
 }
 
+// The twin: a file beside the index, named after the folder's id.
+static void twin_read(const struct grip *grip, struct job_health *health)
+{
+    char name[TOKEN_TEXT_MAX];
+    if (grip->root->twin_fd < 0) return;
+    hex_lower(health->id.bytes, TOKEN_BYTES, name);
+    bool there = token_read(grip->root->twin_fd, name, health->twin_witness);
+    health->twin = there ? TWIN_THERE : TWIN_MISSING;
+}
+
+static int witness_put(const struct grip *grip, int internal_fd, const struct job_health *health)
+{
+    char name[TOKEN_TEXT_MAX];
+    int code = token_write(grip->disk, internal_fd, "witness", health->witness_next);
+    if (code != 0 || grip->root->twin_fd < 0) return code;
+    hex_lower(health->id.bytes, TOKEN_BYTES, name);
+    return token_write(grip->disk, grip->root->twin_fd, name, health->witness_next);
+}
+
 static void root_examine(const struct grip *grip, int root_fd, struct job *job)
 {
     AUTO(fd_close) int internal_fd = -1;
@@ -213,9 +232,9 @@ static void root_examine(const struct grip *grip, int root_fd, struct job *job)
     }
     health->what = marker_check(health);
     if (health->what != NULL) return;
+    twin_read(grip, health);
     // The witness found stays in the result: the caller compares it with what it knows.
-    if (health->set_witness &&
-        (code = token_write(disk, internal_fd, "witness", health->witness_next)) != 0) {
+    if (health->set_witness && (code = witness_put(grip, internal_fd, health)) != 0) {
         unhealthy_errno(health, code, "write witness");
         return;
     }
@@ -231,6 +250,7 @@ void health_run(const struct grip *grip, struct job *job)
     health->what = NULL;
     health->has_id = false;
     health->has_witness = false;
+    health->twin = TWIN_NONE;
     struct stat st;
     if (health->create && stat(grip->root->path, &st) != 0 && errno == ENOENT &&
         !root_make(grip->root->path)) {

@@ -68,6 +68,7 @@ enum err disk_root_add(struct disk *disk, uint32_t folder, const struct disk_roo
     struct root *root = mem_zalloc(1, sizeof *root);
     root->folder = folder;
     root->path = mem_strdup(options->path);
+    root->twin_fd = options->twin ? options->twin_fd : -1;
     root->rules = rules_new(options->include_secrets, options->include_vcs);
     root->held = map_new();
     root->users = 1;

@@ -31,6 +31,10 @@ static void read_row(struct store *store, struct arena *arena, const struct quer
         .needs = column_u64(query, 14),
         .need_bytes = column_u64(query, 15),
         .blocked = column_u64(query, 16),
+        .base = column_u64(query, 17),
+        .met = column_int(query, 18) != 0,
+        .renew = column_int(query, 19) != 0,
+        .doubt = column_int(query, 20) != 0,
     };
     column_bytes(query, 2, out->id.bytes, sizeof out->id.bytes);
     column_bytes(query, 4, out->nonce, sizeof out->nonce);
@@ -82,6 +86,10 @@ void store_folder_put(struct store *store, struct folder_row *row)
     query_int(&query, row->ever_had_items);
     query_slice(&query, slice_of(row->witness_current, sizeof row->witness_current));
     query_slice(&query, slice_of(row->witness_next, sizeof row->witness_next));
+    query_u64(&query, row->base);
+    query_int(&query, row->met);
+    query_int(&query, row->renew);
+    query_int(&query, row->doubt);
     if (insert)
         query_slice(&query, row->name);
     else
@@ -108,11 +116,11 @@ void store_folder_clear(struct store *store, uint32_t folder, bool with_marks)
     static const enum statement tables[] = {
         SQL_CLEAR_ITEMS,     SQL_CLEAR_DOTS,    SQL_CLEAR_K,     SQL_CLEAR_GCFLOOR,
         SQL_CLEAR_PEERS,     SQL_CLEAR_JOURNAL, SQL_CLEAR_KEPT,  SQL_CLEAR_LEAVES,
-        SQL_CLEAR_APPROVALS, SQL_CLEAR_OWNERS,  SQL_CLEAR_MARKS,
+        SQL_CLEAR_APPROVALS, SQL_CLEAR_OWNERS,  SQL_CLEAR_MARKS, SQL_CLEAR_ROLLBACKS,
     };
     size_t count = sizeof tables / sizeof tables[0];
     bool entered = store_enter(store);
-    clear(store, folder, tables, with_marks ? count : count - 2);
+    clear(store, folder, tables, with_marks ? count : count - 3);
     struct counts *counts = folder_counts(store, folder);
     if (counts) *counts = (struct counts){.folder = folder, .dirty = true, .seq = counts->seq};
     store_leave(store, entered);

@@ -132,3 +132,36 @@ bool store_local_by_content(struct store *store, struct arena *arena, uint32_t f
     }
     return false;
 }
+
+// ---- deletions that grow old, and the own chains of a life that ended
+
+void store_own_forget(struct store *store, uint32_t folder)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_OWN_FORGET);
+    query_int(&query, folder);
+    query_run(&query);
+}
+
+void store_tombs_note(struct store *store, uint32_t folder, int64_t now_ms)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_TOMBS_NOTE);
+    query_int(&query, folder);
+    query_int(&query, now_ms);
+    query_run(&query);
+}
+
+uint32_t store_tombs_after(struct store *store, struct arena *arena, uint32_t folder,
+                           int64_t noted_ms, uint64_t after, uint32_t max, struct path_row *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_TOMBS);
+    query_int(&query, folder);
+    query_int(&query, noted_ms);
+    query_u64(&query, after);
+    query_int(&query, max);
+    uint32_t count = 0;
+    while (count < max && query_row(&query)) {
+        out[count++] = (struct path_row){.path = key_path(arena, column_slice(&query, 0)),
+                                         .counter = column_u64(&query, 1)};
+    }
+    return count;
+}

@@ -118,6 +118,54 @@ void store_mark_put(struct store *store, uint32_t folder, const struct mark *mar
     query_run(&query);
 }
 
+// ---- lives that ended
+
+void store_rollback_put(struct store *store, uint32_t folder, const struct rollback *rollback)
+{
+    const struct signature *signature = &rollback->end.signature;
+    AUTO(query_end) struct query query = query_new(store, SQL_ROLLBACK_PUT);
+    query_int(&query, folder);
+    query_inc(&query, rollback->old);
+    query_inc(&query, rollback->fresh);
+    query_u64(&query, rollback->end.counter);
+    query_slice(&query, slice_of(signature->bytes, sizeof signature->bytes));
+    query_run(&query);
+}
+
+static void rollback_read(const struct query *query, struct rollback *out)
+{
+    *out = (struct rollback){
+        .number = column_u64(query, 0),
+        .old = column_inc(query, 1),
+        .fresh = column_inc(query, 2),
+        .end = {.inc = column_inc(query, 1), .counter = column_u64(query, 3)},
+    };
+    column_bytes(query, 4, out->end.signature.bytes, sizeof out->end.signature.bytes);
+}
+
+bool store_rollback_has(struct store *store, uint32_t folder, uint64_t old, uint64_t fresh)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_ROLLBACK_HAS);
+    query_int(&query, folder);
+    query_inc(&query, old);
+    query_inc(&query, fresh);
+    query_inc(&query, fresh == 0 ? UINT64_MAX : fresh);
+    return query_row(&query);
+}
+
+uint32_t store_rollbacks_after(struct store *store, uint32_t folder, uint64_t after, uint32_t max,
+                               struct rollback *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_ROLLBACKS);
+    query_int(&query, folder);
+    query_u64(&query, after);
+    query_int(&query, max);
+    uint32_t count = 0;
+    while (count < max && query_row(&query))
+        rollback_read(&query, &out[count++]);
+    return count;
+}
+
 static struct vv decode_vector(struct store *store, struct arena *arena, struct slice bytes)
 {
     struct vv v = {0};
@@ -143,6 +191,9 @@ bool store_peer_get(struct store *store, struct arena *arena, uint32_t folder,
         .blocked_total = column_u64(&query, 4),
         .blocked = arena_copy(arena, column_slice(&query, 5)),
         .seen_ms = column_int(&query, 6),
+        .told = column_u64(&query, 7),
+        .audit_ms = column_int(&query, 8),
+        .audit_due = column_int(&query, 9) != 0,
     };
     return true;
 }
@@ -164,6 +215,9 @@ void store_peer_put(struct store *store, uint32_t folder, struct device_id devic
     query_u64(&query, row->blocked_total);
     query_slice(&query, row->blocked);
     query_int(&query, row->seen_ms);
+    query_u64(&query, row->told);
+    query_int(&query, row->audit_ms);
+    query_int(&query, row->audit_due);
     query_run(&query);
 }
 

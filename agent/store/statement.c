@@ -8,7 +8,8 @@
 #define ITEM_COLUMNS "row, key, seq, need, blocked, own_last, heads, local"
 #define FOLDER_COLUMNS                                                                             \
     "folder, name, id, inc, nonce, counter, seq, first, scanned, ever_had_items, "                 \
-    "witness_current, witness_next, items, bytes, needs, need_bytes, blocked"
+    "witness_current, witness_next, items, bytes, needs, need_bytes, blocked, base, met, renew, "  \
+    "doubt"
 
 const char *const statement_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -20,10 +21,12 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_FOLDER_BY_NUMBER] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE folder = ?1",
     [SQL_FOLDER_INSERT] =
         "INSERT INTO folder(id, inc, nonce, counter, first, scanned, ever_had_items,"
-        " witness_current, witness_next, name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        " witness_current, witness_next, base, met, renew, doubt, name)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [SQL_FOLDER_UPDATE] =
         "UPDATE folder SET id = ?1, inc = ?2, nonce = ?3, counter = ?4, first = ?5, scanned = ?6,"
-        " ever_had_items = ?7, witness_current = ?8, witness_next = ?9 WHERE folder = ?10",
+        " ever_had_items = ?7, witness_current = ?8, witness_next = ?9, base = ?10, met = ?11,"
+        " renew = ?12, doubt = ?13 WHERE folder = ?14",
     [SQL_FOLDER_COUNTS] =
         "UPDATE folder SET seq = ?1, items = ?2, bytes = ?3, needs = ?4, need_bytes = ?5,"
         " blocked = ?6 WHERE folder = ?7",
@@ -39,6 +42,7 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_CLEAR_OWNERS] = "DELETE FROM owner WHERE folder = ?1",
     [SQL_CLEAR_MARKS] = "DELETE FROM mark WHERE folder = ?1",
     [SQL_CLEAR_APPROVALS] = "DELETE FROM approval WHERE folder = ?1",
+    [SQL_CLEAR_ROLLBACKS] = "DELETE FROM rollback WHERE folder = ?1",
     [SQL_ITEM_GET] = "SELECT " ITEM_COLUMNS " FROM item WHERE folder = ?1 AND key = ?2",
     [SQL_ITEM_OLD] = "SELECT row, seq, live, need, blocked, bytes, first_bytes, heads"
                      " FROM item WHERE folder = ?1 AND key = ?2",
@@ -49,7 +53,7 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_ITEM_UPDATE] =
         "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
         " local = ?6, seq = ?7, live = ?8, dots = ?9, bytes = ?10, first_bytes = ?11,"
-        " origin = ?12, heads = ?13 WHERE row = ?14",
+        " origin = ?12, heads = ?13, since = 0 WHERE row = ?14",
     [SQL_ITEM_UPDATE_LOCAL] =
         "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
         " local = ?6 WHERE row = ?7",
@@ -67,6 +71,11 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_ITEM_ROW] = "SELECT row FROM item WHERE folder = ?1 AND key = ?2",
     [SQL_ITEM_BY_CONTENT] = "SELECT " ITEM_COLUMNS " FROM item"
                             " WHERE folder = ?1 AND content = ?2 AND row > ?3 ORDER BY row",
+    [SQL_OWN_FORGET] = "UPDATE item SET own_last = 0 WHERE folder = ?1 AND own_last <> 0",
+    [SQL_TOMBS_NOTE] = "UPDATE item SET since = ?2"
+                       " WHERE folder = ?1 AND live = 0 AND dots > 0 AND since = 0",
+    [SQL_TOMBS] = "SELECT key, row FROM item WHERE folder = ?1 AND live = 0 AND dots > 0"
+                  " AND since > 0 AND since <= ?2 AND row > ?3 ORDER BY row LIMIT ?4",
     [SQL_DOT_PUT] = "INSERT OR REPLACE INTO dot(folder, inc, counter, row, need)"
                     " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_DOT_DELETE] = "DELETE FROM dot WHERE folder = ?1 AND inc = ?2 AND counter = ?3"
@@ -114,11 +123,17 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, signature) VALUES (?1, ?2, ?3, ?4)"
                      " ON CONFLICT(folder, inc) DO UPDATE SET counter = excluded.counter,"
                      " signature = excluded.signature WHERE excluded.counter > mark.counter",
-    [SQL_PEER_GET] = "SELECT k, a, need_changes, need_bytes, blocked_total, blocked, seen_ms"
-                     " FROM peer WHERE folder = ?1 AND device = ?2",
+    [SQL_ROLLBACK_PUT] = "INSERT OR IGNORE INTO rollback(folder, old, fresh, counter, signature)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_ROLLBACK_HAS] = "SELECT 1 FROM rollback WHERE folder = ?1 AND old = ?2"
+                         " AND fresh BETWEEN ?3 AND ?4 LIMIT 1",
+    [SQL_ROLLBACKS] = "SELECT number, old, fresh, counter, signature FROM rollback"
+                      " WHERE folder = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+    [SQL_PEER_GET] = "SELECT k, a, need_changes, need_bytes, blocked_total, blocked, seen_ms,"
+                     " told, audit_ms, audit_due FROM peer WHERE folder = ?1 AND device = ?2",
     [SQL_PEER_PUT] = "INSERT OR REPLACE INTO peer(folder, device, k, a, need_changes, need_bytes,"
-                     " blocked_total, blocked, seen_ms)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                     " blocked_total, blocked, seen_ms, told, audit_ms, audit_due)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [SQL_PEER_REMOVE] = "DELETE FROM peer WHERE device = ?1",
     [SQL_JOURNAL_ADD] = "INSERT INTO journal(folder, record) VALUES (?1, ?2)",
     [SQL_JOURNAL_REMOVE] = "DELETE FROM journal WHERE number = ?1 AND folder = ?2",

@@ -34,8 +34,8 @@ void store_meta_put(struct store *store, const char *key, struct slice value);
 // ---- folders. `folder` below is the number given here, stable while the folder exists.
 bool store_folder_get(struct store *store, struct arena *arena, struct slice name,
                       struct folder_row *out);
-// Inserts (row->folder == 0; set on return) or updates id, inc, nonce, counter, flags, witness. Not
-// the counts or seq.
+// Inserts (row->folder == 0; set on return) or updates id, inc, nonce, counter, base, flags,
+// witness. Not the counts or seq.
 void store_folder_put(struct store *store, struct folder_row *row);
 void store_folder_remove(struct store *store, uint32_t folder);
 // Empties everything of the folder but its row, its marks and its owners (a new life under another
@@ -97,6 +97,15 @@ void store_owed(struct store *store, uint32_t folder, struct vv k, uint64_t max,
 // Every incarnation that has a dot among the heads.
 uint32_t store_dot_incs(struct store *store, struct arena *arena, uint32_t folder, uint64_t **out);
 
+// What was minted here was minted by another life: no item has an own_last.
+void store_own_forget(struct store *store, uint32_t folder);
+// Items of which only tombstones are known: those that have become so since the last call are noted
+// with this time.
+void store_tombs_note(struct store *store, uint32_t folder, int64_t now_ms);
+// Of them those noted at noted_ms or before; `counter` of a row is where to go on after.
+uint32_t store_tombs_after(struct store *store, struct arena *arena, uint32_t folder,
+                           int64_t noted_ms, uint64_t after, uint32_t max, struct path_row *out);
+
 // ---- knowledge
 struct vv store_k(struct store *store, struct arena *arena, uint32_t folder);
 void store_k_set(struct store *store, uint32_t folder,
@@ -117,6 +126,13 @@ void store_mark_put(struct store *store, uint32_t folder,
 bool store_approval_put(struct store *store, uint32_t folder, const struct approval_row *row);
 uint32_t store_approvals(struct store *store, struct arena *arena, uint32_t folder, uint64_t after,
                          uint32_t max, struct approval_row *out);
+
+// ---- incarnations that ended before their time. Put twice, the first one stays.
+void store_rollback_put(struct store *store, uint32_t folder, const struct rollback *rollback);
+// `fresh` 0: any.
+bool store_rollback_has(struct store *store, uint32_t folder, uint64_t old, uint64_t fresh);
+uint32_t store_rollbacks_after(struct store *store, uint32_t folder, uint64_t after, uint32_t max,
+                               struct rollback *out);
 
 // ---- what peers said (device key -> K, A, blocked list, needs)
 bool store_peer_get(struct store *store, struct arena *arena, uint32_t folder,

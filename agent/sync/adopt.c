@@ -13,7 +13,7 @@ enum { TURN_RETRY_MS = 1000 };
 
 bool folder_turning(const struct folder *folder)
 {
-    return folder->turn.wanted;
+    return folder->turn.wanted || reinc_wanted(folder);
 }
 
 static bool is_empty(const struct folder *folder)

@@ -41,6 +41,7 @@ void txn_submit(struct folder *folder, struct job *job); // goes out when the tr
 
 // ---- folder.c
 void folder_check_root(struct folder *folder);
+void witness_renew(struct folder *folder);  // if the root is there
 void folder_recover(struct folder *folder); // a group ended in doubt: the journal decides
 void folder_health_done(struct folder *folder, struct job *job);
 void folder_recover_go_on(struct folder *folder); // what waited for steps under way
@@ -112,6 +113,23 @@ void approvals_handle(struct share *share, const struct msg_approvals *approvals
 void holds_show(struct share *share);
 void holds_forget(struct share *share);
 void hold_handle(struct share *share, const struct msg_hold *hold);
+
+// ---- reinc.c: a new incarnation of the same index
+void reinc_want(struct folder *folder, const char *why); // as soon as no job is under way
+bool reinc_wanted(const struct folder *folder);
+void reinc_step(struct folder *folder);
+void doubt_step(struct folder *folder); // that something is gone may mean something again
+int64_t reinc_deadline(const struct folder *folder);
+// Now: the old one ends at `end`, whatever was drawn above it is drawn again. False: not written.
+bool reinc_now(struct folder *folder, uint64_t end, const char *why);
+void folder_met(struct folder *folder); // a peer's counters were compared with ours
+void rollbacks_tell(struct share *share);
+void rollback_handle(struct share *share, const struct msg_rollback *rollback);
+bool rolled_back(struct folder *folder, uint64_t inc);
+
+// ---- collide.c: two different things under one dot
+// Inside a transaction, before w is stored. True: it is evidence against this index.
+bool collision_is_evidence(struct folder *folder, const struct item *item, const struct version *w);
 
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
@@ -192,8 +210,9 @@ void marks_reload(struct folder *folder); // memory is what the index says, and 
 void marks_show(struct share *share, struct vv a); // those that APPLIED needs
 // A message that is dropped: its sender shows each mark once in a session, listened to or not.
 void marks_of_dropped(struct session *session, struct folder *folder, const struct message *m);
-bool marks_learn(struct share *share, const struct marks *marks); // false: the session was ended
-bool counters_marked(struct share *share, struct vv vv);          // likewise
+// False: the session was ended, or the share waits for a new incarnation of this index.
+bool marks_learn(struct share *share, const struct marks *marks);
+bool counters_marked(struct share *share, struct vv vv); // false: the session was ended
 
 // ---- bounds.c: what a peer may make us hold
 const char *item_over(const struct item *item);                              // NULL: within limits
@@ -210,6 +229,8 @@ void versions_handle(struct share *share, const struct msg_versions *page);
 void done_handle(struct share *share, const struct msg_done *done);
 // Inside a transaction. NULL, or why the peer's versions are not taken: the caller rolls back.
 const char *ingest_versions(struct share *share, const struct versions *versions);
+// What was said by it, when the transaction is undone.
+void ingest_refused(struct share *share, const char *what);
 void push_all(struct folder *folder);
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);

@@ -147,6 +147,21 @@ void engine_destroy(struct engine **slot)
     mem_free(slot);
 }
 
+void engine_rest(struct engine *engine)
+{
+    arena_reset(engine->scratch);
+    for (struct folder *f = engine->folders; f != NULL; f = f->next)
+        witness_renew(f);
+}
+
+bool engine_rested(const struct engine *engine)
+{
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (f->witness_out && !f->gone) return false;
+    }
+    return true;
+}
+
 void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms)
 {
     engine->now_ms = monotonic_ms;
@@ -383,6 +398,7 @@ void engine_job_done(struct engine *engine, struct job *job)
     if (!folder->gone) {
         folder_recover_go_on(folder);
         folder_turn(folder);
+        reinc_step(folder);
     }
     folders_sweep(engine);
     turn_end(engine);

@@ -28,6 +28,11 @@ struct engine *engine_new(const struct engine_options *options);
 void engine_destroy(
     struct engine **engine); // says BYE to all, drops everything; jobs under way are the caller's
 
+// Before an orderly end: each index and its root agree on when that was. Results of jobs must still
+// be handed in until engine_rested.
+void engine_rest(struct engine *engine);
+bool engine_rested(const struct engine *engine);
+
 void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms);
 void engine_tick(struct engine *engine);
 int64_t engine_deadline(const struct engine *engine); // monotonic ms; INT64_MAX: nothing waits

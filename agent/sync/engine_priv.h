@@ -22,6 +22,7 @@ enum {
     PONG_LATE_MS = 60 * 1000,
     NEWS_PULL_DELAY_MS = 30, // a push of the same is likely on its way
     GONE_DELAY_MS = 300,
+    DOUBT_MS = 30 * 1000,
     OPEN_QUIET_MS = 2000,
     EMPTY_WAIT_MS = 5000,
     BLOCKED_RETRY_MS = 10 * 1000,
@@ -92,6 +93,10 @@ struct bond {
     struct vvbox k, a;
     uint64_t need_changes, need_bytes, blocked_total;
     struct buf blocked; // the encoded APPLIED it came in, for its list
+    uint64_t told;      // struct rollback
+    int64_t audit_ms;   // when all was last compared, by age_now
+    bool audit_due;
+    bool joined; // it has once shown this folder
     bool unsaved;
     int64_t save_at_ms;
     struct buf token; // of an interrupted round
@@ -174,6 +179,7 @@ struct share {
     bool pending;                 // same name, other id, both with items
     enum offer_state offer_state; // theirs
     struct folder_id offered_id;
+    uint64_t offered_inc;
     bool offered_items;
     uint64_t offered_count, offered_bytes;
     struct peer_hold holds[2]; // changes of others, changes that are not published
@@ -342,9 +348,14 @@ struct folder {
     const char *root_what;
     const char *stopped; // code of a state only a person can end, e.g. "rolled-back"
     bool health_out, health_wanted, id_known, witness_checked;
-    uint8_t root_witness[16]; // zero: none
     struct turn turn;
-    bool recover_wanted; // when the steps under way have ended
+    const char *reinc_why; // a new incarnation is to be drawn when no job is under way
+    int64_t reinc_retry_ms;
+    int64_t collided_ms; // monotonic: when a collision last made one; 0: never
+    uint64_t collisions; // dots under which two things were met
+    bool witness_out, witness_again;
+    int64_t doubt_until_ms; // all was walked; what is still to be looked at is by then; 0: not
+    bool recover_wanted;    // when the steps under way have ended
     // Before an accept, and who was accepted, for "both accept each other".
     struct folder_id previous_id;
     struct device_id accepted_from;

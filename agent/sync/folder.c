@@ -114,7 +114,8 @@ void draw_incarnation(struct folder *folder)
     const struct index_port *index = INDEX(folder);
     engine->o.keys.random(folder->row.nonce, sizeof folder->row.nonce);
     folder->row.inc = incarnation_of(engine->o.device, folder->row.id, folder->row.nonce);
-    folder->row.counter = 0;
+    folder->row.counter = folder->row.base = 0;
+    folder->row.met = folder->row.renew = false;
     struct owner owner = {
         .inc = folder->row.inc, .device = engine->o.device, .name = slice_text(engine->name)};
     memcpy(owner.nonce, folder->row.nonce, sizeof owner.nonce);
@@ -154,13 +155,14 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     folder->row.id = id;
     folder->row.first = first;
     folder->row.scanned = false;
-    folder->row.ever_had_items = false;
+    folder->row.ever_had_items = folder->row.doubt = false;
     if (folder->row.folder == 0) {
         index->folder_put(index->self, &folder->row);
         folder->number = folder->row.folder;
     } else {
         index->folder_clear(index->self, folder->number, true);
         marks_written(folder);
+        witness_forget(folder);
     }
     draw_incarnation(folder);
     index->folder_put(index->self, &folder->row);
@@ -182,6 +184,18 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     return true;
 }
 
+// Others have compared their counters with ours since the last start: up to here each names one
+// thing.
+static enum err base_note(struct folder *folder)
+{
+    if (!folder->row.met) return ERR_OK;
+    txn_begin(folder);
+    folder->row.base = folder->row.counter;
+    folder->row.met = false;
+    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
+    return txn_end(folder);
+}
+
 static enum err folder_load(struct folder *folder, const struct engine_folder *options)
 {
     struct engine *engine = folder->engine;
@@ -194,7 +208,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         folder_reload(folder);
         approvals_open(folder);
         folder->id_known = true;
-        return ERR_OK;
+        return base_note(folder);
     }
     // The id is drawn now and kept unless the root's marker has one already.
     struct folder_id id = options->id;
@@ -297,6 +311,17 @@ static bool take_id_of_marker(struct folder *folder, const struct job_health *he
     return true;
 }
 
+// Nothing has been minted since the start: the old life ends where the index is. False: not
+// written.
+static bool life_fits(struct folder *folder, const struct job_health *health)
+{
+    if (!folder->row.renew && witness_fits(folder, health)) return true;
+    folder->row.doubt = true;
+    if (folder->row.renew)
+        return reinc_now(folder, folder->row.counter, "this machine was adopted");
+    return reinc_now(folder, folder->row.counter, "index and root are of different times");
+}
+
 void folder_health_done(struct folder *folder, struct job *job)
 {
     struct job_health *health = &job->health;
@@ -304,6 +329,7 @@ void folder_health_done(struct folder *folder, struct job *job)
     if (folder->gone) return;
     rules_read(folder, job);
     if (health->set_witness) {
+        folder->witness_out = false;
         if (job->err == ERR_OK && health->healthy) witness_written(folder);
         if (folder->health_wanted) folder_check_root(folder);
         return;
@@ -314,13 +340,10 @@ void folder_health_done(struct folder *folder, struct job *job)
         folder_set_root_missing(folder, what);
         return;
     }
-    if (folder->row.inc == 0) renew_incarnation(folder, "adopted");
-    if (!folder->witness_checked && !witness_fits(folder, health)) {
-        renew_incarnation(folder, "index and root are of different times");
+    if (!folder->witness_checked && !life_fits(folder, health)) {
+        folder_set_root_missing(folder, "the index cannot be written");
+        return;
     }
-    memset(folder->root_witness, 0, sizeof folder->root_witness);
-    if (health->has_witness)
-        memcpy(folder->root_witness, health->witness, sizeof folder->root_witness);
     if (folder->root == ROOT_MISSING) log_info(LOG_SYNC, "root is back", "folder=%s", folder->name);
     if (folder->root != ROOT_OK) recover_start(folder);
     if (folder->health_wanted) folder_check_root(folder);
@@ -383,6 +406,8 @@ void folder_tick(struct folder *folder)
     }
     decide_step(folder);
     folder_turn(folder);
+    reinc_step(folder);
+    doubt_step(folder);
     if (!folder_usable(folder)) return;
     rules_tick(folder);
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
@@ -417,6 +442,8 @@ int64_t folder_deadline(const struct folder *folder)
     if (folder->root == ROOT_MISSING) at = earlier(at, folder->root_retry_ms);
     at = earlier(at, decide_deadline(folder));
     at = earlier(at, folder_turn_deadline(folder));
+    at = earlier(at, reinc_deadline(folder));
+    if (folder->doubt_until_ms != 0) at = earlier(at, folder->doubt_until_ms);
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);

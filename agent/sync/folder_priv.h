@@ -8,9 +8,9 @@
 
 void draw_incarnation(struct folder *folder); // inside a transaction
 bool witness_fits(const struct folder *folder, const struct job_health *health);
-void renew_incarnation(struct folder *folder, const char *why);
 void witness_write(struct folder *folder);
 void witness_written(struct folder *folder);
+void witness_forget(struct folder *folder); // another life begins; inside a transaction
 void recover_start(struct folder *folder);
 
 #endif

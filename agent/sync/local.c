@@ -90,6 +90,11 @@ static void gone(struct folder *folder, struct item *item, bool counted)
         leave_out(folder, item);
         return;
     }
+    if (folder->row.doubt) {
+        item->local.state = LOCAL_NONE;
+        item_save(folder, item, false, heads_live(item));
+        return;
+    }
     if (local_implied(item)) {
         item->local.version = item->heads[0];
         item_save(folder, item, false, false);

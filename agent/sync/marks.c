@@ -127,11 +127,9 @@ void marks_show(struct share *share, struct vv a)
 static bool own_future(struct folder *folder, const struct mark *mark)
 {
     if (mark->inc != folder->row.inc || mark->counter <= folder->row.counter) return false;
-    log_error(LOG_SYNC, "index is older than what it published",
-              "folder=%s counter=%llu shown=%llu", folder->name,
-              (unsigned long long)folder->row.counter, (unsigned long long)mark->counter);
-    folder->stopped = "rolled-back";
-    engine_changed(folder->engine);
+    log_warn(LOG_SYNC, "a counter of ours above our own", "folder=%s shown=%llu", folder->name,
+             (unsigned long long)mark->counter);
+    reinc_want(folder, "a peer shows what this index does not know to have published");
     return true;
 }
 
@@ -145,7 +143,7 @@ static const char *mark_fault(struct folder *folder, const struct mark *mark)
         return "a mark of an unknown incarnation";
     if (!keys->verify(owner.device, folder->row.id, mark))
         return "a mark that its owner did not sign";
-    return own_future(folder, mark) ? "index rolled back" : NULL;
+    return NULL;
 }
 
 // A mark needs no transaction of its own: it is written with whatever first relies on it.
@@ -195,6 +193,7 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
             session_refuse(session, what);
             return false;
         }
+        if (own_future(folder, mark)) return false;
         mark_keep(folder, mark);
     }
     return true;

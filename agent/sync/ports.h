@@ -23,6 +23,7 @@ struct peer_row;
 struct journal_row;
 struct kept_row;
 struct approval_row;
+struct rollback;
 
 // ---- the index: see agent/core/index.h for the rows and agent/store/store.h for each function.
 struct index_port {
@@ -74,6 +75,14 @@ struct index_port {
     bool (*approval_put)(struct store *, uint32_t folder, const struct approval_row *);
     uint32_t (*approvals)(struct store *, struct arena *, uint32_t folder, uint64_t after,
                           uint32_t max, struct approval_row *out);
+    void (*own_forget)(struct store *, uint32_t folder);
+    void (*tombs_note)(struct store *, uint32_t folder, int64_t now_ms);
+    uint32_t (*tombs_after)(struct store *, struct arena *, uint32_t folder, int64_t noted_ms,
+                            uint64_t after, uint32_t max, struct path_row *out);
+    void (*rollback_put)(struct store *, uint32_t folder, const struct rollback *);
+    bool (*rollback_has)(struct store *, uint32_t folder, uint64_t old, uint64_t fresh);
+    uint32_t (*rollbacks_after)(struct store *, uint32_t folder, uint64_t after, uint32_t max,
+                                struct rollback *out);
     bool (*peer_get)(struct store *, struct arena *, uint32_t folder, struct device_id,
                      struct peer_row *out);
     void (*peer_put)(struct store *, uint32_t folder, struct device_id, const struct peer_row *);

@@ -161,8 +161,7 @@ static void push_take(struct share *share, const struct msg_push *push)
     txn_begin(folder);
     const char *over = ingest_versions(share, &push->versions);
     if (over != NULL) {
-        txn_undo(folder);
-        session_refuse(share->session, over);
+        ingest_refused(share, over);
         return;
     }
     bool gap = vv_get(folder->k.v, push->inc) < push->after;

@@ -8,66 +8,47 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { JOURNAL_ROWS_MAX = 256, CHAINS_PAGE = 256 };
+enum { JOURNAL_ROWS_MAX = 256 };
 
-// Index and root must be of the same time: the root's witness is the one the index wrote last, or
-// was about to.
+static const uint8_t NO_WITNESS[16];
+
+static bool is_ours(const struct folder *folder, const uint8_t witness[16])
+{
+    return memcmp(witness, folder->row.witness_current, 16) == 0 ||
+           memcmp(witness, folder->row.witness_next, 16) == 0;
+}
+
+// Index and root must be of the same time: the root's witness, and its twin beside the index, are
+// the one the index wrote last, or was about to.
 bool witness_fits(const struct folder *folder, const struct job_health *health)
 {
-    static const uint8_t zero[16];
-    bool none_written = memcmp(folder->row.witness_current, zero, sizeof zero) == 0;
-    if (none_written && !health->has_witness) return true; // died before the first one was
-    if (none_written && memcmp(folder->row.witness_next, zero, sizeof zero) == 0)
-        return true; // a new index: nothing was written yet
-    return health->has_witness &&
-           (memcmp(health->witness, folder->row.witness_current, sizeof zero) == 0 ||
-            memcmp(health->witness, folder->row.witness_next, sizeof zero) == 0);
+    // A new index: nothing was surely written yet.
+    if (memcmp(folder->row.witness_current, NO_WITNESS, sizeof NO_WITNESS) == 0) return true;
+    if (!health->has_witness || !is_ours(folder, health->witness)) return false;
+    return health->twin == TWIN_NONE ||
+           (health->twin == TWIN_THERE && is_ours(folder, health->twin_witness));
 }
 
-// What was minted here was minted by another life, whose versions bind nobody's chain.
-static void own_chains_end(struct folder *folder)
-{
-    const struct index_port *index = INDEX(folder);
-    struct slice after = {0};
-    uint32_t got = CHAINS_PAGE;
-    for (bool first = true; got == CHAINS_PAGE; first = false) {
-        struct item *page = arena_alloc(folder->engine->scratch, CHAINS_PAGE, sizeof *page);
-        got = index->items_after(index->self, folder->engine->scratch, folder->number,
-                                 slice_of("", 0), after, first, CHAINS_PAGE, page);
-        for (uint32_t i = 0; i < got; i++) {
-            if (page[i].own_last == 0) continue;
-            page[i].own_last = 0;
-            index->item_put(index->self, folder->number, &page[i], false);
-        }
-        if (got > 0) after = page[got - 1].path;
-    }
-}
-
-void renew_incarnation(struct folder *folder, const char *why)
-{
-    log_warn(LOG_SYNC, "new incarnation", "folder=%s why=\"%s\"", folder->name, why);
-    txn_begin(folder);
-    draw_incarnation(folder);
-    own_chains_end(folder);
-    INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) == ERR_OK) folder_reload(folder);
-}
-
-// What the root has now stays valid until the new one is written there, however often we die
-// before.
+// One that was drawn and perhaps not written everywhere is written first: until then the one of
+// before is valid, too, however often we die in between.
 void witness_write(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
-    txn_begin(folder);
-    memcpy(folder->row.witness_current, folder->root_witness, sizeof folder->row.witness_current);
-    folder->engine->o.keys.random(folder->row.witness_next, sizeof folder->row.witness_next);
-    index->folder_put(index->self, &folder->row);
-    if (txn_end(folder) != ERR_OK) return;
+    struct folder_row *row = &folder->row;
+    bool unfinished = memcmp(row->witness_next, NO_WITNESS, sizeof NO_WITNESS) != 0 &&
+                      memcmp(row->witness_next, row->witness_current, sizeof NO_WITNESS) != 0;
+    if (!unfinished) {
+        txn_begin(folder);
+        folder->engine->o.keys.random(row->witness_next, sizeof row->witness_next);
+        index->folder_put(index->self, row);
+        if (txn_end(folder) != ERR_OK) return;
+    }
     struct job *job = job_new(JOB_HEALTH, folder->number);
-    job->health.id = folder->row.id;
+    job->health.id = row->id;
     job->health.set_witness = true;
-    memcpy(job->health.witness_next, folder->row.witness_next, sizeof folder->row.witness_next);
-    folder->health_out = true;
+    memcpy(job->health.witness_next, row->witness_next, sizeof row->witness_next);
+    folder->health_out = folder->witness_out = true;
+    folder->witness_again = unfinished;
     submit(folder, job);
 }
 
@@ -76,8 +57,24 @@ void witness_written(struct folder *folder)
     txn_begin(folder);
     memcpy(folder->row.witness_current, folder->row.witness_next, sizeof folder->row.witness_next);
     INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) != ERR_OK)
+    if (txn_end(folder) != ERR_OK) {
         log_warn(LOG_SYNC, "witness not noted", "folder=%s", folder->name);
+        return;
+    }
+    if (folder->witness_again) witness_write(folder);
+}
+
+void witness_renew(struct folder *folder)
+{
+    bool fit = folder->root == ROOT_OK && folder->witness_checked && !folder->health_out;
+    if (fit && !folder->gone && !folder->in_txn) witness_write(folder);
+}
+
+void witness_forget(struct folder *folder)
+{
+    memset(folder->row.witness_current, 0, sizeof folder->row.witness_current);
+    memset(folder->row.witness_next, 0, sizeof folder->row.witness_next);
+    folder->witness_checked = false;
 }
 
 void folder_recover(struct folder *folder)

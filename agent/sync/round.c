@@ -74,6 +74,17 @@ int64_t pull_deadline(const struct share *share)
     return at;
 }
 
+static const char EVIDENCE[] = "one of our own dots names two things";
+
+void ingest_refused(struct share *share, const char *what)
+{
+    txn_undo(share->folder);
+    if (what == EVIDENCE)
+        reinc_want(share->folder, EVIDENCE);
+    else
+        session_refuse(share->session, what);
+}
+
 const char *ingest_versions(struct share *share, const struct versions *versions)
 {
     struct folder *folder = share->folder;
@@ -84,6 +95,7 @@ const char *ingest_versions(struct share *share, const struct versions *versions
         struct item item;
         index->item_get(index->self, arena, folder->number, w->path, &item);
         bool was_live = heads_live(&item);
+        if (collision_is_evidence(folder, &item, w)) return EVIDENCE;
         struct ingested in = heads_ingest(arena, &item, w, folder->row.inc);
         if (!in.changed) continue;
         const char *over = item_over(&item);
@@ -169,8 +181,7 @@ void versions_handle(struct share *share, const struct msg_versions *page)
     txn_begin(folder);
     const char *over = ingest_versions(share, &page->versions);
     if (over != NULL) {
-        txn_undo(folder);
-        session_refuse(share->session, over);
+        ingest_refused(share, over);
         return;
     }
     if (txn_end(folder) != ERR_OK) {

@@ -273,6 +273,8 @@ static void scan_finish(struct folder *folder)
     bool settled = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;
     if (scan->whole && scan->complete && settled) folder->verified_wall_ms = scan->started_ms;
     if (scan->whole && scan->complete) folder->after_crash = false;
+    if (scan->whole && scan->complete && folder->row.doubt)
+        folder->doubt_until_ms = folder->engine->now_ms + DOUBT_MS;
     if (scan->whole && !folder->row.scanned) {
         folder->row.scanned = true;
         txn_begin(folder);

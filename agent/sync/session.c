@@ -374,6 +374,8 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_PACK: return m->pack.folder;
     case MSG_HOLD: return m->hold.folder;
     case MSG_APPROVALS: return m->approvals.folder;
+    case MSG_RANGES: return m->ranges.folder;
+    case MSG_ROLLBACK: return m->rollback.folder;
     case MSG_HELLO:
     case MSG_OFFER:
     case MSG_OWNERS:
@@ -401,6 +403,8 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_PACK: pack_handle(share, &m->pack); break;
     case MSG_HOLD: hold_handle(share, &m->hold); break;
     case MSG_APPROVALS: approvals_handle(share, &m->approvals); break;
+    case MSG_RANGES: break;
+    case MSG_ROLLBACK: rollback_handle(share, &m->rollback); break;
     case MSG_HELLO:
     case MSG_OFFER:
     case MSG_OWNERS:
@@ -460,7 +464,9 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_DATA:
     case MSG_PACK:
     case MSG_HOLD:
-    case MSG_APPROVALS: folder_message(session, m, frame); break;
+    case MSG_APPROVALS:
+    case MSG_RANGES:
+    case MSG_ROLLBACK: folder_message(session, m, frame); break;
     case MSG_KIND_COUNT: break;
     }
 }

@@ -85,6 +85,10 @@ static void bond_load(struct folder *folder, struct bond *bond)
         return;
     vvbox_set(&bond->k, row.k);
     vvbox_set(&bond->a, row.a);
+    bond->joined = true;
+    bond->told = row.told;
+    bond->audit_ms = row.audit_ms;
+    bond->audit_due = row.audit_due;
     bond->need_changes = row.need_changes;
     bond->need_bytes = row.need_bytes;
     bond->blocked_total = row.blocked_total;
@@ -120,7 +124,10 @@ void bond_save(struct folder *folder, struct bond *bond)
                            .need_bytes = bond->need_bytes,
                            .blocked_total = bond->blocked_total,
                            .blocked = buf_slice(&bond->blocked),
-                           .seen_ms = peer != NULL ? peer->last_seen_wall_ms : 0};
+                           .seen_ms = peer != NULL ? peer->last_seen_wall_ms : 0,
+                           .told = bond->told,
+                           .audit_ms = bond->audit_ms,
+                           .audit_due = bond->audit_due};
     txn_begin(folder);
     index->peer_put(index->self, folder->number, bond->device, &row);
     if (txn_end(folder) == ERR_OK) return;
@@ -189,8 +196,11 @@ void share_offer(struct share *share)
     owners_show(share, folder->k.v);
     m.offer.folder = folder->row.id;
     m.offer.name = slice_text(folder->name);
-    m.offer.inc = folder->row.inc;
-    memcpy(m.offer.nonce, folder->row.nonce, sizeof m.offer.nonce);
+    // One that is to be drawn anew may be of another key.
+    if (!folder->row.renew) {
+        m.offer.inc = folder->row.inc;
+        memcpy(m.offer.nonce, folder->row.nonce, sizeof m.offer.nonce);
+    }
     m.offer.state = offer_state_of(share);
     m.offer.has_items = folder->row.ever_had_items || folder->row.items > 0;
     m.offer.k = folder->k.v;
@@ -233,6 +243,8 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     share->joined = true;
     share->pending = false;
     bond->not_carried = false;
+    bond->joined = true;
+    folder_met(folder);
     share_said_k(share, offer->k, true);
     buf_clear(&share->applied_sent); // said again: it may have been heard in a session now unused
     if (is_in_use(share)) {
@@ -248,6 +260,7 @@ static void share_join(struct share *share, const struct msg_offer *offer)
         vvbox_set(&bond->caught_k, folder->k.v);
     }
     if (!share->offer_sent) share_offer(share);
+    rollbacks_tell(share);
     share_due(folder);
     fetch_source_came(folder);
     if (!vv_le(offer->k, folder->k.v)) pull_start(share);
@@ -278,7 +291,11 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     // What is news to us may mean that ours was lost on the other side: it had no such folder then.
     bool news = !share->offer_heard || share->offer_state != offer->state ||
                 share->offered_items != offer->has_items ||
-                !folder_id_equal(share->offered_id, offer->folder);
+                !folder_id_equal(share->offered_id, offer->folder) ||
+                share->offered_inc != offer->inc;
+    // What was under way was under way with another life of it.
+    if (share->offered_inc != offer->inc && share->offered_inc != 0) share_start_anew(share);
+    share->offered_inc = offer->inc;
     share->offer_heard = true;
     share->offer_state = offer->state;
     share->offered_id = offer->folder;

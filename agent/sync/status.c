@@ -204,10 +204,8 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
         if (e == NULL) return;
         e->code = out->code;
         e->path = arena_copy(arena, slice_text(folder->path));
-        e->message = folder->root_what != NULL ? folder->root_what
-                                               : "the index is older than what it has published";
-        e->hint = folder->stopped != NULL ? "stop the agent, then: cfgsync-agent adopt"
-                                          : "it goes on by itself when the folder is back";
+        e->message = folder->root_what != NULL ? folder->root_what : folder->stopped;
+        e->hint = "it goes on by itself when the folder is back";
     } else if (any_pending(folder, &peer)) {
         out->state = FOLDER_HELD;
         out->code = "join-pending";

@@ -95,6 +95,12 @@ MESSAGES = {
         "folder": FOLDER, "contents": [[CONTENT, 6], [hashlib.sha256(b"").digest(), 0],
                                        [hashlib.sha256(b"bye\n").digest(), 4]],
         "bytes": b"hello\nbye\n"}),
+    "ranges": ("RANGES", 4711, {
+        "folder": FOLDER, "audit": 77, "step": 1, "k": K, "floor": [INC_B, 2], "marks": [MARK_B],
+        "ranges": [[1, "", "etc", 3, filled(0xE0, 32)], [2, "etc", "etc/x"], [3, "etc/x", ""]],
+        "versions": [DIRECTORY]}),
+    "rollback": ("ROLLBACK", 4711, {
+        "folder": FOLDER, "old": INC_A, "end": [MARK_A], "new": INC_B}),
     "ping": ("PING", 4711, {"token": 99, "wall": 1700000000000}),
     "pong": ("PONG", 4711, {"token": 99, "wall": -1}),
     "hold": ("HOLD", 4711, {

@@ -285,6 +285,40 @@ static inline struct msg_not_held make_not_held(struct chance *c, struct arena *
     return n;
 }
 
+static inline struct msg_ranges make_ranges(struct chance *c, struct arena *arena)
+{
+    struct msg_ranges m = {.audit = make_number(c),
+                           .step = (enum ranges_step)(1 + chance_below(c, 4)),
+                           .reconcile = chance_below(c, 2) == 0,
+                           .k = make_vv(c, arena, 0, 0),
+                           .gcfloor = make_vv(c, arena, 0, 0),
+                           .marks = make_marks(c, arena),
+                           .range_count = chance_below(c, 5),
+                           .versions = make_versions(c, arena)};
+    m.ranges = arena_alloc(arena, m.range_count + 1U, sizeof *m.ranges);
+    for (uint32_t i = 0; i < m.range_count; i++) {
+        struct range *range = &m.ranges[i];
+        range->what = (enum range_what)(1 + chance_below(c, 3));
+        if (chance_below(c, 3) > 0) range->from = make_path(c, arena);
+        if (chance_below(c, 3) > 0) range->to = make_path(c, arena);
+        if (range->what != RANGE_SUM) continue;
+        range->count = make_number(c) >> 1;
+        make_bytes(c, range->sum.bytes, sizeof range->sum.bytes);
+    }
+    return m;
+}
+
+static inline struct msg_rollback make_rollback(struct chance *c, struct arena *arena)
+{
+    struct msg_rollback m = {.old = make_number(c), .fresh = make_number(c)};
+    m.end.entries = arena_alloc(arena, 1, sizeof *m.end.entries);
+    m.end.count = chance_below(c, 2);
+    if (m.end.count == 0) return m;
+    m.end.entries[0] = make_mark(c);
+    m.end.entries[0].inc = m.old;
+    return m;
+}
+
 static inline void make_body(struct chance *c, struct arena *a, struct message *m)
 {
     switch (m->kind) {
@@ -342,6 +376,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_WANT: m->want = make_want(c, a); break;
     case MSG_NOT_HELD: m->not_held = make_not_held(c, a); break;
     case MSG_DATA: m->data = make_data(c, a); break;
+    case MSG_RANGES: m->ranges = make_ranges(c, a); break;
+    case MSG_ROLLBACK: m->rollback = make_rollback(c, a); break;
     case MSG_PACK: m->pack = make_pack(c, a); break;
     case MSG_HOLD: m->hold = make_hold(c, a); break;
     case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;

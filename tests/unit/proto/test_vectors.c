@@ -270,6 +270,27 @@ static void test_content(void **state)
     assert_text(p.bytes, "hello\nbye\n");
 }
 
+static void test_identity(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct msg_ranges r = vector_decode(arena, "ranges", MSG_RANGES).ranges;
+    assert_true(r.audit == 77 && r.step == RANGES_OPEN && !r.reconcile);
+    assert_vv(r.k, 7, 300);
+    assert_vv(r.gcfloor, 0, 2);
+    assert_int_equal(r.range_count, 3);
+    assert_true(r.ranges[0].what == RANGE_SUM && r.ranges[0].count == 3);
+    assert_true(r.ranges[0].from.size == 0);
+    assert_text(r.ranges[0].to, "etc");
+    assert_filled(r.ranges[0].sum.bytes, 0xe0, 32);
+    assert_true(r.ranges[1].what == RANGE_ITEMS && r.ranges[2].what == RANGE_ASK);
+    assert_text(r.ranges[1].from, "etc");
+    assert_true(r.ranges[2].to.size == 0 && r.versions.count == 1);
+    struct msg_rollback b = vector_decode(arena, "rollback", MSG_ROLLBACK).rollback;
+    assert_true(b.old == INC_A && b.fresh == INC_B && b.end.count == 1);
+    assert_mark(&b.end.entries[0], INC_A, 7, 0x40);
+}
+
 static void test_talk(void **state)
 {
     (void)state;
@@ -307,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_applied),  cmocka_unit_test(test_want),
         cmocka_unit_test(test_content),  cmocka_unit_test(test_talk),
         cmocka_unit_test(test_version),  cmocka_unit_test(test_brakes),
+        cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

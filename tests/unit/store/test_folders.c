@@ -21,6 +21,8 @@ static void test_folder_row(void **state)
     row.first = false;
     row.scanned = true;
     row.ever_had_items = true;
+    row.base = 7;
+    row.met = row.renew = row.doubt = true;
     row.needs = 1234; // is not the caller's
     store_folder_put(store, &row);
     assert_true(store_folder_get(store, arena, slice_text("etc"), &got));
@@ -32,6 +34,7 @@ static void test_folder_row(void **state)
     assert_memory_equal(got.witness_next, row.witness_next, 16);
     assert_true(got.inc == row.inc && got.counter == 9);
     assert_true(!got.first && got.scanned && got.ever_had_items);
+    assert_true(got.base == 7 && got.met && got.renew && got.doubt);
     assert_int_equal(got.needs, 0);
     assert_false(store_folder_reload(store, arena, row.folder + 1, &got));
     assert_int_equal(store_error(store), ERR_OK);

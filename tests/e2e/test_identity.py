@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Whose index is it: restored from a copy, rolled back, copied to another machine and run twice."""
+
+import re
+import shutil
+import sqlite3
+
+import harness
+from harness import check, stays, wait_for
+from trees import tree
+
+
+def backup(world, agent, name, *, home=True, root=True):
+    """A copy of what a person backs up; the agent does not run."""
+    place = world.dir / f"backup-{name}"
+    if home:
+        shutil.copytree(agent.home, place / "home", symlinks=True)
+    if root:
+        shutil.copytree(agent.paths["f"], place / "root", symlinks=True)
+    return place
+
+
+def put_back(place, agent, *, home=False, index=False, root=False):
+    if home:
+        shutil.rmtree(agent.home)
+        shutil.copytree(place / "home", agent.home, symlinks=True)
+    if index:
+        for old in agent.home.glob("index.db*"):
+            old.unlink()
+        for new in (place / "home").glob("index.db*"):
+            shutil.copy2(new, agent.home)
+    if root:
+        shutil.rmtree(agent.paths["f"])
+        shutil.copytree(place / "root", agent.paths["f"], symlinks=True)
+
+
+def write(path, **files):
+    for name, text in files.items():
+        (path / name).write_text(text)
+
+
+def visible(path):
+    return {name: value for name, value in tree(path).items() if not name.startswith(".cfgsync")}
+
+
+def agree(*agents, seconds=40):
+    """All have the same tree, conflict items included, and say so."""
+    def same():
+        for agent in agents:
+            agent.try_sync("f", timeout=10)
+        trees = [tree(agent.paths["f"]) for agent in agents]
+        return all(t == trees[0] for t in trees)
+    wait_for(same, lambda: "the trees differ: " + " | ".join(
+        str(sorted(tree(agent.paths["f"]))) for agent in agents), seconds)
+
+
+def dots_name_one_thing(*agents):
+    """No dot names two things, wherever one looks."""
+    seen = {}
+    for agent in agents:
+        for inc, counter, key in index_dots(agent):
+            other = seen.setdefault((inc, counter), key)
+            check(other == key, f"dot {inc}:{counter} names {other} and {key}")
+
+
+def index_dots(agent):
+    with sqlite3.connect(f"file:{agent.home}/index.db?mode=ro", uri=True) as db:
+        return db.execute("SELECT inc, counter, key FROM dot JOIN item USING(row)").fetchall()
+
+
+def lives(agent):
+    return len(re.findall(r"new incarnation", agent.log()))
+
+
+def test_only_the_index_is_restored(world):
+    """Files are newer than the index: what was published is known to the others, what was not is
+    an edit."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1", two="1", gone="1")
+    a.sync("f")
+    a.stop()
+    old = backup(world, a, "index", root=False)
+    a.start()
+    write(pa, one="2", three="3")
+    (pa / "gone").unlink()
+    a.sync("f")
+    write(pb, from_b="b")
+    b.sync("f")
+    for end in (a.stop, a.kill9):
+        end()
+        write(pa, two="offline " + end.__name__)
+        put_back(old, a, index=True)
+        a.start()
+        agree(a, b)
+        check(visible(pa) == visible(pb), "the trees differ")
+        check((pa / "two").read_text() == "offline " + end.__name__, "an edit is lost")
+        check((pb / "one").read_text() == "2", "what was published is lost")
+        check((pb / "three").read_text() == "3" and (pa / "from_b").exists(), "a file is gone")
+        check(not (pb / "gone").exists(), "a deletion is undone")
+        # What was published in the window between and edited further is a conflict at worst.
+        conflicts = [item.read_text() for item in (pa / ".cfgsync/conflicts").iterdir()]
+        check(conflicts == ([] if end == a.stop else ["offline stop"]), f"conflicts: {conflicts}")
+        dots_name_one_thing(a, b)
+    check(lives(a) == 2, "one new life for each restored index", a.log()[-3000:])
+    write(pa, one="on we go")
+    a.sync("f")
+    check((pb / "one").read_text() == "on we go", "it does not go on")
+
+
+def test_all_is_restored(world):
+    """Index and files are of one time: only the counters that others saw tell. What was lost comes
+    back, what was made meanwhile stays."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1", two="1", gone="1")
+    a.sync("f")
+    a.stop()
+    old = backup(world, a, "all")
+    a.start()
+    write(pa, one="2", two="2", three="3")
+    a.sync("f")
+    (pa / "gone").unlink()
+    write(pa, four="4", five="5")
+    a.sync("f")
+    a.kill9()
+    b.stop()
+    put_back(old, a, home=True, root=True)
+    a.start()
+    write(pa, one="after the restore", new="after the restore")
+    wait_for(lambda: a.folder("f")["items"] == 4, "the edits are not noted")
+    a.kill9()
+    a.start()
+    write(pa, newer="once more")
+    wait_for(lambda: a.folder("f")["items"] == 5, "the edit is not noted")
+    b.start()
+    agree(a, b)
+    check(lives(a) >= 1, "no new incarnation", a.log()[-3000:])
+    now = visible(pb)
+    check({"two", "three", "four", "five", "new", "newer", "one"} == set(now), f"{sorted(now)}")
+    check((pa / "two").read_text() == "2" and (pa / "five").read_text() == "5", "lost for good")
+    texts = {(pb / "one").read_text()}
+    texts |= {item.read_text() for item in (pb / ".cfgsync/conflicts").iterdir()}
+    check(texts == {"2", "after the restore"}, f"of the two edits there is {texts}")
+    dots_name_one_thing(a, b)
+
+
+def test_only_the_files_are_restored(world):
+    """The root is of an older time than the index: that something is not there means nothing."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1", two="1")
+    a.sync("f")
+    a.stop()
+    old = backup(world, a, "root", home=False)
+    a.start()
+    write(pa, three="3", four="4")
+    (pa / "dir").mkdir()
+    write(pa / "dir", five="5")
+    a.sync("f")
+    a.kill9()
+    put_back(old, a, root=True)
+    a.start()
+    agree(a, b)
+    check(set(visible(pb)) == {"one", "two", "three", "four", "dir", "dir/five"},
+          f"deleted: {sorted(visible(pb))}")
+    check(lives(a) == 1, "no new incarnation", a.log()[-3000:])
+    (pa / "three").unlink()
+    a.sync("f")
+    check(not (pb / "three").exists(), "a deletion of now is not believed")
+    dots_name_one_thing(a, b)
+
+
+def test_an_honest_restart_keeps_its_life(world):
+    a, b, pa, _ = world.pair()
+    for end in (a.stop, a.kill9, a.stop, a.kill9, a.kill9):
+        write(pa, x=f"{end.__name__}")
+        a.sync("f")
+        end()
+        a.start()
+    a.sync("f")
+    check(lives(a) == 0 and lives(b) == 0, "a new life without need", a.log()[-3000:])
+
+
+def test_adopted(world):
+    """The machine is another: it refuses, and goes on with a new life when told to."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1")
+    a.sync("f")
+    a.stop()
+    with sqlite3.connect(a.home / "index.db") as db:
+        db.execute("UPDATE meta SET value = zeroblob(32) WHERE key = 'machine-id'")
+    a.start(wait=False)
+    check(a.process.wait(timeout=20) == 1, "it runs on another machine")
+    a.process = None
+    check("cfgsync-agent adopt" in a.log(), "it does not say what to do", a.log()[-1000:])
+    a.cli("adopt")
+    a.start()
+    write(pa, one="2")
+    write(pb, two="b")
+    agree(a, b)
+    check((pb / "one").read_text() == "2" and (pa / "two").exists(), "it does not go on")
+    check(lives(a) == 1, "no new incarnation")
+    dots_name_one_thing(a, b)
+
+
+if __name__ == "__main__":
+    harness.main()
