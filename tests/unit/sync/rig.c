@@ -450,6 +450,32 @@ static struct engine *engine_of(struct rig *rig)
     return engine_new(&options);
 }
 
+static void engine_start(struct rig *rig)
+{
+    rig->engine = engine_of(rig);
+    engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms);
+    struct engine_folder folder = {.name = "f", .path = "/f", .id = rig->id, .with_all = true};
+    assert_int_equal(engine_folder_put(rig->engine, &folder, &rig->folder), ERR_OK);
+}
+
+static void engine_end(struct rig *rig)
+{
+    engine_destroy(&rig->engine);
+    for (uint32_t i = 0; i < rig->job_count; i++) {
+        mem_free(&rig->jobs[i]->context);
+        job_destroy(&rig->jobs[i]);
+    }
+    rig->job_count = 0;
+}
+
+void rig_restart(struct rig *rig)
+{
+    engine_end(rig);
+    for (uint32_t i = 0; i < rig->script_count; i++)
+        rig->scripts[i]->cut[LANE_CONTROL] = rig->scripts[i]->cut[LANE_BULK] = true;
+    engine_start(rig);
+}
+
 void rig_open_raw(struct rig *rig)
 {
     static const uint8_t seed[32] = {1};
@@ -464,12 +490,8 @@ void rig_open_raw(struct rig *rig)
     rig->arena = arena_new();
     rig->identity = identity_from_seed(seed);
     assert_int_equal(store_open(NULL, &rig->store, &fault), ERR_OK);
-    rig->engine = engine_of(rig);
-    engine_now(rig->engine, rig->now_ms, 1700000000000);
-    struct engine_folder folder = {.name = "f", .path = "/f", .with_all = true};
-    folder.id.bytes[0] = 0x80;
-    rig->id = folder.id;
-    assert_int_equal(engine_folder_put(rig->engine, &folder, &rig->folder), ERR_OK);
+    rig->id.bytes[0] = 0x80;
+    engine_start(rig);
 }
 
 void rig_open(struct rig *rig)
@@ -482,11 +504,7 @@ void rig_open(struct rig *rig)
 
 void rig_close(struct rig *rig)
 {
-    engine_destroy(&rig->engine);
-    for (uint32_t i = 0; i < rig->job_count; i++) {
-        mem_free(&rig->jobs[i]->context);
-        job_destroy(&rig->jobs[i]);
-    }
+    engine_end(rig);
     for (uint32_t i = 0; i < rig->script_count; i++) {
         identity_destroy(&rig->scripts[i]->identity);
         mem_free(&rig->scripts[i]);
@@ -502,4 +520,21 @@ struct item rig_item(struct rig *rig, const char *path)
     struct item item;
     store_item_get(rig->store, rig->arena, rig->folder, slice_text(path), &item);
     return item;
+}
+
+void rig_write(struct rig *rig, const char *path, const char *text)
+{
+    if (text == NULL) {
+        disk_remove(rig, slice_text(path));
+        engine_watch(rig->engine, rig->folder, ENGINE_GONE, slice_text(path));
+        return;
+    }
+    struct on_disk *at = disk_put(rig, slice_text(path));
+    at->value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = strlen(text)};
+    at->value.content = hash_sha256(slice_text(text));
+    at->print = (struct fingerprint){.present = true, .kind = KIND_FILE, .mode = 0644};
+    at->print.size = at->value.size;
+    at->print.ino = ++rig->last_ino;
+    at->print.mtime_ns = rig->now_ms * 1000000;
+    engine_watch(rig->engine, rig->folder, ENGINE_WRITTEN, slice_text(path));
 }

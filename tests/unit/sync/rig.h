@@ -74,6 +74,7 @@ struct rig {
 void rig_open(struct rig *rig);     // folder "f", scanned, empty
 void rig_open_raw(struct rig *rig); // the same with the first scan still to come
 void rig_close(struct rig *rig);
+void rig_restart(struct rig *rig); // another process: index and disk stay, peers are gone
 // The index refuses `count` commits after `after` others, as a full disk does.
 void rig_fail_commits(uint32_t after, uint32_t count);
 bool rig_commits_failed(void);                                // all of them
@@ -88,6 +89,9 @@ struct on_disk *disk_find(struct rig *rig, struct slice path); // NULL
 struct on_disk *disk_put(struct rig *rig, struct slice path);
 void disk_remove(struct rig *rig, struct slice path);
 struct folder_status rig_status(struct rig *rig);
+
+// A program saves a file, or removes it (text NULL).
+void rig_write(struct rig *rig, const char *path, const char *text);
 struct item rig_item(struct rig *rig, const char *path);
 bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+//
+// An index that is older than what it has published: what is evidence, and what a new life keeps.
+#include "agent/core/incarnation.h"
+#include "tests/unit/sync/rig.h"
+
+static struct folder_row row_of(struct rig *rig)
+{
+    struct folder_row row;
+    assert_true(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
+    return row;
+}
+
+static struct mark own_mark(struct rig *rig, uint64_t inc, uint64_t counter)
+{
+    struct mark mark = {.inc = inc, .counter = counter};
+    mark.signature = mark_sign(rig->identity, rig->id, inc, counter);
+    return mark;
+}
+
+// The peer shows `counter` of this life in its K.
+static void offer_with_own(struct script *script, uint64_t inc, uint64_t counter)
+{
+    struct rig *rig = script->rig;
+    struct mark mark = own_mark(rig, inc, counter);
+    struct dot k = {inc, counter};
+    struct message m = {.kind = MSG_OFFER, .offer = {.folder = rig->id, .has_items = true}};
+    m.offer.name = slice_text("f");
+    m.offer.state = OFFER_READY;
+    memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
+    m.offer.inc = script->inc;
+    m.offer.k = (struct vv){&k, 1};
+    m.offer.marks = (struct marks){&mark, 1};
+    script_send(script, LANE_CONTROL, &m);
+}
+
+static void test_a_mark_above_the_counter(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "1");
+    rig_write(&rig, "b", "1");
+    rig_settle(&rig);
+    rig_write(&rig, "a", "2");
+    rig_write(&rig, "b", NULL);
+    rig_wait(&rig, 1000);
+    struct folder_row before = row_of(&rig);
+    assert_int_equal(before.counter, 4);
+    struct script *peer = script_connect(&rig, 3);
+    offer_with_own(peer, before.inc, 9);
+    rig_settle(&rig);
+    struct folder_row after = row_of(&rig);
+    assert_true(after.inc != before.inc);
+    assert_int_equal(after.counter, 2); // the file and the deletion, again
+    struct item a = rig_item(&rig, "a"), b = rig_item(&rig, "b");
+    assert_int_equal(a.head_count, 1);
+    assert_true(a.heads[0].dots.count == 1 && a.heads[0].dots.entries[0].inc == after.inc);
+    assert_int_equal(vv_get(a.heads[0].vv, before.inc), 0); // what was lost is not covered
+    assert_true(digest_equal(a.heads[0].value.content, hash_sha256(slice_text("2"))));
+    assert_int_equal(b.heads[0].value.kind, KIND_TOMB);
+    assert_true(version_same(&a.local.version, &a.heads[0]));
+    assert_int_equal(vv_get(store_k(rig.store, rig.arena, rig.folder), before.inc), 0);
+    assert_false(script_is_cut(peer));
+    // It speaks of the new life, joins, and what it mints is what it has.
+    assert_true(script_last(peer, MSG_OFFER)->offer.inc == after.inc);
+    offer_with_own(peer, before.inc, 9);
+    rig_settle(&rig);
+    const struct msg_rollback *told = &script_last(peer, MSG_ROLLBACK)->rollback;
+    assert_true(told->old == before.inc && told->fresh == after.inc && told->end.count == 0);
+    assert_true(script_last(peer, MSG_PUSH)->push.inc == after.inc);
+    rig_write(&rig, "a", "3");
+    rig_settle(&rig);
+    assert_int_equal(row_of(&rig).counter, 3);
+    assert_int_equal(vv_get(rig_item(&rig, "a").heads[0].vv, after.inc), 3);
+    rig_close(&rig);
+}
+
+// What was drawn before others last compared counters with ours stays as it is.
+static void test_what_others_have_seen_stays(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "old", "1");
+    rig_settle(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_settle(&rig);
+    assert_true(row_of(&rig).met);
+    rig_restart(&rig);
+    rig_settle(&rig);
+    struct folder_row before = row_of(&rig);
+    assert_true(before.base == 1 && !before.met);
+    rig_write(&rig, "new", "1");
+    rig_settle(&rig);
+    peer = script_connect(&rig, 4);
+    offer_with_own(peer, before.inc, 5);
+    rig_settle(&rig);
+    struct folder_row after = row_of(&rig);
+    assert_true(after.inc != before.inc && after.counter == 1);
+    assert_true(rig_item(&rig, "old").heads[0].dots.entries[0].inc == before.inc);
+    assert_true(rig_item(&rig, "new").heads[0].dots.entries[0].inc == after.inc);
+    assert_int_equal(vv_get(store_k(rig.store, rig.arena, rig.folder), before.inc), 1);
+    rig_close(&rig);
+}
+
+// A page with a version under our own dot.
+static void page_with_own(struct script *peer, struct dot dot, const char *path, const char *text)
+{
+    struct rig *rig = peer->rig;
+    struct version v = script_file(peer, path, text);
+    peer->counter--;
+    v.vv = (struct vv){&dot, 1};
+    v.dots = (struct dots){&dot, 1};
+    v.birth.inc = dot.inc;
+    const struct msg_pull *pull = &script_last(peer, MSG_PULL)->pull;
+    struct message m = {.kind = MSG_VERSIONS};
+    m.versions.folder = rig->id;
+    m.versions.round = pull->round;
+    m.versions.page = 1;
+    m.versions.versions = (struct versions){&v, 1};
+    script_send(peer, LANE_CONTROL, &m);
+}
+
+static void test_one_dot_two_things(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "mine");
+    rig_settle(&rig);
+    struct folder_row before = row_of(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_file(peer, "x", "x"); // something to pull
+    struct dot k = {peer->inc, 1};
+    script_offer(peer, (struct vv){&k, 1});
+    rig_settle(&rig);
+    page_with_own(peer, (struct dot){before.inc, 1}, "elsewhere", "theirs");
+    rig_settle(&rig);
+    struct folder_row after = row_of(&rig);
+    assert_true(after.inc != before.inc);
+    assert_int_equal(rig_item(&rig, "elsewhere").head_count, 0); // nothing of it was stored
+    assert_true(rig_item(&rig, "a").heads[0].dots.entries[0].inc == after.inc);
+    // Once a day: the next is kept beside ours, and no more.
+    script_offer(peer, (struct vv){&k, 1});
+    rig_settle(&rig);
+    page_with_own(peer, (struct dot){after.inc, 1}, "a", "theirs");
+    rig_settle(&rig);
+    assert_true(row_of(&rig).inc == after.inc);
+    assert_int_equal(rig_item(&rig, "a").head_count, 2);
+    assert_true(rig_logged("one dot, two versions"));
+    rig_close(&rig);
+}
+
+static void rollback_send(struct script *peer, uint64_t old, struct mark *end, uint64_t fresh)
+{
+    struct message m = {.kind = MSG_ROLLBACK, .rollback = {.folder = peer->rig->id, .old = old}};
+    m.rollback.end = (struct marks){end, 1};
+    m.rollback.fresh = fresh;
+    script_send(peer, LANE_CONTROL, &m);
+}
+
+static void test_rollback_of_others(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3), *other = script_connect(&rig, 4);
+    script_offer(peer, (struct vv){0});
+    script_offer(other, (struct vv){0});
+    struct owner fresh = owner_of(&rig, peer->device, 77);
+    struct message owners = {.kind = MSG_OWNERS,
+                             .owners = {.folder = rig.id, .owners = &fresh, .count = 1}};
+    script_send(peer, LANE_CONTROL, &owners);
+    struct mark end = script_mark(peer, 5);
+    rollback_send(peer, 12345, &(struct mark){.inc = 12345, .counter = 1}, fresh.inc); // of nobody
+    rollback_send(peer, peer->inc, &end, other->inc); // goes on as somebody else
+    rig_settle(&rig);
+    assert_int_equal(script_heard(other, MSG_ROLLBACK), 0);
+    rollback_send(peer, peer->inc, &end, fresh.inc);
+    rollback_send(peer, peer->inc, &end, fresh.inc);
+    rig_settle(&rig);
+    assert_int_equal(script_heard(other, MSG_ROLLBACK), 1); // passed on once
+    assert_false(script_is_cut(peer));
+    struct peer_row row;
+    rig_wait(&rig, 2000);
+    assert_true(store_peer_get(rig.store, rig.arena, rig.folder, other->device, &row));
+    assert_true(row.audit_due && row.told == 1);
+    end.signature.bytes[0] ^= 1;
+    struct owner later = owner_of(&rig, peer->device, 78);
+    owners.owners.owners = &later;
+    script_send(peer, LANE_CONTROL, &owners);
+    rollback_send(peer, peer->inc, &end, later.inc);
+    assert_true(script_is_cut(peer));
+    assert_true(rig_logged("a mark that its owner did not sign"));
+    rig_close(&rig);
+}
+
+// Index and root of different times: what is not there is not taken for deleted.
+static void test_another_root(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "here", "1");
+    rig_write(&rig, "away", "1");
+    rig_settle(&rig);
+    struct folder_row before = row_of(&rig);
+    rig.disk_count = 0;
+    rig.witness[0] ^= 1;
+    rig_restart(&rig);
+    rig_write(&rig, "here", "1");
+    rig_settle(&rig);
+    struct folder_row after = row_of(&rig);
+    assert_true(after.inc != before.inc && !after.doubt);
+    struct item away = rig_item(&rig, "away");
+    assert_true(away.head_count == 1 && version_live(&away.heads[0]));
+    assert_int_equal(away.local.state, LOCAL_NONE);
+    assert_true(away.need);
+    assert_int_equal(after.counter, 0);
+    // From now on it is.
+    rig_write(&rig, "here", NULL);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "here").heads[0].value.kind, KIND_TOMB);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_mark_above_the_counter),
+        cmocka_unit_test(test_what_others_have_seen_stays),
+        cmocka_unit_test(test_one_dot_two_things),
+        cmocka_unit_test(test_rollback_of_others),
+        cmocka_unit_test(test_another_root),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
