@@ -16,6 +16,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_status,
     &verb_sync,
     &verb_why,
+    &verb_verify,
     &verb_peer_add,
     &verb_peer_list,
     &verb_peer_remove,

@@ -3,6 +3,7 @@
 // The few hashes that the engine needs but may not compute itself.
 #include "agent/core/incarnation.h"
 
+#include "agent/base/own.h"
 #include "crypto/hash.h"
 #include "crypto/identity.h"
 #include "proto/vv.h"
@@ -26,4 +27,35 @@ bool leaves_are(const struct digest *id, const struct digest *leaves, uint32_t c
 bool symlink_is_honest(const struct value *value)
 {
     return digest_equal(value->content, hash_sha256(value->target));
+}
+
+static struct slice number(uint64_t n, uint8_t out[8])
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)(n >> (56 - 8 * i));
+    return slice_of(out, 8);
+}
+
+struct digest version_digest(const struct version *version)
+{
+    const struct value *value = &version->value;
+    uint8_t kind[8], mode[8], size[8];
+    AUTO(buf_fini) struct buf dots = {0};
+    for (uint32_t i = 0; i < version->dots.count; i++) {
+        uint8_t dot[16];
+        (void)number(version->dots.entries[i].inc, dot);
+        (void)number(version->dots.entries[i].counter, dot + 8);
+        buf_append(&dots, dot, sizeof dot);
+    }
+    struct slice fields[] = {
+        slice_text("cfgsync-range1"),
+        version->path,
+        buf_slice(&dots),
+        number(value->kind, kind),
+        number(value->mode, mode),
+        number(value->size, size),
+        slice_of(value->content.bytes, sizeof value->content.bytes),
+        value->target,
+    };
+    return hash_fields(fields, sizeof fields / sizeof fields[0]);
 }

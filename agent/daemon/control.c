@@ -97,6 +97,12 @@ static const struct route routes[] = {
     {"POST", "/v1/approve", control_approve, {{"folder", FIELD_TEXT, false}}},
     {"POST", "/v1/revert", control_revert, {{"folder", FIELD_TEXT, false}}},
     {"POST", "/v1/why", control_why, {{"path", FIELD_TEXT, true}}},
+    {"POST",
+     "/v1/verify",
+     control_verify,
+     {{"folder", FIELD_TEXT, false},
+      {"peer", FIELD_TEXT, false},
+      {"timeout_s", FIELD_NUMBER, false}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };
 
@@ -295,6 +301,7 @@ void control_request(struct agent *agent, struct api_request *request)
         control_folders_gone(agent, request->number);
         control_sync_gone(agent, request->number);
         engine_decide_cancel(agent->engine, request->number);
+        engine_verify_cancel(agent->engine, request->number);
     } else if (agent->ending) {
         control_refuse(agent, request->number, REFUSE_ENDING, NULL, "the agent is ending");
     } else {

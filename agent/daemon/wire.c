@@ -98,6 +98,11 @@ static void on_sync_done(void *context, uint64_t ticket, const struct sync_resul
     control_sync_done(context, ticket, result);
 }
 
+static void on_verified(void *context, uint64_t ticket, const struct verify_result *result)
+{
+    control_verified(context, ticket, result);
+}
+
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
 {
     control_decided(context, ticket, result);
@@ -150,6 +155,7 @@ struct engine_options wire_options(struct agent *agent)
             {
                 .context = agent,
                 .sync_done = on_sync_done,
+                .verified = on_verified,
                 .decided = on_decided,
                 .folder_id = on_folder_id,
                 .changed = on_changed,

@@ -9,6 +9,8 @@
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
+enum { RECENT_MS = 600 * 1000 };
+
 static const char *const KEY = "age-ms";
 
 static bool read_age(struct engine *engine, int64_t *out)
@@ -30,10 +32,17 @@ int64_t age_now(struct engine *engine)
     int64_t now = engine->wall_ms;
     if (known && now > last + ahead) now = last + ahead;
     engine->age_looked = true;
+    engine->age_ms = now;
     engine->age_looked_ms = engine->now_ms;
     index->begin(index->self);
     index->meta_set(index->self, KEY, slice_of(&now, sizeof now));
     if (index->commit(index->self) != ERR_OK)
         log_warn(LOG_SYNC, "age not noted", "now_ms=%lld", (long long)now);
     return now;
+}
+
+int64_t age_recent(struct engine *engine)
+{
+    bool recent = engine->age_looked && engine->now_ms - engine->age_looked_ms < RECENT_MS;
+    return recent ? engine->age_ms : age_now(engine);
 }

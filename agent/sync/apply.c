@@ -28,9 +28,26 @@ void step_expect(struct step *step, const struct item *item)
     if (step->before_racy) step->was = (struct content){.id = was->content, .size = was->size};
 }
 
+// The end of what nothing is known of any more; the journal's form of a version wants a dot.
+static const struct dot NO_DOT = {.inc = 0, .counter = 1};
+
+static struct version version_gone(struct arena *arena, struct slice path)
+{
+    struct version v = {.path = path, .value = {.kind = KIND_TOMB}};
+    v.vv = vv_with(arena, (struct vv){0}, NO_DOT);
+    v.dots = (struct dots){.entries = v.vv.entries, .count = 1};
+    return v;
+}
+
+static bool is_gone(const struct version *v)
+{
+    return v->dots.count == 1 && v->dots.entries[0].inc == NO_DOT.inc;
+}
+
 static void step_fill(struct job *job, struct step *step, const struct item *item)
 {
-    const struct version *w = &item->heads[0];
+    struct version gone = version_gone(job->arena, item->path);
+    const struct version *w = item->head_count > 0 ? &item->heads[0] : &gone;
     bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
     step->path = arena_copy(job->arena, item->path);
     step->version = version_copy(job->arena, w);
@@ -43,11 +60,12 @@ static void step_fill(struct job *job, struct step *step, const struct item *ite
 // Facts may have changed since the step was found ready.
 static bool still_ready(struct folder *folder, const struct item *item)
 {
-    if (item->head_count != 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
+    if (item->head_count > 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
     if (work_left_out(folder, item) || !brake_lets_in(folder, item->path)) return false;
     if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) ||
         map_get(folder->busy, item->path) != NULL)
         return false;
+    if (item->head_count == 0) return item->local.state == LOCAL_OBSOLETE;
     const struct version *w = &item->heads[0];
     bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
     if (w->value.kind != KIND_FILE ||
@@ -150,7 +168,7 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
                    (item->local.state == LOCAL_NONE || !version_live(&item->local.version));
     if (created) local_parents_implied(folder, item->path);
     kept_note(folder, item, step, step->version.dots.entries[0], author_of(folder, &step->version));
-    item->local.state = LOCAL_OK;
+    item->local.state = is_gone(&step->version) ? LOCAL_NONE : LOCAL_OK;
     item->local.version = step->version;
     item->local.print = step->print;
     if (!step->dir_implied_mode) item->local.racy = step->racy; // else it was not looked at

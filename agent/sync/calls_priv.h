@@ -131,6 +131,31 @@ bool rolled_back(struct folder *folder, uint64_t inc);
 // Inside a transaction, before w is stored. True: it is evidence against this index.
 bool collision_is_evidence(struct folder *folder, const struct item *item, const struct version *w);
 
+// ---- audit.c: all that two peers have is compared
+enum audit_result { AUDIT_DONE, AUDIT_MOVED };
+struct audit_report {
+    enum audit_result result;
+    uint64_t items; // here
+    uint64_t moved; // versions that came here though K covered them
+    uint64_t given; // items that the other lacked something of
+};
+void audit_start(struct share *share, bool reconcile);
+bool audit_possible(const struct share *share); // both know the same, and nothing is under way
+void audit_soon(struct share *share);
+void audits_drop(struct share *share);
+void audits_tick(struct share *share);
+int64_t audits_deadline(const struct share *share);
+void ranges_handle(struct share *share, const struct msg_ranges *ranges);
+// ---- forget.c
+void forget_tick(struct folder *folder);
+int64_t forget_deadline(const struct folder *folder);
+// ---- verify.c
+void verify_note(struct share *share, const struct audit_report *report);
+void verifies_check(struct engine *engine);
+int64_t verifies_deadline(const struct engine *engine);
+void verifies_destroy(struct engine *engine);
+void verifies_forget(struct folder *folder);
+
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
 void dirty_dispatch(struct folder *folder);
@@ -191,6 +216,8 @@ void share_flush(struct share *share, bool force);
 int64_t share_deadline(const struct share *share);
 void news_handle(struct share *share, const struct msg_news *news);
 void applied_handle(struct share *share, const struct msg_applied *applied);
+uint64_t sum_shown(uint64_t sum); // applied.c
+void applied_send(struct share *share);
 struct vv folder_applied(struct folder *folder, struct arena *arena);
 struct bond *bond_get(struct folder *folder, struct device_id device);
 void bond_save(struct folder *folder, struct bond *bond);
@@ -277,6 +304,7 @@ void decide_put(struct folder *folder, struct slice path, struct slice origin,
 
 // ---- age.c: not inside a transaction
 int64_t age_now(struct engine *engine);
+int64_t age_recent(struct engine *engine); // the same to ten minutes
 
 // ---- late_write.c: programs that still write into what a step took away
 enum { LATE_WRITE_QUIET_MS = 2000 };

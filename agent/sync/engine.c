@@ -121,6 +121,7 @@ void engine_destroy(struct engine **slot)
     while (engine->sessions != NULL)
         session_end(engine->sessions, BYE_STOPPING, "stopping");
     waits_destroy(engine);
+    verifies_destroy(engine);
     conns_free(engine);
     while (engine->folders != NULL) {
         struct folder *folder = engine->folders;
@@ -172,6 +173,7 @@ void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms)
 static void turn_end(struct engine *engine)
 {
     waits_check(engine);
+    verifies_check(engine);
     if (!engine->changed) return;
     engine->changed = false;
     engine->o.notify.changed(engine->o.notify.context);
@@ -222,7 +224,8 @@ static int64_t session_deadline(const struct session *session)
 
 int64_t engine_deadline(const struct engine *engine)
 {
-    int64_t at = waits_deadline(engine);
+    int64_t at = waits_deadline(engine), verify = verifies_deadline(engine);
+    if (verify < at) at = verify;
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
         int64_t due = f->gone ? INT64_MAX : folder_deadline(f);
         if (due < at) at = due;

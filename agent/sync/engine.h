@@ -22,6 +22,7 @@ struct engine_options {
     struct device_id device;
     const char *name;    // this device's, for people
     const char *program; // "cfgsync-agent 0.1.0"
+    int64_t forget_ms;   // how old a deletion must be to be forgotten; 0: 30 days
 };
 
 struct engine *engine_new(const struct engine_options *options);
@@ -118,6 +119,29 @@ struct sync_line {
 struct sync_result {
     int exit; // 0, 1, 4, 5
     const struct sync_line *lines;
+    uint32_t count;
+};
+
+// ---- verify: all that two have is compared. notify.verified(ticket) comes once, now or later.
+struct verify_request {
+    const char *folder; // NULL: all
+    bool has_peer;
+    struct device_id peer;
+    int64_t timeout_ms;
+};
+void engine_verify(struct engine *engine, uint64_t ticket, const struct verify_request *request);
+void engine_verify_cancel(struct engine *engine, uint64_t ticket);
+
+struct verify_line {
+    struct slice folder, peer;
+    const char *what; // "equal", "repaired"; "not-connected", "not-joined", "not-in-step"
+    uint64_t items;   // here
+    uint64_t came;    // versions that should have been here
+    uint64_t went;    // items of which the peer lacked something
+};
+struct verify_result {
+    int exit; // 0: all equal; 1: something was not; 4: not all could be compared in time
+    const struct verify_line *lines;
     uint32_t count;
 };
 

@@ -134,6 +134,7 @@ struct pulling {
     struct vvbox done_k;
     struct vvbox done_floor;
     bool again;
+    bool reconciling;
     int64_t delayed_until_ms; // a pull that NEWS asked for
 };
 
@@ -151,6 +152,7 @@ struct ask { // one content a peer wants
 };
 
 struct brake;
+struct audit;
 struct late;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
@@ -207,6 +209,8 @@ struct share {
     size_t wants_bytes;
     struct late *late, **late_end; // asked for and not at hand right now
     uint32_t late_count;
+    struct audit *asking, *answering;
+    int64_t audit_at_ms;
     struct share *next;
 };
 
@@ -351,8 +355,10 @@ struct folder {
     struct turn turn;
     const char *reinc_why; // a new incarnation is to be drawn when no job is under way
     int64_t reinc_retry_ms;
-    int64_t collided_ms; // monotonic: when a collision last made one; 0: never
-    uint64_t collisions; // dots under which two things were met
+    int64_t collided_ms;   // monotonic: when a collision last made one; 0: never
+    int64_t forget_at_ms;  // 0: not planned
+    uint64_t forget_after; // row
+    uint64_t collisions;   // dots under which two things were met
     bool witness_out, witness_again;
     int64_t doubt_until_ms; // all was walked; what is still to be looked at is by then; 0: not
     bool recover_wanted;    // when the steps under way have ended
@@ -417,6 +423,7 @@ struct folder {
 };
 
 struct wait;
+struct verify;
 
 struct ride_cache_entry {
     struct content content;
@@ -432,12 +439,14 @@ struct engine {
     bool after_crash; // the last run did not end cleanly
     bool age_looked;
     int64_t age_looked_ms;
+    int64_t age_ms;
     struct arena *scratch; // reset at the start of every event
     struct peer *peers;
     struct conn *conns;
     struct session *sessions;
     struct folder *folders;
     struct wait *waits;
+    struct verify *verifies;
     struct engine_counters counters;
     struct ride_cache_entry *ride_first, *ride_last;
     size_t ride_bytes;

@@ -266,6 +266,7 @@ void engine_folder_remove(struct engine *engine, const char *name)
             share_destroy(share);
         }
     }
+    verifies_forget(folder);
     INDEX(folder)->folder_remove(INDEX(folder)->self, folder->number);
     engine_changed(engine);
 }
@@ -425,6 +426,7 @@ void folder_tick(struct folder *folder)
     work_more(folder);
     kept_tick(folder);
     late_write_tick(folder);
+    forget_tick(folder);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -453,6 +455,7 @@ int64_t folder_deadline(const struct folder *folder)
     at = earlier(at, dirty_deadline(folder));
     at = earlier(at, earlier(kept_deadline(folder), late_write_deadline(folder)));
     at = earlier(at, brake_deadline(folder));
+    at = earlier(at, forget_deadline(folder));
     return earlier(at, fetch_deadline(folder));
 }
 

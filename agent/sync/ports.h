@@ -149,10 +149,12 @@ struct key_port {
 
 // ---- what the engine tells its owner, at any time during a call into it; must not call back.
 struct sync_result;
+struct verify_result;
 struct decision_result;
 struct notify_port {
     void *context;
     void (*sync_done)(void *context, uint64_t ticket, const struct sync_result *);
+    void (*verified)(void *context, uint64_t ticket, const struct verify_result *);
     void (*decided)(void *context, uint64_t ticket, const struct decision_result *);
     void (*folder_id)(void *context, struct slice name,
                       struct folder_id id); // drawn or adopted: to be kept in the registry

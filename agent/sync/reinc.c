@@ -181,11 +181,13 @@ static void note_rollback(struct folder *folder, struct dot end)
 
 static void audits_due(struct folder *folder)
 {
-    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         if (!folder_shared_with(folder, p->device)) continue;
         struct bond *bond = bond_get(folder, p->device);
         bond->audit_due = bond->unsaved = true;
         bond->save_at_ms = folder->engine->now_ms;
+        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL) audit_soon(share);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/sync/page_priv.h"
+#include "agent/sync/ranges_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -55,7 +56,7 @@ void pull_tick(struct share *share)
 {
     struct pulling *p = &share->pulling;
     int64_t now = share->folder->engine->now_ms;
-    if (p->active && now - p->heard_ms >= ROUND_QUIET_MS) {
+    if (p->active && !p->reconciling && now - p->heard_ms >= ROUND_QUIET_MS) {
         log_warn(LOG_SYNC, "round given up", "folder=%s peer=%s reason=\"no page for 120 s\"",
                  share->folder->name, share->session->peer->name);
         p->active = false;
@@ -70,7 +71,8 @@ int64_t pull_deadline(const struct share *share)
 {
     const struct pulling *p = &share->pulling;
     int64_t at = p->delayed_until_ms != 0 ? p->delayed_until_ms : INT64_MAX;
-    if (p->active && p->heard_ms + ROUND_QUIET_MS < at) at = p->heard_ms + ROUND_QUIET_MS;
+    if (p->active && !p->reconciling && p->heard_ms + ROUND_QUIET_MS < at)
+        at = p->heard_ms + ROUND_QUIET_MS;
     return at;
 }
 
@@ -85,24 +87,34 @@ void ingest_refused(struct share *share, const char *what)
         session_refuse(share->session, what);
 }
 
+// One version. NULL, or why it is not taken.
+const char *ingest_one(struct folder *folder, const struct version *w, bool *out_changed)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct item item;
+    *out_changed = false;
+    index->item_get(index->self, arena, folder->number, w->path, &item);
+    bool was_live = heads_live(&item);
+    if (collision_is_evidence(folder, &item, w)) return EVIDENCE;
+    struct ingested in = heads_ingest(arena, &item, w, folder->row.inc);
+    if (!in.changed) return NULL;
+    const char *over = item_over(&item);
+    if (over != NULL) return over;
+    if (in.lost_own > folder->lost_own) folder->lost_own = in.lost_own;
+    item_save(folder, &item, true, was_live);
+    folder->engine->counters.versions_in++;
+    *out_changed = true;
+    return NULL;
+}
+
 const char *ingest_versions(struct share *share, const struct versions *versions)
 {
     struct folder *folder = share->folder;
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
     for (uint32_t i = 0; i < versions->count; i++) {
-        const struct version *w = &versions->entries[i];
-        struct item item;
-        index->item_get(index->self, arena, folder->number, w->path, &item);
-        bool was_live = heads_live(&item);
-        if (collision_is_evidence(folder, &item, w)) return EVIDENCE;
-        struct ingested in = heads_ingest(arena, &item, w, folder->row.inc);
-        if (!in.changed) continue;
-        const char *over = item_over(&item);
+        bool changed;
+        const char *over = ingest_one(folder, &versions->entries[i], &changed);
         if (over != NULL) return over;
-        if (in.lost_own > folder->lost_own) folder->lost_own = in.lost_own;
-        item_save(folder, &item, true, was_live);
-        folder->engine->counters.versions_in++;
     }
     folder->row.ever_had_items = folder->row.ever_had_items || versions->count > 0;
     return NULL;
@@ -144,14 +156,20 @@ static bool page_note(struct share *share, const struct msg_versions *page)
     return true;
 }
 
-static void pull_finish(struct share *share)
+static void pull_end(struct share *share)
 {
     struct pulling *p = &share->pulling;
     struct folder *folder = share->folder;
+    const struct index_port *index = INDEX(folder);
     struct bond *bond = bond_get(folder, share->session->peer->device);
     txn_begin(folder);
     for (uint32_t i = 0; i < p->done_k.v.count; i++)
         k_raise(folder, p->done_k.v.entries[i]);
+    if (!vv_le(p->done_floor.v, folder->gcfloor.v)) {
+        vvbox_set(&folder->gcfloor,
+                  vv_join(folder->engine->scratch, folder->gcfloor.v, p->done_floor.v));
+        index->gcfloor_put(index->self, folder->number, folder->gcfloor.v);
+    }
     enum err err = txn_end(folder);
     p->active = false;
     share_said_k(share, p->done_k.v, false);
@@ -166,12 +184,40 @@ static void pull_finish(struct share *share)
     if (p->again || !vv_le(share->said_k.v, folder->k.v)) pull_start(share);
 }
 
+// Whoever has forgotten deletions that we may not know of is compared with in full first, against
+// what we knew before this round.
+static void pull_finish(struct share *share)
+{
+    struct pulling *p = &share->pulling;
+    if (vv_le(p->done_floor.v, share->folder->k.v)) {
+        pull_end(share);
+        return;
+    }
+    log_info(LOG_SYNC, "reconciling", "folder=%s peer=%s", share->folder->name,
+             share->session->peer->name);
+    p->reconciling = true;
+    audit_start(share, true);
+}
+
+void pull_reconciled(struct share *share, bool done)
+{
+    struct pulling *p = &share->pulling;
+    p->reconciling = false;
+    if (done) {
+        pull_end(share);
+        return;
+    }
+    p->active = false;
+    p->delayed_until_ms = share->folder->engine->now_ms + INDEX_RETRY_MS;
+}
+
 void versions_handle(struct share *share, const struct msg_versions *page)
 {
     struct pulling *p = &share->pulling;
     struct folder *folder = share->folder;
     if (!marks_learn(share, &page->marks)) return;
-    if (!p->active || page->round != p->round) return; // of a round that was given up
+    if (!p->active || p->reconciling || page->round != p->round)
+        return; // of a round that was given up
     if (page->versions.count == 0) {
         session_refuse(share->session, "an empty page");
         return;
@@ -202,7 +248,12 @@ void done_handle(struct share *share, const struct msg_done *done)
 {
     struct pulling *p = &share->pulling;
     if (!marks_learn(share, &done->marks)) return;
-    if (!p->active || done->round != p->round || !counters_marked(share, done->k)) return;
+    if (!p->active || p->done_came || done->round != p->round || !counters_marked(share, done->k))
+        return;
+    if (!vv_le(done->gcfloor, done->k)) {
+        session_refuse(share->session, "a floor above what is known");
+        return;
+    }
     if (done->pages < p->contiguous) {
         session_refuse(share->session, "fewer pages than came");
         return;

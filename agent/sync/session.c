@@ -340,6 +340,7 @@ void session_tick(struct session *session)
         pull_tick(s);
         share_flush(s, false);
         late_serve(s);
+        audits_tick(s);
     }
     if (!session->open) return;
     if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
@@ -403,7 +404,7 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_PACK: pack_handle(share, &m->pack); break;
     case MSG_HOLD: hold_handle(share, &m->hold); break;
     case MSG_APPROVALS: approvals_handle(share, &m->approvals); break;
-    case MSG_RANGES: break;
+    case MSG_RANGES: ranges_handle(share, &m->ranges); break;
     case MSG_ROLLBACK: rollback_handle(share, &m->rollback); break;
     case MSG_HELLO:
     case MSG_OFFER:

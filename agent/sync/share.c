@@ -51,6 +51,8 @@ void share_start_anew(struct share *share)
     fetch_share_gone(share);
     serve_clear(share);
     pushes_clear(share);
+    audits_drop(share);
+    share->pulling.reconciling = false;
     share->joined = share->pulling.active = share->serving.active = false;
     share->pushed = 0;
     share->approvals_sent = 0;
@@ -62,6 +64,7 @@ void share_destroy(struct share *share)
     serve_clear(share);
     pushes_clear(share);
     holds_forget(share);
+    audits_drop(share);
     vvbox_fini(&share->said_k);
     vvbox_fini(&share->told_k);
     vvbox_fini(&share->shown);
@@ -178,12 +181,6 @@ static enum offer_state offer_state_of(const struct share *share)
     return share->pending ? OFFER_PENDING : OFFER_READY;
 }
 
-// Sizes are what peers claim: many of them come to more than a message can say.
-static uint64_t sum_shown(uint64_t sum)
-{
-    return sum < INT64_MAX ? sum : INT64_MAX;
-}
-
 void share_offer(struct share *share)
 {
     struct folder *folder = share->folder;
@@ -261,6 +258,7 @@ static void share_join(struct share *share, const struct msg_offer *offer)
     }
     if (!share->offer_sent) share_offer(share);
     rollbacks_tell(share);
+    if (fresh) audit_soon(share);
     share_due(folder);
     fetch_source_came(folder);
     if (!vv_le(offer->k, folder->k.v)) pull_start(share);
@@ -368,59 +366,6 @@ static void news_send(struct share *share)
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
-// As many as fit. What is left out here by a rule comes last: it is the only reason that no peer
-// minds, and there may be very many.
-static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct slice *out)
-{
-    const struct index_port *index = INDEX(folder);
-    uint32_t count = 0;
-    for (unsigned i = 1; i <= BLOCKED_COUNT && count < PROTO_BLOCKED_MAX; i++) {
-        enum blocked reason = i == BLOCKED_COUNT ? BLOCKED_IGNORED : (enum blocked)i;
-        if (i == BLOCKED_IGNORED) continue;
-        count += index->blocked(index->self, arena, folder->number, reason,
-                                PROTO_BLOCKED_MAX - count, out + count);
-    }
-    return count;
-}
-
-static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_applied *applied)
-{
-    const struct index_port *index = INDEX(folder);
-    applied->blocked_total = folder->row.blocked;
-    if (folder->row.blocked == 0) return;
-    struct slice *paths = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *paths);
-    uint32_t count = blocked_paths(folder, arena, paths);
-    applied->blocked = arena_alloc(arena, count + 1U, sizeof *applied->blocked);
-    for (uint32_t i = 0; i < count; i++) {
-        struct item item;
-        index->item_get(index->self, arena, folder->number, paths[i], &item);
-        if (item.head_count == 0) continue;
-        struct blocked_item *b = &applied->blocked[applied->blocked_count++];
-        b->path = item.path;
-        b->reason = slice_text(blocked_text(item.blocked));
-        for (uint32_t h = 0; h < item.head_count; h++)
-            b->dots = dots_union(arena, b->dots, item.heads[h].dots);
-    }
-}
-
-static void applied_send(struct share *share)
-{
-    struct folder *folder = share->folder;
-    struct arena *arena = folder->engine->scratch;
-    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = folder->row.id}};
-    m.applied.a = folder_applied(folder, arena);
-    marks_show(share, m.applied.a);
-    m.applied.need_changes = sum_shown(folder->row.needs);
-    m.applied.need_bytes = sum_shown(folder->row.need_bytes);
-    blocked_fill(folder, arena, &m.applied);
-    AUTO(buf_fini) struct buf encoded = {0};
-    message_encode(&m, &encoded);
-    if (slice_equal(buf_slice(&encoded), buf_slice(&share->applied_sent))) return;
-    buf_clear(&share->applied_sent);
-    buf_append(&share->applied_sent, encoded.data, encoded.size);
-    (void)session_send(share->session, LANE_CONTROL, &m);
-}
-
 void share_flush(struct share *share, bool force)
 {
     int64_t now = share->folder->engine->now_ms;
@@ -438,7 +383,8 @@ int64_t share_deadline(const struct share *share)
     int64_t at = pull_deadline(share);
     bool due = share->joined && (share->news_due || share->applied_due);
     if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;
-    int64_t late = late_deadline(share);
+    int64_t late = late_deadline(share), audit = audits_deadline(share);
+    if (audit < at) at = audit;
     return late < at ? late : at;
 }
 

@@ -21,7 +21,7 @@ bool work_left_out(struct folder *folder, const struct item *item)
 {
     const struct disk_port *disk = &folder->engine->o.disk;
     bool secret = false;
-    enum kind kind = item->heads[0].value.kind;
+    enum kind kind = item->head_count > 0 ? item->heads[0].value.kind : KIND_TOMB;
     if (kind == KIND_TOMB && item->local.state != LOCAL_NONE) kind = item->local.version.value.kind;
     bool is_dir = kind == KIND_DIR;
     return disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL &&
@@ -83,6 +83,26 @@ static bool lives_below_leaf(struct folder *folder, struct slice path)
     return false;
 }
 
+// Nothing is known of it any more, because its deletion was forgotten elsewhere before it came
+// here.
+static void work_forgotten(struct folder *folder, struct item *item)
+{
+    static const struct version gone = {.value = {.kind = KIND_TOMB}};
+    const struct index_port *index = INDEX(folder);
+    if (item->local.state != LOCAL_OBSOLETE) return;
+    bool is_dir = item->local.version.value.kind == KIND_DIR;
+    if (is_dir && index->live_below(index->self, folder->number, item->path)) {
+        item->local.state = LOCAL_NONE; // it lives on by what is in it
+        item_save(folder, item, false, false);
+        return;
+    }
+    if (work_left_out(folder, item)) {
+        block(folder, item, BLOCKED_IGNORED);
+        return;
+    }
+    if (!holds_children(folder, item, &gone)) apply_add(folder, item->path);
+}
+
 // Inside a transaction.
 void work_item(struct folder *folder, struct slice path)
 {
@@ -99,7 +119,10 @@ void work_item(struct folder *folder, struct slice path)
         dirty_mark(folder, path, 0, true);
         return;
     }
-    if (item.head_count == 0) return;
+    if (item.head_count == 0) {
+        work_forgotten(folder, &item);
+        return;
+    }
     if (work_left_out(folder, &item)) {
         block(folder, &item, BLOCKED_IGNORED);
         return;

@@ -69,6 +69,9 @@ struct rig {
     uint32_t told_ids;
     struct decision_result decided; // the last one
     uint32_t decisions;
+    uint64_t verified; // ticket of the last verify that ended
+    int verify_exit;
+    uint64_t verify_came, verify_went;
 };
 
 void rig_open(struct rig *rig);     // folder "f", scanned, empty
@@ -95,6 +98,9 @@ void rig_write(struct rig *rig, const char *path, const char *text);
 struct item rig_item(struct rig *rig, const char *path);
 bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);
+
+// The index as the engine sees it, with a commit that a test may refuse.
+struct index_port rig_index(struct store *store, enum err (*commit)(struct store *));
 
 // A trusted device comes, its two lanes open. It lives as long as the rig.
 struct script *script_connect(struct rig *rig, uint8_t seed);
