@@ -204,6 +204,12 @@ json_t *view_json(const struct agent *agent, const struct view *view)
         json_array_append_new(folders, folder_json(view, &view->folders[i]));
         folder_errors(errors, &view->folders[i]);
     }
+    for (uint32_t i = 0; i < view->engine.error_count; i++) {
+        const struct status_error *error = &view->engine.errors[i];
+        json_t *one = error_json(error->code, NULL, slice_text(""), error->message, error->hint);
+        json_object_set_new(one, "peer", json_bytes(error->path));
+        json_array_append_new(errors, one);
+    }
     for (uint32_t i = 0; i < view->engine.peer_count; i++) {
         json_array_append_new(peers, peer_json(agent, &view->engine.peers[i]));
     }

@@ -76,7 +76,7 @@ static void moved_note(struct audit *audit, const struct version *w, bool collid
     if (!dots_covered(w->dots, folder->k.v)) return;
     audit->moved++;
     vector_show(folder->k.v, &k);
-    if (collided || of_rolled_back(folder, w)) {
+    if (collided || of_rolled_back(folder, w) || collision_elsewhere(folder, w)) {
         log_warn(LOG_SYNC, "repaired after a rollback", "folder=%s peer=%s path=\"%s\"",
                  folder->name, peer, log_escape(w->path, escaped));
         return;
@@ -97,6 +97,7 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
         bool changed;
         uint64_t collisions = folder->collisions;
         const struct version *w = &versions->entries[i];
+        if (collision_of(folder, w, share->session->peer->device)) continue;
         const char *over = ingest_one(folder, w, &changed);
         if (over != NULL) {
             ingest_refused(share, over);

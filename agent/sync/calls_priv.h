@@ -130,6 +130,8 @@ bool rolled_back(struct folder *folder, uint64_t inc);
 // ---- collide.c: two different things under one dot
 // Inside a transaction, before w is stored. True: it is evidence against this index.
 bool collision_is_evidence(struct folder *folder, const struct item *item, const struct version *w);
+bool collision_of(struct folder *folder, const struct version *w, struct device_id maker);
+bool collision_elsewhere(struct folder *folder, const struct version *w); // on another path
 
 // ---- audit.c: all that two peers have is compared
 enum audit_result { AUDIT_DONE, AUDIT_MOVED };
@@ -197,6 +199,13 @@ void session_end(struct session *session, enum bye_code code, const char *text);
 void session_refuse(struct session *session, const char *what);
 void session_tick(struct session *session);
 struct session *peer_session(struct engine *engine, struct device_id device);
+
+// ---- hello.c: the same device twice
+void hello_handle(struct engine *engine, struct conn *conn, const struct msg_hello *hello);
+void hello_probed(struct session *session, uint64_t token); // a PONG came
+void hello_refused(struct engine *engine, struct peer *peer, const struct msg_bye *bye);
+void hellos_tick(struct engine *engine);
+int64_t hellos_deadline(const struct engine *engine);
 
 // ---- share.c: offers, owners, marks, NEWS, APPLIED
 struct share *share_find(struct session *session, const struct folder *folder);

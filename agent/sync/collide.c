@@ -26,14 +26,14 @@ static bool on_other_value(const struct item *item, const struct version *w, str
     return false;
 }
 
-// Of one's own dots only: others' would cost a look into the index for each version.
-static bool on_other_path(struct folder *folder, const struct version *w, struct dot *out)
+static bool on_other_path(struct folder *folder, const struct version *w, uint64_t inc,
+                          struct dot *out)
 {
     const struct index_port *index = INDEX(folder);
     struct path_row rows[2];
     for (uint32_t i = 0; i < w->dots.count; i++) {
         *out = w->dots.entries[i];
-        if (out->inc != folder->row.inc) continue;
+        if (inc != 0 && out->inc != inc) continue;
         uint32_t got = index->dots_after(index->self, folder->engine->scratch, folder->number,
                                          out->inc, out->counter - 1, out->counter, 2, rows);
         for (uint32_t r = 0; r < got; r++) {
@@ -51,10 +51,8 @@ static bool may_renew(struct folder *folder)
     return true;
 }
 
-bool collision_is_evidence(struct folder *folder, const struct item *item, const struct version *w)
+static void alarm_raise(struct folder *folder, const struct version *w, struct dot dot)
 {
-    struct dot dot;
-    if (!on_other_value(item, w, &dot) && !on_other_path(folder, w, &dot)) return false;
     char escaped[LOG_ESCAPED_MAX];
     log_error(LOG_SYNC, "one dot, two versions", "folder=%s path=\"%s\" dot=%016llx:%llu",
               folder->name, log_escape(w->path, escaped), (unsigned long long)dot.inc,
@@ -63,5 +61,39 @@ bool collision_is_evidence(struct folder *folder, const struct item *item, const
     for (struct bond *b = folder->bonds; b != NULL; b = b->next)
         b->audit_due = b->unsaved = true;
     engine_changed(folder->engine);
+}
+
+// On another path of one's own dots only: of others' it would cost a look into the index for each
+// version that comes.
+bool collision_is_evidence(struct folder *folder, const struct item *item, const struct version *w)
+{
+    struct dot dot;
+    if (!on_other_value(item, w, &dot) && !on_other_path(folder, w, folder->row.inc, &dot))
+        return false;
+    alarm_raise(folder, w, dot);
     return dot.inc == folder->row.inc && may_renew(folder);
+}
+
+// Inside an audit: the maker of the version will see what is here under its dot, and mint again.
+bool collision_of(struct folder *folder, const struct version *w, struct device_id maker)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    struct owner owner;
+    struct dot dot;
+    index->item_get(index->self, folder->engine->scratch, folder->number, w->path, &item);
+    if (!on_other_value(&item, w, &dot) && !on_other_path(folder, w, 0, &dot)) return false;
+    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, dot.inc, &owner) ||
+        !device_equal(owner.device, maker))
+        return false;
+    alarm_raise(folder, w, dot);
+    return true;
+}
+
+bool collision_elsewhere(struct folder *folder, const struct version *w)
+{
+    struct dot dot;
+    if (!on_other_path(folder, w, 0, &dot)) return false;
+    alarm_raise(folder, w, dot);
+    return true;
 }

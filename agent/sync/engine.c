@@ -101,6 +101,7 @@ static void peer_free(struct peer *peer)
 {
     mem_free(&peer->name);
     mem_free(&peer->address);
+    mem_free(&peer->clone_text);
     mem_free(&peer);
 }
 
@@ -203,6 +204,7 @@ void engine_tick(struct engine *engine)
         next = s->next;
         session_tick(s);
     }
+    hellos_tick(engine);
     turn_end(engine);
 }
 
@@ -226,6 +228,8 @@ int64_t engine_deadline(const struct engine *engine)
 {
     int64_t at = waits_deadline(engine), verify = verifies_deadline(engine);
     if (verify < at) at = verify;
+    int64_t hello = hellos_deadline(engine);
+    if (hello < at) at = hello;
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
         int64_t due = f->gone ? INT64_MAX : folder_deadline(f);
         if (due < at) at = due;

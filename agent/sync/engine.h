@@ -294,6 +294,8 @@ struct engine_status {
     uint32_t folder_count;
     struct peer_status *peers;
     uint32_t peer_count;
+    struct status_error *errors; // of no folder
+    uint32_t error_count;
     struct engine_counters counters;
 };
 void engine_status(struct engine *engine, struct arena *arena, struct engine_status *out);

@@ -57,6 +57,12 @@ struct peer {
     char *address; // of the last session
     bool dialled;
     bool approves_not; // what it approves is not believed
+    // A second session of another process of it: the old one is asked whether it lives.
+    int64_t probe_until_ms; // 0: nobody is asked
+    uint64_t probe_token;
+    bool probe_answered;
+    char *clone_text; // it runs twice: when that was last seen, and where
+    int64_t clone_ms;
     struct peer *next;
 };
 
@@ -67,6 +73,9 @@ struct conn {
     char *address;
     struct lane_state lane;
     struct session *session;
+    bool held;         // its HELLO waits for a probe
+    int64_t doomed_ms; // refused: when it is dropped; 0: not
+    struct msg_hello hello;
     bool stuck; // it takes nothing any more, its queue is full
     struct conn *next;
 };

@@ -4,11 +4,9 @@
 // lets through is handed to the share it is about.
 #include <string.h>
 
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/session_priv.h"
 
 #define NET(engine) (&(engine)->o.net)
-
-enum { CLOCK_SKEW_MS = 120 * 1000 };
 
 struct conn *session_conn(struct engine *engine, uint64_t id)
 {
@@ -18,7 +16,7 @@ struct conn *session_conn(struct engine *engine, uint64_t id)
     return conn;
 }
 
-static struct session *session_new(struct engine *engine, struct peer *peer, bool dialled)
+struct session *session_new(struct engine *engine, struct peer *peer, bool dialled)
 {
     struct session *session = mem_zalloc(1, sizeof *session);
     session->engine = engine;
@@ -34,12 +32,12 @@ static struct session *session_new(struct engine *engine, struct peer *peer, boo
     return session;
 }
 
-static bool lane_open(const struct session *session, enum lane lane)
+bool lane_open(const struct session *session, enum lane lane)
 {
     return session->lanes[lane] != NULL && session->lanes[lane]->lane.state == SESSION_OPEN;
 }
 
-static bool conn_send(struct engine *engine, struct conn *conn, struct message *message)
+bool conn_say(struct engine *engine, struct conn *conn, struct message *message)
 {
     AUTO(buf_fini) struct buf frame = {0};
     lane_send(&conn->lane, message, &frame);
@@ -59,10 +57,10 @@ bool session_stuck(const struct session *session)
 bool session_send(struct session *session, enum lane lane, struct message *message)
 {
     if (!lane_open(session, lane)) return false;
-    return conn_send(session->engine, session->lanes[lane], message);
+    return conn_say(session->engine, session->lanes[lane], message);
 }
 
-static void hello_send(struct engine *engine, struct conn *conn)
+void hello_send(struct engine *engine, struct conn *conn)
 {
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
@@ -70,7 +68,7 @@ static void hello_send(struct engine *engine, struct conn *conn)
     m.hello.name = slice_text(engine->name);
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;
-    (void)conn_send(engine, conn, &m);
+    (void)conn_say(engine, conn, &m);
 }
 
 static struct session *session_for_dialled(struct engine *engine, struct peer *peer, enum lane lane)
@@ -156,7 +154,7 @@ struct session *peer_session(struct engine *engine, struct device_id device)
     return peer != NULL ? peer->in_use : NULL;
 }
 
-static void session_opened(struct engine *engine, struct session *session)
+void session_opened(struct engine *engine, struct session *session)
 {
     session->open = true;
     session->peer->last_seen_wall_ms = engine->wall_ms;
@@ -169,7 +167,7 @@ static void session_opened(struct engine *engine, struct session *session)
 
 // ---- the end
 
-static void conn_unlink(struct engine *engine, struct conn *conn)
+void conn_unlink(struct engine *engine, struct conn *conn)
 {
     for (struct conn **at = &engine->conns; *at != NULL; at = &(*at)->next) {
         if (*at != conn) continue;
@@ -213,7 +211,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
         bool can_say = conn->lane.state == SESSION_OPEN || conn->lane.state == SESSION_HELLO_SENT;
         if (text != NULL && can_say) {
             struct message m = {.kind = MSG_BYE, .bye = {.code = code, .text = slice_text(text)}};
-            (void)conn_send(engine, conn, &m);
+            (void)conn_say(engine, conn, &m);
         }
         NET(engine)->drop(NET(engine)->self, conn->id);
         conn_unlink(engine, conn);
@@ -272,43 +270,6 @@ static void refuse(struct engine *engine, struct conn *conn, const struct fault 
     conn_unlink(engine, conn);
 }
 
-// ---- HELLO
-
-static struct session *session_for_accepted(struct engine *engine, struct peer *peer,
-                                            const struct msg_hello *hello)
-{
-    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
-        if (s->peer == peer && !s->dialled && s->other_number == hello->session &&
-            s->other_boot == hello->boot && s->lanes[hello->lane] == NULL) {
-            return s;
-        }
-    }
-    struct session *session = session_new(engine, peer, false);
-    session->other_number = hello->session;
-    session->other_boot = hello->boot;
-    return session;
-}
-
-static void hello_handle(struct engine *engine, struct conn *conn, const struct msg_hello *hello)
-{
-    struct peer *peer = peer_find(engine, conn->device);
-    int64_t ours = engine->wall_ms, theirs = hello->wall_ms; // theirs may be any number
-    if (theirs < ours - CLOCK_SKEW_MS || theirs > ours + CLOCK_SKEW_MS) {
-        log_warn(LOG_SYNC, "clock differs", "peer=%s theirs=%lld ours=%lld", peer->name,
-                 (long long)theirs, (long long)ours);
-    }
-    if (!conn->dialled) {
-        conn->session = session_for_accepted(engine, peer, hello);
-        conn->session->lanes[hello->lane] = conn;
-        conn->lane.own_number = conn->session->own_number;
-        hello_send(engine, conn);
-    }
-    struct session *session = conn->session;
-    if (!session->open && lane_open(session, LANE_CONTROL) && lane_open(session, LANE_BULK)) {
-        session_opened(engine, session);
-    }
-}
-
 // ---- what is about no folder
 
 static void ping_handle(struct session *session, const struct msg_ping *ping)
@@ -327,6 +288,7 @@ static void pong_handle(struct session *session, const struct msg_ping *pong)
     }
     session->peer->last_seen_wall_ms = engine->wall_ms;
     waits_pong(session, pong->token);
+    hello_probed(session, pong->token);
 }
 
 void session_tick(struct session *session)
@@ -440,6 +402,8 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     switch (m->kind) {
     case MSG_HELLO: hello_handle(engine, conn, &m->hello); break;
     case MSG_BYE:
+        if (m->bye.code == BYE_CLONE)
+            hello_refused(engine, peer_find(engine, conn->device), &m->bye);
         log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d",
                  peer_find(engine, conn->device)->name, (int)m->bye.code);
         if (session != NULL) {
@@ -490,7 +454,7 @@ void engine_message(struct engine *engine, uint64_t id, struct slice bytes)
     struct fault fault;
     if (lane_receive(&conn->lane, arena, bytes, &m, &stale, &fault) != ERR_OK) {
         refuse(engine, conn, &fault);
-    } else if (!stale) {
+    } else if (!stale && (!conn->held || m.kind == MSG_BYE)) {
         message_handle(engine, conn, &m, bytes);
     }
     engine_tick(engine);

@@ -7,7 +7,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { ERRORS_MAX = 200, CONFLICTS_MAX = 10000 };
+enum { ERRORS_MAX = 200, CONFLICTS_MAX = 10000, CLONE_SHOWN_MS = 300 * 1000 };
 
 const char *folder_state_text(enum folder_state state)
 {
@@ -93,6 +93,33 @@ static void rules_errors(const struct folder *folder, struct arena *arena,
         e->hint = folder->root == ROOT_MISSING
                       ? "correct it: to go on without it could publish what it leaves out"
                       : "the rules of before stay in force until it is corrected";
+    }
+}
+
+static void collision_errors(const struct folder *folder, struct arena *arena,
+                             struct folder_status *out)
+{
+    struct status_error *e = folder->collisions > 0 ? error_add(out) : NULL;
+    if (e == NULL) return;
+    e->code = "dot-collision";
+    e->path = arena_copy(arena, slice_text(folder->name));
+    e->message = "an index was restored or copied without being noticed; both versions are kept";
+    e->hint = "look for conflicts; cfgsync-agent verify";
+}
+
+// Of the last minutes: both sides of it try again and again.
+static void clone_errors(const struct engine *engine, struct arena *arena,
+                         struct engine_status *out)
+{
+    for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
+        bool recent = p->clone_text != NULL && engine->now_ms - p->clone_ms < CLONE_SHOWN_MS;
+        if (!recent) continue;
+        out->errors[out->error_count++] = (struct status_error){
+            .code = "clone",
+            .path = arena_copy(arena, slice_text(p->name)),
+            .message = arena_text(arena, slice_text(p->clone_text)),
+            .hint = "stop one of the two; if both shall go on: cfgsync-agent rekey on the copy",
+        };
     }
 }
 
@@ -258,6 +285,7 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
         if (changes > out->pending_out) out->pending_out = changes;
     }
     rules_errors(folder, arena, out);
+    collision_errors(folder, arena, out);
     blocked_errors(folder, arena, out);
     problem_errors(folder, arena, out);
     held_there(folder, arena, out);
@@ -319,4 +347,6 @@ void engine_status(struct engine *engine, struct arena *arena, struct engine_sta
     for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
         peer_fill(engine, p, arena, &out->peers[out->peer_count++]);
     }
+    out->errors = arena_alloc(arena, peers + 1U, sizeof *out->errors);
+    clone_errors(engine, arena, out);
 }

@@ -3,6 +3,8 @@
 
 import re
 import shutil
+import signal
+import socket
 import sqlite3
 
 import harness
@@ -199,6 +201,175 @@ def test_adopted(world):
     check((pb / "one").read_text() == "2" and (pa / "two").exists(), "it does not go on")
     check(lives(a) == 1, "no new incarnation")
     dots_name_one_thing(a, b)
+
+
+def lose(agent, *names):
+    """The index forgets items, and the disk their files, though the knowledge of them stays."""
+    with sqlite3.connect(agent.home / "index.db") as db:
+        for name in names:
+            row, size = db.execute("SELECT row, bytes FROM item WHERE key = ?",
+                                   (name.replace("/", "\0").encode(),)).fetchone()
+            db.execute("DELETE FROM dot WHERE row = ?", (row,))
+            db.execute("DELETE FROM item WHERE row = ?", (row,))
+            db.execute("UPDATE folder SET items = items - 1, bytes = bytes - ?", (size,))
+            (agent.paths["f"] / name).unlink()
+
+
+def forget_bugs(*agents):
+    """What this test broke itself was said to be a bug, and is none."""
+    for agent in agents:
+        if "BUG-K" in agent.log():
+            agent.log_path.write_text("")
+
+
+def test_verify(world):
+    """Equal: little is said. Different, though both believe to know the same: repaired both ways."""
+    a, b, pa, pb = world.pair()
+    (pa / "dir").mkdir()
+    for n in range(700):
+        (pa / "dir" / f"file-{n}").write_text(f"content {n}")
+    a.sync("f")
+    before = traffic(a)
+    result = a.cli("verify")
+    check("equal with beta, 701 items" in result.out, "what verify says", result)
+    check(traffic(a) - before < 6000, f"{traffic(a) - before} bytes for nothing")
+    b.stop()
+    lost = [f"dir/file-{n}" for n in (0, 77, 500, 699)]
+    lose(b, *lost)
+    b.start()
+    a.sync("f")
+    check(not (pb / lost[0]).exists(), "the test does not lose anything")
+    before = traffic(a)
+    result = a.cli("verify", "f", "--peer", "beta", ok=(1,))
+    check("differed from beta and is repaired" in result.out, "what verify says", result)
+    agree(a, b)
+    check((pb / lost[3]).read_text() == "content 699", "not repaired")
+    check(traffic(a) - before < 120000, f"{traffic(a) - before} bytes for 4 items")
+    check("BUG-K" in b.log(), "a bug is not called one", b.log()[-2000:])
+    forget_bugs(a, b)
+    a.stop()
+    lose(a, *lost[:2])
+    a.start()
+    wait_for(lambda: a.connected("beta"), "not connected")
+    result = a.cli("verify", "--json", ok=(1,))
+    check('"came": 2' in result.out, "what verify says", result)
+    agree(a, b)
+    check(a.cli("verify").code == 0, "still not equal")
+    forget_bugs(a, b)
+    b.stop()
+    result = a.cli("verify", "--timeout", "1", ok=(4,))
+    check("beta is not connected" in result.err, "what verify says", result)
+
+
+def traffic(agent):
+    """Bytes of messages from and to peers since its start."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(agent.home / "agent.sock"))
+        line.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        text = b"".join(iter(lambda: line.recv(65536), b"")).decode()
+    return sum(int(float(found)) for found in re.findall(
+        r"^cfgsync_(?:sent|received)_bytes_total (\S+)", text, re.M))
+
+
+def test_counters_that_caught_up(world):
+    """As many edits after the restore as were lost: no counter tells, only what is under them."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1", two="1")
+    a.sync("f")
+    a.stop()
+    old = backup(world, a, "caught-up")
+    a.start()
+    write(pa, lost="before the restore")
+    a.sync("f")
+    a.kill9()
+    b.stop()
+    put_back(old, a, home=True, root=True)
+    a.start()
+    write(pa, new="after the restore")
+    wait_for(lambda: a.folder("f")["items"] == 3, "the edit is not noted")
+    b.start()
+    wait_for(lambda: a.connected("beta"), "not connected")
+    a.sync("f")
+    a.try_cli("verify", timeout=70)
+    agree(a, b)
+    check(set(visible(pa)) == {"one", "two", "lost", "new"}, f"{sorted(visible(pa))}")
+    check("one dot, two versions" in a.log() + b.log(), "no alarm", a.log()[-2000:])
+    check(lives(a) == 1, "no new incarnation", a.log()[-2000:])
+    wait_for(lambda: a.try_cli("verify").code == 0, "not equal in the end")
+    dots_name_one_thing(a, b)
+
+
+def copy_of(world, agent, name):
+    """The whole home on another machine: the same key, another address and root."""
+    copy = world.agent(name, init=False)
+    shutil.copytree(agent.home, copy.home, symlinks=True,
+                    ignore=shutil.ignore_patterns("*.sock", "lock"))
+    copy.paths["f"] = world.dir / f"{name}-f"
+    shutil.copytree(agent.paths["f"], copy.paths["f"], symlinks=True)
+    for file in ("config", "registry.json"):
+        text = (copy.home / file).read_text().replace(agent.address, copy.address)
+        (copy.home / file).write_text(text.replace(str(agent.paths["f"]), str(copy.paths["f"])))
+    copy.device_id = agent.device_id
+    return copy
+
+
+def clone_errors(agent):
+    return [error["message"] for error in agent.status()["errors"] if error["code"] == "clone"]
+
+
+def test_a_copy_runs_beside_it(world):
+    """The second one is refused while the first one answers, both are named on both sides; when the
+    first one is gone the other is let in, and what both made is there."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1", two="1")
+    a.sync("f")
+    a.stop()
+    copy = copy_of(world, a, "alpha-copy")
+    a.start()
+    wait_for(lambda: b.connected("alpha"), "not connected")
+    copy.start()
+    wait_for(lambda: clone_errors(b) and clone_errors(copy), "the copy is not noticed")
+    for agent in (b, copy):
+        text = clone_errors(agent)[0]
+        check(text.count("tcp://127.0.0.1:") == 2, f"not both addresses: {text}")
+        check("a device runs twice" in agent.log(), "not in the log", agent.log()[-2000:])
+    write(pa, one="of the first", first="1")
+    write(copy.paths["f"], one="of the copy", copy="1", copy2="2")
+    a.sync("f")
+    stays(lambda: not (pb / "copy").exists(), "the copy is listened to", 3)
+    check((pb / "first").exists() and b.connected("alpha"), "the first one is disturbed")
+    a.stop()
+    wait_for(lambda: (pb / "copy").exists(), "the copy is not let in", 60)
+    agree(copy, b)
+    texts = {(pb / "one").read_text()}
+    texts |= {item.read_text() for item in (pb / ".cfgsync/conflicts").iterdir()}
+    check(texts == {"of the first", "of the copy"}, f"of the two edits there is {texts}")
+    check((copy.paths["f"] / "first").exists(), "what the first one made is not at the copy")
+    check(lives(copy) == 1, "no new incarnation", copy.log()[-3000:])
+    dots_name_one_thing(copy, b)
+    copy.kill9()
+    a.start()
+    write(pa, first="2")
+    agree(a, b)
+    check((pb / "first").read_text() == "2" and (pa / "copy2").exists(), "the first one is lost")
+    dots_name_one_thing(a, b)
+
+
+def test_a_dead_connection_gives_way(world):
+    """A process that is stopped answers nothing: who comes with its key is let in after 2 s."""
+    a, b, pa, pb = world.pair()
+    write(pa, one="1")
+    a.sync("f")
+    a.stop()
+    copy = copy_of(world, a, "alpha-copy")
+    a.start()
+    wait_for(lambda: b.connected("alpha"), "not connected")
+    a.process.send_signal(signal.SIGSTOP)
+    copy.start()
+    write(copy.paths["f"], two="2")
+    wait_for(lambda: (pb / "two").exists(), "not let in", 15)
+    check(not clone_errors(b), "a dead one was taken for alive")
+    a.process.send_signal(signal.SIGCONT)
 
 
 if __name__ == "__main__":
