@@ -66,6 +66,7 @@ static struct audit *audit_new(struct share *share, uint64_t number, bool asker,
     audit->arena = arena_new();
     audit->heard_ms = share->folder->engine->now_ms;
     vvbox_set(&audit->k, share->folder->k.v);
+    vvbox_set(&audit->own_floor, share->folder->gcfloor.v);
     return audit;
 }
 
@@ -79,6 +80,7 @@ static void audit_free(struct audit **slot)
         todo_pop(audit);
     vvbox_fini(&audit->k);
     vvbox_fini(&audit->floor);
+    vvbox_fini(&audit->own_floor);
     arena_destroy(&audit->arena);
     mem_free(&audit);
 }
@@ -151,11 +153,12 @@ void audit_start(struct share *share, bool reconcile)
     audit_send(share->asking, &m);
 }
 
-static bool all_of(const void *context, const struct version *v)
+// In an audit not what the other may have forgotten.
+static bool counts(const void *context, const struct version *v)
 {
-    (void)context;
-    (void)v;
-    return true;
+    const struct audit *audit = context;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    return audit->reconcile || range_dots(arena, v, audit->floor.v).count > 0;
 }
 
 // False: the page is full. Bundles make an item's versions more than its own.
@@ -169,7 +172,7 @@ static bool page_items(struct audit *audit, struct page *page, struct slice from
     if (got == MORE) return false;
     for (uint32_t i = 0; i < got; i++) {
         if (page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4) return false;
-        page_add(folder, page, &items[i], all_of, NULL);
+        page_add(folder, page, &items[i], counts, audit);
     }
     return true;
 }
@@ -222,7 +225,7 @@ static void versions_fill(struct audit *audit, struct page *page)
         if (page_has(page, audit->gives[i])) continue;
         index->item_get(index->self, folder->engine->scratch, folder->number, audit->gives[i],
                         &item);
-        page_add(folder, page, &item, all_of, NULL);
+        page_add(folder, page, &item, counts, audit);
     }
 }
 
@@ -332,7 +335,9 @@ static bool out_full(const struct audit *audit)
 
 static bool moved(const struct audit *audit)
 {
-    return !audit->reconcile && !vv_equal(audit->k.v, audit->share->folder->k.v);
+    const struct folder *folder = audit->share->folder;
+    return !audit->reconcile &&
+           (!vv_equal(audit->k.v, folder->k.v) || !vv_equal(audit->own_floor.v, folder->gcfloor.v));
 }
 
 static void audit_step(struct audit *audit)

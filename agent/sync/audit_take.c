@@ -97,6 +97,7 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
         bool changed;
         uint64_t collisions = folder->collisions;
         const struct version *w = &versions->entries[i];
+        if (range_dots(folder->engine->scratch, w, folder->gcfloor.v).count == 0) continue;
         if (collision_of(folder, w, share->session->peer->device)) continue;
         const char *over = ingest_one(folder, w, &changed);
         if (over != NULL) {

@@ -61,7 +61,8 @@ struct peer {
     int64_t probe_until_ms; // 0: nobody is asked
     uint64_t probe_token;
     bool probe_answered;
-    char *clone_text; // it runs twice: when that was last seen, and where
+    uint64_t suspect_boot, suspect_session; // of the HELLO that was refused last
+    char *clone_text;                       // it runs twice: when that was last seen, and where
     int64_t clone_ms;
     struct peer *next;
 };

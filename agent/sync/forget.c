@@ -153,7 +153,8 @@ void forget_tick(struct folder *folder)
     const struct index_port *index = INDEX(folder);
     struct members members = {0};
     int64_t now = folder->engine->now_ms;
-    if (folder->forget_at_ms == 0) folder->forget_at_ms = now + FIRST_MS;
+    if (folder->forget_at_ms == 0)
+        folder->forget_at_ms = now + (forget_ms(folder) < FIRST_MS ? forget_ms(folder) : FIRST_MS);
     if (now < folder->forget_at_ms || folder->in_txn || !folder->row.scanned) return;
     int64_t age = age_now(folder->engine);
     members_read(folder, &members);

@@ -145,9 +145,16 @@ void hello_refused(struct engine *engine, struct peer *peer, const struct msg_by
 // It is dropped a little later: what is said just before is lost.
 static void held_refuse(struct engine *engine, struct peer *peer, struct conn *conn)
 {
-    char text[PROTO_NAME_BYTES_MAX];
-    clone_found(engine, peer, conn->address, text);
-    struct message m = {.kind = MSG_BYE, .bye = {.code = BYE_CLONE, .text = slice_text(text)}};
+    char text[PROTO_NAME_BYTES_MAX] = "another process of this device is connected";
+    struct message m = {.kind = MSG_BYE, .bye = {.code = BYE_REPLACED}};
+    // What a process said before it died may come late; only who lives comes again.
+    bool again =
+        peer->suspect_boot == conn->hello.boot && peer->suspect_session != conn->hello.session;
+    peer->suspect_boot = conn->hello.boot;
+    peer->suspect_session = conn->hello.session;
+    if (again) clone_found(engine, peer, conn->address, text);
+    if (again) m.bye.code = BYE_CLONE;
+    m.bye.text = slice_text(text);
     (void)conn_say(engine, conn, &m);
     conn->doomed_ms = engine->now_ms + DOOMED_MS;
 }

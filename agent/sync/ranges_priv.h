@@ -59,9 +59,10 @@ struct audit {
     uint64_t number;
     bool asker, reconcile;
     bool my_turn;
-    bool opening;             // the answer to OPEN
-    bool said_end, heard_end; // nothing more to say
-    struct vvbox k, floor;    // K of both; join of both floors
+    bool opening;              // the answer to OPEN
+    bool said_end, heard_end;  // nothing more to say
+    struct vvbox k, own_floor; // when it began
+    struct vvbox floor;        // join of both floors
     struct audit_todo *todo;
     uint32_t todo_count;
     bool scanning;

@@ -223,7 +223,7 @@ def forget_bugs(*agents):
 
 
 def test_verify(world):
-    """Equal: little is said. Different, though both believe to know the same: repaired both ways."""
+    """Equal: little is said. Different, though both think they know the same: repaired."""
     a, b, pa, pb = world.pair()
     (pa / "dir").mkdir()
     for n in range(700):

@@ -276,3 +276,14 @@ void device_sync(struct device *device)
     engine_sync(device->engine, ++device->ticket, &request);
     device_leave(device);
 }
+
+void device_verify(struct device *device)
+{
+    if (!device->running || device->world->current != NULL) return;
+    struct verify_request request = {.timeout_ms = 20000};
+    device->verify_exit = -1;
+    device_enter(device);
+    watches_drain(device);
+    engine_verify(device->engine, ++device->ticket, &request);
+    device_leave(device);
+}

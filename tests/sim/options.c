@@ -41,7 +41,7 @@ static void weights_draw(struct options *o, struct rng *rng)
         [ACT_CHMOD] = 4,       [ACT_TOUCH] = 2,      [ACT_EMPTY] = 2,  [ACT_TYPE] = 5,
         [ACT_SYNC] = 3,
     };
-    for (int i = 0; i < ACT_COUNT; i++) {
+    for (int i = 0; i < ACT_VERIFY; i++) {
         o->act_weight[i] = rng_below(rng, 3) == 0 ? 0 : usual[i] * rng_between(rng, 1, 3);
     }
     o->act_weight[ACT_WRITE] += 5;
@@ -82,4 +82,7 @@ void options_draw(struct options *o, struct rng *rng, uint32_t devices)
     faults_draw(o, rng);
     weights_draw(o, rng);
     paths_draw(o, rng);
+    // What came later is drawn last: seeds stay what they were.
+    o->act_weight[ACT_VERIFY] = (uint32_t)ONE_OF(rng, 0, 1, 5);
+    o->forget_ms = (int64_t)ONE_OF(rng, 0, 0, 1000, 10000);
 }

@@ -204,6 +204,29 @@ static bool same_heads(const struct item *a, const struct item *b)
     return true;
 }
 
+// A deletion that one of them has forgotten counts on neither side.
+static uint32_t standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct item *item = &items[i];
+        uint32_t heads = 0;
+        for (uint32_t h = 0; h < item->head_count; h++) {
+            struct version head = item->heads[h];
+            struct dots left = {.entries = arena_alloc(arena, head.dots.count, sizeof(struct dot))};
+            for (uint32_t d = 0; d < head.dots.count; d++) {
+                if (version_live(&head) || !vv_covers(floor, head.dots.entries[d]))
+                    left.entries[left.count++] = head.dots.entries[d];
+            }
+            head.dots = left;
+            if (left.count > 0) item->heads[heads++] = head;
+        }
+        item->head_count = heads;
+        if (heads > 0) items[kept++] = *item;
+    }
+    return kept;
+}
+
 static bool index_settled(const struct device *device, struct arena *arena, char *why, size_t size)
 {
     struct item *items, *others;
@@ -222,6 +245,10 @@ static bool index_settled(const struct device *device, struct arena *arena, char
             return false;
         }
     }
+    struct vv floor = vv_join(arena, store_gcfloor(device->store, arena, device->folder),
+                              store_gcfloor(first->store, arena, first->folder));
+    count = standing(arena, items, count, floor);
+    other_count = standing(arena, others, other_count, floor);
     for (uint32_t i = 0; i < count && i < other_count; i++) {
         if (slice_equal(items[i].path, others[i].path) && same_heads(&items[i], &others[i]))
             continue;
@@ -308,9 +335,12 @@ void oracle_knowledge(struct world *world)
         void *value;
         struct arena *held = arena_new();
         struct vv k = store_k(device->store, held, device->folder);
+        struct vv floor = store_gcfloor(device->store, held, device->folder);
         for (size_t at = 0; map_next(world->drawn, &at, &key, &value); arena_reset(arena)) {
             const struct drawn *drawn = value;
-            if (!vv_covers(k, drawn->dot) || represented(device, arena, drawn)) continue;
+            if (!vv_covers(k, drawn->dot) || vv_covers(floor, drawn->dot) ||
+                represented(device, arena, drawn))
+                continue;
             world_fail(world, "I3: K of %s claims %04x:%llu, whose effect at %s is not there",
                        device->name, (unsigned)(drawn->dot.inc >> 48),
                        (unsigned long long)drawn->dot.counter, drawn->path);
@@ -485,6 +515,18 @@ static void check_staging(struct world *world)
     }
 }
 
+// An audit finds nothing that messages alone did not bring.
+static void check_verify(struct world *world)
+{
+    for (uint32_t i = 0; i < world->o.devices && world->failure[0] == 0; i++) {
+        device_verify(&world->devices[i]);
+        world_settle(world, world->now_us + 21000000);
+        if (world->devices[i].verify_exit != 0)
+            world_fail(world, "%s: verify ends with %d", world->devices[i].name,
+                       world->devices[i].verify_exit);
+    }
+}
+
 void oracle_final(struct world *world)
 {
     oracle_knowledge(world);
@@ -493,6 +535,7 @@ void oracle_final(struct world *world)
     check_idle(world);
     check_refused(world);
     check_staging(world);
+    check_verify(world);
     check_scan(world, false);
     check_scan(world, true);
 }

@@ -155,6 +155,12 @@ static struct index_port port_index(struct store *store)
         .mark_put = store_mark_put,
         .approval_put = store_approval_put,
         .approvals = store_approvals,
+        .own_forget = store_own_forget,
+        .tombs_note = store_tombs_note,
+        .tombs_after = store_tombs_after,
+        .rollback_put = store_rollback_put,
+        .rollback_has = store_rollback_has,
+        .rollbacks_after = store_rollbacks_after,
         .peer_get = store_peer_get,
         .peer_put = store_peer_put,
         .journal_add = store_journal_add,
@@ -244,6 +250,20 @@ static void on_sync_done(void *context, uint64_t ticket, const struct sync_resul
               result->exit);
 }
 
+static void on_verified(void *context, uint64_t ticket, const struct verify_result *result)
+{
+    const struct device *device = device_of(context);
+    world_say(device->world, "%s verify %llu done: exit %d", device->name,
+              (unsigned long long)ticket, result->exit);
+    for (uint32_t i = 0; i < result->count; i++) {
+        if (result->lines[i].came > 0)
+            world_fail(device->world, "I3: %s lacked %llu versions of %.*s, though K covers them",
+                       device->name, (unsigned long long)result->lines[i].came,
+                       SLICE_ARG(result->lines[i].peer));
+    }
+    device_of(context)->verify_exit = result->exit;
+}
+
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
 {
     (void)context, (void)ticket, (void)result;
@@ -300,6 +320,7 @@ struct engine_options device_options(struct device *device)
                  .random = port_random},
         .notify = {.context = device,
                    .sync_done = on_sync_done,
+                   .verified = on_verified,
                    .decided = on_decided,
                    .folder_id = on_folder_id,
                    .changed = on_changed,
@@ -308,5 +329,6 @@ struct engine_options device_options(struct device *device)
         .device = device->id,
         .name = device->name,
         .program = "sim",
+        .forget_ms = device->world->o.forget_ms,
     };
 }

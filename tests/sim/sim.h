@@ -42,6 +42,7 @@ enum act {
     ACT_EMPTY,
     ACT_TYPE, // what is there becomes something of another type
     ACT_SYNC,
+    ACT_VERIFY,
     ACT_COUNT
 };
 
@@ -61,9 +62,10 @@ struct options {
     int writer; // >= 0: nobody else edits
     int64_t grain_ns;
     uint64_t skew_max_us;
-    uint32_t large;  // per million: contents of more than rides along
-    uint32_t bursts; // per million: an edit is followed by another at once
-    bool preset_id;  // all start with the folder's id
+    uint32_t large;    // per million: contents of more than rides along
+    uint32_t bursts;   // per million: an edit is followed by another at once
+    int64_t forget_ms; // how old a deletion must be to be forgotten
+    bool preset_id;    // all start with the folder's id
     bool both_dial;
     uint32_t pool;
     char paths[PATHS_MAX][PATH_TEXT_MAX];
@@ -97,6 +99,7 @@ struct device {
     uint32_t jobs;     // under way
     uint64_t messages; // sent
     uint64_t ticket;
+    int verify_exit;
 };
 
 // ---- events
@@ -189,6 +192,7 @@ void device_enter(struct device *device);
 void device_leave(struct device *device);
 void device_crash_maybe(struct device *device); // at a port call
 void device_sync(struct device *device);
+void device_verify(struct device *device);
 
 // ---- ports.c
 struct drawn { // what a dot names

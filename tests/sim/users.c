@@ -426,6 +426,7 @@ void user_act(struct device *device)
     case ACT_EMPTY: do_empty(device, path); break;
     case ACT_TYPE: do_type(device, path); break;
     case ACT_SYNC: device_sync(device); break;
+    case ACT_VERIFY: device_verify(device); break;
     case ACT_COUNT: break;
     }
 }
