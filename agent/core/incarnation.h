@@ -16,7 +16,7 @@ uint32_t leaf_count_of(uint64_t size);
 // Whether these leaf digests are those of content `id`.
 bool leaves_are(const struct digest *id, const struct digest *leaves, uint32_t count);
 
-// What a head adds to the sum of a range of items (docs/PROTOCOL.md section 15): of its path, dots
+// What a head adds to the sum of a range of items (docs/PROTOCOL.md section 16): of its path, dots
 // and value.
 struct digest version_digest(const struct version *version);
 

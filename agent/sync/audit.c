@@ -16,7 +16,6 @@
 #include "agent/sync/ranges_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
-#define DAY_MS        (INT64_C(24) * 3600 * 1000)
 
 enum {
     SLICE_ITEMS = 2048, // of one turn of the engine
@@ -24,10 +23,6 @@ enum {
     OUT_TEXT_BYTES = 96 << 10,
     GIVES_MAX = 512,
     QUIET_MS = 60 * 1000,
-    SOON_MS = 1000,   // the smaller device id asks,
-    LATER_MS = 20000, // the other one only if it does not
-    AGAIN_MS = 5000,  // K has moved meanwhile
-    CHECK_MS = 3600 * 1000,
 };
 
 // ---- its life
@@ -105,7 +100,8 @@ static void audit_end(struct audit *audit, enum audit_result result)
         .result = result, .items = audit->items, .moved = audit->moved, .given = audit->given};
     bool asker = audit->asker, reconcile = audit->reconcile;
     audit_free(slot_of(audit));
-    share->audit_at_ms = folder->engine->now_ms + (result == AUDIT_DONE ? CHECK_MS : AGAIN_MS);
+    share->audit_at_ms =
+        folder->engine->now_ms + (result == AUDIT_DONE ? AUDIT_CHECK_MS : AUDIT_AGAIN_MS);
     if (reconcile) {
         if (asker) pull_reconciled(share, result == AUDIT_DONE);
         return;
@@ -440,45 +436,6 @@ void ranges_handle(struct share *share, const struct msg_ranges *m)
         return;
     }
     turn_heard(audit, m);
-}
-
-// ---- when
-
-void audit_soon(struct share *share)
-{
-    struct engine *engine = share->folder->engine;
-    bool smaller = memcmp(engine->o.device.bytes, share->session->peer->device.bytes,
-                          sizeof engine->o.device.bytes) < 0;
-    share->audit_at_ms = engine->now_ms + (smaller ? SOON_MS : LATER_MS);
-}
-
-static bool is_due(struct share *share)
-{
-    struct bond *bond = bond_get(share->folder, share->session->peer->device);
-    if (bond->audit_due) return true;
-    int64_t age = age_recent(share->folder->engine);
-    if (bond->audit_ms == 0) bond->audit_ms = age; // they have only just met
-    return age - bond->audit_ms >= DAY_MS;
-}
-
-static void audit_look(struct share *share)
-{
-    struct folder *folder = share->folder;
-    int64_t now = folder->engine->now_ms;
-    if (!share->joined || share->asking != NULL || now < share->audit_at_ms) return;
-    if (!is_due(share)) {
-        share->audit_at_ms = now + CHECK_MS;
-        return;
-    }
-    share->audit_at_ms = now + AGAIN_MS;
-    if (audit_possible(share)) audit_start(share, false);
-}
-
-bool audit_possible(const struct share *share)
-{
-    const struct folder *folder = share->folder;
-    return share->joined && share->asking == NULL && !share->pulling.active &&
-           folder->row.scanned && folder_usable(folder) && vv_equal(share->said_k.v, folder->k.v);
 }
 
 void audits_tick(struct share *share)

@@ -90,19 +90,14 @@ static void gone(struct folder *folder, struct item *item, bool counted)
         leave_out(folder, item);
         return;
     }
-    if (folder->row.doubt) {
-        item->local.state = LOCAL_NONE;
-        item_save(folder, item, false, heads_live(item));
-        return;
-    }
-    if (local_implied(item)) {
+    if (!folder->row.doubt && local_implied(item)) {
         item->local.version = item->heads[0];
         item_save(folder, item, false, false);
         return;
     }
-    if (item->local.state == LOCAL_OBSOLETE) {
+    if (folder->row.doubt || item->local.state == LOCAL_OBSOLETE) {
         // What was minted here for the path must stay covered, or it takes no version any more.
-        if (item->own_last == 0) item->local.state = LOCAL_NONE;
+        item->local.state = item->own_last == 0 ? LOCAL_NONE : LOCAL_OBSOLETE;
         item->local.version.value = (struct value){.kind = KIND_TOMB};
         item->local.print = (struct fingerprint){0};
         item_save(folder, item, false, heads_live(item));

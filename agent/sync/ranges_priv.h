@@ -78,6 +78,10 @@ struct audit {
 
 void audit_todo_push(struct audit *audit, const struct range *range, bool give);
 
+// ---- audit_when.c
+enum { AUDIT_AGAIN_MS = 5000, AUDIT_CHECK_MS = 3600 * 1000 }; // K has moved; nothing is due
+void audit_look(struct share *share);
+
 // ---- audit_take.c. False: the audit is over, the session was ended or the share has to wait.
 bool audit_take(struct audit *audit, const struct msg_ranges *m);
 

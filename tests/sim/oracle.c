@@ -204,29 +204,6 @@ static bool same_heads(const struct item *a, const struct item *b)
     return true;
 }
 
-// A deletion that one of them has forgotten counts on neither side.
-static uint32_t standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct item *item = &items[i];
-        uint32_t heads = 0;
-        for (uint32_t h = 0; h < item->head_count; h++) {
-            struct version head = item->heads[h];
-            struct dots left = {.entries = arena_alloc(arena, head.dots.count, sizeof(struct dot))};
-            for (uint32_t d = 0; d < head.dots.count; d++) {
-                if (version_live(&head) || !vv_covers(floor, head.dots.entries[d]))
-                    left.entries[left.count++] = head.dots.entries[d];
-            }
-            head.dots = left;
-            if (left.count > 0) item->heads[heads++] = head;
-        }
-        item->head_count = heads;
-        if (heads > 0) items[kept++] = *item;
-    }
-    return kept;
-}
-
 static bool index_settled(const struct device *device, struct arena *arena, char *why, size_t size)
 {
     struct item *items, *others;
@@ -247,8 +224,8 @@ static bool index_settled(const struct device *device, struct arena *arena, char
     }
     struct vv floor = vv_join(arena, store_gcfloor(device->store, arena, device->folder),
                               store_gcfloor(first->store, arena, first->folder));
-    count = standing(arena, items, count, floor);
-    other_count = standing(arena, others, other_count, floor);
+    count = items_standing(arena, items, count, floor);
+    other_count = items_standing(arena, others, other_count, floor);
     for (uint32_t i = 0; i < count && i < other_count; i++) {
         if (slice_equal(items[i].path, others[i].path) && same_heads(&items[i], &others[i]))
             continue;

@@ -222,6 +222,9 @@ void user_act(struct device *device);
 uint64_t token_of(const struct inode *inode); // 0: none
 void user_saves_visit(struct world *world);
 
+// ---- standing.c: without deletions that one of two has forgotten; how many are left
+uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor);
+
 // ---- oracle.c
 bool oracle_settled(struct world *world, char *why, size_t size);
 void oracle_final(struct world *world);
