@@ -116,6 +116,7 @@ void hold_handle(struct share *share, const struct msg_hold *hold);
 
 // ---- reinc.c: a new incarnation of the same index
 void reinc_want(struct folder *folder, const char *why); // as soon as no job is under way
+bool reinc_allowed(struct folder *folder);               // once a day, for what is no proof
 bool reinc_wanted(const struct folder *folder);
 void reinc_step(struct folder *folder);
 void doubt_step(struct folder *folder); // that something is gone may mean something again

@@ -43,7 +43,7 @@ static bool on_other_path(struct folder *folder, const struct version *w, uint64
     return false;
 }
 
-static bool may_renew(struct folder *folder)
+bool reinc_allowed(struct folder *folder)
 {
     int64_t now = folder->engine->now_ms;
     if (folder->collided_ms != 0 && now - folder->collided_ms < DAY_MS) return false;
@@ -71,7 +71,7 @@ bool collision_is_evidence(struct folder *folder, const struct item *item, const
     if (!on_other_value(item, w, &dot) && !on_other_path(folder, w, folder->row.inc, &dot))
         return false;
     alarm_raise(folder, w, dot);
-    return dot.inc == folder->row.inc && may_renew(folder);
+    return dot.inc == folder->row.inc && reinc_allowed(folder);
 }
 
 // Inside an audit: the maker of the version will see what is here under its dot, and mint again.

@@ -140,6 +140,13 @@ void hello_refused(struct engine *engine, struct peer *peer, const struct msg_by
     if (bye->text.size > 0) memcpy(name, bye->text.data, bye->text.size);
     buf_printf(&text, "refused by %s, because this device runs twice: %s", peer->name, name);
     clone_note(engine, peer, buf_text(&text));
+    // What both have made since they parted has the same dots: ours are of another life from now
+    // on.
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        bool ours = !f->gone && f->id_known && folder_shared_with(f, peer->device);
+        if (ours && !reinc_wanted(f) && reinc_allowed(f))
+            reinc_want(f, "a peer has another process of this device");
+    }
 }
 
 // It is dropped a little later: what is said just before is lost.

@@ -84,5 +84,7 @@ void options_draw(struct options *o, struct rng *rng, uint32_t devices)
     paths_draw(o, rng);
     // What came later is drawn last: seeds stay what they were.
     o->act_weight[ACT_VERIFY] = (uint32_t)ONE_OF(rng, 0, 1, 5);
+    o->restore_weight = (uint32_t)ONE_OF(rng, 0, 0, 0, 1);
+    o->backup_weight = o->restore_weight * 2;
     o->forget_ms = (int64_t)ONE_OF(rng, 0, 0, 1000, 10000);
 }

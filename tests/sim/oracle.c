@@ -305,6 +305,7 @@ static bool represented(const struct device *device, struct arena *arena, const 
 
 void oracle_knowledge(struct world *world)
 {
+    if (world->restored) return; // as for a time two things may be under one dot
     struct arena *arena = arena_new();
     for (uint32_t i = 0; i < world->o.devices; i++) {
         struct device *device = &world->devices[i];
@@ -385,7 +386,7 @@ static void check_lost(struct world *world)
 // Who edits alone meets no conflict, and what he has is what all have.
 static void check_writer(struct world *world)
 {
-    if (world->o.writer < 0) return;
+    if (world->o.writer < 0 || world->restored) return;
     const struct device *device = &world->devices[world->o.writer];
     const struct inode *conflicts = vfs_find(&device->vfs, ".cfgsync/conflicts");
     if (conflicts != NULL && conflicts->count > 0)

@@ -65,7 +65,8 @@ struct options {
     uint32_t large;    // per million: contents of more than rides along
     uint32_t bursts;   // per million: an edit is followed by another at once
     int64_t forget_ms; // how old a deletion must be to be forgotten
-    bool preset_id;    // all start with the folder's id
+    uint32_t backup_weight, restore_weight;
+    bool preset_id; // all start with the folder's id
     bool both_dial;
     uint32_t pool;
     char paths[PATHS_MAX][PATH_TEXT_MAX];
@@ -100,6 +101,8 @@ struct device {
     uint64_t messages; // sent
     uint64_t ticket;
     int verify_exit;
+    struct store *backup_store; // NULL: none
+    struct inode *backup_root;
 };
 
 // ---- events
@@ -147,6 +150,7 @@ struct world {
     bool verbose;
     uint64_t token;      // where it is, is said whenever that changes
     struct buf token_at; // said last
+    bool restored; // an index or a disk of an older time was put in place
     struct device devices[DEVICES_MAX];
     struct event *events; // a heap
     size_t event_count, event_room;
@@ -193,6 +197,10 @@ void device_leave(struct device *device);
 void device_crash_maybe(struct device *device); // at a port call
 void device_sync(struct device *device);
 void device_verify(struct device *device);
+
+// ---- restore.c
+void backup_take(struct device *device);
+bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 
 // ---- ports.c
 struct drawn { // what a dot names

@@ -104,8 +104,8 @@ static void fault_event(struct world *world)
     const struct options *o = &world->o;
     if (!world->trouble) return;
     world_event(world, rng_wait(&world->rng, o->fault_us), (struct event){.kind = EVENT_FAULT});
-    uint32_t sum =
-        o->crash_weight + o->stop_weight + o->cut_weight + o->loss_weight + o->oneway_weight;
+    uint32_t sum = o->crash_weight + o->stop_weight + o->cut_weight + o->loss_weight +
+                   o->oneway_weight + o->backup_weight + o->restore_weight;
     uint32_t at = rng_below(&world->rng, sum);
     struct device *device = &world->devices[rng_below(&world->rng, o->devices)];
     if (sum == 0) return;
@@ -119,6 +119,18 @@ static void fault_event(struct world *world)
         return;
     }
     at -= o->stop_weight;
+    if (at < o->backup_weight) {
+        backup_take(device);
+        return;
+    }
+    at -= o->backup_weight;
+    if (at < o->restore_weight) {
+        if (backup_restore(device))
+            world_event(world, rng_wait(&world->rng, o->down_us),
+                        (struct event){.kind = EVENT_START, .device = device->index});
+        return;
+    }
+    at -= o->restore_weight;
     if (at < o->cut_weight + o->oneway_weight)
         net_cut(world, at >= o->cut_weight);
     else

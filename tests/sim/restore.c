@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+//
+// Backups that are put back: index and files of one time, or one of them alone. What went down with
+// the disk is nobody's fault; all else must come back, and dots may be drawn twice until somebody
+// notices.
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/base/map.h"
+#include "agent/core/heads.h"
+#include "agent/store/store_priv.h"
+#include "crypto/hash.h"
+#include "tests/sim/sim.h"
+
+enum { ITEMS_MAX = 400, DEPTH_MAX = 64 };
+
+// ---- copies
+
+static struct store *store_copy(struct store *from)
+{
+    struct store *copy;
+    struct fault fault;
+    CHECK(store_open(NULL, &copy, &fault) == ERR_OK);
+    sqlite3_backup *backup = sqlite3_backup_init(copy->db, "main", from->db, "main");
+    CHECK(backup != NULL && sqlite3_backup_step(backup, -1) == SQLITE_DONE);
+    CHECK(sqlite3_backup_finish(backup) == SQLITE_OK);
+    return copy;
+}
+
+static struct inode *inode_copy(struct vfs *vfs, const struct inode *from, bool fresh)
+{
+    struct inode *copy = mem_zalloc(1, sizeof *copy);
+    *copy = *from;
+    copy->wd = 0;
+    copy->links = 1;
+    copy->entries = NULL;
+    copy->count = copy->room = 0;
+    if (fresh) {
+        copy->ino = ++vfs->ino_last;
+        copy->ctime_ns = ++vfs->now_ns;
+    }
+    if (from->size > 0) {
+        copy->data = mem_alloc(from->size);
+        memcpy(copy->data, from->data, from->size);
+        copy->capacity = from->size;
+    }
+    return copy;
+}
+
+static void entries_copy(struct inode *to, const struct inode *from)
+{
+    to->count = to->room = from->count;
+    if (from->count == 0) return;
+    to->entries = mem_zalloc(from->count, sizeof *to->entries);
+    for (uint32_t i = 0; i < from->count; i++)
+        to->entries[i].name = mem_strdup(from->entries[i].name);
+}
+
+static struct inode *tree_copy(struct vfs *vfs, const struct inode *root, bool fresh)
+{
+    struct {
+        const struct inode *from;
+        struct inode *to;
+        uint32_t next;
+    } stack[DEPTH_MAX];
+    uint32_t depth = 1;
+    struct inode *copy = inode_copy(vfs, root, fresh);
+    stack[0].from = root;
+    stack[0].to = copy;
+    stack[0].next = 0;
+    entries_copy(copy, root);
+    while (depth > 0) {
+        const struct inode *from = stack[depth - 1].from;
+        struct inode *to = stack[depth - 1].to;
+        if (stack[depth - 1].next == from->count) {
+            depth--;
+            continue;
+        }
+        uint32_t at = stack[depth - 1].next++;
+        struct inode *child = inode_copy(vfs, from->entries[at].inode, fresh);
+        to->entries[at].inode = child;
+        if (!S_ISDIR(child->mode)) continue;
+        CHECK(depth < DEPTH_MAX);
+        child->parent = to;
+        entries_copy(child, from->entries[at].inode);
+        stack[depth].from = from->entries[at].inode;
+        stack[depth].to = child;
+        stack[depth++].next = 0;
+    }
+    return copy;
+}
+
+// ---- what is anywhere
+
+static void contents_below(const struct inode *root, bool with_kept, struct map *ids,
+                           struct map *tokens)
+{
+    const struct inode *stack[DEPTH_MAX];
+    uint32_t depth = 0;
+    stack[depth++] = root;
+    while (depth > 0) {
+        const struct inode *dir = stack[--depth];
+        for (uint32_t i = 0; i < dir->count; i++) {
+            const struct inode *inode = dir->entries[i].inode;
+            if (S_ISDIR(inode->mode)) {
+                if (!with_kept && strcmp(dir->entries[i].name, "kept") == 0) continue;
+                CHECK(depth < DEPTH_MAX);
+                stack[depth++] = inode;
+                continue;
+            }
+            struct digest id = hash_content(slice_of(inode->data, inode->size));
+            uint64_t token = token_of(inode);
+            (void)map_put(ids, slice_of(&id, sizeof id), ids);
+            if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
+        }
+    }
+}
+
+static bool heads_held(const struct device *device, struct map *ids)
+{
+    struct arena *arena = arena_new();
+    struct item *items = arena_alloc(arena, ITEMS_MAX, sizeof *items);
+    uint32_t count = store_items_after(device->store, arena, device->folder, slice_text(""),
+                                       slice_text(""), true, ITEMS_MAX, items);
+    bool held = true;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t h = 0; h < items[i].head_count; h++) {
+            const struct value *value = &items[i].heads[h].value;
+            if (value->kind != KIND_FILE) continue;
+            held &= map_get(ids, slice_of(&value->content, sizeof value->content)) != NULL;
+        }
+    }
+    arena_destroy(&arena);
+    return held;
+}
+
+static void lost_excuse(struct world *world, struct map *tokens)
+{
+    for (size_t i = 0; i < world->saved_count; i++) {
+        uint64_t token = world->saved[i].token;
+        if (map_get(tokens, slice_of(&token, sizeof token)) == NULL) world->saved[i].excused = true;
+    }
+}
+
+// ---- the fault
+
+void backup_take(struct device *device)
+{
+    if (device->in_txn || device->world->current != NULL) return;
+    device->backup_store = store_copy(device->store);
+    device->backup_root = tree_copy(&device->vfs, device->vfs.root, false);
+    world_say(device->world, "%s is backed up", device->name);
+}
+
+// A version whose only content goes down with the disk would be a need for ever: that is for a
+// person to give up, and no run's affair.
+bool backup_restore(struct device *device)
+{
+    struct world *world = device->world;
+    if (device->backup_store == NULL || world->current != NULL) return false;
+    bool index = rng_below(&world->rng, 4) > 0, files = !index || rng_below(&world->rng, 3) > 0;
+    struct map *ids = map_new(), *tokens = map_new();
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        bool this_one = i == device->index;
+        const struct inode *root = world->devices[i].vfs.root;
+        if (this_one && files) root = device->backup_root;
+        contents_below(root, true, ids, map_new());
+        contents_below(root, false, map_new(), tokens);
+    }
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        if (i != device->index && !heads_held(&world->devices[i], ids)) return false;
+    }
+    struct device then = *device;
+    then.store = index ? device->backup_store : device->store;
+    if (!heads_held(&then, ids)) return false;
+    device_crash(device);
+    world_say(world, "%s is restored:%s%s", device->name, index ? " index" : "",
+              files ? " files" : "");
+    if (index) device->store = store_copy(device->backup_store);
+    if (files)
+        device->vfs.root = tree_copy(&device->vfs, device->backup_root, rng_below(&world->rng, 2));
+    lost_excuse(world, tokens);
+    world->restored = true;
+    return true;
+}
