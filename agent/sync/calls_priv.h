@@ -119,6 +119,8 @@ void reinc_want(struct folder *folder, const char *why); // as soon as no job is
 bool reinc_allowed(struct folder *folder);               // once a day, for what is no proof
 bool reinc_wanted(const struct folder *folder);
 void reinc_step(struct folder *folder);
+bool doubt_older(const struct folder *folder, const struct item *item,
+                 const struct fingerprint *print); // it is no edit of what the index says
 void doubt_step(struct folder *folder); // that something is gone may mean something again
 int64_t reinc_deadline(const struct folder *folder);
 // Now: the old one ends at `end`, whatever was drawn above it is drawn again. False: not written.

@@ -351,6 +351,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     }
     gone_above(folder, item->path);
     remember_content(folder, look);
+    if (doubt_older(folder, item, &look->print)) item->local.state = LOCAL_NONE;
     struct version v = version_from_disk(folder, item, &look->value, &look->print);
     item->local.racy = look->racy;
     item->local.disk_name = look->disk_name;

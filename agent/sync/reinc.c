@@ -288,6 +288,15 @@ void folder_met(struct folder *folder)
     if (txn_end(folder) != ERR_OK) folder->row.met = false;
 }
 
+// The root may be of an older time than the index: its file is no edit of what was here last, and
+// stands beside it.
+bool doubt_older(const struct folder *folder, const struct item *item,
+                 const struct fingerprint *print)
+{
+    return folder->row.doubt && item->local.state != LOCAL_NONE && item->head_count > 0 &&
+           item->local.print.present && print->mtime_ns < item->local.print.mtime_ns;
+}
+
 void doubt_step(struct folder *folder)
 {
     bool looked = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;

@@ -153,7 +153,7 @@ def test_only_the_files_are_restored(world):
     a.stop()
     old = backup(world, a, "root", home=False)
     a.start()
-    write(pa, three="3", four="4")
+    write(pa, one="newer than the copy", three="3", four="4")
     (pa / "dir").mkdir()
     write(pa / "dir", five="5")
     a.sync("f")
@@ -163,6 +163,9 @@ def test_only_the_files_are_restored(world):
     agree(a, b)
     check(set(visible(pb)) == {"one", "two", "three", "four", "dir", "dir/five"},
           f"deleted: {sorted(visible(pb))}")
+    check((pa / "one").read_text() == "newer than the copy", "an edit is taken back")
+    # It was made from exactly what the copy had: nothing to set aside.
+    check(not list((pb / ".cfgsync/conflicts").iterdir()), "a conflict of nothing")
     check(lives(a) == 1, "no new incarnation", a.log()[-3000:])
     (pa / "three").unlink()
     a.sync("f")

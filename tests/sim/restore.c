@@ -149,6 +149,7 @@ void backup_take(struct device *device)
     if (device->in_txn || device->world->current != NULL) return;
     device->backup_store = store_copy(device->store);
     device->backup_root = tree_copy(&device->vfs, device->vfs.root, false);
+    device->backup_us = device->world->now_us;
     world_say(device->world, "%s is backed up", device->name);
 }
 
@@ -180,6 +181,28 @@ bool backup_restore(struct device *device)
     if (files)
         device->vfs.root = tree_copy(&device->vfs, device->backup_root, rng_below(&world->rng, 2));
     lost_excuse(world, tokens);
+    if (device->window_to_us == 0 || device->backup_us < device->window_from_us)
+        device->window_from_us = device->backup_us;
+    device->window_to_us = world->now_us;
+    device->noticed = false;
     world->restored = true;
     return true;
+}
+
+bool contents_orphaned(struct world *world)
+{
+    struct map *ids = map_new();
+    bool held = true;
+    for (uint32_t i = 0; i < world->o.devices; i++)
+        contents_below(world->devices[i].vfs.root, true, ids, map_new());
+    for (uint32_t i = 0; i < world->o.devices; i++)
+        held &= heads_held(&world->devices[i], ids);
+    return !held;
+}
+
+bool lost_unnoticed(const struct world *world, const struct saved *saved)
+{
+    const struct device *device = &world->devices[saved->device];
+    return !device->noticed && saved->at_us >= device->window_from_us &&
+           saved->at_us <= device->window_to_us;
 }

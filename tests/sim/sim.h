@@ -103,6 +103,11 @@ struct device {
     int verify_exit;
     struct store *backup_store; // NULL: none
     struct inode *backup_root;
+    int64_t backup_us;
+    // What it saved in this time went down with its disk; peers may have it. Nobody can tell
+    // where its counters caught up before anybody compared: then it never noticed.
+    int64_t window_from_us, window_to_us;
+    bool noticed;
 };
 
 // ---- events
@@ -201,6 +206,9 @@ void device_verify(struct device *device);
 // ---- restore.c
 void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
+
+bool lost_unnoticed(const struct world *world, const struct saved *saved);
+bool contents_orphaned(struct world *world); // nobody has what some head names
 
 // ---- ports.c
 struct drawn { // what a dot names
