@@ -181,6 +181,12 @@ bool backup_restore(struct device *device)
     if (files)
         device->vfs.root = tree_copy(&device->vfs, device->backup_root, rng_below(&world->rng, 2));
     lost_excuse(world, tokens);
+    // With the witness of its last start, what is not there looks deleted by a user.
+    if (files) {
+        struct map *here = map_new();
+        contents_below(device->vfs.root, false, map_new(), here);
+        lost_excuse(world, here);
+    }
     if (device->window_to_us == 0 || device->backup_us < device->window_from_us)
         device->window_from_us = device->backup_us;
     device->window_to_us = world->now_us;
