@@ -11,7 +11,8 @@
 // "cfgs": tells our file from another program's.
 #define APPLICATION_ID 0x63666773
 
-static const char *const steps[] = {
+// In two parts: a string has its limits.
+static const char *const steps[][2] = {{
     "CREATE TABLE meta("
     "  key TEXT PRIMARY KEY,"
     "  value BLOB NOT NULL"
@@ -100,7 +101,7 @@ static const char *const steps[] = {
     "  counter INTEGER NOT NULL,"
     "  signature BLOB NOT NULL,"
     "  PRIMARY KEY(folder, inc)"
-    ") STRICT, WITHOUT ROWID;"
+    ") STRICT, WITHOUT ROWID;",
     "CREATE TABLE approval("
     "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
     "  folder INTEGER NOT NULL,"
@@ -165,7 +166,7 @@ static const char *const steps[] = {
     "  leaves BLOB NOT NULL,"
     "  PRIMARY KEY(folder, content, size)"
     ") STRICT;",
-};
+}};
 
 static_assert(sizeof steps / sizeof steps[0] == STORE_SCHEMA_VERSION, "one step for each version");
 
@@ -193,7 +194,8 @@ static enum err migrate_one(sqlite3 *db, int version)
     (void)snprintf(stamp, sizeof stamp, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
                    APPLICATION_ID, version + 1);
     enum err err = run(db, "BEGIN IMMEDIATE", "begin");
-    if (!err) err = run(db, steps[version], "migrate");
+    for (int part = 0; part < 2 && !err; part++)
+        err = run(db, steps[version][part], "migrate");
     if (!err) err = run(db, stamp, "stamp");
     if (err && !sqlite3_get_autocommit(db)) (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return err;

@@ -18,6 +18,8 @@ struct store;
 // -wal and -shm are 0600 from the moment they exist.
 enum err store_open(const char *path, struct store **out, struct fault *fault) MUST_USE;
 void store_close(struct store **store);
+// In memory, outside a transaction; for tests.
+struct store *store_copy(const struct store *store);
 #define STORE_SCHEMA_VERSION 1
 
 void store_begin(struct store *store);

@@ -8,24 +8,12 @@
 #include "agent/base/check.h"
 #include "agent/base/map.h"
 #include "agent/core/heads.h"
-#include "agent/store/store_priv.h"
 #include "crypto/hash.h"
 #include "tests/sim/sim.h"
 
 enum { ITEMS_MAX = 400, DEPTH_MAX = 64 };
 
 // ---- copies
-
-static struct store *store_copy(struct store *from)
-{
-    struct store *copy;
-    struct fault fault;
-    CHECK(store_open(NULL, &copy, &fault) == ERR_OK);
-    sqlite3_backup *backup = sqlite3_backup_init(copy->db, "main", from->db, "main");
-    CHECK(backup != NULL && sqlite3_backup_step(backup, -1) == SQLITE_DONE);
-    CHECK(sqlite3_backup_finish(backup) == SQLITE_OK);
-    return copy;
-}
 
 static struct inode *inode_copy(struct vfs *vfs, const struct inode *from, bool fresh)
 {

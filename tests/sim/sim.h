@@ -155,7 +155,7 @@ struct world {
     bool verbose;
     uint64_t token;      // where it is, is said whenever that changes
     struct buf token_at; // said last
-    bool restored; // an index or a disk of an older time was put in place
+    bool restored;       // an index or a disk of an older time was put in place
     struct device devices[DEVICES_MAX];
     struct event *events; // a heap
     size_t event_count, event_room;
@@ -239,6 +239,8 @@ uint64_t token_of(const struct inode *inode); // 0: none
 void user_saves_visit(struct world *world);
 
 // ---- standing.c: without deletions that one of two has forgotten; how many are left
+void quiet_idle(struct world *world);
+void quiet_verify(struct world *world);
 uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor);
 
 // ---- oracle.c

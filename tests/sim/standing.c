@@ -24,3 +24,37 @@ uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count,
     }
     return kept;
 }
+
+// ---- when all is settled
+
+void quiet_idle(struct world *world)
+{
+    uint64_t before[DEVICES_MAX];
+    // Lines that were cut are dialled again by and by.
+    world_settle(world, world->now_us + 60000000);
+    for (uint32_t i = 0; i < world->o.devices; i++)
+        before[i] = world->devices[i].messages;
+    uint64_t steps = world->steps;
+    world_settle(world, world->now_us + 120000000);
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        uint64_t sent = world->devices[i].messages - before[i];
+        if (sent > 10 * (world->o.devices - 1))
+            world_fail(world, "I6: %s sends %llu messages in two idle minutes",
+                       world->devices[i].name, (unsigned long long)sent);
+    }
+    if (world->steps - steps > 400)
+        world_fail(world, "I6: %llu events in two idle minutes",
+                   (unsigned long long)(world->steps - steps));
+}
+
+// An audit finds nothing that messages alone did not bring.
+void quiet_verify(struct world *world)
+{
+    for (uint32_t i = 0; i < world->o.devices && world->failure[0] == 0; i++) {
+        device_verify(&world->devices[i]);
+        world_settle(world, world->now_us + 21000000);
+        if (world->devices[i].verify_exit != 0)
+            world_fail(world, "%s: verify ends with %d", world->devices[i].name,
+                       world->devices[i].verify_exit);
+    }
+}
