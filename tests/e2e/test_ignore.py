@@ -70,6 +70,7 @@ def test_a_rule_added_for_a_synced_file(world):
     a, b, fa, fb = world.pair()
     write(fa / "x.log", "one")
     write(fa / "y", "one")
+    write(fa / "stays", "so that not all is deleted")
     a.sync()
     write(fb / OWN, "*.log\n")  # of b alone
     wait_for(lambda: "rules read" in b.log() and "rules=1" in b.log(), "b reads its own rules")
