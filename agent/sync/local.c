@@ -342,16 +342,17 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         return LOOK_SETTLED;
     }
     if (wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
+    bool older = doubt_older(folder, item, &look->print);
     // Also where the directory was only implied by what was in it.
     if (INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path)) {
         if (brake_below(folder, look)) return LOOK_SETTLED;
         gone_below(folder, item->path);
-    } else if (brake_changed(folder, item, look)) {
+    } else if (!older && brake_changed(folder, item, look)) {
         return LOOK_SETTLED;
     }
     gone_above(folder, item->path);
     remember_content(folder, look);
-    if (doubt_older(folder, item, &look->print)) item->local.state = LOCAL_NONE;
+    if (older) item->local.state = LOCAL_NONE;
     struct version v = version_from_disk(folder, item, &look->value, &look->print);
     item->local.racy = look->racy;
     item->local.disk_name = look->disk_name;
