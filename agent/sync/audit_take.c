@@ -7,6 +7,7 @@
 #include "agent/sync/ranges_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
+#define DAY_MS        (INT64_C(24) * 3600 * 1000)
 
 enum { ITEMS = PROTO_RANGE_ITEMS_MAX, K_SHOWN = 8 };
 
@@ -87,6 +88,20 @@ static void moved_note(struct audit *audit, const struct version *w, bool collid
               (unsigned long long)w->dots.entries[0].counter, buf_text(&k));
 }
 
+// The maker is to mint it again instead. If it has had its chance, both are kept, as ever.
+static bool left_to_maker(struct audit *audit, const struct version *w)
+{
+    struct share *share = audit->share;
+    struct bond *bond = bond_get(share->folder, share->session->peer->device);
+    int64_t now = share->folder->engine->now_ms;
+    bool fresh = bond->left_audit == 0 || now - bond->left_ms >= DAY_MS;
+    if (!fresh && bond->left_audit != audit->number) return false;
+    if (!collision_of(share->folder, w, share->session->peer->device)) return false;
+    bond->left_audit = audit->number;
+    bond->left_ms = now;
+    return true;
+}
+
 static bool versions_take(struct audit *audit, const struct versions *versions)
 {
     struct share *share = audit->share;
@@ -98,7 +113,7 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
         uint64_t collisions = folder->collisions;
         const struct version *w = &versions->entries[i];
         if (range_dots(folder->engine->scratch, w, folder->gcfloor.v).count == 0) continue;
-        if (collision_of(folder, w, share->session->peer->device)) continue;
+        if (left_to_maker(audit, w)) continue;
         const char *over = ingest_one(folder, w, &changed);
         if (over != NULL) {
             ingest_refused(share, over);

@@ -106,6 +106,8 @@ struct bond {
     uint64_t told;      // struct rollback
     int64_t audit_ms;   // when all was last compared, by age_now
     bool audit_due;
+    uint64_t left_audit; // in which versions under used dots were left to their maker, and when
+    int64_t left_ms;
     bool joined; // it has once shown this folder
     bool unsaved;
     int64_t save_at_ms;
