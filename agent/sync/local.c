@@ -192,13 +192,21 @@ void local_implied_now(struct folder *folder, struct item *item, const struct ve
     item_save(folder, item, false, false);
 }
 
+static bool is_settled(const struct item *item)
+{
+    return local_live(item) && item->head_count == 1 &&
+           dots_equal(item->local.version.dots, item->heads[0].dots) && !local_implied(item);
+}
+
 void local_parents_implied(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
     for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
-        if (local_live(&item)) return;
+        // Above what was noted when the step began a leaf may have ended since.
+        if (is_settled(&item)) return;
+        if (local_live(&item)) continue;
         bool ended = item.head_count == 1 && !version_live(&item.heads[0]);
         // A newer version may have come while the step was under way.
         bool applied = item.local.state == LOCAL_OK;
