@@ -203,6 +203,40 @@ static int mode_do(struct group *group, uint32_t index, const struct place *plac
     return mode_change(group, index, place, now);
 }
 
+// Without an exchange: for a moment nothing is there, and whoever makes something then has it.
+static int leaf_out_dir_in(struct group *group, uint32_t index, const struct place *place)
+{
+    int code = take_out(group, index, place);
+    if (code != 0) return code;
+    code = mkdir_at(place, group->apply->steps[index].version.value.mode);
+    if (code != 0) put_back(group, index, place);
+    return code;
+}
+
+// An empty directory changes places with the leaf: the name is never free.
+static int leaf_to_dir(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    const struct disk *disk = group->grip->disk;
+    struct fingerprint out;
+    struct place x = {.fd = group->staging_fd};
+    (void)snprintf(x.name, sizeof x.name, "%s", act->swap);
+    int code = mkdir_at(&x, group->apply->steps[index].version.value.mode);
+    if (code != 0) return code;
+    code = swap_exchange(disk, x.fd, x.name, place->fd, place->name);
+    if (code != 0) (void)rmdir_at(&x);
+    if (code == EINVAL || code == ENOSYS) code = leaf_out_dir_in(group, index, place);
+    if (code != 0) return code == ENOENT ? ESTALE : code;
+    act->out = true;
+    if (look_out(group, index, &out) == 0 && out_is_before(group, index, &out)) {
+        act->did = DID_FILE_TO_DIR;
+        return 0;
+    }
+    (void)rmdir_at(place);
+    put_back(group, index, place);
+    return ESTALE;
+}
+
 static int dir_do(struct group *group, uint32_t index, const struct place *place,
                   const struct fingerprint *now)
 {
@@ -217,13 +251,9 @@ static int dir_do(struct group *group, uint32_t index, const struct place *place
     if (now->present && !step->before.present) return EEXIST;
     if (now->present != step->before.present || (now->present && !is_before(step, now)))
         return ESTALE;
-    int code = now->present ? take_out(group, index, place) : 0;
-    if (code != 0) return code;
-    code = mkdir_at(place, mode);
-    if (code == 0)
-        act->did = now->present ? DID_FILE_TO_DIR : DID_MKDIR;
-    else if (now->present)
-        put_back(group, index, place);
+    if (now->present) return leaf_to_dir(group, index, place);
+    int code = mkdir_at(place, mode);
+    if (code == 0) act->did = DID_MKDIR;
     return code;
 }
 

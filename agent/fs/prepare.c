@@ -190,7 +190,8 @@ static void step_prepare(struct group *group, uint32_t index)
     struct act *act = &group->acts[index];
     struct fingerprint stale;
     // Left by a run that was never recovered: perhaps somebody's bytes.
-    if (look_out(group, index, &stale) == 0)
+    bool stands = look_out(group, index, &stale) == 0;
+    if (stands && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) != 0)
         (void)kept_take(group, index, group->staging_fd, act->swap);
     step->kept = false;
     step->kept_name = slice_of("", 0);

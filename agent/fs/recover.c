@@ -170,6 +170,8 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     struct act *act = &group->acts[index];
     uint32_t mode = step->version.value.mode & 0777;
     bool from_file = step->before.present && !is_dir(&step->before);
+    // Ours, and empty: it was to change places with the leaf, or has done so again.
+    if (is_dir(x) && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) return STATE_NOT;
     if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
     act->out = x->present;
     if (x->present && !is_dir(now)) {
@@ -286,6 +288,7 @@ static void left_over(struct group *group, const char *name)
 {
     const int64_t week = 7 * 24 * 3600;
     if (strncmp(name, "x-", 2) == 0) {
+        if (unlinkat(group->staging_fd, name, AT_REMOVEDIR) == 0) return;
         // Nobody knows whose bytes these are, so they are kept.
         char *kept = arena_printf(group->arena, "%s-%s", group->time, name + 2);
         int code = swap_noreplace(group->grip->disk, group->staging_fd, name, group->kept_fd, kept);

@@ -101,6 +101,21 @@ static bool undo_mkdir(struct group *group, uint32_t index, const struct place *
     return gone;
 }
 
+// The leaf takes its name back in one move, unless somebody has put something into the directory.
+static bool undo_leaf_to_dir(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    const struct disk *disk = group->grip->disk;
+    if (swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name) != 0)
+        return undo_mkdir(group, index, place);
+    if (unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) {
+        act->out = false;
+        return true;
+    }
+    (void)swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
+    return false;
+}
+
 static bool undo_at(struct group *group, uint32_t index, const struct place *place)
 {
     switch (group->acts[index].did) {
@@ -110,8 +125,8 @@ static bool undo_at(struct group *group, uint32_t index, const struct place *pla
     case DID_EXCHANGE: return undo_exchange(group, index, place);
     case DID_OVER: return undo_over(group, index, place);
     case DID_REMOVE: put_back(group, index, place); return !group->apply->steps[index].kept;
-    case DID_MKDIR:
-    case DID_FILE_TO_DIR: return undo_mkdir(group, index, place);
+    case DID_MKDIR: return undo_mkdir(group, index, place);
+    case DID_FILE_TO_DIR: return undo_leaf_to_dir(group, index, place);
     case DID_RMDIR: return dir_restore(place, group->apply->steps[index].before.mode) == 0;
     case DID_MODE: return undo_mode(group, index, place);
     }
