@@ -32,6 +32,7 @@ enum {
     ROUND_OLD_MS = 10 * 60 * 1000,
     REQUEST_TIMEOUT_MS = 30 * 1000,
     NEWS_AWAITED_MS = 5 * 1000,
+    GAP_OLD_MS = 10 * 60 * 1000, // nothing was heard that could close it
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,
     SCAN_ENTRIES = 1024,
@@ -378,6 +379,7 @@ struct folder {
     struct folder_id previous_id;
     struct device_id accepted_from;
     int64_t root_retry_ms;
+    int64_t heard_ms; // versions of anybody, or the start
     int64_t verified_wall_ms;
     int64_t links_looked_ms, links_due_ms; // walks for the other names of a file
     bool after_crash; // nothing has been looked at wholly since a run that did not end cleanly

@@ -20,6 +20,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
 {
     struct folder *folder = mem_zalloc(1, sizeof *folder);
     folder->engine = engine;
+    folder->heard_ms = engine->now_ms;
     folder->name = mem_strdup(options->name);
     folder->path = mem_strdup(options->path);
     folder->dirty = map_new();

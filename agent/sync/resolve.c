@@ -179,6 +179,22 @@ static bool pulling(const struct folder *folder)
 }
 
 static bool has_live_leaf(const struct item *item)
+// Versions are known here whose predecessors are not: a push left a gap, a round was cut. What is
+// missing may be the end of what stands against each other. Nobody may be left to bring it, though.
+static bool has_gap(struct folder *folder)
+{
+    uint64_t changes, bytes;
+    const struct index_port *index = INDEX(folder);
+    if (folder->engine->now_ms - folder->heard_ms >= GAP_OLD_MS) return false;
+    index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);
+    return changes > 0;
+}
+
+static bool more_may_come(struct folder *folder)
+{
+    return pulling(folder) || has_gap(folder);
+}
+
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
         enum kind kind = item->heads[i].value.kind;
@@ -190,8 +206,9 @@ static bool has_live_leaf(const struct item *item)
 // Part of a round may be here and the file's end, or that of what is below it, in its next page.
 static bool may_end(struct folder *folder, const struct item *item)
 {
-    return pulling(folder) && has_live_leaf(item) &&
-           INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
+    return has_live_leaf(item) &&
+           INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path) &&
+           more_may_come(folder);
 }
 
 void resolve_item(struct folder *folder, struct item *item)
@@ -207,7 +224,7 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (pulling(folder) || folder->outbox_count >= 48) return true;
+    if (folder->outbox_count >= 48 || more_may_come(folder)) return true;
     if (!contents_held(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, folder->row.id, item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);

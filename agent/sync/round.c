@@ -116,6 +116,7 @@ const char *ingest_versions(struct share *share, const struct versions *versions
         const char *over = ingest_one(folder, &versions->entries[i], &changed);
         if (over != NULL) return over;
     }
+    folder->heard_ms = folder->engine->now_ms;
     folder->row.ever_had_items = folder->row.ever_had_items || versions->count > 0;
     return NULL;
 }
