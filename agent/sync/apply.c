@@ -20,8 +20,14 @@ void apply_add(struct folder *folder, struct slice path)
 }
 
 // What must be on the disk for the step to replace it.
-void step_expect(struct step *step, const struct item *item)
+void step_expect(const struct folder *folder, struct step *step, const struct item *item)
 {
+    uint32_t mode;
+    if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) {
+        if (made_here(folder, item->path, &mode))
+            step->before = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = mode};
+        return;
+    }
     const struct value *was = &item->local.version.value;
     step->before = item->local.print;
     step->before_racy = item->local.racy && was->kind == KIND_FILE;
@@ -44,7 +50,8 @@ static bool is_gone(const struct version *v)
     return v->dots.count == 1 && v->dots.entries[0].inc == NO_DOT.inc;
 }
 
-static void step_fill(struct job *job, struct step *step, const struct item *item)
+static void step_fill(const struct folder *folder, struct job *job, struct step *step,
+                      const struct item *item)
 {
     struct version gone = version_gone(job->arena, item->path);
     const struct version *w = item->head_count > 0 ? &item->heads[0] : &gone;
@@ -52,9 +59,8 @@ static void step_fill(struct job *job, struct step *step, const struct item *ite
     step->path = arena_copy(job->arena, item->path);
     step->version = version_copy(job->arena, w);
     step->disk_name = arena_copy(job->arena, item->local.disk_name);
-    if (!live) return;
-    step_expect(step, item);
-    step->dir_implied_mode = value_same_content(&item->local.version.value, &w->value);
+    step_expect(folder, step, item);
+    step->dir_implied_mode = live && value_same_content(&item->local.version.value, &w->value);
 }
 
 // Facts may have changed since the step was found ready.
@@ -95,11 +101,8 @@ static struct job *steps_take(struct folder *folder)
             continue;
         }
         struct step *step = &job->apply.steps[job->apply.count++];
-        step_fill(job, step, &item);
-        // Directories that are made on the way are noted now: when the step has ended, a newer
-        // version of them may have come, and they would pass for somebody's.
-        if (version_live(&step->version) && !step->before.present)
-            local_parents_implied(folder, step->path);
+        step_fill(folder, job, step, &item);
+        if (version_live(&step->version) && !step->before.present) made_perhaps(folder, step->path);
         (void)map_put(folder->busy, step->path, busy_mark());
     }
     if (job->apply.count == 0) job_destroy(&job);
@@ -166,7 +169,8 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
 {
     bool created = version_live(&step->version) &&
                    (item->local.state == LOCAL_NONE || !version_live(&item->local.version));
-    if (created) local_parents_implied(folder, item->path);
+    if (created) made_parents(folder, item->path);
+    made_forget(folder, item->path);
     kept_note(folder, item, step, step->version.dots.entries[0], author_of(folder, &step->version));
     item->local.state = is_gone(&step->version) ? LOCAL_NONE : LOCAL_OK;
     item->local.version = step->version;
@@ -247,6 +251,13 @@ static void step_settle(struct folder *folder, const struct step *step)
     }
 }
 
+static void live_settle(struct folder *folder, const struct step *step)
+{
+    if (step->result != STEP_DONE) made_perhaps(folder, step->path);
+    step_settle(folder, step);
+    if (step->result != STEP_DONE) made_look(folder, step->path);
+}
+
 // Also what recovery found of a group.
 void apply_done(struct folder *folder, struct job *job)
 {
@@ -265,7 +276,7 @@ void apply_done(struct folder *folder, struct job *job)
         if (!version_live(&apply->steps[i].version)) step_settle(folder, &apply->steps[i]);
     }
     for (uint32_t i = 0; i < apply->count; i++) {
-        if (version_live(&apply->steps[i].version)) step_settle(folder, &apply->steps[i]);
+        if (version_live(&apply->steps[i].version)) live_settle(folder, &apply->steps[i]);
     }
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     apply_prepare(folder);

@@ -184,9 +184,16 @@ bool local_emptied(const struct item *item, const struct look *look);
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
 void links_look(struct folder *folder);
 void links_tick(struct folder *folder);
+// ---- made.c
+void made_perhaps(struct folder *folder, struct slice path); // the directories above
+void made_parents(struct folder *folder, struct slice path); // likewise
+void made_look(struct folder *folder, struct slice path);    // likewise
+void made_forget(struct folder *folder, struct slice path);
+bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
+bool made_found(struct folder *folder, struct item *item, uint32_t mode);
+
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);
-void local_parents_implied(struct folder *folder, struct slice path); // of what was created here
 void scan_start(struct folder *folder);
 void scan_tree(struct folder *folder, struct slice prefix);
 void scan_continue(struct folder *folder);
@@ -288,7 +295,7 @@ void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
-void step_expect(struct step *step, const struct item *item);
+void step_expect(const struct folder *folder, struct step *step, const struct item *item);
 bool step_lacks_directory(const struct step *step); // a file or a link is in its place
 void apply_staged(struct folder *folder, const struct job *job);
 void apply_done(struct folder *folder, struct job *job);

@@ -393,6 +393,7 @@ struct folder {
     struct tree_want *trees;
     struct map *busy;        // path -> (void *)1, or 2: look again when free
     struct map *staged;      // content key -> (void *)1
+    struct map *made;        // path -> what is known of a directory that a step made on its way
     struct buf intents_over; // their journal numbers: the marks of them in staging can go
     struct map *transfers;
     struct transfer_list small_new, large_new; // nobody asked yet

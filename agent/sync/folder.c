@@ -27,6 +27,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->published = map_new();
     folder->busy = map_new();
     folder->staged = map_new();
+    folder->made = map_new();
     folder->transfers = map_new();
     folder->problems = map_new();
     folder->step_paths = map_new();
@@ -73,6 +74,7 @@ void folder_destroy(struct folder *folder)
     map_drop_values(&folder->problems);
     map_destroy(&folder->busy);
     map_destroy(&folder->staged);
+    map_destroy(&folder->made);
     map_destroy(&folder->transfers);
     map_destroy(&folder->step_paths);
     arena_destroy(&folder->scan.arena);
@@ -142,6 +144,7 @@ static void work_forget(struct folder *folder)
     dirty_clear(folder);
     brake_clear(folder);
     map_clear(folder->staged);
+    map_clear(folder->made);
     map_clear(folder->step_paths);
     folder->large_count = 0;
     folder->wait_retry_ms = 0;

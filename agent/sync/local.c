@@ -8,13 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum {
-    BELOW_PAGE = 256,
-    PARENT_MODE = 0755,
-    PARENT_WAIT_MS = 10,
-    PARENT_WAITS_MAX = 20,
-    STEP_WAIT_MS = 20
-};
+enum { BELOW_PAGE = 256, PARENT_WAIT_MS = 10, PARENT_WAITS_MAX = 20, STEP_WAIT_MS = 20 };
 
 static bool local_live(const struct item *item)
 {
@@ -192,32 +186,6 @@ void local_implied_now(struct folder *folder, struct item *item, const struct ve
     item_save(folder, item, false, false);
 }
 
-static bool is_settled(const struct item *item)
-{
-    return local_live(item) && item->head_count == 1 &&
-           dots_equal(item->local.version.dots, item->heads[0].dots) && !local_implied(item);
-}
-
-void local_parents_implied(struct folder *folder, struct slice path)
-{
-    const struct index_port *index = INDEX(folder);
-    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
-        struct item item;
-        index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
-        // Above what was noted when the step began a leaf may have ended since.
-        if (is_settled(&item)) return;
-        if (local_live(&item)) continue;
-        bool ended = item.head_count == 1 && !version_live(&item.heads[0]);
-        // A newer version may have come while the step was under way.
-        bool applied = item.local.state == LOCAL_OK;
-        if (ended || applied) {
-            struct version tomb = ended ? item.heads[0] : item.local.version;
-            local_implied_now(folder, &item, &tomb, PARENT_MODE);
-            if (item.need) work_again(folder);
-        }
-    }
-}
-
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print)
 {
     struct value value = {.kind = KIND_DIR, .mode = print->mode & 0777};
@@ -238,6 +206,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         become_head(folder, item, print);
         return;
     }
+    if (made_found(folder, item, print->mode)) return;
     if (is_implied(folder, item)) {
         if (item->head_count == 1) local_implied_now(folder, item, &item->heads[0], value.mode);
         return;
@@ -386,6 +355,7 @@ void local_gone_below(struct folder *folder, struct slice path)
 static enum look_verdict look_gone(struct folder *folder, struct item *item)
 {
     const struct index_port *index = INDEX(folder);
+    made_forget(folder, item->path);
     local_gone_below(folder, item->path);
     if (!local_live(item) && item->blocked == BLOCKED_IN_THE_WAY) {
         item->blocked = BLOCKED_NONE;

@@ -109,7 +109,8 @@ static void member_step(struct folder *folder, struct job *job, struct step *ste
     step->path = arena_copy(job->arena, m->path);
     step->version = version_copy(job->arena, &v);
     step->disk_name = arena_copy(job->arena, m->item.local.disk_name);
-    if (local_is_live(&m->item)) step_expect(step, &m->item);
+    step_expect(folder, step, &m->item);
+    if (version_live(&v) && !step->before.present) made_perhaps(folder, step->path);
     step->dir_implied_mode = on_disk_already(m) || lives_on(folder, plan, m);
 }
 
@@ -178,7 +179,6 @@ static bool pulling(const struct folder *folder)
     return false;
 }
 
-static bool has_live_leaf(const struct item *item)
 // Versions are known here whose predecessors are not: a push left a gap, a round was cut. What is
 // missing may be the end of what stands against each other. Nobody may be left to bring it, though.
 static bool has_gap(struct folder *folder)
@@ -195,6 +195,7 @@ static bool more_may_come(struct folder *folder)
     return pulling(folder) || has_gap(folder);
 }
 
+static bool has_live_leaf(const struct item *item)
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
         enum kind kind = item->heads[i].value.kind;
@@ -265,6 +266,8 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     if (!step->dir_implied_mode) item.local.racy = step->racy;
     struct vv context = without_no_dot(arena, step->version.vv);
     uint32_t mode = item.local.version.value.mode;
+    if (version_live(&step->version) && !local_is_live(&item)) made_parents(folder, step->path);
+    made_forget(folder, step->path);
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
     bool lived_on = step->dir_implied_mode && !version_live(&step->version);
     if (lived_on) local_implied_now(folder, &item, &item.local.version, mode);
@@ -297,6 +300,10 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
 
 static void member_drop(struct folder *folder, const struct step *step)
 {
+    if (version_live(&step->version)) {
+        made_perhaps(folder, step->path);
+        made_look(folder, step->path);
+    }
     if (step->result == STEP_BLOCKED && step->blocked == BLOCKED_SYMLINK)
         dirty_mark(folder, path_parent(step->path), 0, true);
     if (step->result != STEP_CHANGED) return;
