@@ -142,7 +142,9 @@ static void gone_above(struct folder *folder, struct slice path)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (!local_live(&item)) continue; // what ended there says nothing of what is above
-        if (item.local.version.value.kind != KIND_DIR) gone(folder, &item, true);
+        if (item.local.version.value.kind == KIND_DIR) return;
+        gone(folder, &item, true);
+        dirty_mark(folder, p, 0, true); // a leaf may have come there since this look
         return;
     }
 }
