@@ -64,7 +64,7 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
 {
     if (local_live(item) || map_get(folder->made, item->path) == NULL) return false;
     bool ended = item->head_count == 1 && !version_live(&item->heads[0]);
-    bool applied = item->local.state == LOCAL_OK;
+    bool applied = item->local.state != LOCAL_NONE;
     if (ended || applied) {
         struct version tomb = ended ? item->heads[0] : item->local.version;
         local_implied_now(folder, item, &tomb, mode & 0777);
