@@ -110,6 +110,12 @@ bool dirty_has(const struct folder *folder, struct slice path)
     return map_get(folder->dirty, path) != NULL || brake_has(folder, path);
 }
 
+void dirty_look_again(struct folder *folder, struct slice path)
+{
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty != NULL && dirty->looking) dirty->again = true;
+}
+
 void dirty_all_now(struct folder *folder)
 {
     while (folder->timed.first != NULL) {

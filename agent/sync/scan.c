@@ -142,6 +142,7 @@ static void merge_absent(struct folder *folder, const struct item *item)
         dirty_mark(folder, item->path, 0, false);
         return;
     }
+    dirty_look_again(folder, item->path);
     list_add(scan->arena, &scan->gone, &scan->gone_count, &scan->gone_capacity, item->path);
 }
 
@@ -151,6 +152,8 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         dirty_mark(folder, entry->path, 0, false);
         return;
     }
+    // A look that is under way may be older than the walk.
+    dirty_look_again(folder, entry->path);
     brake_scan_present(folder, item, entry);
     // A new directory is minted before what is in it. Over anything else that is known of the path
     // the walk may be older than a step that ended since: then it is looked at again.
