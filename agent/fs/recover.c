@@ -174,6 +174,8 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     if (is_dir(x) && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) return STATE_NOT;
     if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
     act->out = x->present;
+    // Out of the way, and the directory in its place: what is there now came since.
+    if (x->present && now->present && !is_dir(now)) return STATE_HAPPENED;
     if (x->present && !is_dir(now)) {
         put_back(group, index, place);
         return STATE_NOT;

@@ -143,8 +143,10 @@ static void test_directories(void **state)
     struct world *w = *state;
     char text[256];
     struct step *steps;
-    struct job *job = job_of(&steps, 5);
+    struct job *job = job_of(&steps, 7);
     put_file(w, "half", "file under way");
+    put_file(w, "whole", "file that went");
+    put_file(w, "still", "file that stayed");
     put_file(w, "made", "file before");
     put_dir(w, "to-file", 0750);
     steps[0] = step_of(w, "fresh", version_dir("fresh", 0755));
@@ -152,6 +154,11 @@ static void test_directories(void **state)
     steps[2] = step_of(w, "made", version_dir("made", 0755));
     steps[3] = step_of(w, "to-file", version_file("to-file", "new bytes", 0644));
     steps[4] = step_of(w, "never", version_dir("never", 0755));
+    steps[5] = step_of(w, "whole", version_dir("whole", 0755));
+    steps[6] = step_of(w, "still", version_dir("still", 0755));
+    shell("cd '%s' && mv whole .cfgsync/staging/x-7-5", w->root);
+    put_file(w, "whole", "in place of the directory since");
+    put_dir(w, ".cfgsync/staging/x-7-6", 0755);
     put_dir(w, "fresh", 0700); // cut off before its mode
     shell("cd '%s' && mv half .cfgsync/staging/x-7-1 && mv made .cfgsync/staging/x-7-2 && rmdir "
           "to-file",
@@ -168,6 +175,11 @@ static void test_directories(void **state)
     assert_int_equal(steps[3].result, STEP_UNDONE);
     assert_int_equal(mode_of(w, "to-file"), 0750);
     assert_int_equal(steps[4].result, STEP_UNDONE);
+    assert_int_equal(steps[5].result, STEP_DONE);
+    assert_string_equal(text_of(w, "whole", text), "in place of the directory since");
+    assert_true(anywhere(w, ".cfgsync/kept", "file that went"));
+    assert_int_equal(steps[6].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "still", text), "file that stayed");
     job_end(&job);
 }
 
