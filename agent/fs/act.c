@@ -268,7 +268,7 @@ static int exchange_back(struct group *group, uint32_t index, const struct place
         put_back(group, index, place);
         return ESTALE;
     }
-    if (code == 0 && look_out(group, index, &out) == 0 && out.ino == act->ours.ino) {
+    if (code == 0 && look_out(group, index, &out) == 0 && print_still(&out, &act->ours)) {
         act->ready = true;
         act->out = false;
         return ESTALE;
