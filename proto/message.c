@@ -54,6 +54,7 @@ static const struct field offer_fields[] = {
     VV("floor", struct msg_offer, gcfloor),
     {"items", &type_u64, AT(struct msg_offer, items), .max = INT64_MAX, .presence = OPTIONAL},
     {"bytes", &type_u64, AT(struct msg_offer, bytes), .max = INT64_MAX, .presence = OPTIONAL},
+    {"heard", &type_bool, AT(struct msg_offer, heard), .presence = OPTIONAL},
 };
 
 static const struct field owners_fields[] = {

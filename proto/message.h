@@ -86,6 +86,7 @@ struct msg_offer {
     struct vv gcfloor;
     uint64_t items;
     uint64_t bytes;
+    bool heard; // an OFFER of this folder by the receiver; else one is to follow
 };
 
 struct msg_owners {

@@ -206,6 +206,7 @@ void share_offer(struct share *share)
     m.offer.gcfloor = folder->gcfloor.v;
     m.offer.items = sum_shown(folder->row.items);
     m.offer.bytes = sum_shown(folder->row.bytes);
+    m.offer.heard = share->offer_heard;
     vvbox_set(&share->told_k, folder->k.v);
     share->offer_sent = true;
     (void)session_send(share->session, LANE_CONTROL, &m);
@@ -305,7 +306,7 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
         share->joined = share->pending = share->offer_heard = false;
         return;
     }
-    if (news) share_offer(share);
+    if (news || !offer->heard) share_offer(share);
     if (!folder_id_equal(offer->folder, folder->row.id)) {
         share->joined = false;
         offer_review(share);

@@ -65,7 +65,7 @@ MESSAGES = {
     "offer": ("OFFER", 4711, {
         "folder": FOLDER, "name": "dotfiles", "inc": INC_A, "nonce": NONCE, "state": 2,
         "used": True, "k": K, "marks": [MARK_A, MARK_B], "a": [INC_A, 6],
-        "floor": [INC_B, 2], "items": 1200, "bytes": 5000000000}),
+        "floor": [INC_B, 2], "items": 1200, "bytes": 5000000000, "heard": True}),
     "owners": ("OWNERS", 4711, {"folder": FOLDER, "owners": [[INC_A, DEVICE, NONCE, "laptop"]]}),
     "pull": ("PULL", 4711, {"folder": FOLDER, "round": 3, "k": K, "token": filled(0, 20)}),
     "ack": ("ACK", 4711, {"folder": FOLDER, "round": 3, "page": 2}),

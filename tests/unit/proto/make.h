@@ -342,7 +342,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
                                       .a = make_vv(c, a, 0, 0),
                                       .gcfloor = make_vv(c, a, 0, 0),
                                       .items = make_number(c) >> 1,
-                                      .bytes = make_number(c) >> 1};
+                                      .bytes = make_number(c) >> 1,
+                                      .heard = chance_below(c, 2)};
         make_bytes(c, m->offer.nonce, 16);
         break;
     case MSG_OWNERS: m->owners = make_owners(c, a); break;

@@ -121,7 +121,7 @@ static void test_offer(void **state)
     struct msg_offer o = vector_decode(arena, "offer", MSG_OFFER).offer;
     assert_filled(o.folder.bytes, 0x10, 16);
     assert_text(o.name, "dotfiles");
-    assert_true(o.inc == INC_A && o.has_items);
+    assert_true(o.inc == INC_A && o.has_items && o.heard);
     assert_filled(o.nonce, 0x30, 16);
     assert_int_equal(o.state, OFFER_READY);
     assert_vv(o.k, 7, 300);
