@@ -36,11 +36,13 @@ static void drop_later(struct folder *folder, uint64_t number)
     folder->kept_drops[folder->kept_drop_count++] = number;
 }
 
-// Of one path at most the first and the last of each ten minutes.
+// Of one path at most the first and the last of each ten minutes. Of a conflict item all: who loses
+// in the copy of a copy is kept, and nowhere else.
 static void thin(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
     struct kept_row rows[3];
+    if (path_is_conflict_item(path)) return;
     if (index->kept_list(index->self, folder->engine->scratch, folder->number, path, INT64_MAX, 3,
                          rows) < 3)
         return;
