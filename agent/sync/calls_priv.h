@@ -192,6 +192,7 @@ void made_look(struct folder *folder, struct slice path);    // likewise
 void made_forget(struct folder *folder, struct slice path);
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
 bool made_found(struct folder *folder, struct item *item, uint32_t mode);
+void made_before(struct folder *folder, struct item *item, uint32_t mode);
 
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);

@@ -210,7 +210,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
     }
     if (made_found(folder, item, print->mode)) return;
     if (is_implied(folder, item)) {
-        if (item->head_count == 1) local_implied_now(folder, item, &item->heads[0], value.mode);
+        made_before(folder, item, print->mode);
         return;
     }
     gone_above(folder, item->path);

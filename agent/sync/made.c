@@ -75,6 +75,13 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
     return true;
 }
 
+// By a process before this one, as far as is known.
+void made_before(struct folder *folder, struct item *item, uint32_t mode)
+{
+    if (map_get(folder->made, item->path) == NULL) note(folder, item->path, MADE_PERHAPS);
+    (void)made_found(folder, item, mode);
+}
+
 // What was created here has all its directories now.
 void made_parents(struct folder *folder, struct slice path)
 {
