@@ -174,8 +174,9 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     if (is_dir(x) && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) return STATE_NOT;
     if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
     act->out = x->present;
-    // Out of the way, and the directory in its place: what is there now came since.
-    if (x->present && now->present && !is_dir(now)) return STATE_HAPPENED;
+    // Out of the way, and the directory in its place: what is there now, or above, came since.
+    bool gone_since = place->fd < 0 || (now->present && !is_dir(now));
+    if (x->present && gone_since) return STATE_HAPPENED;
     if (x->present && !is_dir(now)) {
         put_back(group, index, place);
         return STATE_NOT;
