@@ -80,7 +80,7 @@ static void print_one(const struct cli_verb *verb)
 
 static void print_line(const struct cli_verb *verb)
 {
-    printf("  %-15s %s\n", verb->name, verb->summary);
+    printf("  %-17s %s\n", verb->name, verb->summary);
 }
 
 bool verb_print_help(const char *name)
@@ -96,7 +96,7 @@ bool verb_print_help(const char *name)
         if (verb_find(name) != NULL && !listed) printf("\nMore:\n");
         listed = true;
         print_line(verb);
-        printf("  %15s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
+        printf("  %17s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
         any = true;
     }
     return any;
