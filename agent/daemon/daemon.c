@@ -82,6 +82,12 @@ static enum err take_home(struct agent *agent, struct buf *out)
         buf_printf(out, "%s cannot be opened: %s", agent->home.state_dir, strerror(errno));
         return ERR_IO;
     }
+    return ERR_OK;
+}
+
+// After all that may refuse: a start that ends there has changed nothing.
+static enum err open_witnesses(struct agent *agent, struct buf *out)
+{
     bool made = mkdir(agent->home.witness_dir, 0700) == 0 || errno == EEXIST;
     if (made) agent->witness_fd = open(agent->home.witness_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (agent->witness_fd >= 0) return ERR_OK;
@@ -237,6 +243,7 @@ static enum err start(struct agent *agent, struct buf *out)
     raise_limits();
     err = open_wire(agent, out);
     if (!err) err = open_socket(agent, out);
+    if (!err) err = open_witnesses(agent, out);
     if (err) return err;
 
     open_workers(agent);
