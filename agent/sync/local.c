@@ -177,6 +177,13 @@ static bool is_implied(struct folder *folder, const struct item *item)
     return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
 }
 
+// Known as something else and never seen here, over items that are: it was made on the way to them.
+static bool is_on_the_way(struct folder *folder, const struct item *item)
+{
+    return item->head_count > 0 && item->local.state == LOCAL_NONE &&
+           local_below(folder, item->path, true);
+}
+
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode)
 {
@@ -209,7 +216,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         return;
     }
     if (made_found(folder, item, print->mode)) return;
-    if (is_implied(folder, item)) {
+    if (is_implied(folder, item) || is_on_the_way(folder, item)) {
         made_before(folder, item, print->mode);
         return;
     }

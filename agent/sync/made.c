@@ -59,12 +59,23 @@ bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mod
     return what != 0 && what - 1 != MADE_PERHAPS;
 }
 
+// What it was made for has ended, and nobody knows of it: it is whose disk it is on.
+static bool is_left_over(struct folder *folder, struct slice path)
+{
+    return !INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path) &&
+           !more_may_come(folder);
+}
+
 // True: the directory is there and nobody's.
 bool made_found(struct folder *folder, struct item *item, uint32_t mode)
 {
     if (local_live(item) || map_get(folder->made, item->path) == NULL) return false;
     bool ended = item->head_count == 1 && !version_live(&item->heads[0]);
     bool applied = item->local.state != LOCAL_NONE;
+    if (item->head_count == 0 && !applied && is_left_over(folder, item->path)) {
+        made_forget(folder, item->path);
+        return false;
+    }
     if (ended || applied) {
         struct version tomb = ended ? item->heads[0] : item->local.version;
         local_implied_now(folder, item, &tomb, mode & 0777);

@@ -190,7 +190,7 @@ static bool has_gap(struct folder *folder)
     return changes > 0;
 }
 
-static bool more_may_come(struct folder *folder)
+bool more_may_come(struct folder *folder)
 {
     return pulling(folder) || has_gap(folder);
 }
