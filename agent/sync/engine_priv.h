@@ -131,6 +131,8 @@ struct serving {
     uint64_t s0;
     struct map *ahead; // versions sent with their bundle before their turn; see page.c
     uint32_t page, acked;
+    uint32_t control_page;  // the first by the control lane after the last marks
+    uint64_t control_shows; // how often they had been shown by then
     bool ended;
 };
 
@@ -205,6 +207,8 @@ struct share {
     struct vvbox told_k;
     struct vvbox shown; // highest mark shown per incarnation
     struct vvbox owners_shown;
+    uint64_t shows;      // messages that showed marks, all on the control lane
+    uint64_t shows_sure; // so many of them have been received
     uint64_t pushed;
     struct serving serving;
     struct pulling pulling;

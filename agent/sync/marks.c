@@ -103,6 +103,7 @@ struct marks marks_to_show(struct share *share, struct arena *arena, struct vv v
     }
     if (out.count == 0) return out;
     owners_show(share, fresh);
+    share->shows++;
     vvbox_set(&share->shown, vv_join(arena, share->shown.v, fresh));
     return out;
 }

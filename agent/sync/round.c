@@ -318,11 +318,15 @@ static void page_send(struct share *share, struct page *page)
     m.versions.versions = (struct versions){.entries = page->list, .count = page->count};
     m.versions.marks =
         marks_to_show(share, arena, versions_vv(arena, &m.versions.versions, (struct vv){0}));
-    // Marks and owners go first and on the control lane; a page that needs them must not overtake
-    // them.
-    bool small = page->bytes <= PROTO_CONTROL_PAGE_BYTES_MAX || m.versions.marks.count > 0;
+    // Marks and owners go on the control lane. A page must not overtake what it needs of them: it
+    // takes the other lane only when all that were shown are known to have come.
+    bool small = page->bytes <= PROTO_CONTROL_PAGE_BYTES_MAX || share->shows != share->shows_sure;
     // A bulk lane that is full of contents must not lose a page.
     if (!small && session_send(share->session, LANE_BULK, &m)) return;
+    if (s->control_page == 0 || s->control_shows != share->shows) {
+        s->control_page = s->page;
+        s->control_shows = share->shows;
+    }
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
@@ -366,7 +370,7 @@ void pull_handle(struct share *share, const struct msg_pull *pull)
     s->round = pull->round;
     s->catching_up = false;
     s->inc = s->counter = 0;
-    s->page = s->acked = 0;
+    s->page = s->acked = s->control_page = 0;
     map_destroy(&s->ahead);
     s->s0 = folder->row.seq;
     vvbox_set(&s->k, pull->k);
@@ -380,5 +384,7 @@ void ack_handle(struct share *share, const struct msg_ack *ack)
     struct serving *s = &share->serving;
     if (ack->round != s->round || ack->page > s->page) return;
     if (ack->page > s->acked) s->acked = ack->page;
+    // What went before that page on its lane has come, too.
+    if (ack->page == s->control_page) share->shows_sure = s->control_shows;
     serve_pages(share);
 }

@@ -282,6 +282,7 @@ static enum err net_send(struct net *net, uint64_t conn, struct slice bytes)
     assert_true(bytes.size <= PROTO_MESSAGE_BYTES_MAX);
     if (script == NULL || script->cut[lane]) return ERR_UNREACHABLE;
     assert_true(script->heard_count < RIG_HEARD_MAX);
+    script->heard_on[script->heard_count] = lane;
     struct message *m = &script->heard[script->heard_count++];
     struct fault fault;
     bool stale;

@@ -44,6 +44,7 @@ struct script { // a peer
     uint64_t inc, counter;
     uint8_t nonce[16];
     struct message heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
+    enum lane heard_on[RIG_HEARD_MAX];
     uint32_t heard_count, answered;
 };
 
