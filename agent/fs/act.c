@@ -466,11 +466,11 @@ void step_run(struct group *group, uint32_t index)
         code = 0;
     bool did = group->acts[index].did != DID_NOTHING;
     if (did && parent_moved(group, step, &place)) {
-        // What was made there may have been moved along by somebody who saw it.
+        // What was made there may have been moved along by somebody who saw it; what cannot be
+        // taken back was taken away or replaced since.
         enum did what = group->acts[index].did;
         bool made = what == DID_CREATE || what == DID_DIR_TO_FILE || what == DID_MKDIR;
-        if (!made) (void)step_take_back(group, index, &place);
-        code = ESTALE;
+        if (made || step_take_back(group, index, &place)) code = ESTALE;
     }
     if (code == EEXIST && place.fd >= 0 && place.clash[0] != '\0') code = ENOTUNIQ;
     step->result = STEP_DONE;

@@ -136,7 +136,7 @@ static bool undo_at(struct group *group, uint32_t index, const struct place *pla
 bool step_take_back(struct group *group, uint32_t index, const struct place *place)
 {
     bool undone = undo_at(group, index, place);
-    group->acts[index].did = DID_NOTHING;
+    if (undone) group->acts[index].did = DID_NOTHING;
     return undone;
 }
 
