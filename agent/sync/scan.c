@@ -135,13 +135,14 @@ static bool print_same(const struct fingerprint *a, const struct fingerprint *b)
 static void merge_absent(struct folder *folder, const struct item *item)
 {
     struct scan *scan = &folder->scan;
-    if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) return;
-    bool is_dir = item->local.version.value.kind == KIND_DIR;
-    if (item->local.state == LOCAL_OBSOLETE && local_left_out(folder, item, is_dir)) return;
+    // Also where nothing is known to be there yet: what the step has put there may be gone again.
     if (map_get(folder->busy, item->path) != NULL) {
         dirty_mark(folder, item->path, 0, false);
         return;
     }
+    if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) return;
+    bool is_dir = item->local.version.value.kind == KIND_DIR;
+    if (item->local.state == LOCAL_OBSOLETE && local_left_out(folder, item, is_dir)) return;
     dirty_look_again(folder, item->path);
     list_add(scan->arena, &scan->gone, &scan->gone_count, &scan->gone_capacity, item->path);
 }
