@@ -134,6 +134,8 @@ static void lost_excuse(struct world *world, struct map *tokens)
 
 void backup_take(struct device *device)
 {
+    // A root without its marker is missing, and stays so until somebody says what it is.
+    if (vfs_find(&device->vfs, ".cfgsync/root") == NULL) return;
     if (device->in_txn || device->world->current != NULL) return;
     device->backup_store = store_copy(device->store);
     device->backup_root = tree_copy(&device->vfs, device->vfs.root, false);
