@@ -328,7 +328,8 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         return LOOK_SETTLED;
     }
     if (wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
-    bool older = doubt_older(folder, item, &look->print);
+    // What this life has published of the path came after whatever root there was.
+    bool older = item->own_last == 0 && doubt_older(folder, item, &look->print);
     // Also where the directory was only implied by what was in it.
     if (INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path)) {
         if (brake_below(folder, look)) return LOOK_SETTLED;
