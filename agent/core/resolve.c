@@ -277,6 +277,13 @@ static bool dir_stays(struct arena *arena, const struct index_view *index, const
     return count == max || (count > 0 && !all_first(below, count));
 }
 
+static bool lives_below(struct arena *arena, const struct index_view *index,
+                        const struct item *item)
+{
+    struct item one;
+    return index->live_below(index->context, arena, item->path, 1, &one) > 0;
+}
+
 static const struct version *winner_of(const struct rivals *e, bool dirs_only)
 {
     const struct version *winner = NULL;
@@ -305,7 +312,9 @@ bool resolve_heads(struct arena *arena, const struct index_view *index, struct f
     // A file that won over what is below it would lose at once, and could not be put in place where
     // the directory is.
     const struct version *winner = winner_of(&e, dir_stays(arena, index, item));
-    if (winner == NULL) return resolve_clash(arena, index, folder, item, out);
+    // Where only what a first scan found lives below, that leaves first.
+    bool over = winner != NULL && winner->value.kind != KIND_DIR && lives_below(arena, index, item);
+    if (winner == NULL || over) return resolve_clash(arena, index, folder, item, out);
     for (uint32_t i = 0; i < e.count; i++) {
         const struct version *x = e.live[i];
         if (x == winner || value_same_content(&x->value, &winner->value)) continue;

@@ -406,6 +406,12 @@ static void test_clash_first_children_leave(void **state)
     assert_true(slice_equal(plan.members[2].path, slice_text("p/d")));
     assert_int_equal(plan.members[1].version.value.kind, KIND_TOMB);
     assert_int_equal(plan.members[2].version.value.kind, KIND_TOMB);
+    // So also before the file wins over a directory of theirs.
+    d.dots.entries[0] = d.vv.entries[0] = (struct dot){INC_B, 3};
+    ingest(arena, &item, &d);
+    assert_true(resolve_heads(arena, &view, the_folder, &item, &plan));
+    assert_int_equal(plan.count, 3);
+    assert_true(slice_equal(plan.members[2].path, slice_text("p/d")));
 }
 
 // ---- names
