@@ -21,6 +21,7 @@ static bool held_elsewhere(struct folder *folder, const struct version *v)
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         if (!folder_shared_with(folder, p->device)) continue;
         const struct bond *bond = bond_get(folder, p->device);
+        if (bond->blocked_total > 0) continue; // what is blocked there counts as applied
         bool has = true;
         for (uint32_t i = 0; i < v->dots.count && has; i++)
             has = vv_covers(bond->a.v, v->dots.entries[i]);
