@@ -122,6 +122,18 @@ static bool heads_held(const struct device *device, struct map *ids)
     return held;
 }
 
+// What the user had put somewhere else since went with the disk, though the content is there.
+static void moved_excuse(struct device *device)
+{
+    struct world *world = device->world;
+    for (size_t i = 0; i < world->saved_count; i++) {
+        struct saved *saved = &world->saved[i];
+        const struct inode *inode = vfs_find(&device->vfs, saved->path);
+        if (saved->device != device->index) continue;
+        if (inode == NULL || token_of(inode) != saved->token) saved->excused = true;
+    }
+}
+
 static void lost_excuse(struct world *world, struct map *tokens)
 {
     for (size_t i = 0; i < world->saved_count; i++) {
@@ -176,6 +188,7 @@ bool backup_restore(struct device *device)
         struct map *here = map_new();
         contents_below(device->vfs.root, false, map_new(), here);
         lost_excuse(world, here);
+        moved_excuse(device);
     }
     if (device->window_to_us == 0 || device->backup_us < device->window_from_us)
         device->window_from_us = device->backup_us;
