@@ -196,7 +196,7 @@ static bool life_change(struct folder *folder, struct dot end, struct again_list
     const struct index_port *index = INDEX(folder);
     txn_begin(folder);
     if (end.inc != 0 && folder->row.counter > end.counter) again_collect(folder, end, list);
-    qsort(list->entries, list->count, sizeof *list->entries, by_bundle);
+    if (list->count > 0) qsort(list->entries, list->count, sizeof *list->entries, by_bundle);
     for (size_t i = 0; i < list->count; i++)
         heads_strip(folder, &list->entries[i], end);
     index->own_forget(index->self, folder->number);
