@@ -92,6 +92,31 @@ static bool still_held(const struct brake *b, uint64_t deleted)
     return deleted > 0 && (b->held_all || b->held_deleted + deleted > b->limits.deleted);
 }
 
+enum { REST_MAX = 1024 }; // items that are looked at one by one
+
+// Whether a file or a link stays. Directories go after what is in them, and perhaps in another
+// batch: a folder of directories alone is an empty one.
+static bool leaves_something(struct folder *folder, uint64_t live, uint64_t waits)
+{
+    const struct index_port *index = INDEX(folder);
+    if (waits >= live) return false;
+    if (live - waits > REST_MAX) return true;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    uint32_t max = (uint32_t)live + REST_MAX;
+    struct slice *paths = arena_alloc(arena, max, sizeof *paths);
+    uint32_t count =
+        index->live_paths_below(index->self, arena, folder->number, (struct slice){0}, max, paths);
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item;
+        if (brake_waits_for(folder, paths[i]) == WAITS_DELETED || path_is_conflict_item(paths[i]))
+            continue;
+        index->item_get(index->self, arena, folder->number, paths[i], &item);
+        if (item.local.state == LOCAL_NONE || item.local.version.value.kind == KIND_DIR) continue;
+        if (version_live(&item.local.version)) return true;
+    }
+    return false;
+}
+
 static void judge_deleted(struct folder *folder, const struct slot *window, struct verdict *out)
 {
     const struct brake *b = folder->brake;
@@ -99,7 +124,7 @@ static void judge_deleted(struct folder *folder, const struct slot *window, stru
     uint64_t before = window->deleted, waits = b->waits[WAITS_DELETED];
     uint64_t most = out->live > window->live ? out->live : window->live;
     out->deleted = waits;
-    out->all = waits > 0 && waits >= out->live && most >= 2;
+    out->all = waits > 0 && most >= 2 && !leaves_something(folder, out->live, waits);
     bool many = brake_over(before + waits, limits->deleted, limits->deleted_percent, most);
     if (waits == 0 || !(out->all || many || b->held[WAITS_DELETED])) return;
     uint64_t files;
