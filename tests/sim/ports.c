@@ -7,6 +7,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/map.h"
+#include "agent/daemon/wire_index.h"
 #include "crypto/hash.h"
 #include "proto/vv.h"
 #include "tests/sim/sim.h"
@@ -117,76 +118,6 @@ static void port_item_put(struct store *store, uint32_t folder, struct item *ite
     store_item_put(store, folder, item, heads_changed);
 }
 
-static struct index_port port_index(struct store *store)
-{
-    return (struct index_port){
-        .self = store,
-        .begin = port_begin,
-        .commit = port_commit,
-        .rollback = port_rollback,
-        .folder_get = store_folder_get,
-        .folder_put = store_folder_put,
-        .folder_remove = store_folder_remove,
-        .folder_clear = store_folder_clear,
-        .folder_reload = store_folder_reload,
-        .item_get = store_item_get,
-        .item_put = port_item_put,
-        .items_after = store_items_after,
-        .live_below = store_live_below,
-        .local_below = store_local_below,
-        .live_paths_below = store_live_paths_below,
-        .conflicts_of = store_conflicts_of,
-        .local_by_content = store_local_by_content,
-        .dots_after = store_dots_after,
-        .seq_after = store_seq_after,
-        .needs_after = store_needs_after,
-        .blocked = store_blocked,
-        .need_min = store_need_min,
-        .need_incs = store_need_incs,
-        .owed = store_owed,
-        .dot_incs = store_dot_incs,
-        .k = store_k,
-        .k_set = store_k_set,
-        .gcfloor = store_gcfloor,
-        .gcfloor_put = store_gcfloor_put,
-        .owner_get = store_owner_get,
-        .owner_put = store_owner_put,
-        .owner_count = store_owner_count,
-        .mark_get = store_mark_get,
-        .mark_put = store_mark_put,
-        .approval_put = store_approval_put,
-        .approvals = store_approvals,
-        .own_forget = store_own_forget,
-        .tombs_note = store_tombs_note,
-        .tombs_after = store_tombs_after,
-        .rollback_put = store_rollback_put,
-        .rollback_has = store_rollback_has,
-        .rollbacks_after = store_rollbacks_after,
-        .peer_get = store_peer_get,
-        .peer_put = store_peer_put,
-        .journal_add = store_journal_add,
-        .journal_remove = store_journal_remove,
-        .journal_list = store_journal_list,
-        .kept_add = store_kept_add,
-        .kept_get = store_kept_get,
-        .kept_by_file = store_kept_by_file,
-        .kept_remove = store_kept_remove,
-        .kept_list = store_kept_list,
-        .kept_oldest = store_kept_oldest,
-        .kept_batch_last = store_kept_batch_last,
-        .kept_batch_begin = store_kept_batch_begin,
-        .kept_batch = store_kept_batch,
-        .kept_bytes = store_kept_bytes,
-        .meta_get = store_meta_get,
-        .meta_set = store_meta_put,
-        .leaves_put = store_leaves_put,
-        .kept_by_content = store_kept_by_content,
-        .leaves_get = store_leaves_get,
-        .journal_encode = journal_encode,
-        .journal_decode = journal_decode,
-    };
-}
-
 // ---- the disk
 
 static void port_submit(struct workers *workers, struct job *job)
@@ -291,15 +222,24 @@ static void on_dial(void *context, struct device_id peer)
     net_redial(device_of(context), peer);
 }
 
-// A slot that was added to the port and forgotten here would be called as NULL.
-static struct index_port whole_index(struct store *store)
+// A slot that was added to the port and forgotten where it is filled would be called as NULL.
+static void check_whole(const struct index_port *index)
 {
-    struct index_port index = port_index(store);
-    unsigned char words[sizeof index];
+    unsigned char words[sizeof *index];
     static const unsigned char none[sizeof(void *)];
-    memcpy(words, &index, sizeof index);
-    for (size_t at = 0; at < sizeof index; at += sizeof none)
+    memcpy(words, index, sizeof *index);
+    for (size_t at = 0; at < sizeof *index; at += sizeof none)
         CHECK(memcmp(words + at, none, sizeof none) != 0);
+}
+
+static struct index_port port_index(struct store *store)
+{
+    struct index_port index = wire_index(store);
+    check_whole(&index);
+    index.begin = port_begin;
+    index.commit = port_commit;
+    index.rollback = port_rollback;
+    index.item_put = port_item_put;
     return index;
 }
 
@@ -307,7 +247,7 @@ struct engine_options device_options(struct device *device)
 {
     the_world = device->world;
     return (struct engine_options){
-        .index = whole_index(device->store),
+        .index = port_index(device->store),
         .disk = {.self = (struct workers *)device, .submit = port_submit, .ignored = port_ignored},
         .net = {.self = (struct net *)device,
                 .send = wire_send,

@@ -3,6 +3,7 @@
 
 #include "agent/base/log.h"
 #include "agent/core/job.h"
+#include "agent/daemon/wire_index.h"
 
 enum { LOG_BYTES = 1 << 20, TURNS_MAX = 100000 };
 
@@ -365,7 +366,7 @@ static void on_dial(void *context, struct device_id device)
 static struct engine *engine_of(struct rig *rig)
 {
     struct engine_options options = {
-        .index = rig_index(rig->store, commit_or_fail),
+        .index = wire_index(rig->store),
         .disk = {.self = (struct workers *)(void *)rig,
                  .submit = disk_submit,
                  .ignored = disk_ignored},
@@ -391,6 +392,7 @@ static struct engine *engine_of(struct rig *rig)
         .name = "me",
         .program = "rig",
     };
+    options.index.commit = commit_or_fail;
     return engine_new(&options);
 }
 

@@ -100,9 +100,6 @@ struct item rig_item(struct rig *rig, const char *path);
 bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);
 
-// The index as the engine sees it, with a commit that a test may refuse.
-struct index_port rig_index(struct store *store, enum err (*commit)(struct store *));
-
 // A trusted device comes, its two lanes open. It lives as long as the rig.
 struct script *script_connect(struct rig *rig, uint8_t seed);
 void script_reconnect(struct script *script);

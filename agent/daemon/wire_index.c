@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "tests/unit/sync/rig.h"
+#include "agent/daemon/wire_index.h"
 
-struct index_port rig_index(struct store *store, enum err (*commit)(struct store *))
+#include "agent/store/store.h"
+
+struct index_port wire_index(struct store *store)
 {
     return (struct index_port){
         .self = store,
         .begin = store_begin,
-        .commit = commit,
+        .commit = store_commit,
         .rollback = store_rollback,
         .folder_get = store_folder_get,
         .folder_put = store_folder_put,
@@ -19,8 +21,8 @@ struct index_port rig_index(struct store *store, enum err (*commit)(struct store
         .live_below = store_live_below,
         .local_below = store_local_below,
         .live_paths_below = store_live_paths_below,
-        .local_by_content = store_local_by_content,
         .conflicts_of = store_conflicts_of,
+        .local_by_content = store_local_by_content,
         .dots_after = store_dots_after,
         .seq_after = store_seq_after,
         .needs_after = store_needs_after,
@@ -63,8 +65,8 @@ struct index_port rig_index(struct store *store, enum err (*commit)(struct store
         .kept_bytes = store_kept_bytes,
         .meta_get = store_meta_get,
         .meta_set = store_meta_put,
-        .kept_by_content = store_kept_by_content,
         .leaves_put = store_leaves_put,
+        .kept_by_content = store_kept_by_content,
         .leaves_get = store_leaves_get,
         .journal_encode = journal_encode,
         .journal_decode = journal_decode,
