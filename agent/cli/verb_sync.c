@@ -3,26 +3,13 @@
 // agent/cli/verb_sync — the agent decides when it is done and with which exit code; this prints.
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
-
-enum { TIMEOUT_S = 60, TIMEOUT_S_MAX = 7 * 86400 };
-
-static bool read_timeout(const char *text, json_int_t *out)
-{
-    *out = TIMEOUT_S;
-    if (text == NULL) return true;
-    char *end;
-    long seconds = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || seconds < 0 || seconds > TIMEOUT_S_MAX) return false;
-    *out = seconds;
-    return true;
-}
+#include "agent/cli/when_priv.h"
 
 static void print_lines(const json_t *lines)
 {
@@ -55,19 +42,17 @@ static int show(const struct cli_context *context, const json_t *answer, bool wa
 
 static int run(const struct cli_context *context, const struct args *args)
 {
-    json_int_t timeout;
+    int64_t timeout;
     bool wait = args_has(args, "--wait");
-    if (!read_timeout(args_value(args, "--timeout"), &timeout)) {
-        cli_error("--timeout: a number of seconds, at most %d", TIMEOUT_S_MAX);
-        return CLI_USAGE;
-    }
+    if (!timeout_read(args, &timeout)) return CLI_USAGE;
     if (!wait && args_has(args, "--timeout")) {
         cli_error("--timeout is for --wait");
         return CLI_USAGE;
     }
     const char *folder = args->word_count > 0 ? args->words[0] : NULL;
-    json_t *body = json_pack("{s:s*, s:s*, s:b, s:I}", "folder", folder, "peer",
-                             args_value(args, "--peer"), "wait", (int)wait, "timeout_s", timeout);
+    json_t *body =
+        json_pack("{s:s*, s:s*, s:b, s:I}", "folder", folder, "peer", args_value(args, "--peer"),
+                  "wait", (int)wait, "timeout_s", (json_int_t)timeout);
     if (body == NULL) {
         cli_error("names are UTF-8 text");
         return CLI_USAGE;

@@ -3,7 +3,25 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/cli/print_priv.h"
 #include "agent/cli/when_priv.h"
+
+enum { TIMEOUT_S = 60, TIMEOUT_S_MAX = 7 * 86400 };
+
+bool timeout_read(const struct args *args, int64_t *out_s)
+{
+    const char *text = args_value(args, "--timeout");
+    *out_s = TIMEOUT_S;
+    if (text == NULL) return true;
+    char *end;
+    long seconds = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || seconds < 0 || seconds > TIMEOUT_S_MAX) {
+        cli_error("--timeout: a number of seconds, at most %d", TIMEOUT_S_MAX);
+        return false;
+    }
+    *out_s = seconds;
+    return true;
+}
 
 static bool ago(const char *text, int64_t now_ms, int64_t *out_ms)
 {
