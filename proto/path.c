@@ -206,3 +206,8 @@ struct slice path_fold(struct arena *arena, struct slice path)
         folded[i] = ascii_lower(path.data[i]);
     return slice_of(folded, path.size);
 }
+
+bool path_is_ascii(struct slice path)
+{
+    return utf8_is_ascii(path);
+}

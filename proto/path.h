@@ -35,6 +35,9 @@ bool path_below(struct slice path, struct slice ancestor); // strictly below; ev
 // directly before what is in it.
 int path_compare(struct slice a, struct slice b);
 
+// Then it is its own normal form.
+bool path_is_ascii(struct slice path);
+
 // Case and Unicode folded form, for finding clashes, on the arena.
 struct slice path_fold(struct arena *arena, struct slice path);
 

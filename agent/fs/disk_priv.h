@@ -7,6 +7,7 @@
 #ifndef AGENT_FS_DISK_PRIV_H
 #define AGENT_FS_DISK_PRIV_H
 
+#include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -108,6 +109,11 @@ bool name_spelled(int dir_fd, const char *name, char out[FS_NAME_MAX]);
 int resolve_kernel(int root_fd, const char *path, int flags,
                    int *out_fd); // ENOSYS: not on this kernel
 int resolve_walk(int root_fd, const char *path, int flags, int *out_fd);
+
+// ---- dirs.c: what is in a directory, also by an O_PATH descriptor. NULL: errno; for
+// AUTO(dir_end).
+DIR *dir_list(int dir_fd);
+void dir_end(DIR **dir);
 
 // ---- print.c
 void print_of(const struct stat *st, struct fingerprint *out);

@@ -2,12 +2,9 @@
 //
 // The names of one directory, in the order of a walk: normal forms sorted by bytes, and what cannot
 // be an item's name marked with the reason.
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
@@ -25,14 +22,6 @@ struct slice path_joined(struct arena *arena, struct slice parent, struct slice 
     return slice_of(text, size);
 }
 
-static bool is_ascii(struct slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] >= 0x80) return false;
-    }
-    return true;
-}
-
 // Of a name in that directory, from the root on, wherever the walk has begun.
 static uint32_t depth_below(struct slice directory)
 {
@@ -48,7 +37,7 @@ static const char *name_fault(struct arena *arena, const struct level *level, ui
 {
     if (level->path.size + 1 + name.size > PROTO_PATH_BYTES_MAX) return "the path is too long";
     if (depth > PROTO_PATH_DEPTH_MAX) return "too many directories deep";
-    return is_ascii(name) ? NULL : path_fault(path_joined(arena, level->path, name));
+    return path_is_ascii(name) ? NULL : path_fault(path_joined(arena, level->path, name));
 }
 
 static void name_fill(uint32_t depth, struct level *level, const char *raw, struct name *out)
@@ -56,7 +45,7 @@ static void name_fill(uint32_t depth, struct level *level, const char *raw, stru
     struct slice text = slice_text(raw);
     out->raw = raw;
     out->normal = text;
-    if (!is_ascii(text) && path_normalize(level->arena, text, &out->normal) != ERR_OK) {
+    if (!path_is_ascii(text) && path_normalize(level->arena, text, &out->normal) != ERR_OK) {
         out->problem = "not UTF-8";
         out->normal = text;
         return;
@@ -91,21 +80,10 @@ static void names_finish(uint32_t depth, struct level *level, struct slice *raws
     level->count = count;
 }
 
-static void dir_end(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
-
 int names_read(struct level *level)
 {
-    int fd = openat(level->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return errno;
-    AUTO(dir_end) DIR *dir = fdopendir(fd);
-    if (dir == NULL) {
-        int code = errno;
-        close(fd);
-        return code;
-    }
+    AUTO(dir_end) DIR *dir = dir_list(level->fd);
+    if (dir == NULL) return errno;
     AUTO(buf_fini) struct buf raws = {0};
     for (;;) {
         errno = 0;

@@ -6,7 +6,6 @@
 //     x is the version's content      it was not: forget
 //     x is neither                    the user's edit, displaced in the last microsecond: give it
 //     back no x                            the path, or kept, tells
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -39,19 +38,6 @@ static bool holds_version(int dir_fd, const char *name, const struct value *valu
 }
 
 // ---- what had already gone to kept comes back to x, so that there is one case less
-
-static void dir_end(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
-
-static DIR *dir_list(int dir_fd)
-{
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) fd_close(&fd);
-    return dir;
-}
 
 static bool is_kept_of(const char *name, const char *tail)
 {

@@ -3,7 +3,6 @@
 // From an item's canonical path to a directory descriptor and a name. Most paths are spelled on
 // disk as we spell them and cost one system call; only a path with non-ASCII letters that is not
 // found is looked for again by normal form, directory by directory.
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,43 +32,20 @@ int internal_open(const struct grip *grip, const char *path, int *out_fd)
     return beneath_open(grip, slice_text(path), O_RDONLY | O_DIRECTORY, out_fd);
 }
 
-static bool is_ascii(struct slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] >= 0x80) return false;
-    }
-    return true;
-}
-
 static bool spells(struct arena *arena, const char *disk_name, struct slice name)
 {
     struct slice normal;
     struct slice raw = slice_text(disk_name);
-    if (is_ascii(raw)) return false;
+    if (path_is_ascii(raw)) return false;
     return path_normalize(arena, raw, &normal) == ERR_OK && slice_equal(normal, name);
-}
-
-static void dir_end(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
-
-static void arena_end(struct arena **arena)
-{
-    arena_destroy(arena);
 }
 
 // The name in this directory whose normal form is `name`.
 static bool spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
 {
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return false;
-    AUTO(dir_end) DIR *dir = fdopendir(fd);
-    if (dir == NULL) {
-        close(fd);
-        return false;
-    }
-    AUTO(arena_end) struct arena *arena = arena_new();
+    AUTO(dir_end) DIR *dir = dir_list(dir_fd);
+    if (dir == NULL) return false;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
     for (struct dirent *entry; (entry = readdir(dir)) != NULL; arena_reset(arena)) {
         if (!spells(arena, entry->d_name, name)) continue;
         memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
@@ -85,7 +61,7 @@ static bool is_spelled(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_NAM
     struct slice normal;
     out_clash[0] = '\0';
     if (!name_spelled(dir_fd, name, found) || strcmp(found, name) == 0) return true;
-    AUTO(arena_end) struct arena *arena = arena_new();
+    AUTO(arena_destroy) struct arena *arena = arena_new();
     bool same = path_normalize(arena, slice_text(found), &normal) == ERR_OK &&
                 slice_equal(normal, slice_text(name));
     memcpy(same ? name : out_clash, found, strlen(found) + 1);
@@ -102,7 +78,7 @@ static int component_find(const struct grip *grip, int dir_fd, struct slice comp
     out[component.size] = '\0';
     if (fstatat(dir_fd, out, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return !grip->folds || is_spelled(dir_fd, out, clash) ? 0 : ENOTUNIQ;
-    if (errno != ENOENT || is_ascii(component)) return errno;
+    if (errno != ENOENT || path_is_ascii(component)) return errno;
     return spell_find(dir_fd, component, out) ? 0 : ENOENT;
 }
 
@@ -132,7 +108,7 @@ int dir_open(const struct grip *grip, struct slice path, int *out_fd)
 {
     if (grip->folds && path.size > 0) return dir_search(grip, path, out_fd);
     int code = beneath_open(grip, path, O_PATH | O_DIRECTORY, out_fd);
-    if (code != ENOENT || is_ascii(path)) return code;
+    if (code != ENOENT || path_is_ascii(path)) return code;
     return dir_search(grip, path, out_fd);
 }
 
@@ -168,7 +144,7 @@ bool place_spell(struct place *place)
 {
     char found[FS_NAME_MAX];
     struct slice name = slice_text(place->name);
-    if (is_ascii(name) || !spell_find(place->fd, name, found)) return false;
+    if (path_is_ascii(name) || !spell_find(place->fd, name, found)) return false;
     memcpy(place->name, found, strlen(found) + 1);
     return true;
 }

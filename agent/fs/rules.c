@@ -80,9 +80,7 @@ void rules_publish(const struct grip *grip, struct rules *fresh)
 static bool is_internal(struct slice name)
 {
     if (name.size < sizeof FS_INTERNAL - 1) return false;
-    bool plain = name.data[0] != '.';
-    for (size_t i = 0; plain && i < name.size; i++)
-        plain = name.data[i] < 0x80;
+    bool plain = name.data[0] != '.' && path_is_ascii(name);
     return !plain && path_is_internal(name);
 }
 
