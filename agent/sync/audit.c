@@ -19,7 +19,7 @@
 
 enum {
     SLICE_ITEMS = 2048, // of one turn of the engine
-    TODO_MAX = 8192,
+    WORK_MAX = 8192,
     OUT_TEXT_BYTES = 96 << 10,
     GIVES_MAX = 512,
     QUIET_MS = 60 * 1000,
@@ -27,28 +27,28 @@ enum {
 
 // ---- its life
 
-static void todo_pop(struct audit *audit)
+static void work_pop(struct audit *audit)
 {
-    struct audit_todo *todo = audit->todo;
-    audit->todo = todo->next;
-    audit->todo_count--;
-    mem_free(&todo);
+    struct audit_work *work = audit->work;
+    audit->work = work->next;
+    audit->work_count--;
+    mem_free(&work);
 }
 
-void audit_todo_push(struct audit *audit, const struct range *range, bool give)
+void audit_work_push(struct audit *audit, const struct range *range, bool give)
 {
     size_t from = range->from.size, to = range->to.size;
-    struct audit_todo *todo = mem_zalloc(1, sizeof *todo + from + to + 1);
-    char *text = (char *)(todo + 1);
+    struct audit_work *work = mem_zalloc(1, sizeof *work + from + to + 1);
+    char *text = (char *)(work + 1);
     if (from > 0) memcpy(text, range->from.data, from);
     if (to > 0) memcpy(text + from, range->to.data, to);
-    todo->range = *range;
-    todo->range.from = slice_of(text, from);
-    todo->range.to = slice_of(text + from, to);
-    todo->give = give;
-    todo->next = audit->todo;
-    audit->todo = todo;
-    audit->todo_count++;
+    work->range = *range;
+    work->range.from = slice_of(text, from);
+    work->range.to = slice_of(text + from, to);
+    work->give = give;
+    work->next = audit->work;
+    audit->work = work;
+    audit->work_count++;
 }
 
 static struct audit *audit_new(struct share *share, uint64_t number, bool asker, bool reconcile)
@@ -71,8 +71,8 @@ static void audit_free(struct audit **slot)
     if (audit == NULL) return;
     *slot = NULL;
     if (audit->scanning) range_scan_end(&audit->scan);
-    while (audit->todo != NULL)
-        todo_pop(audit);
+    while (audit->work != NULL)
+        work_pop(audit);
     vvbox_fini(&audit->k);
     vvbox_fini(&audit->floor);
     vvbox_fini(&audit->own_floor);
@@ -204,7 +204,7 @@ static void versions_fill(struct audit *audit, struct page *page)
             audit->out[kept++] = range;
         } else if (page->count > 0 || audit->out_count + RANGE_WAYS > PROTO_RANGES_MAX) {
             range.what = RANGE_ASK; // as if it had been asked for
-            audit_todo_push(audit, &range, false);
+            audit_work_push(audit, &range, false);
         } else {
             split_small(audit, &range);
         }
@@ -215,7 +215,7 @@ static void versions_fill(struct audit *audit, struct page *page)
     for (uint32_t i = 0; i < audit->give_count; i++) {
         struct item item;
         if (page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4) {
-            audit_todo_push(audit, &(struct range){.from = audit->gives[i]}, true);
+            audit_work_push(audit, &(struct range){.from = audit->gives[i]}, true);
             continue;
         }
         if (page_has(page, audit->gives[i])) continue;
@@ -241,7 +241,7 @@ static void turn_send(struct audit *audit)
     AUTO(page_fini) struct page page;
     page_init(&page, arena, PROTO_PAGE_VERSIONS_MAX, PROTO_PAGE_BYTES_HARD);
     versions_fill(audit, &page);
-    bool nothing = audit->out_count == 0 && page.count == 0 && audit->todo == NULL;
+    bool nothing = audit->out_count == 0 && page.count == 0 && audit->work == NULL;
     struct message m = {.ranges = {.step = nothing ? RANGES_END : RANGES_GO}};
     m.ranges.ranges = audit->out;
     m.ranges.range_count = audit->out_count;
@@ -292,29 +292,29 @@ static void scan_settle(struct audit *audit, const struct range *theirs)
 }
 
 // One entry of what is to be done, or a slice of it.
-static void todo_step(struct audit *audit)
+static void work_step(struct audit *audit)
 {
     struct folder *folder = audit->share->folder;
-    const struct audit_todo *todo = audit->todo;
-    if (todo->give) {
-        audit->gives[audit->give_count++] = arena_copy(audit->arena, todo->range.from);
-        todo_pop(audit);
+    const struct audit_work *work = audit->work;
+    if (work->give) {
+        audit->gives[audit->give_count++] = arena_copy(audit->arena, work->range.from);
+        work_pop(audit);
         return;
     }
-    if (todo->range.what == RANGE_ASK) {
-        out_put(audit, RANGE_ITEMS, &todo->range);
-        todo_pop(audit);
+    if (work->range.what == RANGE_ASK) {
+        out_put(audit, RANGE_ITEMS, &work->range);
+        work_pop(audit);
         return;
     }
     if (!audit->scanning) {
-        range_scan_begin(&audit->scan, folder, todo->range.from, todo->range.to, audit->floor.v);
+        range_scan_begin(&audit->scan, folder, work->range.from, work->range.to, audit->floor.v);
         audit->scanning = true;
     }
     if (!range_scan_step(&audit->scan, SLICE_ITEMS)) return;
-    scan_settle(audit, &todo->range);
+    scan_settle(audit, &work->range);
     range_scan_end(&audit->scan);
     audit->scanning = false;
-    todo_pop(audit);
+    work_pop(audit);
 }
 
 static bool out_full(const struct audit *audit)
@@ -350,11 +350,11 @@ static void audit_step(struct audit *audit)
         return;
     }
     // What is found in small parts goes on at once; a large one takes its slice of each turn.
-    for (uint32_t i = 0; i < RANGE_WAYS && audit->todo != NULL && !out_full(audit); i++) {
-        todo_step(audit);
+    for (uint32_t i = 0; i < RANGE_WAYS && audit->work != NULL && !out_full(audit); i++) {
+        work_step(audit);
         if (audit->scanning) return;
     }
-    if (audit->todo == NULL || out_full(audit)) turn_send(audit);
+    if (audit->work == NULL || out_full(audit)) turn_send(audit);
 }
 
 // ---- hearing
@@ -376,7 +376,7 @@ static void audit_opened(struct share *share, const struct msg_ranges *m)
     audit->opening = true;
     vvbox_set(&audit->floor, vv_join(folder->engine->scratch, m->gcfloor, folder->gcfloor.v));
     turn_begin(audit);
-    audit_todo_push(audit, &(struct range){.what = RANGE_SUM}, false);
+    audit_work_push(audit, &(struct range){.what = RANGE_SUM}, false);
 }
 
 static struct audit *audit_of(const struct share *share, uint64_t number)
@@ -386,17 +386,17 @@ static struct audit *audit_of(const struct share *share, uint64_t number)
     return NULL;
 }
 
-static void todo_add(struct audit *audit, const struct msg_ranges *m)
+static void work_add(struct audit *audit, const struct msg_ranges *m)
 {
     for (uint32_t i = m->range_count; i-- > 0;) {
-        if (m->ranges[i].what != RANGE_ITEMS) audit_todo_push(audit, &m->ranges[i], false);
+        if (m->ranges[i].what != RANGE_ITEMS) audit_work_push(audit, &m->ranges[i], false);
     }
 }
 
 static void turn_heard(struct audit *audit, const struct msg_ranges *m)
 {
     struct share *share = audit->share;
-    if (audit->todo_count + m->range_count > TODO_MAX) {
+    if (audit->work_count + m->range_count > WORK_MAX) {
         session_refuse(share->session, "too many ranges");
         return;
     }
@@ -404,7 +404,7 @@ static void turn_heard(struct audit *audit, const struct msg_ranges *m)
         vvbox_set(&audit->floor,
                   vv_join(share->folder->engine->scratch, m->gcfloor, share->folder->gcfloor.v));
     turn_begin(audit);
-    todo_add(audit, m);
+    work_add(audit, m);
     (void)audit_take(audit, m);
 }
 

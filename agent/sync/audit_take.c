@@ -144,7 +144,7 @@ static void lacking_give(struct audit *audit, const struct range *range,
                           items);
         for (uint32_t i = 0; i < got; i++) {
             if (!lacks_some(audit, &items[i], theirs)) continue;
-            audit_todo_push(audit, &(struct range){.from = items[i].path}, true);
+            audit_work_push(audit, &(struct range){.from = items[i].path}, true);
             audit->given++;
         }
         if (got == 0) break;

@@ -48,10 +48,10 @@ bool range_item_sum(struct arena *arena, const struct item *item, struct vv floo
 struct dots range_dots(struct arena *arena, const struct version *head, struct vv floor);
 
 // ---- audit.c
-struct audit_todo {
+struct audit_work {
     struct range range; // texts are its own
     bool give;          // the item `range.from` is to be sent
-    struct audit_todo *next;
+    struct audit_work *next;
 };
 
 struct audit {
@@ -63,10 +63,10 @@ struct audit {
     bool said_end, heard_end;  // nothing more to say
     struct vvbox k, own_floor; // when it began
     struct vvbox floor;        // join of both floors
-    struct audit_todo *todo;
-    uint32_t todo_count;
+    struct audit_work *work;
+    uint32_t work_count;
     bool scanning;
-    struct range_scan scan; // of the first of todo
+    struct range_scan scan; // of the first of work
     struct arena *arena;    // of the message under way
     struct range *out;
     uint32_t out_count;
@@ -76,7 +76,7 @@ struct audit {
     uint64_t items, moved, given; // as in struct audit_report
 };
 
-void audit_todo_push(struct audit *audit, const struct range *range, bool give);
+void audit_work_push(struct audit *audit, const struct range *range, bool give);
 
 // ---- audit_when.c
 enum { AUDIT_AGAIN_MS = 5000, AUDIT_CHECK_MS = 3600 * 1000 }; // K has moved; nothing is due
