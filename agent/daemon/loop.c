@@ -9,6 +9,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
+#include "agent/daemon/wire_rooms.h"
 
 enum {
     WATCH_EVENTS_MAX = 4096, // of one turn
@@ -29,26 +30,12 @@ static void read_clocks(struct agent *agent)
     engine_now(agent->engine, agent->now_ms, agent->wall_ms);
 }
 
-static enum engine_watch watch_kind(enum watch_what what)
-{
-    switch (what) {
-    case WATCH_WRITTEN: return ENGINE_WRITTEN;
-    case WATCH_MODIFIED: return ENGINE_MODIFIED;
-    case WATCH_GONE: return ENGINE_GONE;
-    case WATCH_TREE: return ENGINE_TREE;
-    case WATCH_RESCAN: return ENGINE_RESCAN;
-    case WATCH_ROOT: return ENGINE_ROOT;
-    case WATCH_KEPT: return ENGINE_KEPT;
-    }
-    return ENGINE_RESCAN;
-}
-
 bool loop_watch(struct agent *agent)
 {
     struct watch_event event;
     for (int i = 0; i < WATCH_EVENTS_MAX; i++) {
         if (!disk_watch_next(agent->workers.disk, &event)) return true;
-        engine_watch(agent->engine, event.folder, watch_kind(event.what), event.path);
+        engine_watch(agent->engine, event.folder, wire_watch(event.what), event.path);
     }
     return false;
 }

@@ -5,7 +5,7 @@
 
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
-#include "agent/daemon/wire_index.h"
+#include "agent/daemon/wire_rooms.h"
 
 #define PROGRAM_NAME "cfgsync-agent " CFGSYNC_VERSION
 

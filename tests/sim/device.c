@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/daemon/wire_rooms.h"
 #include "tests/sim/sim.h"
 
 enum { SPINS_MAX = 2000 };
@@ -237,26 +238,12 @@ void device_job_done(struct device *device, struct job *job)
     device_leave(device);
 }
 
-static enum engine_watch kind_of(enum watch_what what)
-{
-    switch (what) {
-    case WATCH_WRITTEN: return ENGINE_WRITTEN;
-    case WATCH_MODIFIED: return ENGINE_MODIFIED;
-    case WATCH_GONE: return ENGINE_GONE;
-    case WATCH_TREE: return ENGINE_TREE;
-    case WATCH_RESCAN: return ENGINE_RESCAN;
-    case WATCH_ROOT: return ENGINE_ROOT;
-    case WATCH_KEPT: return ENGINE_KEPT;
-    }
-    return ENGINE_RESCAN;
-}
-
 static void watches_drain(struct device *device)
 {
     struct watch_event event;
     device->watch_due = false;
     while (disk_watch_next(device->disk, &event))
-        engine_watch(device->engine, event.folder, kind_of(event.what), event.path);
+        engine_watch(device->engine, event.folder, wire_watch(event.what), event.path);
 }
 
 void device_watch(struct device *device)

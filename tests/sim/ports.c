@@ -7,7 +7,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/map.h"
-#include "agent/daemon/wire_index.h"
+#include "agent/daemon/wire_rooms.h"
 #include "crypto/hash.h"
 #include "proto/vv.h"
 #include "tests/sim/sim.h"

@@ -3,7 +3,7 @@
 
 #include "agent/base/log.h"
 #include "agent/core/job.h"
-#include "agent/daemon/wire_index.h"
+#include "agent/daemon/wire_rooms.h"
 
 enum { LOG_BYTES = 1 << 20, TURNS_MAX = 100000 };
 

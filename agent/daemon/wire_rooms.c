@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "agent/daemon/wire_index.h"
+#include "agent/daemon/wire_rooms.h"
 
 #include "agent/store/store.h"
 
@@ -71,4 +71,18 @@ struct index_port wire_index(struct store *store)
         .journal_encode = journal_encode,
         .journal_decode = journal_decode,
     };
+}
+
+enum engine_watch wire_watch(enum watch_what what)
+{
+    switch (what) {
+    case WATCH_WRITTEN: return ENGINE_WRITTEN;
+    case WATCH_MODIFIED: return ENGINE_MODIFIED;
+    case WATCH_GONE: return ENGINE_GONE;
+    case WATCH_TREE: return ENGINE_TREE;
+    case WATCH_RESCAN: return ENGINE_RESCAN;
+    case WATCH_ROOT: return ENGINE_ROOT;
+    case WATCH_KEPT: return ENGINE_KEPT;
+    }
+    return ENGINE_RESCAN;
 }
