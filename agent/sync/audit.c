@@ -410,6 +410,8 @@ static void turn_heard(struct audit *audit, const struct msg_ranges *m)
 
 void ranges_handle(struct share *share, const struct msg_ranges *m)
 {
+    // Even of a message that is ignored: the sender shows no mark twice.
+    if (!marks_learn(share, &m->marks)) return;
     if (m->step == RANGES_OPEN) {
         audit_opened(share, m);
         return;

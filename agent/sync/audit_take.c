@@ -252,7 +252,7 @@ static bool range_reconcile(struct audit *audit, const struct range *range,
 bool audit_take(struct audit *audit, const struct msg_ranges *m)
 {
     struct share *share = audit->share;
-    if (!marks_learn(share, &m->marks) || !versions_bounded(share, &m->versions)) return false;
+    if (!versions_bounded(share, &m->versions)) return false;
     if (audit->reconcile && !audit->asker) return true; // it only answers
     for (uint32_t i = 0; i < m->range_count; i++) {
         const struct range *range = &m->ranges[i];

@@ -14,6 +14,7 @@ const struct marks *marks_of(const struct message *m)
     if (m->kind == MSG_VERSIONS) return &m->versions.marks;
     if (m->kind == MSG_DONE) return &m->done.marks;
     if (m->kind == MSG_PUSH) return &m->push.marks;
+    if (m->kind == MSG_RANGES) return &m->ranges.marks;
     return m->kind == MSG_NEWS ? &m->news.marks : NULL;
 }
 
