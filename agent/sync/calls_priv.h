@@ -163,6 +163,7 @@ void verifies_forget(struct folder *folder);
 
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
+void dirty_written(struct folder *folder, struct slice path); // closed, or moved into place
 void dirty_dispatch(struct folder *folder);
 void dirty_all_now(struct folder *folder);
 void dirty_clear(struct folder *folder);

@@ -49,6 +49,7 @@ static void dirty_schedule(struct folder *folder, struct dirty *dirty, int64_t d
     list_remove(list_of(folder, dirty), dirty);
     dirty->due_ms = due_ms;
     dirty->ready = due_ms <= folder->engine->now_ms;
+    if (!dirty->ready && due_ms < folder->timed_due_ms) folder->timed_due_ms = due_ms;
     list_append(list_of(folder, dirty), dirty);
 }
 
@@ -98,11 +99,19 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
     dirty->force |= force;
     if (dirty->looking) {
         dirty->again = true;
-        dirty->again_modified = delay_ms > 0;
+        dirty->again_delay_ms = delay_ms;
         return;
     }
     int64_t wait = dirty_publish_delay(folder, path);
     dirty_schedule(folder, dirty, folder->engine->now_ms + (delay_ms > wait ? delay_ms : wait));
+}
+
+void dirty_written(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = &folder->engine->o.index;
+    struct item item;
+    index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
+    dirty_mark(folder, path, item.local.state == LOCAL_NONE ? NEW_QUIET_MS : 0, false);
 }
 
 bool dirty_has(const struct folder *folder, struct slice path)
@@ -147,11 +156,7 @@ static struct dirty *dirty_next(const struct folder *folder)
 int64_t dirty_deadline(const struct folder *folder)
 {
     if (dirty_next(folder) != NULL && folder->look_jobs < LOOK_JOBS_MAX) return 0;
-    int64_t at = INT64_MAX;
-    for (const struct dirty *d = folder->timed.first; d != NULL; d = d->next) {
-        if (d->due_ms < at) at = d->due_ms;
-    }
-    return at;
+    return folder->timed.first != NULL ? folder->timed_due_ms : INT64_MAX;
 }
 
 // ---- rate: a log or a growing file is not hashed for ever
@@ -213,9 +218,15 @@ static void look_fill(struct folder *folder, struct job *job, struct look *look,
 
 static void timed_to_ready(struct folder *folder)
 {
+    int64_t now = folder->engine->now_ms;
+    if (now < folder->timed_due_ms) return; // not the whole list at every event
+    folder->timed_due_ms = INT64_MAX;
     for (struct dirty *d = folder->timed.first, *next; d != NULL; d = next) {
         next = d->next;
-        if (d->due_ms <= folder->engine->now_ms) dirty_schedule(folder, d, d->due_ms);
+        if (d->due_ms <= now)
+            dirty_schedule(folder, d, d->due_ms);
+        else if (d->due_ms < folder->timed_due_ms)
+            folder->timed_due_ms = d->due_ms;
     }
 }
 
@@ -268,13 +279,14 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
     dirty->looking = false;
     dirty->force = false;
     bool again = dirty->again;
+    int64_t quiet = dirty->again_delay_ms;
     dirty->again = false;
+    dirty->again_delay_ms = 0;
     list_append(list_of(folder, dirty), dirty);
     if (verdict == LOOK_AGAIN_LATER) {
         dirty_schedule(folder, dirty, dirty->due_ms);
     } else if (again) {
         int64_t wait = dirty_publish_delay(folder, slice_of(dirty->path, dirty->path_size));
-        int64_t quiet = dirty->again_modified ? OPEN_QUIET_MS : 0;
         dirty_schedule(folder, dirty, now + (quiet > wait ? quiet : wait));
     } else {
         dirty_drop(folder, dirty);

@@ -417,7 +417,7 @@ void engine_watch(struct engine *engine, uint32_t number, enum engine_watch what
     struct folder *folder = folder_by_number(engine, number);
     if (folder == NULL || folder->gone) return;
     switch (what) {
-    case ENGINE_WRITTEN: dirty_mark(folder, path, 0, false); break;
+    case ENGINE_WRITTEN: dirty_written(folder, path); break;
     case ENGINE_MODIFIED: dirty_mark(folder, path, OPEN_QUIET_MS, false); break;
     case ENGINE_GONE:
         dirty_mark(folder, path, GONE_DELAY_MS, false);

@@ -22,6 +22,7 @@ enum {
     PONG_LATE_MS = 60 * 1000,
     NEWS_PULL_DELAY_MS = 30, // a push of the same is likely on its way
     GONE_DELAY_MS = 300,
+    NEW_QUIET_MS = 20, // a program that saves writes a new file and renames it
     DOUBT_MS = 30 * 1000,
     OPEN_QUIET_MS = 2000,
     EMPTY_WAIT_MS = 5000,
@@ -239,7 +240,7 @@ struct dirty {
     bool ready;   // in the ready list, else in the timed one
     bool looking; // a job has it
     bool again;   // something happened while it was looked at
-    bool again_modified;
+    int64_t again_delay_ms;
     bool force;
     bool now;  // sync asked: no quiet window
     bool gone; // a deletion is expected
@@ -390,6 +391,7 @@ struct folder {
     struct bond *bonds;
     struct map *dirty; // path -> struct dirty
     struct dirty_list ready, timed;
+    int64_t timed_due_ms;   // none of the timed is due before
     uint64_t gone_expected; // of them
     uint32_t look_jobs;
     struct map *published;

@@ -483,4 +483,5 @@ void rig_write(struct rig *rig, const char *path, const char *text)
     at->print.ino = ++rig->last_ino;
     at->print.mtime_ns = rig->now_ms * 1000000;
     engine_watch(rig->engine, rig->folder, ENGINE_WRITTEN, slice_text(path));
+    rig->now_ms += RIG_NEW_QUIET_MS;
 }

@@ -26,6 +26,9 @@
 #include "proto/session.h"
 #include "proto/vv.h"
 
+// The engine's quiet time of a file that was never there.
+enum { RIG_NEW_QUIET_MS = 20 };
+
 enum { RIG_JOBS_MAX = 1024, RIG_HEARD_MAX = 16384, RIG_DISK_MAX = 1024 };
 
 struct on_disk {

@@ -97,7 +97,7 @@ static void test_empty_side_waits_for_a_look(void **state)
     rig_open(&rig);
     rig.held = 1u << JOB_LOOK;
     engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("new"));
-    rig_settle(&rig);
+    rig_wait(&rig, RIG_NEW_QUIET_MS);
     assert_int_equal(rig_jobs(&rig, JOB_LOOK), 1);
     struct script *other = script_connect(&rig, 3);
     script_offer_as(other, other_id, true, OFFER_READY, empty_k());
