@@ -242,6 +242,7 @@ uint64_t sum_shown(uint64_t sum); // applied.c
 void applied_send(struct share *share);
 struct vv folder_applied(struct folder *folder, struct arena *arena);
 struct bond *bond_get(struct folder *folder, struct device_id device);
+void bond_destroy(struct bond **bond);
 void bond_save(struct folder *folder, struct bond *bond);
 void share_said_k(struct share *share, struct vv k, bool replace);
 void share_check_caught(struct share *share);

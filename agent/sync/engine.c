@@ -277,12 +277,7 @@ static void bonds_forget(struct folder *folder, struct device_id device)
             continue;
         }
         *at = bond->next;
-        vvbox_fini(&bond->k);
-        vvbox_fini(&bond->a);
-        vvbox_fini(&bond->caught_k);
-        buf_fini(&bond->blocked);
-        buf_fini(&bond->token);
-        mem_free(&bond);
+        bond_destroy(&bond);
     }
 }
 

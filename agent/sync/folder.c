@@ -51,12 +51,7 @@ static void bonds_destroy(struct folder *folder)
     while (folder->bonds != NULL) {
         struct bond *bond = folder->bonds;
         folder->bonds = bond->next;
-        vvbox_fini(&bond->k);
-        vvbox_fini(&bond->a);
-        vvbox_fini(&bond->caught_k);
-        buf_fini(&bond->blocked);
-        buf_fini(&bond->token);
-        mem_free(&bond);
+        bond_destroy(&bond);
     }
 }
 

@@ -115,6 +115,17 @@ struct bond *bond_get(struct folder *folder, struct device_id device)
     return bond;
 }
 
+void bond_destroy(struct bond **owner)
+{
+    struct bond *bond = *owner;
+    vvbox_fini(&bond->k);
+    vvbox_fini(&bond->a);
+    vvbox_fini(&bond->caught_k);
+    buf_fini(&bond->blocked);
+    buf_fini(&bond->token);
+    mem_free(owner);
+}
+
 void bond_save(struct folder *folder, struct bond *bond)
 {
     const struct index_port *index = INDEX(folder);
