@@ -142,6 +142,11 @@ void *map_put(struct map *map, struct slice key, void *value)
     return NULL;
 }
 
+void map_add(struct map *map, struct slice key)
+{
+    (void)map_put(map, key, map);
+}
+
 void *map_remove(struct map *map, struct slice key)
 {
     struct entry *entry = find(map, key, hash_bytes(key));

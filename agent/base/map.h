@@ -18,6 +18,7 @@ size_t map_count(const struct map *map);
 void *map_get(const struct map *map, struct slice key); // NULL if absent
 // Returns the value that was there before, or NULL; the new one must not be NULL.
 void *map_put(struct map *map, struct slice key, void *value);
+void map_add(struct map *map, struct slice key); // of a set: map_get is NULL for what is not in it
 void *map_remove(struct map *map, struct slice key); // returns the value or NULL
 
 // Iteration: for (size_t at = 0; map_next(map, &at, &key, &value);) The entry just returned may be

@@ -176,6 +176,11 @@ bool heads_live(const struct item *item)
     return false;
 }
 
+bool item_local_live(const struct item *item)
+{
+    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
+}
+
 bool local_implied(const struct item *item)
 {
     const struct local *local = &item->local;

@@ -31,6 +31,9 @@ struct vv heads_join(struct arena *arena, const struct item *item); // join of a
 bool heads_live(const struct item *item); // any head that is not a tombstone
 bool version_live(const struct version *version);
 
+// Whether something of the item's is on disk.
+bool item_local_live(const struct item *item);
+
 // Whether the directory on disk is nobody's version: it was made for what lives in it and stands on
 // the tombstone that is its head (local has the dots of the head and the value of a directory).
 bool local_implied(const struct item *item);

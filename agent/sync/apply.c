@@ -8,22 +8,16 @@
 
 enum { WAIT_RETRY_MS = 200, FAILED_RETRY_MS = 5000 };
 
-static void *busy_mark(void)
-{
-    static char one = 1;
-    return &one;
-}
-
 void apply_add(struct folder *folder, struct slice path)
 {
-    (void)map_put(folder->step_paths, path, busy_mark());
+    map_add(folder->step_paths, path);
 }
 
 // What must be on the disk for the step to replace it.
 void step_expect(const struct folder *folder, struct step *step, const struct item *item)
 {
     uint32_t mode;
-    if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) {
+    if (!item_local_live(item)) {
         if (made_here(folder, item->path, &mode))
             step->before = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = mode};
         return;
@@ -55,7 +49,7 @@ static void step_fill(const struct folder *folder, struct job *job, struct step 
 {
     struct version gone = version_gone(job->arena, item->path);
     const struct version *w = item->head_count > 0 ? &item->heads[0] : &gone;
-    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    bool live = item_local_live(item);
     step->path = arena_copy(job->arena, item->path);
     step->version = version_copy(job->arena, w);
     step->disk_name = arena_copy(job->arena, item->local.disk_name);
@@ -73,7 +67,7 @@ static bool still_ready(struct folder *folder, const struct item *item)
         return false;
     if (item->head_count == 0) return item->local.state == LOCAL_OBSOLETE;
     const struct version *w = &item->heads[0];
-    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    bool live = item_local_live(item);
     if (w->value.kind != KIND_FILE ||
         (live && value_same_content(&item->local.version.value, &w->value)))
         return true;
@@ -103,7 +97,7 @@ static struct job *steps_take(struct folder *folder)
         struct step *step = &job->apply.steps[job->apply.count++];
         step_fill(folder, job, step, &item);
         if (version_live(&step->version) && !step->before.present) made_perhaps(folder, step->path);
-        (void)map_put(folder->busy, step->path, busy_mark());
+        map_add(folder->busy, step->path);
     }
     if (job->apply.count == 0) job_destroy(&job);
     return job;
@@ -157,21 +151,13 @@ void apply_flush(struct folder *folder)
     if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
 }
 
-static struct device_id author_of(struct folder *folder, const struct version *v)
-{
-    struct owner owner = {0};
-    (void)INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                   v->birth.inc, &owner);
-    return owner.device;
-}
-
 static void step_done(struct folder *folder, struct item *item, const struct step *step)
 {
-    bool created = version_live(&step->version) &&
-                   (item->local.state == LOCAL_NONE || !version_live(&item->local.version));
+    bool created = version_live(&step->version) && !item_local_live(item);
     if (created) made_parents(folder, item->path);
     made_forget(folder, item->path);
-    kept_note(folder, item, step, step->version.dots.entries[0], author_of(folder, &step->version));
+    kept_note(folder, item, step, step->version.dots.entries[0],
+              version_author(folder, &step->version));
     item->local.state = is_gone(&step->version) ? LOCAL_NONE : LOCAL_OK;
     item->local.version = step->version;
     item->local.print = step->print;

@@ -230,7 +230,6 @@ int path_descending(const void *a, const void *b)
 // They are looked at once more, children first, and pass then.
 void brake_release(struct folder *folder, const bool which[WAITS_COUNT])
 {
-    static const char one;
     struct brake *b = folder->brake;
     size_t count = 0, at = 0;
     AUTO(arena_destroy) struct arena *arena = arena_new();
@@ -243,7 +242,7 @@ void brake_release(struct folder *folder, const bool which[WAITS_COUNT])
     qsort(paths, count, sizeof *paths, path_descending);
     for (size_t i = 0; i < count; i++) {
         (void)brake_leave(folder, paths[i]);
-        (void)map_put(b->admitted, paths[i], (void *)(uintptr_t)&one);
+        map_add(b->admitted, paths[i]);
         dirty_mark(folder, paths[i], 0, true);
     }
     engine_changed(folder->engine);

@@ -189,7 +189,6 @@ static bool can_be_had(struct folder *folder, const struct value *value)
 // The disk shows something that counts for nothing: what the head says is put in its place.
 static bool put_back(struct folder *folder, struct slice path)
 {
-    static const char one;
     struct brake *b = folder->brake;
     struct item item;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
@@ -202,7 +201,7 @@ static bool put_back(struct folder *folder, struct slice path)
     item.local.print = found != NULL ? found->print : (struct fingerprint){0};
     item.local.racy = found != NULL && found->racy;
     item_save(folder, &item, false, heads_live(&item));
-    (void)map_put(b->coming, path, (void *)(uintptr_t)&one);
+    map_add(b->coming, path);
     return true;
 }
 

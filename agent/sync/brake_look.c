@@ -23,10 +23,8 @@ void brake_look_begin(struct folder *folder, struct slice path)
 
 void brake_look_end(struct folder *folder, struct slice path, enum look_verdict verdict)
 {
-    static const char one;
     struct brake *b = folder->brake;
-    if (b->pass && verdict == LOOK_AGAIN_LATER)
-        (void)map_put(b->admitted, path, (void *)(uintptr_t)&one);
+    if (b->pass && verdict == LOOK_AGAIN_LATER) map_add(b->admitted, path);
     b->pass = false;
 }
 

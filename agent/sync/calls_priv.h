@@ -263,6 +263,8 @@ void marks_of_dropped(struct session *session, struct folder *folder, const stru
 // False: the session was ended, or the share waits for a new incarnation of this index.
 bool marks_learn(struct share *share, const struct marks *marks);
 bool counters_marked(struct share *share, struct vv vv); // false: the session was ended
+// ---- people.c
+struct device_id version_author(struct folder *folder, const struct version *v); // zeros: unknown
 
 // ---- bounds.c: what a peer may make us hold
 const char *item_over(const struct item *item);                              // NULL: within limits

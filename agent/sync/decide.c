@@ -105,11 +105,6 @@ void engine_decide_cancel(struct engine *engine, uint64_t ticket)
 
 enum fit { FIT_READY, FIT_WAIT, FIT_DONE, FIT_SKIP, FIT_HOLDS };
 
-static bool local_is_live(const struct item *item)
-{
-    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
-}
-
 static bool settled(struct folder *folder, const struct item *item)
 {
     bool known = item->local.state == LOCAL_OK || item->local.state == LOCAL_NONE;
@@ -119,7 +114,7 @@ static bool settled(struct folder *folder, const struct item *item)
 
 static bool content_ready(struct folder *folder, const struct item *item, const struct target *t)
 {
-    bool same = local_is_live(item) && value_same_content(&item->local.version.value, &t->value);
+    bool same = item_local_live(item) && value_same_content(&item->local.version.value, &t->value);
     if (t->value.kind != KIND_FILE || same) return true;
     struct content content = {.id = t->value.content, .size = t->value.size};
     if (content_staged(folder, &content)) return true;
@@ -129,7 +124,7 @@ static bool content_ready(struct folder *folder, const struct item *item, const 
 
 static bool holds_something(struct folder *folder, const struct item *item, const struct target *t)
 {
-    bool is_dir = local_is_live(item) && item->local.version.value.kind == KIND_DIR;
+    bool is_dir = item_local_live(item) && item->local.version.value.kind == KIND_DIR;
     if (!is_dir || t->value.kind == KIND_DIR) return false;
     return INDEX(folder)->local_below(INDEX(folder)->self, folder->number, item->path);
 }
@@ -142,8 +137,8 @@ static enum fit target_fit(struct folder *folder, const struct target *t, struct
     bool expected =
         out->local.state != LOCAL_NONE && dots_contain(out->local.version.dots, t->after);
     if (t->only_if && !expected) return FIT_SKIP;
-    if (!local_is_live(out) && t->value.kind == KIND_TOMB) return FIT_DONE;
-    bool same = local_is_live(out) && value_equal(&out->local.version.value, &t->value);
+    if (!item_local_live(out) && t->value.kind == KIND_TOMB) return FIT_DONE;
+    bool same = item_local_live(out) && value_equal(&out->local.version.value, &t->value);
     if (same && out->head_count == 1) return FIT_DONE;
     if (holds_something(folder, out, t)) return FIT_HOLDS;
     return content_ready(folder, out, t) ? FIT_READY : FIT_WAIT;
@@ -163,7 +158,7 @@ static void member_fill(struct folder *folder, struct member *m, const struct it
     m->version.origin = t->origin;
     if (path_is_conflict_item(t->path) && item->head_count > 0)
         m->version.origin = item->heads[0].origin;
-    if (!local_is_live(item) || item->local.version.value.kind == KIND_DIR) return;
+    if (!item_local_live(item) || item->local.version.value.kind == KIND_DIR) return;
     m->version.has_parent = true;
     m->version.parent = item->local.version.value.content;
     m->version.parent_mode = item->local.version.value.mode;
@@ -191,7 +186,6 @@ static void file_fetch(struct folder *folder, struct decide *decide)
 
 void decide_file_done(struct folder *folder, struct job *job)
 {
-    static char present = 1;
     uint8_t key[40];
     struct decide *decide = folder->decides;
     if (folder->gone || decide == NULL || !decide->file_out) return;
@@ -205,7 +199,7 @@ void decide_file_done(struct folder *folder, struct job *job)
     decide->targets[0].value.size = job->copy.content.size;
     decide->targets[0].value.mode = job->copy.mode;
     decide->targets[0].mtime_ns = folder->engine->wall_ms * 1000000;
-    (void)map_put(folder->staged, content_key(&job->copy.content, key), &present);
+    map_add(folder->staged, content_key(&job->copy.content, key));
 }
 
 static void start(struct folder *folder, struct decide *decide)

@@ -40,14 +40,6 @@ static void target_gone(struct decide *decide, struct slice path)
 
 // ---- conflicts
 
-static struct device_id author(struct folder *folder, const struct version *v)
-{
-    struct owner owner = {0};
-    (void)INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                   v->birth.inc, &owner);
-    return owner.device;
-}
-
 static uint32_t conflict_items(struct folder *folder, struct slice path, struct item **out)
 {
     const struct index_port *index = INDEX(folder);
@@ -70,7 +62,7 @@ static const struct item *conflict_choose(struct folder *folder, const struct de
     const struct item *chosen = NULL;
     for (uint32_t i = 0; i < count; i++) {
         bool theirs = items[i].head_count == 1 &&
-                      device_equal(author(folder, &items[i].heads[0]), decision->from);
+                      device_equal(version_author(folder, &items[i].heads[0]), decision->from);
         if (decision->has_from && !theirs) continue;
         if (chosen != NULL) {
             *out_what = decision->has_from ? "that device has several edits of it set aside: take "
@@ -143,14 +135,13 @@ static bool is_live(struct folder *folder, struct slice path)
     struct item item;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
                             &item);
-    return item.local.state != LOCAL_NONE && version_live(&item.local.version);
+    return item_local_live(&item);
 }
 
 static bool has_target(struct map *seen, struct slice path)
 {
-    static char one = 1;
     if (map_get(seen, path) != NULL) return true;
-    (void)map_put(seen, path, &one);
+    map_add(seen, path);
     return false;
 }
 

@@ -13,6 +13,8 @@ enum {
     PUBLISHED_MAX = 1024
 };
 
+static const char look_again; // in folder->busy
+
 static struct dirty_list *list_of(struct folder *folder, const struct dirty *dirty)
 {
     return dirty->ready ? &folder->ready : &folder->timed;
@@ -233,10 +235,9 @@ static void timed_to_ready(struct folder *folder)
 // A path whose step is under way is left alone; it is looked at when the step has ended.
 static bool wait_for_step(struct folder *folder, struct dirty *dirty)
 {
-    static const char later = 2;
     struct slice path = slice_of(dirty->path, dirty->path_size);
     if (map_get(folder->busy, path) == NULL) return false;
-    (void)map_put(folder->busy, path, (void *)(uintptr_t)&later);
+    (void)map_put(folder->busy, path, (void *)(uintptr_t)&look_again);
     dirty_drop(folder, dirty);
     return true;
 }
@@ -270,7 +271,7 @@ void dirty_dispatch(struct folder *folder)
 void dirty_free(struct folder *folder, struct slice path)
 {
     void *mark = map_remove(folder->busy, path);
-    if (mark != NULL && *(const char *)mark == 2) dirty_mark(folder, path, 0, false);
+    if (mark == &look_again) dirty_mark(folder, path, 0, false);
 }
 
 static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_verdict verdict)

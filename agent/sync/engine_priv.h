@@ -397,7 +397,7 @@ struct folder {
     struct map *published;
     struct scan scan;
     struct tree_want *trees;
-    struct map *busy;        // path -> (void *)1, or 2: look again when free
+    struct map *busy;        // paths of steps under way; see dirty.c
     struct map *staged;      // content key -> (void *)1
     struct map *made;        // path -> what is known of a directory that a step made on its way
     struct buf intents_over; // their journal numbers: the marks of them in staging can go

@@ -68,7 +68,7 @@ void kept_note(struct folder *folder, const struct item *item, const struct step
                struct dot after, struct device_id by)
 {
     const struct index_port *index = INDEX(folder);
-    bool live = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    bool live = item_local_live(item);
     bool kept = step->kept && live;
     if (!kept && path_is_conflict_item(item->path)) return;
     if (!live && !version_live(&step->version)) return;

@@ -133,7 +133,6 @@ static bool row_follows(struct folder *folder, const struct kept_row *old, struc
 
 void late_write_done(struct folder *folder, struct job *job)
 {
-    static char present = 1;
     uint8_t key[40];
     struct kept_row row;
     char escaped[LOG_ESCAPED_MAX];
@@ -141,7 +140,7 @@ void late_write_done(struct folder *folder, struct job *job)
     if (folder->gone) return;
     folder->late_write_out = false;
     if (job->err != ERR_OK || copy->same) return;
-    (void)map_put(folder->staged, content_key(&copy->content, key), &present);
+    map_add(folder->staged, content_key(&copy->content, key));
     if (!INDEX(folder)->kept_by_file(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                      copy->path, &row))
         return;

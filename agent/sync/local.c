@@ -10,11 +10,6 @@
 
 enum { BELOW_PAGE = 256, PARENT_WAIT_MS = 10, PARENT_WAITS_MAX = 20, STEP_WAIT_MS = 20 };
 
-static bool local_live(const struct item *item)
-{
-    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
-}
-
 static struct vv context_of(const struct item *item)
 {
     return item->local.state != LOCAL_NONE ? item->local.version.vv : (struct vv){0};
@@ -27,7 +22,7 @@ static struct version version_from_disk(const struct folder *folder, const struc
     int64_t mtime_ms = print->mtime_ns / 1000000;
     int64_t wall = mtime_ms > folder->verified_wall_ms ? mtime_ms : folder->verified_wall_ms;
     v.birth.wall_ms = wall < folder->engine->wall_ms ? wall : folder->engine->wall_ms;
-    if (local_live(item)) {
+    if (item_local_live(item)) {
         v.has_parent = item->local.version.value.kind != KIND_DIR;
         v.parent = item->local.version.value.content;
         v.parent_mode = item->local.version.value.mode;
@@ -51,7 +46,7 @@ bool local_left_out(struct folder *folder, const struct item *item, bool is_dir)
 // edit nor that it is gone. Should the rule go, it is compared with what is known then.
 static void leave_out(struct folder *folder, struct item *item)
 {
-    if (!local_live(item) || item->local.state == LOCAL_OBSOLETE) return;
+    if (!item_local_live(item) || item->local.state == LOCAL_OBSOLETE) return;
     item->local.state = LOCAL_OBSOLETE;
     item_save(folder, item, false, heads_live(item));
 }
@@ -68,7 +63,7 @@ bool local_below(struct folder *folder, struct slice path, bool stuck)
         got = index->items_after(index->self, arena, folder->number, path, after, false, BELOW_PAGE,
                                  page);
         for (uint32_t i = 0; i < got; i++) {
-            if (!local_live(&page[i]) || page[i].local.state == LOCAL_OBSOLETE) continue;
+            if (!item_local_live(&page[i]) || page[i].local.state == LOCAL_OBSOLETE) continue;
             if (stuck || page[i].blocked == BLOCKED_NONE) return true;
         }
         if (got > 0) after = page[got - 1].path;
@@ -79,7 +74,7 @@ bool local_below(struct folder *folder, struct slice path, bool stuck)
 // `counted`: with others, by whoever calls.
 static void gone(struct folder *folder, struct item *item, bool counted)
 {
-    if (!local_live(item)) return;
+    if (!item_local_live(item)) return;
     if (local_left_out(folder, item, item->local.version.value.kind == KIND_DIR)) {
         leave_out(folder, item);
         return;
@@ -141,7 +136,7 @@ static void gone_above(struct folder *folder, struct slice path)
     for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
-        if (!local_live(&item)) continue; // what ended there says nothing of what is above
+        if (!item_local_live(&item)) continue; // what ended there says nothing of what is above
         if (item.local.version.value.kind == KIND_DIR) return;
         gone(folder, &item, true);
         dirty_mark(folder, p, 0, true); // a leaf may have come there since this look
@@ -172,7 +167,7 @@ static void become_head(struct folder *folder, struct item *item, const struct f
 
 static bool is_implied(struct folder *folder, const struct item *item)
 {
-    if (local_live(item) || item->head_count > 1) return false;
+    if (item_local_live(item) || item->head_count > 1) return false;
     if (item->head_count == 1 && version_live(&item->heads[0])) return false;
     return INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path);
 }
@@ -202,7 +197,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         become_head(folder, item, print);
         return;
     }
-    if (local_live(item) && value_equal(&item->local.version.value, &value)) {
+    if (item_local_live(item) && value_equal(&item->local.version.value, &value)) {
         bool stale = item->local.state == LOCAL_DIRTY || item->local.print.ino != print->ino ||
                      item->local.print.device != print->device;
         if (!stale) return;
@@ -265,7 +260,7 @@ static bool wait_for_parent(struct folder *folder, struct slice path, struct dir
     struct item item;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, parent,
                             &item);
-    bool known = local_live(&item) && item.local.version.value.kind == KIND_DIR;
+    bool known = item_local_live(&item) && item.local.version.value.kind == KIND_DIR;
     if (known || is_implied(folder, &item)) return false;
     dirty_mark(folder, parent, 0, false);
     dirty->parent_waits++;
@@ -286,7 +281,7 @@ static bool step_below(const struct folder *folder, const struct item *item)
     size_t at = 0;
     struct slice path;
     void *mark;
-    if (!local_live(item) || item->local.version.value.kind != KIND_DIR) return false;
+    if (!item_local_live(item) || item->local.version.value.kind != KIND_DIR) return false;
     while (map_next(folder->busy, &at, &path, &mark)) {
         if (path_below(path, item->path)) return true;
     }
@@ -306,8 +301,8 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
                                     const struct look *look, struct dirty *dirty)
 {
     if (look->value.kind == KIND_DIR) {
-        if (!local_live(item) && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
-        bool was_leaf = local_live(item) && item->local.version.value.kind != KIND_DIR;
+        if (!item_local_live(item) && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
+        bool was_leaf = item_local_live(item) && item->local.version.value.kind != KIND_DIR;
         local_directory(folder, item, &look->print);
         // A look that was overtaken by the change of type may have ended what had come into it.
         if (was_leaf) scan_tree(folder, item->path);
@@ -367,12 +362,12 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
     const struct index_port *index = INDEX(folder);
     made_forget(folder, item->path);
     local_gone_below(folder, item->path);
-    if (!local_live(item) && item->blocked == BLOCKED_IN_THE_WAY) {
+    if (!item_local_live(item) && item->blocked == BLOCKED_IN_THE_WAY) {
         item->blocked = BLOCKED_NONE;
         index->item_put(index->self, folder->number, item, false);
     }
     // Nothing is there, and nothing should be: what made it doubtful is over.
-    if (!local_live(item)) {
+    if (!item_local_live(item)) {
         // A directory that was nobody's may have gone with what was in it.
         if (local_below(folder, item->path, true)) scan_tree(folder, item->path);
         if (item->local.state != LOCAL_DIRTY) return LOOK_SETTLED;

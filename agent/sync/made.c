@@ -10,14 +10,9 @@
 
 enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755 };
 
-static bool local_live(const struct item *item)
-{
-    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
-}
-
 static bool is_settled(const struct item *item)
 {
-    return local_live(item) && item->head_count == 1 &&
+    return item_local_live(item) && item->head_count == 1 &&
            dots_equal(item->local.version.dots, item->heads[0].dots) && !local_implied(item);
 }
 
@@ -34,7 +29,8 @@ void made_perhaps(struct folder *folder, struct slice path)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (is_settled(&item)) return;
-        if (!local_live(&item) && map_get(folder->made, p) == NULL) note(folder, p, MADE_PERHAPS);
+        if (!item_local_live(&item) && map_get(folder->made, p) == NULL)
+            note(folder, p, MADE_PERHAPS);
     }
 }
 
@@ -69,7 +65,7 @@ static bool is_left_over(struct folder *folder, struct slice path)
 // True: the directory is there and nobody's.
 bool made_found(struct folder *folder, struct item *item, uint32_t mode)
 {
-    if (local_live(item) || map_get(folder->made, item->path) == NULL) return false;
+    if (item_local_live(item) || map_get(folder->made, item->path) == NULL) return false;
     bool ended = item->head_count == 1 && !version_live(&item->heads[0]);
     bool applied = item->local.state != LOCAL_NONE;
     if (item->head_count == 0 && !applied && is_left_over(folder, item->path)) {
@@ -102,7 +98,7 @@ void made_parents(struct folder *folder, struct slice path)
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         // Above what is live here a leaf may have ended since the step began.
         if (is_settled(&item)) return;
-        if (local_live(&item)) continue;
+        if (item_local_live(&item)) continue;
         if (map_get(folder->made, p) == NULL) note(folder, p, MADE_PERHAPS);
         (void)made_found(folder, &item, MADE_MODE);
     }

@@ -101,7 +101,7 @@ void moved_forget(struct folder *folder)
 void moved_note(struct folder *folder, const struct item *item)
 {
     struct map *appeared = folder->brake->appeared;
-    bool here = item->local.state != LOCAL_NONE && version_live(&item->local.version);
+    bool here = item_local_live(item);
     if (!item->need || here || item->head_count != 1 || !counts(&item->heads[0].value)) return;
     struct appeared *a = map_get(appeared, item->path);
     if (a == NULL) {
@@ -128,7 +128,7 @@ static void needs_appear(struct moved *moved)
             struct item item;
             if (map_get(folder->brake->appeared, paths[i]) != NULL) continue;
             index->item_get(index->self, moved->arena, folder->number, paths[i], &item);
-            bool here = item.local.state != LOCAL_NONE && version_live(&item.local.version);
+            bool here = item_local_live(&item);
             if (item.head_count == 1 && !here) appears(moved, &item.heads[0].value);
         }
         if (got == 0) break;

@@ -57,9 +57,8 @@ static struct slice ahead_key(struct arena *arena, const struct version *v)
 
 static void member_put(struct folder *folder, struct page *page, const struct version *v)
 {
-    static char one = 1;
     if (!page_put(page, v) || page->ahead == NULL || map_count(page->ahead) >= AHEAD_MAX) return;
-    (void)map_put(page->ahead, ahead_key(folder->engine->scratch, v), &one);
+    map_add(page->ahead, ahead_key(folder->engine->scratch, v));
 }
 
 // All that is owed of the item has gone with bundles: without this a bundle as large as a page
@@ -80,12 +79,11 @@ static bool went_ahead(struct folder *folder, const struct page *page, const str
 // transaction.
 static void bundle_collect(struct folder *folder, struct page *page, struct dot bundle)
 {
-    static char one = 1;
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct slice key = slice_of(&bundle, sizeof bundle);
     if (map_get(page->bundles, key) != NULL) return;
-    (void)map_put(page->bundles, key, &one);
+    map_add(page->bundles, key);
     struct path_row *rows = arena_alloc(arena, PROTO_BUNDLE_MAX, sizeof *rows);
     uint64_t from = bundle.counter > PROTO_BUNDLE_MAX ? bundle.counter - PROTO_BUNDLE_MAX : 0;
     uint32_t got = index->dots_after(index->self, arena, folder->number, bundle.inc, from,
@@ -104,9 +102,8 @@ static void bundle_collect(struct folder *folder, struct page *page, struct dot 
 void page_add(struct folder *folder, struct page *page, const struct item *item,
               bool (*wanted)(const void *context, const struct version *), const void *context)
 {
-    static char one = 1;
     uint32_t from = page->count;
-    (void)map_put(page->paths, item->path, &one);
+    map_add(page->paths, item->path);
     for (uint32_t h = 0; h < item->head_count; h++) {
         if (wanted(context, &item->heads[h])) (void)page_put(page, &item->heads[h]);
     }

@@ -6,11 +6,12 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-static struct device_id author(struct folder *folder, struct arena *arena, const struct version *v)
+struct device_id version_author(struct folder *folder, const struct version *v)
 {
+    const struct index_port *index = INDEX(folder);
     struct owner owner = {0};
-    (void)INDEX(folder)->owner_get(INDEX(folder)->self, arena, folder->number, v->birth.inc,
-                                   &owner);
+    (void)index->owner_get(index->self, folder->engine->scratch, folder->number, v->birth.inc,
+                           &owner);
     return owner.device;
 }
 
@@ -35,7 +36,7 @@ static void conflict_fill(struct folder *folder, struct arena *arena, struct sli
         .path = v->origin.size > 0 ? v->origin : path,
         .item = path,
         .value = v->value,
-        .by = author(folder, arena, v),
+        .by = version_author(folder, v),
         .when_ms = v->birth.wall_ms,
     };
     index->item_get(index->self, arena, folder->number, out->path, &winner);
@@ -43,7 +44,7 @@ static void conflict_fill(struct folder *folder, struct arena *arena, struct sli
     v = newest(&winner);
     out->live = true;
     out->winner = v->value;
-    out->winner_by = author(folder, arena, v);
+    out->winner_by = version_author(folder, v);
     out->winner_when_ms = v->birth.wall_ms;
 }
 

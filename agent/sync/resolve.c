@@ -47,14 +47,9 @@ static bool member_touchable(struct folder *folder, const struct member *m)
     return m->item.local.state != LOCAL_DIRTY;
 }
 
-static bool local_is_live(const struct item *item)
-{
-    return item->local.state != LOCAL_NONE && version_live(&item->local.version);
-}
-
 static bool on_disk_already(const struct member *m)
 {
-    return local_is_live(&m->item) &&
+    return item_local_live(&m->item) &&
            value_same_content(&m->item.local.version.value, &m->version.value);
 }
 
@@ -87,7 +82,7 @@ static bool leaves_too(const struct resolution *plan, struct slice path)
 // implication.
 static bool lives_on(struct folder *folder, const struct resolution *plan, const struct member *m)
 {
-    if (version_live(&m->version) || !local_is_live(&m->item)) return false;
+    if (version_live(&m->version) || !item_local_live(&m->item)) return false;
     if (m->item.local.version.value.kind != KIND_DIR) return false;
     struct arena *arena = folder->engine->scratch;
     struct slice *below = arena_alloc(arena, RESOLVE_MEMBERS_MAX + 1U, sizeof *below);
@@ -116,14 +111,13 @@ static void member_step(struct folder *folder, struct job *job, struct step *ste
 
 void intent_start(struct folder *folder, const struct resolution *plan, bool decided)
 {
-    static char one = 1;
     struct job *job = job_new(JOB_APPLY, folder->number);
     job->apply.all_or_none = true;
     job->apply.steps = arena_alloc(job->arena, plan->count, sizeof *job->apply.steps);
     for (uint32_t i = 0; i < plan->count; i++) {
         struct step *step = &job->apply.steps[job->apply.count++];
         member_step(folder, job, step, plan, &plan->members[i]);
-        (void)map_put(folder->busy, step->path, &one);
+        map_add(folder->busy, step->path);
     }
     AUTO(buf_fini) struct buf record = {0};
     INDEX(folder)->journal_encode(&job->apply, &record);
@@ -152,7 +146,8 @@ static bool contents_held(struct folder *folder, const struct item *item)
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct value *value = &item->heads[i].value;
         if (value->kind != KIND_FILE) continue;
-        if (local_is_live(item) && value_same_content(&item->local.version.value, value)) continue;
+        if (item_local_live(item) && value_same_content(&item->local.version.value, value))
+            continue;
         struct content content = {.id = value->content, .size = value->size};
         if (content_staged(folder, &content)) continue;
         content_want(folder, &content, item->path);
@@ -266,7 +261,7 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     if (!step->dir_implied_mode) item.local.racy = step->racy;
     struct vv context = without_no_dot(arena, step->version.vv);
     uint32_t mode = item.local.version.value.mode;
-    if (version_live(&step->version) && !local_is_live(&item)) made_parents(folder, step->path);
+    if (version_live(&step->version) && !item_local_live(&item)) made_parents(folder, step->path);
     made_forget(folder, step->path);
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
     bool lived_on = step->dir_implied_mode && !version_live(&step->version);

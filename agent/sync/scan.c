@@ -140,7 +140,7 @@ static void merge_absent(struct folder *folder, const struct item *item)
         dirty_mark(folder, item->path, 0, false);
         return;
     }
-    if (item->local.state == LOCAL_NONE || !version_live(&item->local.version)) return;
+    if (!item_local_live(item)) return;
     bool is_dir = item->local.version.value.kind == KIND_DIR;
     if (item->local.state == LOCAL_OBSOLETE && local_left_out(folder, item, is_dir)) return;
     dirty_look_again(folder, item->path);
@@ -251,7 +251,7 @@ static void scan_report_gone(struct folder *folder)
         struct item item;
         INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                 scan->gone[i], &item);
-        if (item.local.state == LOCAL_NONE || !version_live(&item.local.version)) continue;
+        if (!item_local_live(&item)) continue;
         if (dirty_has(folder, scan->gone[i])) continue;
         dirty_mark(folder, scan->gone[i], 0, false);
         dirty_gone_expected(folder, scan->gone[i]);

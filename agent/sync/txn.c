@@ -161,8 +161,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     CHECK(folder->in_txn);
     item->need = compute_need(folder, item);
     if (!item->need || heads_changed) item->blocked = BLOCKED_NONE;
-    if (item->local.state != LOCAL_NONE && version_live(&item->local.version))
-        made_forget(folder, item->path);
+    if (item_local_live(item)) made_forget(folder, item->path);
     index->item_put(index->self, folder->number, item, heads_changed);
     rules_item_saved(folder, item);
     brake_item_saved(folder, item);

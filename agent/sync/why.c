@@ -34,7 +34,7 @@ static struct slice clash_of(struct folder *folder, struct arena *arena, struct 
         got = index->items_after(index->self, pages, folder->number, parent, after, after.size == 0,
                                  SIBLINGS_PAGE, page);
         for (uint32_t i = 0; i < got && found.size == 0; i++) {
-            bool here = page[i].local.state != LOCAL_NONE && version_live(&page[i].local.version);
+            bool here = item_local_live(&page[i]);
             bool other = here && !slice_equal(page[i].path, path);
             if (other && slice_equal(path_fold(pages, page[i].path), folded))
                 found = arena_copy(arena, page[i].path);
