@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
 // agent/cli/verb_sync — the agent decides when it is done and with which exit code; this prints.
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
