@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/base/own.h"
 #include "tests/sim/sim.h"
 
 enum { BUDGET_CONTROL = 8 << 20, BUDGET_BULK = 4 << 20, OVERHEAD = 96 };
@@ -275,9 +276,9 @@ static void say_sent(struct world *world, const struct wire *wire, int end, stru
     if (known && message.kind == MSG_VERSIONS) versions = &message.versions.versions;
     for (uint32_t i = 0; versions != NULL && i < versions->count; i++) {
         const struct version *v = &versions->entries[i];
-        world_say(world, "        %.*s kind %d dot %04x:%llu%s", SLICE_ARG(v->path),
-                  (int)v->value.kind, (unsigned)(v->dots.entries[0].inc >> 48),
-                  (unsigned long long)v->dots.entries[0].counter, v->dots.count > 1 ? "..." : "");
+        AUTO(buf_fini) struct buf text = {0};
+        print_version(&text, v);
+        world_say(world, "        %.*s %s", SLICE_ARG(v->path), buf_text(&text));
     }
     arena_destroy(&arena);
 }

@@ -96,7 +96,7 @@ static void print_vv(struct buf *out, struct vv v)
                    (unsigned long long)v.entries[i].counter);
 }
 
-static void print_version(struct buf *out, const struct version *v)
+void print_version(struct buf *out, const struct version *v)
 {
     buf_printf(out, "%s %o %02x%02x%02x", kind_text(v->value.kind), v->value.mode,
                v->value.content.bytes[0], v->value.content.bytes[1], v->value.content.bytes[2]);
@@ -109,7 +109,7 @@ static void print_version(struct buf *out, const struct version *v)
     buf_printf(out, " flags %u", v->flags);
 }
 
-static void print_item(struct buf *out, const struct item *item)
+void print_item(struct buf *out, const struct item *item)
 {
     static const char *const states[] = {"none", "ok", "dirty", "obsolete"};
     buf_printf(out, "  %.*s%s blocked=%s\n", SLICE_ARG(item->path), item->need ? " NEED" : "",

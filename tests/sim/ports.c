@@ -7,6 +7,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/map.h"
+#include "agent/base/own.h"
 #include "agent/daemon/wire_rooms.h"
 #include "crypto/hash.h"
 #include "proto/vv.h"
@@ -114,6 +115,11 @@ static void port_item_put(struct store *store, uint32_t folder, struct item *ite
     if (heads_changed) {
         for (uint32_t i = 0; i < item->head_count; i++)
             note_dots(device, item->path, &item->heads[i]);
+    }
+    if (device->world->verbose) {
+        AUTO(buf_fini) struct buf text = {0};
+        print_item(&text, item);
+        world_say(device->world, "%s saves\n%s", device->name, buf_text(&text));
     }
     store_item_put(store, folder, item, heads_changed);
 }

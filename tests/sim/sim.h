@@ -248,6 +248,8 @@ bool oracle_settled(struct world *world, char *why, size_t size);
 void oracle_final(struct world *world);
 void oracle_knowledge(struct world *world);
 void oracle_dump(struct world *world);
+void print_version(struct buf *out, const struct version *v);
+void print_item(struct buf *out, const struct item *item);
 void oracle_token(struct world *world); // says where world->token is, if that has changed
 
 #endif
