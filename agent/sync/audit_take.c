@@ -114,7 +114,7 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
         const struct version *w = &versions->entries[i];
         if (range_dots(folder->engine->scratch, w, folder->gcfloor.v).count == 0) continue;
         if (left_to_maker(audit, w)) continue;
-        const char *over = ingest_one(folder, w, &changed);
+        const char *over = ingest_one(folder, w, true, &changed);
         if (over != NULL) {
             ingest_refused(share, over);
             return false;

@@ -86,7 +86,9 @@ void audit_look(struct share *share);
 bool audit_take(struct audit *audit, const struct msg_ranges *m);
 
 // ---- round.c: a reconciliation has ended, well or not
-const char *ingest_one(struct folder *folder, const struct version *w, bool *out_changed);
+// `past`: also what was known and is superseded here (an audit; K may be wrong).
+const char *ingest_one(struct folder *folder, const struct version *w, bool past,
+                       bool *out_changed);
 void pull_reconciled(struct share *share, bool done);
 
 #endif

@@ -87,8 +87,27 @@ void ingest_refused(struct share *share, const char *what)
         session_refuse(share->session, what);
 }
 
+static bool head_has(const struct item *item, struct dot d)
+{
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        if (dots_contain(item->heads[i].dots, d)) return true;
+    }
+    return false;
+}
+
+// Known, and superseded since, perhaps by a deletion that is forgotten: taken again, it would live
+// here alone. A message can wait that long, in a slow network or for the disk.
+static bool is_past(const struct folder *folder, const struct item *item, const struct version *w)
+{
+    if (!dots_covered(w->dots, folder->k.v)) return false;
+    for (uint32_t i = 0; i < w->dots.count; i++) {
+        if (head_has(item, w->dots.entries[i])) return false;
+    }
+    return true;
+}
+
 // One version. NULL, or why it is not taken.
-const char *ingest_one(struct folder *folder, const struct version *w, bool *out_changed)
+const char *ingest_one(struct folder *folder, const struct version *w, bool past, bool *out_changed)
 {
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
@@ -97,6 +116,7 @@ const char *ingest_one(struct folder *folder, const struct version *w, bool *out
     index->item_get(index->self, arena, folder->number, w->path, &item);
     bool was_live = heads_live(&item);
     if (collision_is_evidence(folder, &item, w)) return EVIDENCE;
+    if (!past && is_past(folder, &item, w)) return NULL;
     struct ingested in = heads_ingest(arena, &item, w, folder->row.inc);
     if (!in.changed) return NULL;
     const char *over = item_over(&item);
@@ -113,7 +133,7 @@ const char *ingest_versions(struct share *share, const struct versions *versions
     struct folder *folder = share->folder;
     for (uint32_t i = 0; i < versions->count; i++) {
         bool changed;
-        const char *over = ingest_one(folder, &versions->entries[i], &changed);
+        const char *over = ingest_one(folder, &versions->entries[i], false, &changed);
         if (over != NULL) return over;
     }
     folder->heard_ms = folder->engine->now_ms;

@@ -70,6 +70,32 @@ static void test_alone(void **state)
     rig_close(&rig);
 }
 
+// A message that was on its way all the time: the deletion of what it brings is forgotten.
+static void test_late_message(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    struct version file = script_file(peer, "a", "x");
+    script_push(peer, 0, &file, 1, "x");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "a").local.state, LOCAL_OK);
+    rig_write(&rig, "a", NULL);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.kind, KIND_TOMB);
+    month(&rig, peer);
+    say_applied(peer, own_k(&rig), NULL, 0);
+    month(&rig, peer);
+    assert_int_equal(rig_item(&rig, "a").head_count, 0);
+    script_push(peer, 0, &file, 1, "x");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "a").head_count, 0);
+    assert_false(rig_on_disk(&rig, "a"));
+    rig_close(&rig);
+}
+
 static void test_not_before_the_peer_has_it(void **state)
 {
     (void)state;
@@ -148,9 +174,10 @@ static void test_the_floor(void **state)
     script_offer(peer, (struct vv){0});
     struct version list[3] = {script_file(peer, "gone", "g"), script_file(peer, "edited", "e"),
                               script_file(peer, "stays", "s")};
-    for (uint32_t i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < 3; i++) {
+        peer->counter = i + 1;
         script_push(peer, i, &list[i], 1, i == 0 ? "g" : i == 1 ? "e" : "s");
-    peer->counter = 3;
+    }
     rig_wait(&rig, 500);
     assert_int_equal(rig_item(&rig, "gone").local.state, LOCAL_OK);
     rig_write(&rig, "edited", "by me"); // while the peer deletes it, and forgets
@@ -209,8 +236,11 @@ static void test_a_lying_floor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),         cmocka_unit_test(test_not_before_the_peer_has_it),
-        cmocka_unit_test(test_who_counts),    cmocka_unit_test(test_the_floor),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_late_message),
+        cmocka_unit_test(test_not_before_the_peer_has_it),
+        cmocka_unit_test(test_who_counts),
+        cmocka_unit_test(test_the_floor),
         cmocka_unit_test(test_a_lying_floor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
