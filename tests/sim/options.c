@@ -86,5 +86,5 @@ void options_draw(struct options *o, struct rng *rng, uint32_t devices)
     o->act_weight[ACT_VERIFY] = (uint32_t)ONE_OF(rng, 0, 1, 5);
     o->restore_weight = (uint32_t)ONE_OF(rng, 0, 0, 0, 1);
     o->backup_weight = o->restore_weight * 2;
-    o->forget_ms = (int64_t)ONE_OF(rng, 0, 0, 1000, 10000);
+    o->forget_ms = (int64_t)ONE_OF(rng, 0, 0, 10000, 60000); // longer than anything is on its way
 }
