@@ -411,14 +411,24 @@ static int step_try(struct group *group, uint32_t index, struct place *place)
     return code;
 }
 
-// What a step without a content of its own left as it was: but for the mode it is what it was.
+// A step without a content of its own: but for the mode, which is the step's now, it is what it
+// was.
 bool step_left_alone(const struct step *step, const struct fingerprint *now)
 {
     const struct fingerprint *before = &step->before;
+    if (!step_mode_stands(step, now)) return false;
     if (step->version.value.kind == KIND_DIR) return is_dir(now);
     return before->present && now->kind == before->kind && now->device == before->device &&
            now->ino == before->ino && now->size == before->size &&
            now->mtime_ns == before->mtime_ns;
+}
+
+// False: somebody has changed it since the step.
+bool step_mode_stands(const struct step *step, const struct fingerprint *now)
+{
+    const struct value *value = &step->version.value;
+    if (value->kind != KIND_FILE && value->kind != KIND_DIR) return true;
+    return (now->mode & 0777) == (value->mode & 0777);
 }
 
 static void print_after(struct group *group, uint32_t index, const struct place *place)

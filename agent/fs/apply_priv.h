@@ -73,6 +73,7 @@ bool step_has_content(const struct step *step); // needs a swap file
 void step_run(struct group *group, uint32_t index);
 void step_blocked(struct step *step, int code);
 bool step_left_alone(const struct step *step, const struct fingerprint *now);
+bool step_mode_stands(const struct step *step, const struct fingerprint *now);
 int parent_open(struct group *group, const struct step *step, bool make, struct place *out);
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out);

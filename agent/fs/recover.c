@@ -217,8 +217,10 @@ static void print_recovered(struct group *group, uint32_t index, const struct pl
     step->print = (struct fingerprint){0};
     if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
     print_of(&st, &step->print);
-    bool same = step_has_content(step) ? holds_version(place->fd, place->name, &step->version.value)
-                                       : step_left_alone(step, &step->print);
+    bool same = step_has_content(step)
+                    ? step_mode_stands(step, &step->print) &&
+                          holds_version(place->fd, place->name, &step->version.value)
+                    : step_left_alone(step, &step->print);
     if (!same) step->print.ctime_ns = 0; // edited since: the next look reads it
     step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }

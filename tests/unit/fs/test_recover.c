@@ -110,6 +110,24 @@ static void test_edit_after_the_exchange_is_not_claimed(void **state)
     job_end(&job);
 }
 
+static void test_chmod_after_the_exchange_is_seen(void **state)
+{
+    struct world *w = *state;
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0755));
+    put_file(w, ".cfgsync/staging/x-7-0", "new bytes");
+    swap(w, "f", ".cfgsync/staging/x-7-0");
+    shell("chmod 640 '%s/f'", w->root);
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_DONE);
+    struct fingerprint now = print_at(w, "f");
+    assert_int_equal(now.mode & 0777, 0640);
+    assert_false(print_equal(&now, &steps[0].print));
+    job_end(&job);
+}
+
 static void test_raced_edit_is_given_back(void **state)
 {
     struct world *w = *state;
@@ -317,6 +335,7 @@ int main(void)
         T(test_prepared_is_forgotten),
         T(test_exchanged_is_finished),
         T(test_edit_after_the_exchange_is_not_claimed),
+        T(test_chmod_after_the_exchange_is_seen),
         T(test_raced_edit_is_given_back),
         T(test_directories),
         T(test_half_an_intent_is_taken_back),
