@@ -112,10 +112,13 @@ enum err lane_receive(struct lane_state *lane, struct arena *arena, struct slice
                       struct message *out, bool *out_stale, struct fault *fault)
 {
     *out_stale = false;
+    if (lane->state == SESSION_CLOSED) { // it crossed a BYE on the way
+        *out_stale = true;
+        return ERR_OK;
+    }
     struct reader r;
     reader_init(&r, arena, bytes, 0);
     message_read_head(&r, out);
-    if (lane->state == SESSION_CLOSED) reader_fail(&r, ERR_ILLEGAL, 0, "the lane is closed");
     guard(lane, &r, out, out_stale);
     if (!*out_stale) message_read_body(&r, out);
     if (reader_ok(&r) && !*out_stale && out->kind == MSG_HELLO) hello_taken(lane, &r, &out->hello);

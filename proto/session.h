@@ -28,7 +28,8 @@ void lane_init(struct lane_state *lane, enum lane which, bool dialled, uint64_t 
 
 // Guard, then decode. On ERR_OK *out is a message that is legal in this state on this lane, with
 // the right session number, and the state has moved (HELLO, BYE). *out_stale: the message carries
-// another session's number: drop it silently, nothing else is said. On error the session must end.
+// another session's number, or the lane is closed: drop it silently, nothing else is said. On error
+// the session must end.
 enum err lane_receive(struct lane_state *lane, struct arena *arena, struct slice bytes,
                       struct message *out, bool *out_stale, struct fault *fault) MUST_USE;
 
