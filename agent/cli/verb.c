@@ -38,6 +38,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_plan,
     &verb_approve,
     &verb_revert,
+    &verb_abandon,
     &verb_adopt,
     &verb_rekey,
     &verb_config_check,

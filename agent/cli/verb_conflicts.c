@@ -7,11 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fnmatch.h>
-
 #include "agent/base/check.h"
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/meant_priv.h"
 #include "agent/cli/paths_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
@@ -101,11 +100,6 @@ static void paths_add(struct paths *paths, const char *path)
     paths->list[paths->count++] = mem_strdup(path);
 }
 
-static bool is_pattern(const char *word)
-{
-    return strpbrk(word, "*?[") != NULL;
-}
-
 // 0, or the exit code after an explanation.
 static int paths_meant(const json_t *answer, const char *word, struct paths *out)
 {
@@ -119,9 +113,7 @@ static int paths_meant(const json_t *answer, const char *word, struct paths *out
     json_array_foreach(json_object_get(answer, "conflicts"), at, one)
     {
         const char *path = field_text(one, "path", "");
-        bool same = strcmp(path, buf_text(&full)) == 0 ||
-                    (is_pattern(word) && fnmatch(buf_text(&full), path, 0) == 0);
-        if (same) paths_add(out, path);
+        if (path_meant(buf_text(&full), path)) paths_add(out, path);
     }
     if (out->count > before) return CLI_DONE;
     cli_error("%s: there is no conflict over it; cfgsync-agent conflicts lists them", word);

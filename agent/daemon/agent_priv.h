@@ -155,6 +155,7 @@ void control_settle(struct agent *agent); // answers what has become answerable
 int64_t control_deadline(const struct agent *agent);
 void control_decided(struct agent *agent, uint64_t ticket, const struct decision_result *result);
 void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_result *result);
+void control_abandoned(struct agent *agent, uint64_t ticket, const struct abandon_result *result);
 void control_verified(struct agent *agent, uint64_t ticket, const struct verify_result *result);
 void control_end(struct agent *agent);
 

@@ -103,6 +103,11 @@ static const struct route routes[] = {
      {{"folder", FIELD_TEXT, false},
       {"peer", FIELD_TEXT, false},
       {"timeout_s", FIELD_NUMBER, false}}},
+    {"GET", "/v1/orphans", control_orphans, {{0}}},
+    {"POST",
+     "/v1/abandon",
+     control_abandon,
+     {{"paths", FIELD_TEXTS, true}, {"now", FIELD_BOOL, false}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };
 
@@ -302,6 +307,7 @@ void control_request(struct agent *agent, struct api_request *request)
         control_sync_gone(agent, request->number);
         engine_decide_cancel(agent->engine, request->number);
         engine_verify_cancel(agent->engine, request->number);
+        engine_abandon_cancel(agent->engine, request->number);
     } else if (agent->ending) {
         control_refuse(agent, request->number, REFUSE_ENDING, NULL, "the agent is ending");
     } else {

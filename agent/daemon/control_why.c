@@ -145,6 +145,10 @@ static void when(struct buf *out, const struct agent *agent, int64_t then_ms)
 static void content_reasons(struct answer *answer, const struct path_status *status)
 {
     uint32_t away = 0;
+    if (status->sought != NULL)
+        reason(answer, "no-source",
+               "connect who had it last, or give it up: cfgsync-agent abandon PATH",
+               "nobody has answered with its content for %s", status->sought);
     if (!status->awaits_content) return;
     if (!status->no_source) {
         reason(answer, "waiting-content", NULL, "its content is on its way");
@@ -160,7 +164,7 @@ static void content_reasons(struct answer *answer, const struct path_status *sta
                SLICE_ARG(peer->name), buf_text(&seen));
         away++;
     }
-    if (away == 0) {
+    if (away == 0 && status->sought == NULL) {
         reason(answer, "no-source", "connect the device on which it was saved",
                "no peer has the content; it was saved by %.*s", SLICE_ARG(status->author));
     }

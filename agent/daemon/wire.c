@@ -34,6 +34,11 @@ static void on_verified(void *context, uint64_t ticket, const struct verify_resu
     control_verified(context, ticket, result);
 }
 
+static void on_abandoned(void *context, uint64_t ticket, const struct abandon_result *result)
+{
+    control_abandoned(context, ticket, result);
+}
+
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
 {
     control_decided(context, ticket, result);
@@ -87,6 +92,7 @@ struct engine_options wire_options(struct agent *agent)
                 .context = agent,
                 .sync_done = on_sync_done,
                 .verified = on_verified,
+                .abandoned = on_abandoned,
                 .decided = on_decided,
                 .folder_id = on_folder_id,
                 .changed = on_changed,

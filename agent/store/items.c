@@ -165,3 +165,35 @@ uint32_t store_tombs_after(struct store *store, struct arena *arena, uint32_t fo
     }
     return count;
 }
+
+void store_sought_note(struct store *store, uint32_t folder, struct slice path, int64_t since_ms)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_SOUGHT_NOTE);
+    query_int(&query, folder);
+    query_slice(&query, key_of(&store->key, path));
+    query_int(&query, since_ms);
+    query_run(&query);
+}
+
+int64_t store_sought_since(struct store *store, uint32_t folder, struct slice path)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_SOUGHT_SINCE);
+    query_int(&query, folder);
+    query_slice(&query, key_of(&store->key, path));
+    return query_row(&query) ? column_int(&query, 0) : 0;
+}
+
+uint32_t store_sought(struct store *store, struct arena *arena, uint32_t folder, struct slice after,
+                      uint32_t max, struct path_row *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_SOUGHT);
+    query_int(&query, folder);
+    query_slice(&query, after.size > 0 ? key_of(&store->key, after) : slice_text(""));
+    query_int(&query, max);
+    uint32_t count = 0;
+    while (count < max && query_row(&query)) {
+        out[count++] = (struct path_row){.path = key_path(arena, column_slice(&query, 0)),
+                                         .counter = column_u64(&query, 1)};
+    }
+    return count;
+}

@@ -56,7 +56,7 @@ const char *const statement_texts[SQL_COUNT] = {
         " origin = ?12, heads = ?13, since = 0 WHERE row = ?14",
     [SQL_ITEM_UPDATE_LOCAL] =
         "UPDATE item SET need = ?1, blocked = ?2, here = ?3, own_last = ?4, content = ?5,"
-        " local = ?6 WHERE row = ?7",
+        " local = ?6, since = CASE WHEN live = 1 AND ?1 = 0 THEN 0 ELSE since END WHERE row = ?7",
     [SQL_ITEM_DELETE] = "DELETE FROM item WHERE row = ?1",
     [SQL_ITEMS_RANGE] = "SELECT " ITEM_COLUMNS " FROM item"
                         " WHERE folder = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
@@ -76,6 +76,11 @@ const char *const statement_texts[SQL_COUNT] = {
                        " WHERE folder = ?1 AND live = 0 AND dots > 0 AND since = 0",
     [SQL_TOMBS] = "SELECT key, row FROM item WHERE folder = ?1 AND live = 0 AND dots > 0"
                   " AND since > 0 AND since <= ?2 AND row > ?3 ORDER BY row LIMIT ?4",
+    [SQL_SOUGHT_NOTE] = "UPDATE item SET since = ?3 WHERE folder = ?1 AND key = ?2 AND live = 1"
+                        " AND need = 1 AND (since = 0) <> (?3 = 0)",
+    [SQL_SOUGHT] = "SELECT key, since FROM item WHERE folder = ?1 AND live = 1 AND since > 0"
+                   " AND key > ?2 ORDER BY key LIMIT ?3",
+    [SQL_SOUGHT_SINCE] = "SELECT since FROM item WHERE folder = ?1 AND key = ?2 AND live = 1",
     [SQL_DOT_PUT] = "INSERT OR REPLACE INTO dot(folder, inc, counter, row, need)"
                     " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_DOT_DELETE] = "DELETE FROM dot WHERE folder = ?1 AND inc = ?2 AND counter = ?3"

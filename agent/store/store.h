@@ -20,7 +20,7 @@ enum err store_open(const char *path, struct store **out, struct fault *fault) M
 void store_close(struct store **store);
 // In memory, outside a transaction; for tests.
 struct store *store_copy(const struct store *store);
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 
 void store_begin(struct store *store);
 enum err store_commit(struct store *store) MUST_USE;
@@ -107,6 +107,13 @@ void store_tombs_note(struct store *store, uint32_t folder, int64_t now_ms);
 // Of them those noted at noted_ms or before; `counter` of a row is where to go on after.
 uint32_t store_tombs_after(struct store *store, struct arena *arena, uint32_t folder,
                            int64_t noted_ms, uint64_t after, uint32_t max, struct path_row *out);
+// A needed item whose content is sought in vain: since when, noted once, or (0) not any more. Goes
+// by itself when it is not needed any more, or something else is known of it.
+void store_sought_note(struct store *store, uint32_t folder, struct slice path, int64_t since_ms);
+int64_t store_sought_since(struct store *store, uint32_t folder, struct slice path); // 0: it is not
+// In tree order, `counter` of a row is since when.
+uint32_t store_sought(struct store *store, struct arena *arena, uint32_t folder, struct slice after,
+                      uint32_t max, struct path_row *out);
 
 // ---- knowledge
 struct vv store_k(struct store *store, struct arena *arena, uint32_t folder);

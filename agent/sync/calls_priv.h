@@ -160,6 +160,23 @@ void verifies_check(struct engine *engine);
 int64_t verifies_deadline(const struct engine *engine);
 void verifies_destroy(struct engine *engine);
 void verifies_forget(struct folder *folder);
+// For abandon_compared, with the peers that can be reached now.
+void verify_for(struct folder *folder, struct abandon *abandon, int64_t timeout_ms);
+void verify_drop(struct engine *engine, const struct abandon *abandon);
+
+// ---- orphans.c, abandon.c: contents that nobody has
+bool head_missing(const struct folder *folder, const struct item *item, const struct version *head);
+const struct version *orphan_head(const struct folder *folder, const struct item *item); // NULL
+// At most `max`, in tree order.
+uint32_t orphans_of(struct folder *folder, struct arena *arena, uint32_t max, struct orphan *out);
+bool orphan_of(struct folder *folder, struct arena *arena, struct slice path, struct orphan *out);
+const char *orphan_sought(struct arena *arena, const struct orphan *orphan); // for how long
+void orphans_note(struct folder *folder); // not inside a transaction
+void abandon_compared(struct abandon *abandon, bool all);
+void abandons_check(struct engine *engine);
+int64_t abandons_deadline(const struct engine *engine);
+void abandons_destroy(struct engine *engine);
+void abandons_forget(struct folder *folder);
 
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);

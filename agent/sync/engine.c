@@ -122,6 +122,7 @@ void engine_destroy(struct engine **slot)
     while (engine->sessions != NULL)
         session_end(engine->sessions, BYE_STOPPING, "stopping");
     waits_destroy(engine);
+    abandons_destroy(engine);
     verifies_destroy(engine);
     conns_free(engine);
     while (engine->folders != NULL) {
@@ -175,6 +176,7 @@ static void turn_end(struct engine *engine)
 {
     waits_check(engine);
     verifies_check(engine);
+    abandons_check(engine);
     if (!engine->changed) return;
     engine->changed = false;
     engine->o.notify.changed(engine->o.notify.context);
@@ -228,6 +230,8 @@ int64_t engine_deadline(const struct engine *engine)
 {
     int64_t at = waits_deadline(engine), verify = verifies_deadline(engine);
     if (verify < at) at = verify;
+    int64_t abandon = abandons_deadline(engine);
+    if (abandon < at) at = abandon;
     int64_t hello = hellos_deadline(engine);
     if (hello < at) at = hello;
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {

@@ -145,6 +145,46 @@ struct verify_result {
     uint32_t count;
 };
 
+// ---- orphans: what is known and no holder has answered with the content for
+struct orphan {
+    struct slice folder, path;
+    struct value value;     // of what is sought; of several the latest
+    struct slice by;        // who made it,
+    int64_t when_ms;        // and when
+    struct slice holder;    // who had it last, as far as is known here
+    int64_t holder_seen_ms; // 0: never, or not a peer
+    bool here;              // another version of it is on this disk
+    int64_t sought_ms;      // for so long
+    int64_t left_ms;        // until it counts as an orphan; 0: it does
+};
+// At most `max`, of one folder (NULL: all), in tree order; on the arena. Returns how many.
+uint32_t engine_orphans(struct engine *engine, struct arena *arena, const char *folder,
+                        uint32_t max, struct orphan *out);
+
+// Gives them up: what is on this disk supersedes them, unless a connected peer has one after all.
+// notify.abandoned(ticket) comes once, now or later.
+struct abandon_request {
+    const char *folder;
+    const struct slice *paths;
+    uint32_t count;
+    bool now; // also what has been sought for less than a week
+};
+void engine_abandon(struct engine *engine, uint64_t ticket, const struct abandon_request *request);
+void engine_abandon_cancel(struct engine *engine, uint64_t ticket);
+
+struct given_up {
+    struct slice path;
+    struct content content;
+};
+struct abandon_result {
+    enum err err;     // OK; else nothing was given up
+    const char *what; // why not
+    const struct given_up *list;
+    uint32_t count;
+    uint32_t came;   // paths: their content has turned up, or something newer
+    uint32_t unsure; // paths: a connected peer does not answer, or they are being changed
+};
+
 // ---- what a person decides. notify.decided(ticket) comes once, now or later.
 enum decision_kind {
     DECIDE_TAKE,    // a conflict item's content to its path; all conflict items of the path go
@@ -256,7 +296,7 @@ struct folder_status {
     uint64_t items, bytes;
     uint64_t pending_in;  // unblocked needs here
     uint64_t pending_out; // largest of what a peer is owed
-    uint64_t conflicts, held, blocked;
+    uint64_t conflicts, held, blocked, orphans;
     bool scanning;
     uint64_t scanned; // entries seen by the scan under way
     struct status_error *errors;
@@ -325,6 +365,7 @@ struct path_status {
     uint32_t heads;
     const char *blocked; // NULL
     const char *hint;    // what to do about it, "" if nothing
+    const char *sought;  // NULL, or for how long its content was sought in vain, for a week or more
     struct slice clash;  // with another name, where case or spelling does not count
     const char *problem; // NULL; of the disk
     struct slice author;

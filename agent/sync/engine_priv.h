@@ -404,7 +404,7 @@ struct folder {
     struct map *transfers;
     struct transfer_list small_new, large_new; // nobody asked yet
     uint32_t large_count;
-    int64_t fetch_check_ms;
+    int64_t fetch_check_ms, sought_noted_ms;
     struct map *problems; // path -> struct status_error's text
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
@@ -445,6 +445,7 @@ struct folder {
 
 struct wait;
 struct verify;
+struct abandon;
 
 struct ride_cache_entry {
     struct content content;
@@ -459,8 +460,7 @@ struct engine {
     int64_t now_ms, wall_ms;
     bool after_crash; // the last run did not end cleanly
     bool age_looked;
-    int64_t age_looked_ms;
-    int64_t age_ms;
+    int64_t age_looked_ms, age_ms;
     struct arena *scratch; // reset at the start of every event
     struct peer *peers;
     struct conn *conns;
@@ -468,6 +468,7 @@ struct engine {
     struct folder *folders;
     struct wait *waits;
     struct verify *verifies;
+    struct abandon *abandons;
     struct engine_counters counters;
     struct ride_cache_entry *ride_first, *ride_last;
     size_t ride_bytes;

@@ -314,6 +314,7 @@ void fetch_step(struct folder *folder)
     if (folder->fetch_check_ms == 0) folder->fetch_check_ms = folder->engine->now_ms + RETRY_MS;
     if (folder->engine->now_ms >= folder->fetch_check_ms) {
         folder->fetch_check_ms = folder->engine->now_ms + RETRY_MS;
+        orphans_note(folder);
         fetch_expire(folder);
         fetch_retry_sources(folder);
     }

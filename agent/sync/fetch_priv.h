@@ -23,6 +23,8 @@ void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked re
 struct errand *errand_for(struct transfer *t);
 void transfer_not_held(struct share *share, struct transfer *t);
 void fetch_expire(struct folder *folder);
+// Every connected peer was asked, and none has it.
+bool transfer_refused_by_all(struct folder *folder, const struct transfer *t);
 
 void parts_open(struct folder *folder, struct transfer *t);
 void parts_ask_all(struct folder *folder);

@@ -265,6 +265,7 @@ void engine_folder_remove(struct engine *engine, const char *name)
             share_destroy(share);
         }
     }
+    abandons_forget(folder);
     verifies_forget(folder);
     INDEX(folder)->folder_remove(INDEX(folder)->self, folder->number);
     engine_changed(engine);

@@ -79,6 +79,10 @@ struct index_port {
     void (*tombs_note)(struct store *, uint32_t folder, int64_t now_ms);
     uint32_t (*tombs_after)(struct store *, struct arena *, uint32_t folder, int64_t noted_ms,
                             uint64_t after, uint32_t max, struct path_row *out);
+    void (*sought_note)(struct store *, uint32_t folder, struct slice path, int64_t since_ms);
+    int64_t (*sought_since)(struct store *, uint32_t folder, struct slice path);
+    uint32_t (*sought)(struct store *, struct arena *, uint32_t folder, struct slice after,
+                       uint32_t max, struct path_row *out);
     void (*rollback_put)(struct store *, uint32_t folder, const struct rollback *);
     bool (*rollback_has)(struct store *, uint32_t folder, uint64_t old, uint64_t fresh);
     uint32_t (*rollbacks_after)(struct store *, uint32_t folder, uint64_t after, uint32_t max,
@@ -151,10 +155,12 @@ struct key_port {
 struct sync_result;
 struct verify_result;
 struct decision_result;
+struct abandon_result;
 struct notify_port {
     void *context;
     void (*sync_done)(void *context, uint64_t ticket, const struct sync_result *);
     void (*verified)(void *context, uint64_t ticket, const struct verify_result *);
+    void (*abandoned)(void *context, uint64_t ticket, const struct abandon_result *);
     void (*decided)(void *context, uint64_t ticket, const struct decision_result *);
     void (*folder_id)(void *context, struct slice name,
                       struct folder_id id); // drawn or adopted: to be kept in the registry

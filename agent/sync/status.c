@@ -220,6 +220,25 @@ static void held_there(struct folder *folder, struct arena *arena, struct folder
     }
 }
 
+static uint32_t orphan_errors(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    struct orphan *orphans = arena_alloc(arena, ERRORS_MAX, sizeof *orphans);
+    uint32_t count = orphans_of(folder, arena, ERRORS_MAX, orphans), due = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct status_error *e = orphans[i].left_ms == 0 ? error_add(out) : NULL;
+        if (e == NULL) continue;
+        due++;
+        e->code = "no-source";
+        e->path = orphans[i].path;
+        e->message =
+            arena_printf(arena, "nobody has answered with its content for %s; %.*s had it last",
+                         orphan_sought(arena, &orphans[i]), SLICE_ARG(orphans[i].holder));
+        e->hint = arena_printf(arena, "connect %.*s, or give it up: cfgsync-agent abandon PATH",
+                               SLICE_ARG(orphans[i].holder));
+    }
+    return due;
+}
+
 static void folder_state(struct folder *folder, struct arena *arena, struct folder_status *out)
 {
     const char *peer;
@@ -256,6 +275,9 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
     } else if (folder->rules_fault_count > 0) {
         out->state = FOLDER_ERROR;
         out->code = "rules";
+    } else if (out->orphans > 0) {
+        out->state = FOLDER_ERROR;
+        out->code = "no-source";
     } else if (folder->scan.active || folder->root != ROOT_OK || map_count(folder->transfers) > 0 ||
                folder->apply_jobs > 0) {
         out->state = FOLDER_SYNCING;
@@ -288,6 +310,7 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
     collision_errors(folder, arena, out);
     blocked_errors(folder, arena, out);
     problem_errors(folder, arena, out);
+    out->orphans = orphan_errors(folder, arena, out);
     held_there(folder, arena, out);
     folder_state(folder, arena, out);
 }

@@ -6,7 +6,7 @@
 
 #include "agent/sync/engine_priv.h"
 
-enum { PULL_MS = 1000, TRY_MS = 200 };
+enum { PULL_MS = 1000, TRY_MS = 200, SILENT_MS = 5000 };
 
 struct verified {
     struct folder *folder;
@@ -19,7 +19,8 @@ struct verified {
 
 struct verify {
     uint64_t ticket;
-    int64_t deadline_ms;
+    struct abandon *abandon; // NULL: a person waits for it
+    int64_t begun_ms, deadline_ms;
     struct verified *pairs;
     struct verify *next;
 };
@@ -70,12 +71,41 @@ static void pair_add(struct verify *verify, struct folder *folder, struct device
     verify->pairs = pair;
 }
 
+static struct verify *verify_new(struct engine *engine, int64_t timeout_ms)
+{
+    struct verify *verify = mem_zalloc(1, sizeof *verify);
+    verify->begun_ms = engine->now_ms;
+    verify->deadline_ms = engine->now_ms + timeout_ms;
+    verify->next = engine->verifies;
+    engine->verifies = verify;
+    return verify;
+}
+
+void verify_for(struct folder *folder, struct abandon *abandon, int64_t timeout_ms)
+{
+    struct verify *verify = verify_new(folder->engine, timeout_ms);
+    verify->abandon = abandon;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        if (p->in_use != NULL && folder_shared_with(folder, p->device))
+            pair_add(verify, folder, p->device);
+    }
+}
+
+void verify_drop(struct engine *engine, const struct abandon *abandon)
+{
+    for (struct verify *v = engine->verifies; v != NULL; v = v->next) {
+        if (v->abandon != abandon) continue;
+        verify_unlink(engine, v);
+        verify_free(v);
+        return;
+    }
+}
+
 void engine_verify(struct engine *engine, uint64_t ticket, const struct verify_request *request)
 {
     arena_reset(engine->scratch);
-    struct verify *verify = mem_zalloc(1, sizeof *verify);
+    struct verify *verify = verify_new(engine, request->timeout_ms);
     verify->ticket = ticket;
-    verify->deadline_ms = engine->now_ms + request->timeout_ms;
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         if (f->gone || (request->folder != NULL && strcmp(request->folder, f->name) != 0)) continue;
         for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
@@ -83,8 +113,6 @@ void engine_verify(struct engine *engine, uint64_t ticket, const struct verify_r
             if (asked && folder_shared_with(f, p->device)) pair_add(verify, f, p->device);
         }
     }
-    verify->next = engine->verifies;
-    engine->verifies = verify;
     engine_tick(engine);
 }
 
@@ -173,16 +201,46 @@ static void verify_report(struct engine *engine, struct verify *verify)
     verify_free(verify);
 }
 
+// Whoever does not have the folder has no content of it.
+static bool has_no_folder(const struct verify *verify, const struct verified *pair)
+{
+    const struct share *share = pair_share(pair);
+    if (verify->abandon == NULL) return false;
+    if (share != NULL && share->pending) return true;
+    bool silent = share == NULL || !share->offer_heard;
+    return silent && pair->folder->engine->now_ms - verify->begun_ms >= SILENT_MS;
+}
+
+static bool has_gone(const struct verify *verify, const struct verified *pair)
+{
+    return verify->abandon != NULL && !pair->folder->gone &&
+           peer_session(pair->folder->engine, pair->device) == NULL;
+}
+
+static void verify_end(struct engine *engine, struct verify *verify, bool all)
+{
+    if (verify->abandon == NULL) {
+        verify_report(engine, verify);
+        return;
+    }
+    struct abandon *abandon = verify->abandon;
+    verify_unlink(engine, verify);
+    verify_free(verify);
+    abandon_compared(abandon, all);
+}
+
 void verifies_check(struct engine *engine)
 {
     for (struct verify *v = engine->verifies, *next; v != NULL; v = next) {
         next = v->next;
-        bool all = true;
+        bool all = true, gone = false;
         for (struct verified *p = v->pairs; p != NULL; p = p->next) {
             pair_step(p);
-            all &= p->done || p->folder->gone;
+            all &= p->done || p->folder->gone || has_no_folder(v, p);
+            gone |= has_gone(v, p);
         }
-        if (all || engine->now_ms >= v->deadline_ms) verify_report(engine, v);
+        if (gone) all = false;
+        if (all || gone || engine->now_ms >= v->deadline_ms) verify_end(engine, v, all);
     }
 }
 

@@ -157,6 +157,9 @@ bool engine_path(struct engine *engine, struct arena *arena, uint32_t number, st
     // A directory may be there only because of what is in it.
     out->implied = (!out->known || out->deleted) &&
                    INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path);
+    struct orphan orphan;
+    if (orphan_of(folder, arena, path, &orphan) && orphan.left_ms == 0)
+        out->sought = orphan_sought(arena, &orphan);
     conflicts_fill(folder, arena, path, out);
     peers_fill(folder, arena, &item, out);
     out->no_source = out->awaits_content;

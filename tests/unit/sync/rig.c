@@ -330,6 +330,13 @@ static void on_verified(void *context, uint64_t ticket, const struct verify_resu
     }
 }
 
+static void on_abandoned(void *context, uint64_t ticket, const struct abandon_result *result)
+{
+    struct rig *rig = context;
+    rig->abandoned = ticket;
+    rig->abandon = *result;
+}
+
 static void on_sync_done(void *context, uint64_t ticket, const struct sync_result *result)
 {
     (void)context;
@@ -383,6 +390,7 @@ static struct engine *engine_of(struct rig *rig)
         .notify = {.context = rig,
                    .sync_done = on_sync_done,
                    .verified = on_verified,
+                   .abandoned = on_abandoned,
                    .decided = on_decided,
                    .folder_id = on_folder_id,
                    .changed = on_changed,

@@ -73,6 +73,8 @@ struct rig {
     uint32_t told_ids;
     struct decision_result decided; // the last one
     uint32_t decisions;
+    uint64_t abandoned; // ticket of the last abandon that ended
+    struct abandon_result abandon;
     uint64_t verified; // ticket of the last verify that ended
     int verify_exit;
     uint64_t verify_came, verify_went;
