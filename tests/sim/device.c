@@ -264,6 +264,27 @@ void device_sync(struct device *device)
     device_leave(device);
 }
 
+// Whatever is needed, one by one: what does not wait for a content is refused.
+void device_abandon(struct device *device)
+{
+    enum { ITEMS_MAX = 400 };
+    if (!device->running || device->world->current != NULL) return;
+    struct arena *arena = arena_new();
+    struct item *items = arena_alloc(arena, ITEMS_MAX, sizeof *items);
+    device_enter(device);
+    watches_drain(device);
+    uint32_t count = store_items_after(device->store, arena, device->folder, slice_text(""),
+                                       slice_text(""), true, ITEMS_MAX, items);
+    for (uint32_t i = 0; i < count; i++) {
+        struct abandon_request request = {
+            .folder = "f", .paths = &items[i].path, .count = 1, .now = true};
+        if (items[i].need && items[i].head_count > 0)
+            engine_abandon(device->engine, ++device->ticket, &request);
+    }
+    device_leave(device);
+    arena_destroy(&arena);
+}
+
 void device_verify(struct device *device)
 {
     if (!device->running || device->world->current != NULL) return;

@@ -88,3 +88,11 @@ void options_draw(struct options *o, struct rng *rng, uint32_t devices)
     o->backup_weight = o->restore_weight * 2;
     o->forget_ms = (int64_t)ONE_OF(rng, 0, 0, 10000, 60000); // longer than anything is on its way
 }
+
+// By a generator of its own: most seeds stay what they were.
+void options_draw_apart(struct options *o, uint64_t seed)
+{
+    struct rng rng;
+    rng_seed(&rng, ~seed);
+    if (rng_below(&rng, 6) == 0) o->act_weight[ACT_ABANDON] = 10;
+}

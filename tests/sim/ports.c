@@ -202,6 +202,16 @@ static void on_verified(void *context, uint64_t ticket, const struct verify_resu
     device_of(context)->verify_exit = result->exit;
 }
 
+static void on_abandoned(void *context, uint64_t ticket, const struct abandon_result *result)
+{
+    struct device *device = device_of(context);
+    world_say(device->world, "%s abandon %llu done: %u given up, %u came, %u unsure%s%s",
+              device->name, (unsigned long long)ticket, result->count, result->came, result->unsure,
+              result->what != NULL ? ": " : "", result->what != NULL ? result->what : "");
+    for (uint32_t i = 0; i < result->count; i++)
+        user_gave_up(device->world, &result->list[i]);
+}
+
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
 {
     (void)context, (void)ticket, (void)result;
@@ -268,6 +278,7 @@ struct engine_options device_options(struct device *device)
         .notify = {.context = device,
                    .sync_done = on_sync_done,
                    .verified = on_verified,
+                   .abandoned = on_abandoned,
                    .decided = on_decided,
                    .folder_id = on_folder_id,
                    .changed = on_changed,

@@ -43,6 +43,7 @@ enum act {
     ACT_TYPE, // what is there becomes something of another type
     ACT_SYNC,
     ACT_VERIFY,
+    ACT_ABANDON, // all that is sought in vain
     ACT_COUNT
 };
 
@@ -187,6 +188,7 @@ void world_settle(struct world *world, int64_t until_us); // events up to a time
 
 // ---- options.c
 void options_draw(struct options *options, struct rng *rng, uint32_t devices);
+void options_draw_apart(struct options *options, uint64_t seed);
 
 // ---- device.c
 void device_init(struct world *world, uint32_t index);
@@ -202,6 +204,7 @@ void device_leave(struct device *device);
 void device_crash_maybe(struct device *device); // at a port call
 void device_sync(struct device *device);
 void device_verify(struct device *device);
+void device_abandon(struct device *device);
 
 // ---- restore.c
 void backup_take(struct device *device);
@@ -235,6 +238,7 @@ void net_line_dies(struct world *world, struct wire *wire);
 
 // ---- users.c
 void user_act(struct device *device);
+void user_gave_up(struct world *world, const struct given_up *given);
 uint64_t token_of(const struct inode *inode); // 0: none
 void user_saves_visit(struct world *world);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "crypto/hash.h"
+#include "proto/vv.h"
 #include "tests/sim/sim.h"
 
 enum { TREE_DEPTH_MAX = 48, CONTENT_MAX = 3 << 20 };
@@ -102,6 +104,27 @@ static void visit_tree(struct device *device, const char *path, const struct ino
         stack[depth].dir = entry->inode;
         stack[depth].next = 0;
         stack[depth++].size = strlen(at);
+    }
+}
+
+// Whoever gives up a content that nobody could be asked for has decided about it, wherever it is.
+void user_gave_up(struct world *world, const struct given_up *given)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%.*s", SLICE_ARG(given->path));
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        const struct inode *stack[TREE_DEPTH_MAX] = {world->devices[i].vfs.root};
+        uint32_t depth = 1;
+        while (depth > 0) {
+            const struct inode *dir = stack[--depth];
+            for (uint32_t k = 0; k < dir->count; k++) {
+                const struct inode *inode = dir->entries[k].inode;
+                if (S_ISDIR(inode->mode) && depth < TREE_DEPTH_MAX) stack[depth++] = inode;
+                if (!S_ISREG(inode->mode) || inode->size != given->content.size) continue;
+                struct digest id = hash_content(slice_of(inode->data, inode->size));
+                if (digest_equal(id, given->content.id)) excuse(world, path, token_of(inode));
+            }
+        }
     }
 }
 
@@ -395,8 +418,8 @@ static const char *path_draw(struct device *device, char out[512])
 void user_act(struct device *device)
 {
     static const char *const names[ACT_COUNT] = {
-        "write",   "save over", "copy",  "delete", "delete tree", "mkdir", "rename",
-        "symlink", "chmod",     "touch", "empty",  "type",        "sync"};
+        "write", "save over", "copy",  "delete", "delete tree", "mkdir",  "rename", "symlink",
+        "chmod", "touch",     "empty", "type",   "sync",        "verify", "abandon"};
     struct world *world = device->world;
     char text[512], other[512];
     enum act act = act_draw(world);
@@ -427,6 +450,7 @@ void user_act(struct device *device)
     case ACT_TYPE: do_type(device, path); break;
     case ACT_SYNC: device_sync(device); break;
     case ACT_VERIFY: device_verify(device); break;
+    case ACT_ABANDON: device_abandon(device); break;
     case ACT_COUNT: break;
     }
 }

@@ -309,6 +309,7 @@ void world_run(struct world *world)
 {
     rng_seed(&world->rng, world->seed);
     options_draw(&world->o, &world->rng, world->o.devices);
+    options_draw_apart(&world->o, world->seed);
     world->drawn = map_new();
     link_all(world);
     for (uint32_t i = 0; i < world->o.devices; i++)
