@@ -3,9 +3,24 @@
 
 #include "agent/store/store.h"
 
+static void wire_kept(struct index_port *out)
+{
+    out->kept_add = store_kept_add;
+    out->kept_get = store_kept_get;
+    out->kept_by_file = store_kept_by_file;
+    out->kept_remove = store_kept_remove;
+    out->kept_list = store_kept_list;
+    out->kept_oldest = store_kept_oldest;
+    out->kept_batch_last = store_kept_batch_last;
+    out->kept_batch_begin = store_kept_batch_begin;
+    out->kept_batch = store_kept_batch;
+    out->kept_bytes = store_kept_bytes;
+    out->kept_by_content = store_kept_by_content;
+}
+
 struct index_port wire_index(struct store *store)
 {
-    return (struct index_port){
+    struct index_port out = {
         .self = store,
         .begin = store_begin,
         .commit = store_commit,
@@ -56,24 +71,15 @@ struct index_port wire_index(struct store *store)
         .journal_add = store_journal_add,
         .journal_remove = store_journal_remove,
         .journal_list = store_journal_list,
-        .kept_add = store_kept_add,
-        .kept_get = store_kept_get,
-        .kept_by_file = store_kept_by_file,
-        .kept_remove = store_kept_remove,
-        .kept_list = store_kept_list,
-        .kept_oldest = store_kept_oldest,
-        .kept_batch_last = store_kept_batch_last,
-        .kept_batch_begin = store_kept_batch_begin,
-        .kept_batch = store_kept_batch,
-        .kept_bytes = store_kept_bytes,
         .meta_get = store_meta_get,
         .meta_set = store_meta_put,
         .leaves_put = store_leaves_put,
-        .kept_by_content = store_kept_by_content,
         .leaves_get = store_leaves_get,
         .journal_encode = journal_encode,
         .journal_decode = journal_decode,
     };
+    wire_kept(&out);
+    return out;
 }
 
 enum engine_watch wire_watch(enum watch_what what)
