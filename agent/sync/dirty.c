@@ -163,15 +163,19 @@ int64_t dirty_deadline(const struct folder *folder)
 
 // ---- rate: a log or a growing file is not hashed for ever
 
+static int64_t rate_wait(const struct published *p)
+{
+    int64_t wait = 10 * p->hash_ms;
+    if (wait < RATE_MIN_MS) return RATE_MIN_MS;
+    return wait > RATE_MAX_MS ? RATE_MAX_MS : wait;
+}
+
 int64_t dirty_publish_delay(struct folder *folder, struct slice path)
 {
     const struct published *p = map_get(folder->published, path);
     int64_t now = folder->engine->now_ms;
-    if (p == NULL || p->times[0] == 0 || now - p->times[0] > RATE_WINDOW_MS) return 0;
-    int64_t wait = 10 * p->hash_ms;
-    if (wait < RATE_MIN_MS) wait = RATE_MIN_MS;
-    if (wait > RATE_MAX_MS) wait = RATE_MAX_MS;
-    int64_t due = p->times[2] + wait;
+    if (p == NULL || !p->often) return 0;
+    int64_t due = p->times[2] + rate_wait(p);
     return due > now ? due - now : 0;
 }
 
@@ -201,6 +205,9 @@ void dirty_note_published(struct folder *folder, struct slice path, uint64_t has
     p->times[0] = p->times[1];
     p->times[1] = p->times[2];
     p->times[2] = folder->engine->now_ms;
+    bool three = p->times[0] != 0 && p->times[2] - p->times[0] <= RATE_WINDOW_MS;
+    bool no_pause = p->times[2] - p->times[1] <= rate_wait(p) + RATE_WINDOW_MS;
+    p->often = three || (p->often && no_pause);
     p->hash_ms = (int64_t)hash_ms;
 }
 

@@ -255,8 +255,8 @@ struct dirty_list {
 };
 
 struct published { // rate of publications of one path
-    int64_t times[3];
-    int64_t hash_ms;
+    int64_t times[3], hash_ms;
+    bool often; // three times within the window, and no pause since
 };
 
 struct scan {

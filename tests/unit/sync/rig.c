@@ -94,34 +94,6 @@ static const char *disk_ignored(struct workers *workers, uint32_t folder, struct
     return NULL;
 }
 
-struct on_disk *disk_find(struct rig *rig, struct slice path)
-{
-    for (uint32_t i = 0; i < rig->disk_count; i++) {
-        if (slice_equal(rig->disk[i].path, path)) return &rig->disk[i];
-    }
-    return NULL;
-}
-
-void disk_remove(struct rig *rig, struct slice path)
-{
-    struct on_disk *at = disk_find(rig, path);
-    if (at == NULL) return;
-    size_t left = (size_t)(&rig->disk[--rig->disk_count] - at);
-    memmove(at, at + 1, left * sizeof *at);
-}
-
-struct on_disk *disk_put(struct rig *rig, struct slice path)
-{
-    struct on_disk *at = disk_find(rig, path);
-    if (at != NULL) return at;
-    assert_true(rig->disk_count < RIG_DISK_MAX);
-    uint32_t i = rig->disk_count++;
-    for (; i > 0 && path_compare(rig->disk[i - 1].path, path) > 0; i--)
-        rig->disk[i] = rig->disk[i - 1];
-    rig->disk[i] = (struct on_disk){.path = arena_copy(rig->arena, path)};
-    return &rig->disk[i];
-}
-
 static void step_do(struct rig *rig, struct step *step)
 {
     const struct value *value = &step->version.value;
@@ -150,11 +122,15 @@ static void step_do(struct rig *rig, struct step *step)
 static void scan_do(struct rig *rig, struct job *job)
 {
     struct job_scan *scan = &job->scan;
-    scan->done = scan->complete = true;
+    scan->done = true;
+    scan->complete = rig->unread == NULL;
+    scan->unread = arena_alloc(job->arena, 1, sizeof *scan->unread);
+    if (rig->unread != NULL) scan->unread[scan->unread_count++] = slice_text(rig->unread);
     scan->entries = arena_alloc(job->arena, rig->disk_count + 1U, sizeof *scan->entries);
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         const struct on_disk *at = &rig->disk[i];
         if (scan->prefix.size > 0 && !path_below(at->path, scan->prefix)) continue;
+        if (rig->unread != NULL && path_below(at->path, slice_text(rig->unread))) continue;
         scan->entries[scan->entry_count++] =
             (struct scan_entry){.path = at->path, .print = at->print};
     }
@@ -164,6 +140,12 @@ static void look_do(struct rig *rig, struct look *look)
 {
     const struct on_disk *at = disk_find(rig, look->path);
     look->result = at != NULL ? LOOK_VALUE : LOOK_GONE;
+    look->hash_ms = rig->hash_ms;
+    if (rig->unread != NULL && path_below(look->path, slice_text(rig->unread))) {
+        look->result = LOOK_PROBLEM;
+        look->err = ERR_IO;
+        look->what = "cannot be read";
+    }
     if (at == NULL) return;
     look->print = at->print;
     look->value = at->value;
@@ -238,7 +220,7 @@ static struct job *job_take(struct rig *rig)
 void rig_settle(struct rig *rig)
 {
     for (int turn = 0; turn < TURNS_MAX; turn++) {
-        engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms);
+        engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms + rig->skew_ms);
         struct job *job = job_take(rig);
         bool due = engine_deadline(rig->engine) <= rig->now_ms;
         if (job == NULL && !due) return;
@@ -407,7 +389,7 @@ static struct engine *engine_of(struct rig *rig)
 static void engine_start(struct rig *rig)
 {
     rig->engine = engine_of(rig);
-    engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms);
+    engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms + rig->skew_ms);
     struct engine_folder folder = {.name = "f", .path = "/f", .id = rig->id, .with_all = true};
     assert_int_equal(engine_folder_put(rig->engine, &folder, &rig->folder), ERR_OK);
 }

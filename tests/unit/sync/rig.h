@@ -64,6 +64,9 @@ struct rig {
     uint8_t witness[16];
     uint32_t held; // bits 1 << enum job_kind: not carried out
     int64_t now_ms;
+    int64_t skew_ms;    // of its wall clock
+    const char *unread; // a directory that gives errors
+    uint64_t hash_ms;   // what it takes to read a file
     uint32_t folder;
     struct folder_id id;
     uint64_t last_conn;

@@ -211,6 +211,43 @@ static void test_the_floor(void **state)
     rig_close(&rig);
 }
 
+// A device that joins after a deletion was forgotten has never seen it; who comes back to it after
+// a year hears of the floor all the same.
+static void test_the_floor_is_passed_on(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    peer->counter = 2;
+    struct version v = script_file(peer, "stays", "s");
+    struct dot k = {peer->inc, 3}, floor = {peer->inc, 2};
+    script_offer(peer, (struct vv){&k, 1});
+    rig_settle(&rig);
+    const struct msg_pull *pull = &script_last(peer, MSG_PULL)->pull;
+    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .round = pull->round}};
+    done.done.k = (struct vv){&k, 1};
+    done.done.gcfloor = (struct vv){&floor, 1};
+    script_send(peer, LANE_CONTROL, &done);
+    answer_ranges(peer, &v, 1);
+    rig_wait(&rig, 1000);
+    assert_int_equal(vv_get(floor_of(&rig), peer->inc), 2);
+    struct script *away = script_connect(&rig, 5);
+    script_offer(away, (struct vv){0});
+    struct message ask = {.kind = MSG_PULL, .pull = {.folder = rig.id, .round = 1}};
+    script_send(away, LANE_CONTROL, &ask);
+    rig_wait(&rig, 1000);
+    while (script_heard(away, MSG_DONE) == 0) {
+        const struct msg_versions *page = &script_last(away, MSG_VERSIONS)->versions;
+        struct message ack = {.kind = MSG_ACK, .ack = {.folder = rig.id, .round = 1}};
+        ack.ack.page = page->page;
+        script_send(away, LANE_CONTROL, &ack);
+        rig_wait(&rig, 1000);
+    }
+    assert_int_equal(vv_get(script_last(away, MSG_DONE)->done.gcfloor, peer->inc), 2);
+    rig_close(&rig);
+}
+
 static void test_a_lying_floor(void **state)
 {
     (void)state;
@@ -241,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_not_before_the_peer_has_it),
         cmocka_unit_test(test_who_counts),
         cmocka_unit_test(test_the_floor),
+        cmocka_unit_test(test_the_floor_is_passed_on),
         cmocka_unit_test(test_a_lying_floor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

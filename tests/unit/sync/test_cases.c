@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+//
+// Hard cases that want a clock, a disk or a peer of their own: docs/CASES.md says which.
+#include "tests/unit/sync/rig.h"
+
+enum { SECOND_MS = 1000, DAY_MS = 24 * 3600 * SECOND_MS };
+
+static uint64_t counter_of(struct rig *rig)
+{
+    struct folder_row row;
+    assert_true(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
+    return row.counter;
+}
+
+static void walk(struct rig *rig)
+{
+    engine_watch(rig->engine, rig->folder, ENGINE_RESCAN, slice_text(""));
+    rig_wait(rig, 60 * SECOND_MS);
+}
+
+// ---- a directory that gives errors is never taken for an empty one
+
+static void test_what_cannot_be_read_is_not_gone(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct on_disk *d = disk_put(&rig, slice_text("d"));
+    d->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755, .ino = 99};
+    d->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    rig_write(&rig, "d/x", "x");
+    rig_write(&rig, "d/y", "y");
+    rig_write(&rig, "z", "z");
+    rig_wait(&rig, 5 * SECOND_MS);
+    uint64_t before = counter_of(&rig);
+    rig_delete(&rig, "d/x");
+    rig_delete(&rig, "d/y");
+    rig.unread = "d";
+    walk(&rig);
+    engine_watch(rig.engine, rig.folder, ENGINE_GONE, slice_text("d/x"));
+    rig_wait(&rig, 5 * SECOND_MS);
+    assert_int_equal(counter_of(&rig), before);
+    assert_true(version_live(&rig_item(&rig, "d/x").heads[0]));
+    assert_true(version_live(&rig_item(&rig, "d/y").heads[0]));
+    assert_true(rig_status(&rig).error_count > 0);
+    // When it can be read again, what is gone is gone.
+    rig.unread = NULL;
+    walk(&rig);
+    assert_false(version_live(&rig_item(&rig, "d/x").heads[0]));
+    assert_true(version_live(&rig_item(&rig, "z").heads[0]));
+    rig_close(&rig);
+}
+
+// ---- a newer device's field passes through an older one
+
+static void test_unknown_keys_are_passed_on(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *newer = script_connect(&rig, 3), *other = script_connect(&rig, 5);
+    static const uint8_t key[] = {0xa2, 'z', 'z', 0x07};
+    struct version v = script_file(newer, "a", "text");
+    v.unknown = slice_of(key, sizeof key);
+    v.unknown_count = 1;
+    script_offer(newer, (struct vv){0});
+    script_offer(other, (struct vv){0});
+    script_push(newer, 0, &v, 1, "text");
+    rig_wait(&rig, SECOND_MS);
+    rig_restart(&rig);
+    other = script_connect(&rig, 6);
+    script_offer(other, (struct vv){0});
+    struct message pull = {.kind = MSG_PULL, .pull = {.folder = rig.id, .round = 1}};
+    script_send(other, LANE_CONTROL, &pull);
+    rig_wait(&rig, SECOND_MS);
+    const struct versions *page = &script_last(other, MSG_VERSIONS)->versions.versions;
+    assert_int_equal(page->count, 1);
+    assert_int_equal(page->entries[0].unknown_count, 1);
+    assert_true(slice_equal(page->entries[0].unknown, v.unknown));
+    rig_close(&rig);
+}
+
+// ---- a log that is appended to every second
+
+static uint64_t published_in(uint64_t hash_ms, int seconds)
+{
+    struct rig rig;
+    rig_open(&rig);
+    rig.hash_ms = hash_ms;
+    for (int i = 0; i < seconds; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "line %d", i);
+        rig_write(&rig, "log", text);
+        rig_wait(&rig, SECOND_MS);
+    }
+    uint64_t count = counter_of(&rig);
+    rig_wait(&rig, 120 * SECOND_MS);
+    struct item item = rig_item(&rig, "log");
+    char last[32];
+    (void)snprintf(last, sizeof last, "line %d", seconds - 1);
+    assert_true(digest_equal(item.heads[0].value.content, hash_sha256(slice_text(last))));
+    rig_close(&rig);
+    return count;
+}
+
+static void test_a_log_every_second(void **state)
+{
+    (void)state;
+    assert_in_range(published_in(0, 300), 100, 160);  // every other second
+    assert_in_range(published_in(2000, 300), 10, 20); // ten times what reading takes
+    assert_in_range(published_in(60000, 300), 4, 9);  // at most a minute
+}
+
+// ---- a clock that was far ahead for a minute
+
+static uint32_t kept(struct rig *rig)
+{
+    struct kept_row row;
+    return engine_kept(rig->engine, rig->arena, "f", slice_text("a"), 0, 1, &row);
+}
+
+static void test_a_clock_in_2099(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "b", "b");
+    rig_settle(&rig);
+    rig_write(&rig, "b", NULL);
+    rig_wait(&rig, DAY_MS);
+    struct kept_row row = {.file = slice_text("file"), .when_ms = 1700000000000 + rig.now_ms};
+    row.version = rig_item(&rig, "b").heads[0];
+    row.version.path = slice_text("a");
+    store_kept_add(rig.store, rig.folder, &row);
+    rig.skew_ms = INT64_C(75) * 365 * DAY_MS;
+    rig_wait(&rig, 60 * SECOND_MS);
+    rig_restart(&rig);
+    rig_wait(&rig, 3 * 3600 * SECOND_MS);
+    rig.skew_ms = 0;
+    rig_wait(&rig, DAY_MS);
+    assert_int_equal(rig_item(&rig, "b").head_count, 1); // the deletion is known
+    assert_int_equal(kept(&rig), 1);
+    for (int day = 0; day < 31; day++)
+        rig_wait(&rig, DAY_MS);
+    assert_int_equal(rig_item(&rig, "b").head_count, 0);
+    assert_int_equal(kept(&rig), 0);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
+        cmocka_unit_test(test_unknown_keys_are_passed_on),
+        cmocka_unit_test(test_a_log_every_second),
+        cmocka_unit_test(test_a_clock_in_2099),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
