@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: MIT
 """The checks themselves: each is fed what it must find, and what it must leave alone."""
 
+import pathlib
+import tempfile
 import unittest
 
+import cases
 import layers
 import tidy
 import tree
@@ -17,6 +20,31 @@ def layer(path, *includes):
 
 def style(path, text):
     return [what for _, what in tidy.file_problems(path, text)]
+
+
+class Cases(unittest.TestCase):
+    def found(self, *shown):
+        """What is said of rows that are shown so, the rest of them by an end-to-end test."""
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            for path, text in (("docs/CASES.md", ""), ("tests/sim/sim.h", "bool overflow;"),
+                               ("tests/e2e/test_x.py", "def test_there(world):\n"),
+                               ("tests/unit/fs/test_y.c", "static void test_run(void **s)\n"
+                                "static void test_idle(void **s)\nT(test_run)\n")):
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(text)
+            rows = [*shown, *["`e2e/test_x.py:test_there`"] * (cases.ROWS - len(shown))]
+            (root / "docs/CASES.md").write_text(
+                "".join(f"| {n} | x | {row} |\n" for n, row in enumerate(rows, 1) if row))
+            return [what for _, what in cases.problems(root)]
+
+    def test_good(self):
+        self.assertEqual(self.found("`fs/test_y.c:test_run`, `sim:overflow`", "not shown: x"), [])
+
+    def test_bad(self):
+        for shown in ("`e2e/test_x.py:test_gone`", "`fs/test_y.c:test_idle`", "`sim:nothing`",
+                      "`fs/test_none.c:test_run`", "somehow", ""):
+            self.assertEqual(len(self.found(shown)), 1, shown)
 
 
 class Layers(unittest.TestCase):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A resolution is a bundle: it must fit into one page, whatever is in the index.
+// A resolution is a bundle: it must fit into one page, whatever is in the index; and it must end.
 #include "agent/core/resolve.h"
 #include "core_test.h"
 
@@ -78,8 +78,33 @@ static void test_clash_over_too_much(void **state)
     }
 }
 
+// A conflict over a conflict item makes one more; a conflict over that one makes none.
+static void test_conflict_items_end(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    static const char *const origins[] = {"etc/p", ".cfgsync/conflicts/aaaaaaaaaaaa-p"};
+    for (uint32_t depth = 0; depth < 2; depth++) {
+        struct version a = edit(arena, (struct dot){INC_A, 1}, NULL, 1);
+        struct version b = edit(arena, (struct dot){INC_B, 1}, NULL, 2);
+        a.origin = b.origin = slice_text(origins[depth]);
+        struct item item = item_of(".cfgsync/conflicts/bbbbbbbbbbbb-p");
+        ingest(arena, &item, &a);
+        ingest(arena, &item, &b);
+        struct index_view view = {.context = below_of(arena, 0, 1),
+                                  .item = no_item,
+                                  .conflicts_of = no_conflicts,
+                                  .live_below = all_below};
+        struct resolution plan;
+        assert_int_equal(item.head_count, 2);
+        assert_true(resolve_heads(arena, &view, the_folder, &item, &plan));
+        assert_int_equal(plan.count, depth == 0 ? 2 : 1);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clash_over_too_much)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clash_over_too_much),
+                                       cmocka_unit_test(test_conflict_items_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,26 +323,6 @@ static void test_known_conflict_name(void **state)
     assert_no_copy(&pair);
 }
 
-// A conflict over a conflict item makes one more; a conflict over that one makes none.
-static void test_conflict_items_end(void **state)
-{
-    (void)state;
-    AUTO(arena_destroy) struct arena *arena = arena_new();
-    static const char *const origins[] = {"etc/p", ".cfgsync/conflicts/aaaaaaaaaaaa-p"};
-    for (uint32_t depth = 0; depth < 2; depth++) {
-        struct fake_index index = {0};
-        struct rivals3 r = two_edits(arena);
-        struct version a = r.a, b = r.b;
-        a.origin = b.origin = slice_text(origins[depth]);
-        struct item item = item_with(arena, ".cfgsync/conflicts/bbbbbbbbbbbb-p", &a, &b);
-        struct index_view view = view_of(&index);
-        struct resolution plan;
-        assert_int_equal(item.head_count, 2);
-        assert_true(resolve_heads(arena, &view, the_folder, &item, &plan));
-        assert_int_equal(plan.count, depth == 0 ? 2 : 1);
-    }
-}
-
 // A `first` loser whose content lies in another conflict item of the same path already.
 static void test_first_content_is_copied_once(void **state)
 {
@@ -496,7 +476,6 @@ int main(void)
         cmocka_unit_test(test_fast_forward_makes_no_copy),
         cmocka_unit_test(test_going_back_stands),
         cmocka_unit_test(test_known_conflict_name),
-        cmocka_unit_test(test_conflict_items_end),
         cmocka_unit_test(test_first_content_is_copied_once),
         cmocka_unit_test(test_unscanned_conflict_name_waits),
         cmocka_unit_test(test_clash_file_leaves),
