@@ -3,8 +3,8 @@
 // agent/cli/args — "--name value", "--name=value", flags and words in any order.
 #include <string.h>
 
+#include "agent/base/suggest.h"
 #include "agent/cli/args_priv.h"
-#include "agent/cli/suggest_priv.h"
 
 const struct cli_option args_global[] = {
     {"--home", "DIR", "keep everything below DIR (or: CFGSYNC_HOME)"},

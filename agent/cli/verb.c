@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/base/suggest.h"
 #include "agent/cli/print_priv.h"
-#include "agent/cli/suggest_priv.h"
 #include "agent/cli/verb_priv.h"
 
 const struct cli_verb *const verb_table[] = {
@@ -24,6 +24,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_folder_add,
     &verb_folder_list,
     &verb_folder_share,
+    &verb_folder_set,
     &verb_folder_accept,
     &verb_folder_remove,
     &verb_conflicts,

@@ -13,6 +13,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "agent/base/suggest.h"
 #include "agent/daemon/config_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "crypto/identity.h"
@@ -44,6 +45,25 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 // ---- while parsing
 
+static const char *const keys[] = {"name", "listen",          "peer",       "folder",
+                                   "id",   "address",         "approves",   "path",
+                                   "with", "include_secrets", "include_vcs"};
+
+// libconfuse says: no such option 'KEY'
+static void suggest_key(const char *text, struct buf *out)
+{
+    struct suggestion best;
+    const char *key = strstr(text, "no such option '");
+    if (key == NULL) return;
+    key = strchr(key, '\'') + 1;
+    suggest_begin(&best, key, strcspn(key, "'"));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        suggest_offer(&best, keys[i]);
+    for (int i = 0; i < SETTING_COUNT; i++)
+        suggest_offer(&best, setting_name((enum setting)i));
+    if (best.text != NULL) buf_printf(out, "; did you mean %s?", best.text);
+}
+
 static void on_error(cfg_t *cfg, const char *format, va_list list)
     __attribute__((format(printf, 2, 0)));
 
@@ -56,6 +76,7 @@ static void on_error(cfg_t *cfg, const char *format, va_list list)
     buf_printf(out, "%s:%d: ", current_parse->file, cfg->line);
     if (cfg->title != NULL) buf_printf(out, "%s %s: ", cfg->name, cfg->title);
     buf_append_text(out, text);
+    suggest_key(text, out);
 }
 
 static int check_device_name(cfg_t *cfg, cfg_opt_t *opt)
@@ -103,6 +124,16 @@ static int check_path(cfg_t *cfg, cfg_opt_t *opt)
 {
     if (cfg_opt_getnstr(opt, 0)[0] == '/') return 0;
     cfg_error(cfg, "path: must be absolute");
+    return -1;
+}
+
+static int check_setting(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum setting setting;
+    CHECK(setting_find(slice_text(opt->name), &setting));
+    const char *fault = setting_fault(setting, cfg_opt_getnstr(opt, 0));
+    if (fault == NULL) return 0;
+    cfg_error(cfg, "%s: %s", opt->name, fault);
     return -1;
 }
 
@@ -210,6 +241,10 @@ static struct registry_folder take_folder(const struct config *config, const cha
     };
     folder.with = copy_list(section, "with", &folder.with_count);
     take_all(&folder);
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const char *value = cfg_getstr(section, setting_name((enum setting)i));
+        if (value != NULL) folder.settings[i] = mem_strdup(value);
+    }
     return folder;
 }
 
@@ -239,13 +274,18 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
         CFG_BOOL("approves", cfg_true, CFGF_NONE),
         CFG_END(),
     };
-    cfg_opt_t folder[] = {
+    enum { FOLDER_KEYS = 4 };
+    cfg_opt_t folder[FOLDER_KEYS + SETTING_COUNT + 1] = {
         CFG_STR("path", NULL, CFGF_NODEFAULT),
         CFG_STR_LIST("with", NULL, CFGF_NODEFAULT),
         CFG_BOOL("include_secrets", cfg_false, CFGF_NONE),
         CFG_BOOL("include_vcs", cfg_false, CFGF_NONE),
-        CFG_END(),
     };
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        folder[FOLDER_KEYS + i] =
+            (cfg_opt_t)CFG_STR(setting_name((enum setting)i), NULL, CFGF_NODEFAULT);
+    }
+    folder[FOLDER_KEYS + SETTING_COUNT] = (cfg_opt_t)CFG_END();
     cfg_opt_t root[] = {
         CFG_STR("name", NULL, CFGF_NODEFAULT),
         CFG_STR_LIST("listen", NULL, CFGF_NODEFAULT),
@@ -264,6 +304,11 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_set_validate_func(cfg, "folder", check_section);
     cfg_set_validate_func(cfg, "folder|path", check_path);
     cfg_set_validate_func(cfg, "folder|with", check_with);
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        AUTO(buf_fini) struct buf key = {0};
+        buf_printf(&key, "folder|%s", setting_name((enum setting)i));
+        cfg_set_validate_func(cfg, buf_text(&key), check_setting);
+    }
 
     struct parse parsing = {.file = out->file, .message = out_message};
     current_parse = &parsing;
@@ -333,6 +378,8 @@ void config_fini(struct config *config)
         free(folder->name);
         free(folder->path);
         free_list(folder->with, folder->with_count);
+        for (int k = 0; k < SETTING_COUNT; k++)
+            free(folder->settings[k]);
         free(folder->declared_at);
     }
     free(config->peers);

@@ -44,6 +44,7 @@ static json_t *folder_json(const struct folder_view *view)
     json_object_set_new(out, "with_all", json_boolean(folder->with_all));
     json_object_set_new(out, "include_secrets", json_boolean(folder->include_secrets));
     json_object_set_new(out, "include_vcs", json_boolean(folder->include_vcs));
+    json_object_set_new(out, "settings", settings_json(folder));
     json_object_set_new(out, "declared_at", text_or_null(folder->declared_at));
     json_object_set_new(out, "state", json_string(folder_state_text(view->state)));
     json_object_set_new(out, "code", text_or_null(view->code));
@@ -148,8 +149,7 @@ static bool widen(struct agent *agent, const json_t *body, struct registry_folde
     return changed;
 }
 
-static bool refuse_declared(struct agent *agent, uint64_t request,
-                            const struct registry_folder *folder)
+bool control_declared(struct agent *agent, uint64_t request, const struct registry_folder *folder)
 {
     if (folder->declared_at == NULL) return false;
     control_refuse(agent, request, REFUSE_DECLARED, "change it there and start the agent again",
@@ -158,8 +158,8 @@ static bool refuse_declared(struct agent *agent, uint64_t request,
 }
 
 // Registry first: what is not kept is not begun. Answers when it fails.
-static bool keep_and_open(struct agent *agent, uint64_t request,
-                          const struct registry_folder *folder, bool is_new, uint32_t *out_folder)
+bool control_folder_keep(struct agent *agent, uint64_t request,
+                         const struct registry_folder *folder, bool is_new, uint32_t *out_folder)
 {
     AUTO(mem_free) char *name = mem_strdup(folder->name); // may be the registry's, which moves
     enum err err = registry_put_folder(agent->registry, folder);
@@ -227,9 +227,9 @@ static void add_again(struct agent *agent, uint64_t request, const json_t *body,
 {
     struct registry_folder folder = *known;
     bool changed = widen(agent, body, &folder);
-    if (changed && refuse_declared(agent, request, known)) return;
+    if (changed && control_declared(agent, request, known)) return;
     uint32_t number = folders_find(agent, known->name)->folder;
-    if (changed && !keep_and_open(agent, request, &folder, false, &number)) return;
+    if (changed && !control_folder_keep(agent, request, &folder, false, &number)) return;
     wait_for_scan(agent, request, body_text(body, "name"), number, false, !changed);
 }
 
@@ -246,7 +246,7 @@ static void add_new(struct agent *agent, uint64_t request, const json_t *body, c
     };
     (void)widen(agent, body, &folder);
     if (!path_usable(agent, request, name, trimmed)) return;
-    if (!keep_and_open(agent, request, &folder, true, &number)) return;
+    if (!control_folder_keep(agent, request, &folder, true, &number)) return;
     char escaped[LOG_ESCAPED_MAX];
     log_info(LOG_DAEMON, "folder added", "name=%s path=\"%s\"", name,
              log_escape(slice_text(trimmed), escaped));
@@ -379,8 +379,8 @@ void control_folders_gone(struct agent *agent, uint64_t request)
 
 // ---- share, accept, remove
 
-static const struct registry_folder *find_folder(struct agent *agent, uint64_t request,
-                                                 const char *name)
+const struct registry_folder *control_folder(struct agent *agent, uint64_t request,
+                                             const char *name)
 {
     const struct registry_folder *folder = registry_folder(agent->registry, name);
     if (folder == NULL) {
@@ -395,13 +395,13 @@ void control_folders_share(struct agent *agent, uint64_t request, const json_t *
     const char *name = body_text(body, "name");
     uint32_t with_count;
     char **with = body_texts(agent, body, "with", &with_count);
-    const struct registry_folder *known = find_folder(agent, request, name);
+    const struct registry_folder *known = control_folder(agent, request, name);
     if (known == NULL || !peers_known(agent, request, with, with_count)) return;
     struct registry_folder folder = *known;
     uint32_t number;
     bool changed = widen(agent, body, &folder);
-    if (changed && refuse_declared(agent, request, known)) return;
-    if (changed && !keep_and_open(agent, request, &folder, false, &number)) return;
+    if (changed && control_declared(agent, request, known)) return;
+    if (changed && !control_folder_keep(agent, request, &folder, false, &number)) return;
     answer_folder(agent, request, name);
     show_dirty(agent);
 }
@@ -411,7 +411,7 @@ void control_folders_accept(struct agent *agent, uint64_t request, const json_t 
     const char *name = body_text(body, "name");
     const char *from = body_text(body, "from");
     const char *what = NULL;
-    if (find_folder(agent, request, name) == NULL) return;
+    if (control_folder(agent, request, name) == NULL) return;
     const struct registry_peer *peer = registry_peer(agent->registry, from);
     if (peer == NULL) {
         control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
@@ -431,8 +431,8 @@ void control_folders_accept(struct agent *agent, uint64_t request, const json_t 
 void control_folders_remove(struct agent *agent, uint64_t request, const json_t *body)
 {
     const char *name = body_text(body, "name");
-    const struct registry_folder *folder = find_folder(agent, request, name);
-    if (folder == NULL || refuse_declared(agent, request, folder)) return;
+    const struct registry_folder *folder = control_folder(agent, request, name);
+    if (folder == NULL || control_declared(agent, request, folder)) return;
     enum err err = registry_remove_folder(agent->registry, name);
     if (err) {
         control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",

@@ -49,7 +49,7 @@ typedef void control_handler(struct agent *agent, uint64_t request, const json_t
 control_handler control_status, control_events, control_metrics;
 control_handler control_peers_list, control_peers_add, control_peers_remove, control_peers_rename;
 control_handler control_folders_list, control_folders_add, control_folders_share,
-    control_folders_accept, control_folders_remove;
+    control_folders_set, control_folders_accept, control_folders_remove;
 control_handler control_sync, control_why, control_verify;
 control_handler control_orphans, control_abandon;
 control_handler control_conflicts, control_conflicts_take, control_conflicts_resolve,
@@ -57,6 +57,15 @@ control_handler control_conflicts, control_conflicts_take, control_conflicts_res
 control_handler control_kept, control_restore, control_undo;
 control_handler control_plan, control_approve, control_revert;
 
+// NULL, and answered: there is no such folder.
+const struct registry_folder *control_folder(struct agent *agent, uint64_t request,
+                                             const char *name);
+// True, and answered: it stands in the config file.
+bool control_declared(struct agent *agent, uint64_t request, const struct registry_folder *folder);
+// Registry first: what is not kept is not begun. False: answered.
+bool control_folder_keep(struct agent *agent, uint64_t request,
+                         const struct registry_folder *folder, bool is_new, uint32_t *out_folder);
+json_t *settings_json(const struct registry_folder *folder);
 void control_folders_settle(struct agent *agent);
 void control_folders_gone(struct agent *agent, uint64_t request);
 void control_sync_settle(struct agent *agent);

@@ -94,6 +94,7 @@ static json_t *folder_json(const struct view *view, const struct folder_view *fo
     json_object_set_new(out, "with",
                         json_texts(folder->registry->with, folder->registry->with_count));
     json_object_set_new(out, "with_all", json_boolean(folder->registry->with_all));
+    json_object_set_new(out, "settings", settings_json(folder->registry));
     json_object_set_new(out, "peers", peers);
     return out;
 }

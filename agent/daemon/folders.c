@@ -35,12 +35,23 @@ static struct live_folder *live_add(struct agent *agent, const struct registry_f
     return live;
 }
 
-// A tenth of the disk, at most, for what changes of others took away.
-static uint64_t kept_bytes_max(const char *path)
+// For what changes of others took away.
+static uint64_t kept_bytes_max(const char *path, const struct settings *settings)
 {
     struct statvfs fs;
+    if (settings->keep_percent == 0) return settings->keep_bytes;
     if (statvfs(path, &fs) != 0) return 0;
-    return (uint64_t)fs.f_blocks * fs.f_frsize / 10;
+    return (uint64_t)fs.f_blocks * fs.f_frsize / 100 * settings->keep_percent;
+}
+
+static struct engine_brake brake_of(const struct settings *settings)
+{
+    return (struct engine_brake){.off = settings->brake_off,
+                                 .strict = settings->brake_strict,
+                                 .deleted = settings->deletes,
+                                 .deleted_percent = settings->deletes_percent,
+                                 .rewritten = settings->rewrites,
+                                 .rewritten_percent = settings->rewrites_percent};
 }
 
 static enum err tell_engine(struct agent *agent, const struct registry_folder *folder,
@@ -53,6 +64,7 @@ static enum err tell_engine(struct agent *agent, const struct registry_folder *f
         const struct registry_peer *peer = registry_peer(agent->registry, folder->with[i]);
         if (peer != NULL) with[with_count++] = peer->device;
     }
+    struct settings settings = settings_read(folder->settings);
     struct engine_folder put = {
         .name = folder->name,
         .path = folder->path,
@@ -60,7 +72,9 @@ static enum err tell_engine(struct agent *agent, const struct registry_folder *f
         .with_all = folder->with_all,
         .with = with,
         .with_count = with_count,
-        .kept_bytes_max = kept_bytes_max(folder->path),
+        .kept_bytes_max = kept_bytes_max(folder->path, &settings),
+        .kept_days = settings.keep_days,
+        .brake = brake_of(&settings),
         .new_root = new_root,
     };
     return engine_folder_put(agent->engine, &put, out_folder);
@@ -96,6 +110,10 @@ static struct registry_folder folder_copy(struct arena *arena, const struct regi
     struct registry_folder copy = *folder;
     copy.name = arena_text(arena, slice_text(folder->name));
     copy.path = arena_text(arena, slice_text(folder->path));
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (folder->settings[i] != NULL)
+            copy.settings[i] = arena_text(arena, slice_text(folder->settings[i]));
+    }
     copy.with = arena_alloc(arena, (size_t)folder->with_count + 1, sizeof *copy.with);
     for (uint32_t i = 0; i < folder->with_count; i++) {
         copy.with[i] = arena_text(arena, slice_text(folder->with[i]));

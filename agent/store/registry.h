@@ -8,6 +8,7 @@
 #define AGENT_STORE_REGISTRY_H
 
 #include "agent/base/err.h"
+#include "agent/store/setting.h"
 #include "proto/types.h"
 
 enum { REGISTRY_ADDRESSES_MAX = 16 };
@@ -32,6 +33,7 @@ struct registry_folder {
     bool include_vcs;
     struct folder_id id; // all zero: not drawn yet
     char *accept_from; // peer whose folder of this name is to be joined (folder accept), else NULL
+    char *settings[SETTING_COUNT]; // NULL: the default
     char *declared_at;
 };
 

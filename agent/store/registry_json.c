@@ -97,6 +97,21 @@ static bool load_with(struct arena *arena, const json_t *with, struct registry_f
            load_texts(arena, with, PROTO_ARRAY_ENTRIES_MAX, &folder->with, &folder->with_count);
 }
 
+// Settings of a newer program stay where they are.
+static const char *load_settings(struct arena *arena, const json_t *object,
+                                 struct registry_folder *folder)
+{
+    if (object != NULL && !json_is_object(object)) return "a folder's settings are no object";
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const json_t *value = json_object_get(object, setting_name((enum setting)i));
+        if (value == NULL) continue;
+        if (!json_is_string(value) || setting_fault((enum setting)i, json_string_value(value)))
+            return "a folder's settings have a value that cannot be";
+        folder->settings[i] = copy_text(arena, value);
+    }
+    return NULL;
+}
+
 static const char *load_folder(struct tables *tables, json_t *object)
 {
     const json_t *name = json_object_get(object, "name");
@@ -123,7 +138,7 @@ static const char *load_folder(struct tables *tables, json_t *object)
     }
     if (from && !is_name(from)) return "a folder's accept_from is not a name";
     if (from) folder->accept_from = copy_text(tables->arena, from);
-    return NULL;
+    return load_settings(tables->arena, json_object_get(object, "settings"), folder);
 }
 
 static bool has_duplicates(const struct tables *tables)
@@ -239,6 +254,24 @@ static bool dump_optional(json_t *object, const struct registry_folder *folder)
     return !folder->accept_from || set(object, "accept_from", json_string(folder->accept_from));
 }
 
+static bool dump_settings(json_t *object, const struct registry_folder *folder)
+{
+    json_t *settings = json_object_get(object, "settings");
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const char *name = setting_name((enum setting)i);
+        (void)json_object_del(settings, name);
+        if (folder->settings[i] == NULL) continue;
+        if (settings == NULL) {
+            settings = json_object();
+            if (!set(object, "settings", settings)) return false;
+        }
+        if (!set(settings, name, json_string(folder->settings[i]))) return false;
+    }
+    if (settings != NULL && json_object_size(settings) == 0)
+        (void)json_object_del(object, "settings");
+    return true;
+}
+
 static bool dump_folder(json_t *object, const struct registry_folder *folder)
 {
     json_t *with =
@@ -247,7 +280,7 @@ static bool dump_folder(json_t *object, const struct registry_folder *folder)
            set(object, "path", json_string(folder->path)) &&
            set(object, "include_secrets", json_boolean(folder->include_secrets)) &&
            set(object, "include_vcs", json_boolean(folder->include_vcs)) &&
-           dump_optional(object, folder);
+           dump_settings(object, folder) && dump_optional(object, folder);
 }
 
 static bool dump_entries(struct tables *tables, json_t *peers, json_t *folders)

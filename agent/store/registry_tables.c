@@ -64,6 +64,8 @@ struct registry_folder registry_folder_copy(struct arena *arena,
     copy.path = copy_text(arena, folder->path);
     copy.with = copy_texts(arena, folder->with, folder->with_count);
     copy.accept_from = copy_text(arena, folder->accept_from);
+    for (int i = 0; i < SETTING_COUNT; i++)
+        copy.settings[i] = copy_text(arena, folder->settings[i]);
     copy.declared_at = copy_text(arena, folder->declared_at);
     return copy;
 }

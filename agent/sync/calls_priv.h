@@ -362,6 +362,7 @@ void late_writes_clear(struct folder *folder);
 // Before item.local becomes what the step has put in its place.
 void kept_note(struct folder *folder, const struct item *item, const struct step *step,
                struct dot after, struct device_id by);
+void kept_set(struct folder *folder, uint64_t bytes_max, uint32_t days);
 void kept_tick(struct folder *folder);
 int64_t kept_deadline(const struct folder *folder);
 void kept_dropped(struct folder *folder, const struct job *job);

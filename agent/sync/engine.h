@@ -64,6 +64,7 @@ struct engine_folder {
     const struct device_id *with; // devices it is shared with
     uint32_t with_count;
     uint64_t kept_bytes_max; // what kept versions may take; 0: no limit
+    uint32_t kept_days;      // for how long they stay; 0: 30
     struct engine_brake brake;
     bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is
                    // root-missing

@@ -432,7 +432,7 @@ struct folder {
     bool batch_idle;        // nothing was left to do since its last step
     int64_t batch_ms;       // when that was
     uint64_t kept_bytes_max;
-    int64_t kept_check_ms;
+    int64_t kept_check_ms, kept_ms;
     uint64_t *kept_drops; // numbers of kept rows that are to go
     uint32_t kept_drop_count, kept_drop_capacity;
     bool kept_dropping;

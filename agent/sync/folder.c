@@ -200,7 +200,6 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
     folder->new_root = options->new_root;
-    folder->kept_bytes_max = options->kept_bytes_max;
     folder->after_crash = engine->after_crash;
     if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
@@ -225,6 +224,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
     if (folder != NULL) {
         folder_share(folder, options);
         brake_set(folder, &options->brake);
+        kept_set(folder, options->kept_bytes_max, options->kept_days);
         *out_folder = folder->number;
         folder_offer_all(folder);
         return ERR_OK;
@@ -232,6 +232,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
     folder = folder_make(engine, options);
     folder_share(folder, options);
     brake_set(folder, &options->brake);
+    kept_set(folder, options->kept_bytes_max, options->kept_days);
     enum err err = folder_load(folder, options);
     if (err != ERR_OK) {
         folder_destroy(folder);

@@ -7,8 +7,8 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-#define DAY_MS    (INT64_C(24) * 3600 * 1000)
-#define KEPT_MS   (30 * DAY_MS)
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+enum { KEPT_DAYS = 30 };
 #define BUCKET_MS (INT64_C(10) * 60 * 1000)
 
 enum { BATCH_PAUSE_MS = 2000, CHECK_MS = 3600 * 1000, DROPS_PER_JOB = 256, OLDEST_PAGE = 64 };
@@ -116,7 +116,7 @@ static void find_old(struct folder *folder)
             index->kept_oldest(index->self, arena, folder->number, after, OLDEST_PAGE, rows);
         for (uint32_t i = 0; i < got; i++) {
             after = rows[i].number;
-            bool old = rows[i].when_ms < now - KEPT_MS;
+            bool old = rows[i].when_ms < now - folder->kept_ms;
             if (!old && bytes <= max) return;
             if (still_wanted(folder, &rows[i].version)) continue;
             drop_later(folder, rows[i].number);
@@ -190,4 +190,11 @@ int64_t kept_deadline(const struct folder *folder)
     bool busy = folder->kept_dropping || folder->recover_jobs > 0 || folder->decides != NULL;
     if (busy) return INT64_MAX;
     return folder->kept_drop_count > 0 ? 0 : folder->kept_check_ms;
+}
+
+void kept_set(struct folder *folder, uint64_t bytes_max, uint32_t days)
+{
+    folder->kept_bytes_max = bytes_max;
+    folder->kept_ms = (days > 0 ? days : KEPT_DAYS) * DAY_MS;
+    folder->kept_check_ms = 0;
 }

@@ -11,7 +11,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/args_priv.h"
-#include "agent/cli/suggest_priv.h"
+#include "agent/base/suggest.h"
 #include "agent/cli/verb_priv.h"
 
 static const struct cli_option options[] = {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/cli/suggest — optimal string alignment distance over three rows.
+// Optimal string alignment distance over three rows.
+#include "agent/base/suggest.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include "agent/cli/suggest_priv.h"
 
 enum { WORD_MAX = 63 };
 

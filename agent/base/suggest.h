@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/cli/suggest — what a mistyped word may have been meant to be.
-#ifndef AGENT_CLI_SUGGEST_PRIV_H
-#define AGENT_CLI_SUGGEST_PRIV_H
+// agent/base/suggest — what a mistyped word may have been meant to be.
+#ifndef AGENT_BASE_SUGGEST_H
+#define AGENT_BASE_SUGGEST_H
 
 #include <stddef.h>
 
