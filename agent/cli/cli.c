@@ -63,6 +63,11 @@ static int find_verb(int argc, char **argv, int at, struct command *out)
         buf_printf(&name, "%s %s", argv[at], second);
         out->verb = verb_find(buf_text(&name));
         out->rest = at + 2;
+        const struct cli_verb *alone = verb_find(argv[at]);
+        if (out->verb == NULL && alone != NULL && alone->words_max > 0) {
+            out->verb = alone;
+            out->rest = at + 1;
+        }
         return out->verb != NULL ? CLI_DONE : group_usage(argv[at], second);
     }
     out->verb = verb_find(argv[at]);

@@ -27,6 +27,7 @@ extern const struct cli_verb verb_conflicts, verb_conflicts_list, verb_conflicts
 extern const struct cli_verb verb_conflicts_take, verb_conflicts_resolve, verb_conflicts_dismiss;
 extern const struct cli_verb verb_kept, verb_restore, verb_undo;
 extern const struct cli_verb verb_plan, verb_approve, verb_revert;
+extern const struct cli_verb verb_ignore, verb_ignore_list, verb_ignore_remove;
 extern const struct cli_verb verb_adopt, verb_rekey, verb_config_check, verb_help, verb_version;
 
 // All verbs in the order of help; ends with NULL.

@@ -51,6 +51,7 @@ control_handler control_peers_list, control_peers_add, control_peers_remove, con
 control_handler control_folders_list, control_folders_add, control_folders_share,
     control_folders_set, control_folders_accept, control_folders_remove;
 control_handler control_sync, control_why, control_verify;
+control_handler control_ignore_add, control_ignore_remove, control_ignore_list;
 control_handler control_orphans, control_abandon;
 control_handler control_conflicts, control_conflicts_take, control_conflicts_resolve,
     control_conflicts_dismiss;

@@ -49,6 +49,14 @@ enum ignored {
 enum ignored disk_ignored_path(struct disk *disk, uint32_t folder, struct slice path, bool is_dir,
                                struct buf *out_rule);
 
+// The files of rules, the synced one and this machine's own, for a person to have them changed.
+const char *disk_rules_file(bool local); // relative to the root
+enum err disk_rules_read(struct disk *disk, uint32_t folder, bool local,
+                         struct buf *out) MUST_USE; // empty if there is none
+// Replaced as a whole, durable. CHANGED: it is not `before` any more.
+enum err disk_rules_write(struct disk *disk, uint32_t folder, bool local, struct slice before,
+                          struct slice text) MUST_USE;
+
 // Secrets held back so far in this root (found by scans and looks), for status. Up to max paths.
 uint32_t disk_held(struct disk *disk, uint32_t folder, struct arena *arena, uint32_t max,
                    struct slice *out);

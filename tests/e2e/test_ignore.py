@@ -2,6 +2,7 @@
 """What is left out: rules that are synced, rules of one machine, and what becomes of files when
 rules come and go."""
 
+import json
 import os
 import shutil
 import time
@@ -293,6 +294,76 @@ def test_rules_are_emptied_and_written_again(world):
             a.sync()
             found = [p.name for p in fb.glob("x.*")]
             check(not found, "the rules held all the time", name, how, found)
+
+
+# ---- rules by command
+
+def test_rules_by_command(world):
+    """Added, listed, removed; the file stays the user's."""
+    a, b, fa, fb = world.pair()
+    write(fa / ".cfgsyncignore", "# mine\n\n*.tmp\n!keep.tmp")  # without an end of line
+    os.chmod(fa / ".cfgsyncignore", 0o600)
+    for name in ("x.log", "logs/y.log", "other", "build/out"):
+        write(fa / name, name)
+    a.sync()
+    said = a.cli("ignore", "f", "*.log", "/build/").out
+    check("2 rules added" in said and "4 synced items" in said and "x.log" in said, "what it does",
+          said)
+    check((fa / ".cfgsyncignore").read_text() ==
+          "# mine\n\n*.tmp\n!keep.tmp\n*.log\n/build/\n", "appended, nothing else",
+          (fa / ".cfgsyncignore").read_text())
+    check((fa / ".cfgsyncignore").stat().st_mode & 0o777 == 0o600, "its mode is kept")
+    wait_for(lambda: (fb / ".cfgsyncignore").exists() and
+             (fb / ".cfgsyncignore").read_text().endswith("/build/\n"), "the rules are synced")
+    wait_for(lambda: "*.log" in a.try_cli("why", fa / "x.log").out, "in force")
+    write(fa / "new.log", "x")
+    write(fa / "new", "x")
+    a.try_sync()
+    check((fb / "new").exists() and not (fb / "new.log").exists(), "nothing new comes")
+    check((fb / "x.log").read_text() == "x.log" and (fa / "x.log").exists(), "what is there stays")
+    check("has it already" in a.cli("ignore", "*.log").out, "twice is once")
+    listed = a.cli("ignore", "list").out
+    check(".cfgsyncignore:5: *.log" in listed and "# mine" not in listed, "listed", listed)
+    a.cli("ignore", "remove", "f", "*.log")
+    check((fa / ".cfgsyncignore").read_text() == "# mine\n\n*.tmp\n!keep.tmp\n/build/\n",
+          "only that line", (fa / ".cfgsyncignore").read_text())
+    wait_for(lambda: (fb / "new.log").exists(), "it comes when the rule is gone")
+
+
+def test_rules_of_one_machine_by_command(world):
+    a, b, fa, fb = world.pair()
+    b.cli("ignore", "--local", "cache/")
+    check((fb / ".cfgsync" / "ignore").read_text() == "cache/\n", "in its own file")
+    write(fa / "cache/x", "x")
+    write(fa / "other", "x")
+    a.try_sync()
+    wait_for(lambda: (fb / "other").exists(), "the rest comes")
+    check(not (fb / "cache").exists() and not (fb / ".cfgsyncignore").exists(), "that does not")
+    listed = json.loads(b.cli("ignore", "list", "--json").out)["rules"]
+    check(listed == [{"folder": "f", "file": ".cfgsync/ignore", "line": 1, "rule": "cache/",
+                      "local": True}], "listed", listed)
+    result = b.try_cli("ignore", "remove", "cache/")
+    check(result.code == 1 and ".cfgsyncignore" in result.err, "not in that file", result)
+    b.cli("ignore", "remove", "cache/", "--local")
+    wait_for(lambda: (fb / "cache/x").exists(), "and comes back")
+
+
+def test_rules_that_are_none(world):
+    a, _, fa, _ = world.pair()
+    (world.dir / "g").mkdir()
+    a.cli("folder", "add", "g", world.dir / "g")
+    for words, code, named in ((["x"], 2, "say which"), (["f", "# x"], 2, "comment"),
+                               (["f", "a\nb"], 2, "line break"), (["f", " "], 2, "empty"),
+                               (["f"], 2, "say which"), ([], 2, "usage")):
+        result = a.try_cli("ignore", *words)
+        check(result.code == code and named in result.err, f"{words} is refused", result)
+    check(not (fa / ".cfgsyncignore").exists(), "nothing was written")
+    check(a.try_cli("ignore", "sub", cwd=world.dir / "g").code == 0, "where one is counts")
+    check((world.dir / "g" / ".cfgsyncignore").read_text() == "sub\n", "that folder")
+    write(fa / ".cfgsyncignore", "x" * 3000 + "\n")
+    result = a.try_cli("ignore", "f", "y")
+    check(result.code == 1 and "line 1" in result.err, "a file that cannot be used", result)
+    check((fa / ".cfgsyncignore").read_text() == "x" * 3000 + "\n", "is left alone")
 
 
 if __name__ == "__main__":
