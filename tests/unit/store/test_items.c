@@ -308,6 +308,45 @@ static void test_seq_is_raised_by_heads_alone(void **state)
     assert_int_equal(store_seq_after(store, arena, folder, 3, 4, rows), 0);
 }
 
+// Since when a content is sought goes with what is known, and with the need.
+static void test_sought(void **state)
+{
+    (void)state;
+    AUTO(store_close) struct store *store = open_store(NULL);
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    uint32_t folder = add_folder(store, "f");
+    struct item x = simple_item(arena, "d/x", KIND_FILE, 9, 1, false);
+    struct item y = simple_item(arena, "d/y", KIND_FILE, 9, 2, false);
+    struct item z = simple_item(arena, "z", KIND_TOMB, 9, 3, false);
+    struct path_row rows[4];
+    x.need = y.need = z.need = true;
+    store_item_put(store, folder, &x, true);
+    store_item_put(store, folder, &y, true);
+    store_item_put(store, folder, &z, true);
+    assert_int_equal(store_sought(store, arena, folder, (struct slice){0}, 4, rows), 0);
+    store_sought_note(store, folder, slice_text("d/y"), 70);
+    store_sought_note(store, folder, slice_text("d/x"), 50);
+    store_sought_note(store, folder, slice_text("d/x"), 60); // it is noted already
+    store_sought_note(store, folder, slice_text("z"), 50);   // a deletion has no content
+    store_sought_note(store, folder, slice_text("none"), 50);
+    assert_int_equal(store_sought(store, arena, folder, (struct slice){0}, 4, rows), 2);
+    assert_true(slice_is(rows[0].path, "d/x") && rows[0].counter == 50);
+    assert_int_equal(store_sought(store, arena, folder, rows[0].path, 4, rows), 1);
+    assert_true(slice_is(rows[0].path, "d/y") && rows[0].counter == 70);
+    x.blocked = BLOCKED_BUSY;
+    store_item_put(store, folder, &x, false);
+    assert_int_equal(store_sought_since(store, folder, x.path), 50);
+    x.need = false;
+    store_item_put(store, folder, &x, false);
+    assert_int_equal(store_sought_since(store, folder, x.path), 0);
+    y.heads[0].value.size++;
+    store_item_put(store, folder, &y, true);
+    assert_int_equal(store_sought_since(store, folder, y.path), 0);
+    store_sought_note(store, folder, y.path, 80);
+    store_sought_note(store, folder, y.path, 0);
+    assert_int_equal(store_sought_since(store, folder, y.path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_by_content),
         cmocka_unit_test(test_empty_item_is_deleted),
         cmocka_unit_test(test_seq_is_raised_by_heads_alone),
+        cmocka_unit_test(test_sought),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
