@@ -169,7 +169,7 @@ static const char *const steps[][2] = {
         ") STRICT;",
     },
     {
-        "CREATE INDEX item_sought ON item(folder, key) WHERE live = 1 AND since > 0;",
+        "CREATE INDEX IF NOT EXISTS item_sought ON item(folder, key) WHERE live = 1 AND since > 0;",
         "",
     }};
 

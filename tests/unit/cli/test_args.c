@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "agent/base/own.h"
-#include "agent/cli/args_priv.h"
 #include "agent/base/suggest.h"
+#include "agent/cli/args_priv.h"
 #include "agent/cli/verb_priv.h"
 
 static const struct cli_option options[] = {
