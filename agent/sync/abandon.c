@@ -7,6 +7,8 @@
 // same and show the same make equal values, which join. Nothing on disk: a tombstone that loses
 // against whatever else lives. Whoever has edited the content meanwhile, somewhere out of reach,
 // made something concurrent, which wins; whoever has only kept it keeps it aside.
+#include <string.h>
+
 #include "agent/sync/fetch_priv.h"
 #include "proto/vv.h"
 
@@ -24,7 +26,7 @@ struct abandon {
     enum lost *lost; // of each path; what was refused by all stays so
     uint32_t count;
     bool asking;             // all was compared, and
-    struct device_id *asked; // who was there then must be there to the end
+    struct device_id *asked; // who was there then is there to the end, and nobody else
     uint32_t asked_count;
     int64_t look_ms, deadline_ms;
     struct abandon *next;
@@ -125,31 +127,29 @@ void engine_abandon(struct engine *engine, uint64_t ticket, const struct abandon
     engine_tick(engine);
 }
 
-static const char GONE[] =
-    "a connected peer went, or could not be compared with in time: try again";
+static const char OTHERS[] =
+    "a peer came or went meanwhile, or could not be compared with in time: try again";
 
-static void asked_note(struct abandon *abandon)
+static uint32_t joined_now(const struct folder *folder, struct arena *arena, struct device_id **out)
 {
-    const struct engine *engine = abandon->folder->engine;
     uint32_t count = 0;
-    for (const struct peer *p = engine->peers; p != NULL; p = p->next)
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next)
         count++;
-    abandon->asked = arena_alloc(abandon->arena, count + 1U, sizeof *abandon->asked);
-    for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
-        const struct share *share =
-            p->in_use != NULL ? share_find(p->in_use, abandon->folder) : NULL;
-        if (share != NULL && share->joined) abandon->asked[abandon->asked_count++] = p->device;
+    *out = arena_alloc(arena, count + 1U, sizeof **out);
+    count = 0;
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->joined) (*out)[count++] = p->device;
     }
+    return count;
 }
 
-static bool all_there(const struct abandon *abandon)
+static bool same_peers(const struct abandon *abandon)
 {
-    for (uint32_t i = 0; i < abandon->asked_count; i++) {
-        struct session *session = peer_session(abandon->folder->engine, abandon->asked[i]);
-        const struct share *share = session != NULL ? share_find(session, abandon->folder) : NULL;
-        if (share == NULL || !share->joined) return false;
-    }
-    return true;
+    struct device_id *now;
+    uint32_t count = joined_now(abandon->folder, abandon->folder->engine->scratch, &now);
+    return count == abandon->asked_count &&
+           (count == 0 || memcmp(now, abandon->asked, count * sizeof *now) == 0);
 }
 
 // What is known is what all know who can be reached. Now each of them is asked for the contents.
@@ -157,11 +157,11 @@ void abandon_compared(struct abandon *abandon, bool all)
 {
     struct folder *folder = abandon->folder;
     if (!all) {
-        end_refused(abandon, ERR_BUSY, GONE);
+        end_refused(abandon, ERR_BUSY, OTHERS);
         return;
     }
     abandon->asking = true;
-    asked_note(abandon);
+    abandon->asked_count = joined_now(folder, abandon->arena, &abandon->asked);
     abandon->look_ms = folder->engine->now_ms;
     abandon->deadline_ms = folder->engine->now_ms + ASK_MS;
     fetch_source_came(folder);
@@ -295,8 +295,8 @@ void abandons_check(struct engine *engine)
         a->look_ms = engine->now_ms + LOOK_MS;
         if (!folder_usable(a->folder))
             end_refused(a, ERR_UNREACHABLE, "the folder is not ready: see cfgsync-agent status");
-        else if (!all_there(a))
-            end_refused(a, ERR_BUSY, GONE);
+        else if (!same_peers(a))
+            end_refused(a, ERR_BUSY, OTHERS);
         else if (is_decided(a) || engine->now_ms >= a->deadline_ms)
             finish(a);
         else

@@ -310,7 +310,7 @@ struct transfer {
     struct folder *folder;
     struct content content;
     enum transfer_state state;
-    bool copy_tried, kept_tried;
+    bool copy_tried, kept_tried, moved;
     bool large;
     struct slice *paths; // items that wait for it
     uint32_t path_count, path_capacity;

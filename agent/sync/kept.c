@@ -7,11 +7,16 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
-enum { KEPT_DAYS = 30 };
+#define DAY_MS    (INT64_C(24) * 3600 * 1000)
 #define BUCKET_MS (INT64_C(10) * 60 * 1000)
 
-enum { BATCH_PAUSE_MS = 2000, CHECK_MS = 3600 * 1000, DROPS_PER_JOB = 256, OLDEST_PAGE = 64 };
+enum {
+    KEPT_DAYS = 30,
+    BATCH_PAUSE_MS = 2000,
+    CHECK_MS = 3600 * 1000,
+    DROPS_PER_JOB = 256,
+    OLDEST_PAGE = 64
+};
 
 static void batch_open(struct folder *folder)
 {

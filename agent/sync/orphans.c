@@ -61,13 +61,6 @@ bool transfer_refused_by_all(struct folder *folder, const struct transfer *t)
     return true;
 }
 
-// Some of it came since the last time: it begins anew.
-static bool has_moved(const struct folder *folder, const struct transfer *t)
-{
-    return t->large && t->chunk_ms > folder->sought_noted_ms && t->leaves != NULL &&
-           (parts_asked(t) || t->written > 0);
-}
-
 static void note(struct folder *folder, const struct transfer *t, int64_t since_ms)
 {
     for (uint32_t i = 0; i < t->path_count; i++)
@@ -78,18 +71,18 @@ void orphans_note(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     int64_t now = folder->engine->now_ms;
-    if (folder->sought_noted_ms != 0 && now - folder->sought_noted_ms < NOTE_MS) return;
+    bool lately = folder->sought_noted_ms != 0 && now - folder->sought_noted_ms < NOTE_MS;
+    if (lately || folder->in_txn) return;
     int64_t age = age_recent(folder->engine);
     size_t at = 0;
     struct slice key;
     void *value;
     index->begin(index->self);
     while (map_next(folder->transfers, &at, &key, &value)) {
-        const struct transfer *t = value;
-        if (has_moved(folder, t))
-            note(folder, t, 0);
-        else if (is_sought(folder, t))
-            note(folder, t, age);
+        struct transfer *t = value;
+        if (t->moved) note(folder, t, 0); // it begins anew
+        t->moved = false;
+        if (is_sought(folder, t)) note(folder, t, age);
     }
     folder->sought_noted_ms = now;
     if (index->commit(index->self) != ERR_OK)
@@ -125,7 +118,12 @@ static void last_holder(struct folder *folder, struct arena *arena, const struct
         if (p->last_seen_wall_ms < out->holder_seen_ms) continue;
         out->holder = arena_copy(arena, slice_text(p->name));
         out->holder_seen_ms = p->last_seen_wall_ms;
+        maker = p;
     }
+    // Before it was seen last it could have been asked.
+    int64_t away = folder->engine->wall_ms - out->holder_seen_ms;
+    bool is_away = maker != NULL && maker->in_use == NULL && out->holder_seen_ms > 0;
+    if (is_away && away < out->sought_ms) out->sought_ms = away > 0 ? away : 0;
 }
 
 static bool orphan_fill(struct folder *folder, struct arena *arena, const struct path_row *row,
@@ -145,8 +143,8 @@ static bool orphan_fill(struct folder *folder, struct arena *arena, const struct
                            .sought_ms = sought > 0 ? sought : 0,
                            .here =
                                item.local.state != LOCAL_NONE && version_live(&item.local.version)};
-    out->left_ms = sought < ORPHAN_MS ? ORPHAN_MS - sought : 0;
     last_holder(folder, arena, head, out);
+    out->left_ms = out->sought_ms < ORPHAN_MS ? ORPHAN_MS - out->sought_ms : 0;
     return true;
 }
 

@@ -280,6 +280,7 @@ static void leaf_data(struct share *share, struct transfer *t, const struct msg_
     if (bytes.size >= CHUNK_BYTES_MIN) t->chunk_ms = part->asked_ms = folder->engine->now_ms;
     if (part->have < size) return;
     share->wanted_bytes -= size;
+    t->moved = true;
     source_answers(share);
     part->asked = NULL;
     part->writing = true;

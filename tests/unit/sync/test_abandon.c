@@ -296,6 +296,45 @@ static void test_who_does_not_answer(void **state)
     rig_close(&rig);
 }
 
+// Seen a day ago it could have been asked a day ago, and asked it was.
+static void test_seen_meanwhile(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", NULL);
+    days(&rig, 6);
+    (void)back(peer, "a");
+    refuse_wants(peer);
+    go(peer);
+    days(&rig, 2);
+    assert_false(status_names(&rig, "a"));
+    assert_in_range(only_orphan(&rig).left_ms, 4 * DAY_MS, 5 * DAY_MS + 1000);
+    days(&rig, 6);
+    assert_true(status_names(&rig, "a"));
+    rig_close(&rig);
+}
+
+// Somebody comes while it is being given up.
+static void test_another_comes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", NULL);
+    struct version v = back(peer, "a");
+    (void)abandon(&rig, "a", true);
+    answer_audit(peer, &v, 1);
+    rig_wait(&rig, 200);
+    struct script *other = script_connect(&rig, 5);
+    script_offer(other, (struct vv){0});
+    refuse_wants(peer);
+    rig_wait(&rig, 200);
+    assert_int_equal(rig.abandoned, 1);
+    assert_int_equal(rig.abandon.err, ERR_BUSY);
+    rig_close(&rig);
+}
+
 static void test_the_client_goes(void **state)
 {
     (void)state;
@@ -440,6 +479,8 @@ int main(void)
         cmocka_unit_test(test_a_holder_turns_up),
         cmocka_unit_test(test_who_does_not_compare),
         cmocka_unit_test(test_who_does_not_answer),
+        cmocka_unit_test(test_seen_meanwhile),
+        cmocka_unit_test(test_another_comes),
         cmocka_unit_test(test_the_client_goes),
         cmocka_unit_test(test_two_give_up),
         cmocka_unit_test(test_nothing_there_loses),
