@@ -65,7 +65,7 @@ static int text_put(const struct grip *grip, bool local, struct slice text, mode
     if (code == 0) code = internal_open(grip, FS_INTERNAL, &internal);
     if (code != 0) return code;
     int dir_fd = local ? internal : grip->fd;
-    const char *name = local ? RULES_LOCAL_FILE + sizeof FS_INTERNAL : RULES_FILE;
+    const char *name = local ? &RULES_LOCAL_FILE[sizeof FS_INTERNAL] : RULES_FILE;
     fd = openat(staging, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     code = text.size > 0 ? fd_write_at(fd, text.data, text.size, 0) : 0;
