@@ -69,7 +69,7 @@ static bool place_find(struct agent *agent, uint64_t request, const struct view 
 // What stops the folder as a whole. A brake that holds it is one of these.
 static bool folder_reason(struct answer *answer, const struct folder_view *folder)
 {
-    static const char *const of_paths[] = {"", "blocked", "secrets", "rules"};
+    static const char *const of_paths[] = {"", "blocked", "secrets", "rules", "no-source"};
     for (size_t i = 0; i < sizeof of_paths / sizeof *of_paths; i++) {
         if (strcmp(folder->code, of_paths[i]) == 0) return false;
     }
