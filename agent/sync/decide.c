@@ -186,7 +186,6 @@ static void file_fetch(struct folder *folder, struct decide *decide)
 
 void decide_file_done(struct folder *folder, struct job *job)
 {
-    uint8_t key[40];
     struct decide *decide = folder->decides;
     if (folder->gone || decide == NULL || !decide->file_out) return;
     decide->file_out = false;
@@ -199,7 +198,7 @@ void decide_file_done(struct folder *folder, struct job *job)
     decide->targets[0].value.size = job->copy.content.size;
     decide->targets[0].value.mode = job->copy.mode;
     decide->targets[0].mtime_ns = folder->engine->wall_ms * 1000000;
-    map_add(folder->staged, content_key(&job->copy.content, key));
+    staged_set(folder, &job->copy.content, STAGED_THERE);
 }
 
 static void start(struct folder *folder, struct decide *decide)

@@ -133,14 +133,13 @@ static bool row_follows(struct folder *folder, const struct kept_row *old, struc
 
 void late_write_done(struct folder *folder, struct job *job)
 {
-    uint8_t key[40];
     struct kept_row row;
     char escaped[LOG_ESCAPED_MAX];
     const struct job_copy *copy = &job->copy;
     if (folder->gone) return;
     folder->late_write_out = false;
     if (job->err != ERR_OK || copy->same) return;
-    map_add(folder->staged, content_key(&copy->content, key));
+    staged_set(folder, &copy->content, STAGED_THERE);
     if (!INDEX(folder)->kept_by_file(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                      copy->path, &row))
         return;
