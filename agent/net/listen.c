@@ -44,7 +44,7 @@ static int listen_any(uint16_t port)
     return listen_descriptor((const struct sockaddr *)&four, sizeof four, false);
 }
 
-static int listen_one(const struct address *address, bool *out_known)
+int listen_address(const struct address *address, bool *out_known)
 {
     *out_known = true;
     if (!strcmp(address->host, "*")) return listen_any((uint16_t)strtoul(address->port, NULL, 10));
@@ -61,7 +61,7 @@ static int listen_one(const struct address *address, bool *out_known)
     return fd;
 }
 
-static void listen_remember(struct net *net, int fd, bool is_any)
+void listen_endpoint(int fd, bool is_any, char out[NET_ADDRESS_BYTES])
 {
     struct sockaddr_storage local = {0};
     socklen_t size = sizeof local;
@@ -69,10 +69,19 @@ static void listen_remember(struct net *net, int fd, bool is_any)
     if (getsockname(fd, (struct sockaddr *)&local, &size) == 0) {
         address_text((const struct sockaddr *)&local, size, text);
     }
+    if (!is_any) {
+        memcpy(out, text, sizeof text);
+        return;
+    }
     const char *port = strrchr(text, ':');
-    char any[32];
-    snprintf(any, sizeof any, "tcp://*%.6s", port ? port : "");
-    net->endpoints[net->endpoint_count++] = mem_strdup(is_any ? any : text);
+    (void)snprintf(out, NET_ADDRESS_BYTES, "tcp://*%.6s", port ? port : "");
+}
+
+static void listen_remember(struct net *net, int fd, bool is_any)
+{
+    char text[NET_ADDRESS_BYTES];
+    listen_endpoint(fd, is_any, text);
+    net->endpoints[net->endpoint_count++] = mem_strdup(text);
 }
 
 static enum err listen_bind(struct net *net, const char *text, struct fault *fault)
@@ -82,7 +91,7 @@ static enum err listen_bind(struct net *net, const char *text, struct fault *fau
         return listen_fault(fault, "a listen address must look like tcp://HOST:PORT", text, 0);
     }
     bool is_known;
-    AUTO(fd_close) int fd = listen_one(&address, &is_known);
+    AUTO(fd_close) int fd = listen_address(&address, &is_known);
     if (fd < 0 && !is_known) {
         return listen_fault(fault, "the host of the listen address is not known", text, 0);
     }

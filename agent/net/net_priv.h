@@ -255,6 +255,9 @@ enum err listen_all(struct net *net, const struct net_options *options,
                     struct fault *fault) MUST_USE;
 // A bound, listening, non-blocking descriptor, silent strangers kept out of accept; -1: errno.
 int listen_descriptor(const struct sockaddr *address, socklen_t size, bool dual_stack);
+// The same for a host (or "*") and port; *out_known: the host is one.
+int listen_address(const struct address *address, bool *out_known);
+void listen_endpoint(int fd, bool is_any, char out[NET_ADDRESS_BYTES]); // as people write it
 
 // ---- zap.c, selftest.c
 
