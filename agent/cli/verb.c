@@ -17,6 +17,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_sync,
     &verb_why,
     &verb_verify,
+    &verb_pair,
     &verb_peer_add,
     &verb_peer_list,
     &verb_peer_remove,

@@ -102,6 +102,7 @@ struct agent {
     uint32_t note_count;
     struct folder_wait *folder_waits;
     uint32_t folder_wait_count;
+    struct pairing *pairing;
     struct sync_wait *sync_waits;
     uint32_t sync_wait_count;
     struct event_client *event_clients;
@@ -157,6 +158,8 @@ void control_decided(struct agent *agent, uint64_t ticket, const struct decision
 void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_result *result);
 void control_abandoned(struct agent *agent, uint64_t ticket, const struct abandon_result *result);
 void control_verified(struct agent *agent, uint64_t ticket, const struct verify_result *result);
+void control_pair_take(struct agent *agent); // what the pairing's thread has said
+void control_pair_end(struct agent *agent);  // while all rooms are still there
 void control_end(struct agent *agent);
 
 // ---- events.c

@@ -130,6 +130,21 @@ static const struct route routes[] = {
      "/v1/abandon",
      control_abandon,
      {{"paths", FIELD_TEXTS, true}, {"now", FIELD_BOOL, false}}},
+    {"POST", "/v1/pair/offer", control_pair_offer, {{"name", FIELD_TEXT, false}}},
+    {"POST",
+     "/v1/pair/join",
+     control_pair_join,
+     {{"at", FIELD_TEXT, true}, {"code", FIELD_TEXT, true}, {"name", FIELD_TEXT, false}}},
+    {"POST", "/v1/pair/wait", control_pair_wait, {{0}}},
+    {"POST",
+     "/v1/pair/card",
+     control_pair_card,
+     {{"card", FIELD_TEXT, false}, {"host", FIELD_TEXT, false}, {"name", FIELD_TEXT, false}}},
+    {"POST",
+     "/v1/pair/introduce",
+     control_pair_introduce,
+     {{"card", FIELD_TEXT, true}, {"host", FIELD_TEXT, true}, {"name", FIELD_TEXT, false}}},
+    {"POST", "/v1/pair/answer", control_pair_answer, {{"yes", FIELD_BOOL, true}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };
 
@@ -169,6 +184,10 @@ static const struct {
     [REFUSE_BAD_PATH] = {"bad-path", 409, 1},
     [REFUSE_NOT_POSSIBLE] = {"not-possible", 409, 1},
     [REFUSE_BUSY] = {"busy", 409, 1},
+    [REFUSE_WRONG_CODE] = {"wrong-code", 409, 1},
+    [REFUSE_EXPIRED] = {"expired", 409, 1},
+    [REFUSE_DECLINED] = {"declined", 409, 1},
+    [REFUSE_UNREACHED] = {"unreached", 409, 4},
     [REFUSE_FAILED] = {"failed", 500, 1},
     [REFUSE_ENDING] = {"ending", 503, 1},
 };
@@ -327,6 +346,7 @@ void control_request(struct agent *agent, struct api_request *request)
         events_gone(agent, request->number);
         control_folders_gone(agent, request->number);
         control_sync_gone(agent, request->number);
+        control_pair_gone(agent, request->number);
         engine_decide_cancel(agent->engine, request->number);
         engine_verify_cancel(agent->engine, request->number);
         engine_abandon_cancel(agent->engine, request->number);

@@ -27,6 +27,10 @@ enum refusal {
     REFUSE_BAD_PATH,
     REFUSE_NOT_POSSIBLE,
     REFUSE_BUSY,
+    REFUSE_WRONG_CODE,
+    REFUSE_EXPIRED,
+    REFUSE_DECLINED,
+    REFUSE_UNREACHED,
     REFUSE_FAILED,
     REFUSE_ENDING,
 };
@@ -57,6 +61,8 @@ control_handler control_conflicts, control_conflicts_take, control_conflicts_res
     control_conflicts_dismiss;
 control_handler control_kept, control_restore, control_undo;
 control_handler control_plan, control_approve, control_revert;
+control_handler control_pair_offer, control_pair_join, control_pair_wait, control_pair_answer;
+control_handler control_pair_card, control_pair_introduce;
 
 // NULL, and answered: there is no such folder.
 const struct registry_folder *control_folder(struct agent *agent, uint64_t request,
@@ -71,6 +77,7 @@ void control_folders_settle(struct agent *agent);
 void control_folders_gone(struct agent *agent, uint64_t request);
 void control_sync_settle(struct agent *agent);
 void control_sync_gone(struct agent *agent, uint64_t request);
+void control_pair_gone(struct agent *agent, uint64_t request);
 
 // A list of texts as JSON.
 json_t *json_texts(char *const *texts, uint32_t count);

@@ -26,6 +26,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/logsink_priv.h"
+#include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/roots_priv.h"
 
 enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
@@ -247,6 +248,7 @@ static enum err start(struct agent *agent, struct buf *out)
     if (err) return err;
 
     open_workers(agent);
+    agent->pairing = pairing_new(agent);
     struct engine_options options = wire_options(agent);
     agent->engine = engine_new(&options);
     engine_now(agent->engine, agent->now_ms, agent->wall_ms);
@@ -289,6 +291,7 @@ static void status_off(struct agent *agent)
 static void end(struct agent *agent)
 {
     status_off(agent);
+    control_pair_end(agent);
     engine_destroy(&agent->engine);
     if (agent->net != NULL) net_close(&agent->net, LINGER_MS);
     close_workers(agent);

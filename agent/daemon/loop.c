@@ -112,6 +112,7 @@ static bool turn(struct agent *agent)
     idle = take_jobs(agent) && idle;
     idle = take_nets(agent) && idle;
     idle = take_requests(agent) && idle;
+    control_pair_take(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);

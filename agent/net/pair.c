@@ -17,7 +17,7 @@
 #include "agent/net/pair_priv.h"
 
 static const struct pair_times times_default = {
-    .code_ms = 120 * 1000,
+    .code_ms = PAIR_CODE_MS,
     .step_ms = 10 * 1000,
     .answer_ms = 120 * 1000,
     .connect_ms = 3 * 1000,

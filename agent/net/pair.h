@@ -21,8 +21,8 @@ struct identity;
 
 enum {
     PAIR_PORT = 7576, // tried first, so that a firewall can let it through; else any
-    PAIR_ENDPOINTS_MAX = 8,
     PAIR_HOST_MAX = 300,
+    PAIR_CODE_MS = 120 * 1000, // a code's life
 };
 
 enum pair_end {
@@ -84,6 +84,16 @@ void pair_close(struct pair **pair);
 
 // Where it listens while it offers: "tcp://*:7576", "tcp://127.0.0.1:40001".
 uint32_t pair_endpoints(const struct pair *pair, const char *const **out);
+
+// What another device could dial, given what is listened on ("tcp://*:7575"): this machine's
+// addresses in the place of "*", and then the port that all of them have.
+struct reach {
+    uint32_t port; // 0: none of them is "*"
+    uint32_t count;
+    char addresses[CARD_ADDRESSES_MAX][CARD_TEXT_MAX + 1];
+};
+
+void reach_of(const char *const *endpoints, uint32_t count, struct reach *out);
 
 void pair_answer(struct pair *pair, bool yes); // after MET
 void pair_stored(struct pair *pair, bool ok);  // after AGREED

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/pair — what pairing with a code and over ssh have in common.
+#ifndef AGENT_CLI_PAIR_PRIV_H
+#define AGENT_CLI_PAIR_PRIV_H
+
+#include "agent/base/json.h"
+#include "agent/cli/args_priv.h"
+#include "agent/cli/cli.h"
+
+// Shows who the other one is (an answer of the agent with state "met"), and asks, unless --yes.
+bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met);
+// What is said in the end; CLI_DONE.
+int pair_done(const struct cli_context *context, const json_t *done);
+// One line of standard input without its end, whatever that is. False: there is none.
+bool pair_read_line(struct buf *out);
+
+int pair_ssh(const struct cli_context *context, const struct args *args, const char *url);
+int pair_stdio(const struct cli_context *context); // the other end of pair_ssh
+
+#endif
