@@ -135,9 +135,8 @@ demo() {
 # ---- the real thing
 
 quickstart() {
-    local folder=${CFGSYNC_FOLDER:-$HOME/Sync} id pid=
+    local folder=${CFGSYNC_FOLDER:-$HOME/Sync} pid=
     "$agent" init
-    id=$("$agent" id)
     if "$agent" status >/dev/null 2>&1 || (($? != 6)); then
         echo "the agent is running already"
     else
@@ -157,13 +156,10 @@ The agent is running; what you put into $folder is kept the same on every machin
 
 On the second machine, in this same checkout:
     scripts/quickstart.sh
-and when it runs there, in another terminal (HOST is this machine's name or address):
-    $agent peer add $(uname -n | cut -d. -f1) $id --at tcp://HOST:7575
-It prints its own device id at the end, as here; trust it on this machine:
-    $agent peer add NAME ITS-ID
+and when it runs there, in another terminal here:
+    $agent pair
+It shows a code, and the line to type on the second machine.
 Look:    $agent status
-This machine's device id:
-    $id
 END
     if [[ -n $pid ]]; then
         echo "Ctrl-C ends the agent."

@@ -152,12 +152,12 @@ static void say(const struct cli_context *context, const char *id, bool new_id, 
     printf("%s %s\n", new_id ? "made     " : "unchanged", home->identity);
     printf("%s %s\n", new_config ? "made     " : "unchanged", home->config);
     printf("\nthis device: %s\n\n", id);
-    printf(
-        "next:\n"
-        "  %s run\n"
-        "  %s peer add NAME ID --at tcp://HOST:7575   # on both machines, each with the other's\n"
-        "  %s folder add NAME PATH --with PEER        # on both machines\n",
-        program, program, program);
+    printf("next:\n"
+           "  %s run\n"
+           "  %s pair                               # on one machine; it says what to do on the "
+           "other\n"
+           "  %s folder add NAME PATH --with PEER   # on both machines\n",
+           program, program, program);
 }
 
 static int run(const struct cli_context *context, const struct args *args)

@@ -68,8 +68,8 @@ StrictHostKeyChecking accept-new
     def answers(self):
         if self.process.poll() is not None:
             raise Skip("sshd does not run here: " + (self.dir / "log").read_text()[-300:])
-        done = subprocess.run([self.dir / "near" / "ssh", "-p", str(self.port), "127.0.0.1", "true"],
-                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        ssh = [self.dir / "near" / "ssh", "-p", str(self.port), "127.0.0.1", "true"]
+        done = subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.returncode == 0
 
     def close(self):
