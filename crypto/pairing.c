@@ -7,6 +7,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "crypto/hash.h"
 #include "crypto/identity_priv.h"
 
 _Static_assert(SEAL_KEY_BYTES == crypto_secretbox_KEYBYTES, "seal key");
@@ -73,4 +74,51 @@ bool seal_open(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, struct slice 
     }
     out->size += sealed.size - SEAL_EXTRA_BYTES;
     return true;
+}
+
+// ---- tokens
+
+#define TOKEN_PREFIX "cfgsync-join1-"
+
+enum { TOKEN_CHECK_BYTES = 4, TOKEN_VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
+
+void token_text(struct slice bytes, struct buf *out)
+{
+    struct digest digest = hash_sha256(bytes);
+    AUTO(buf_fini) struct buf whole = {0};
+    buf_append(&whole, bytes.data, bytes.size);
+    buf_append(&whole, digest.bytes, TOKEN_CHECK_BYTES);
+    size_t size = sodium_base64_encoded_len(whole.size, TOKEN_VARIANT);
+    CHECK(size + sizeof TOKEN_PREFIX <= TOKEN_TEXT_MAX);
+    buf_append_text(out, TOKEN_PREFIX);
+    buf_reserve(out, size);
+    (void)sodium_bin2base64((char *)out->data + out->size, size, whole.data, whole.size,
+                            TOKEN_VARIANT);
+    out->size += size - 1; // its NUL
+}
+
+bool token_bytes(const char *text, struct buf *out)
+{
+    static const char blanks[] = " \t\r\n";
+    uint8_t bytes[TOKEN_TEXT_MAX];
+    size_t size = 0;
+    text += strspn(text, blanks);
+    size_t length = strcspn(text, blanks);
+    if (text[length + strspn(text + length, blanks)] != '\0' || length >= TOKEN_TEXT_MAX ||
+        strncmp(text, TOKEN_PREFIX, sizeof TOKEN_PREFIX - 1) != 0) {
+        return false;
+    }
+    text += sizeof TOKEN_PREFIX - 1;
+    length -= sizeof TOKEN_PREFIX - 1;
+    if (sodium_base642bin(bytes, sizeof bytes, text, length, NULL, &size, NULL, TOKEN_VARIANT) !=
+            0 ||
+        size <= TOKEN_CHECK_BYTES) {
+        return false;
+    }
+    size -= TOKEN_CHECK_BYTES;
+    struct digest digest = hash_sha256(slice_of(bytes, size));
+    bool is_whole = memcmp(digest.bytes, bytes + size, TOKEN_CHECK_BYTES) == 0;
+    if (is_whole) buf_append(out, bytes, size);
+    crypto_wipe(bytes, sizeof bytes);
+    return is_whole;
 }

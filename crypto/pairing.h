@@ -24,4 +24,12 @@ void seal_close(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, struct slice
 bool seal_open(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, struct slice sealed,
                struct buf *out);
 
+// An invitation as one word: a prefix, and in base64 (RFC 4648, for URLs, unpadded) the bytes and
+// the first 4 of their SHA-256, so that a word that lost a piece is noticed.
+enum { TOKEN_TEXT_MAX = 1300 };
+
+void token_text(struct slice bytes, struct buf *out);
+// Blanks around it do not count. False: it is none, or not whole.
+bool token_bytes(const char *text, struct buf *out);
+
 #endif

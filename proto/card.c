@@ -69,14 +69,46 @@ void card_write(const struct card *card, struct buf *out)
     CHECK(w.size <= CARD_BYTES_MAX);
 }
 
-enum err card_read(struct slice bytes, struct card *out, struct fault *out_fault)
+static enum err whole_read(const struct record *record, struct slice bytes, void *out,
+                           struct fault *out_fault)
 {
     struct reader r;
-    memset(out, 0, sizeof *out);
     reader_init(&r, NULL, bytes, 0);
-    if (bytes.size > CARD_BYTES_MAX) reader_fail(&r, ERR_LIMIT, 0, "card too long");
-    (void)record_read(&r, &card_record, out, NULL);
+    if (bytes.size > CARD_BYTES_MAX) reader_fail(&r, ERR_LIMIT, 0, "too long");
+    (void)record_read(&r, record, out, NULL);
     reader_end(&r);
     *out_fault = r.fault;
     return r.fault.code;
+}
+
+enum err card_read(struct slice bytes, struct card *out, struct fault *out_fault)
+{
+    memset(out, 0, sizeof *out);
+    return whole_read(&card_record, bytes, out, out_fault);
+}
+
+// ---- the ticket
+
+#define IN(member) offsetof(struct ticket, member)
+
+static const struct field ticket_fields[] = {
+    {"device", &type_fixed, IN(device), 0, ID_BYTES, ID_BYTES, ALWAYS, 0},
+    {"seed", &type_fixed, IN(seed), 0, 32, 32, ALWAYS, 0},
+    {"addresses", &type_texts, IN(addresses), IN(address_count), 0, CARD_ADDRESSES_MAX, ALWAYS, 0},
+};
+
+static const struct record ticket_record = RECORD(ticket_fields);
+
+void ticket_write(const struct ticket *ticket, struct buf *out)
+{
+    struct writer w;
+    writer_init(&w, out);
+    record_write(&w, &ticket_record, ticket, 0, 0, slice_of(NULL, 0));
+    CHECK(w.size <= CARD_BYTES_MAX);
+}
+
+enum err ticket_read(struct slice bytes, struct ticket *out, struct fault *out_fault)
+{
+    memset(out, 0, sizeof *out);
+    return whole_read(&ticket_record, bytes, out, out_fault);
 }

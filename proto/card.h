@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// proto/card — what a device says of itself when it becomes a peer (docs/PROTOCOL.md "Pairing").
+// proto/card — what a device says of itself when it becomes a peer, and what an invitation to
+// become one holds (docs/PROTOCOL.md, sections 17 and 18).
 //
 // Errors:  MALFORMED, LIMIT with *out_fault; strings borrow from the input.
 #ifndef PROTO_CARD_H
@@ -27,5 +28,16 @@ struct card {
 
 void card_write(const struct card *card, struct buf *out);
 enum err card_read(struct slice bytes, struct card *out, struct fault *out_fault) MUST_USE;
+
+// What an invitation carries: whom to reach and where, and the secret that admits.
+struct ticket {
+    struct device_id device;
+    uint8_t seed[32];
+    uint32_t address_count;
+    struct slice addresses[CARD_ADDRESSES_MAX];
+};
+
+void ticket_write(const struct ticket *ticket, struct buf *out);
+enum err ticket_read(struct slice bytes, struct ticket *out, struct fault *out_fault) MUST_USE;
 
 #endif

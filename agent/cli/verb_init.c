@@ -11,6 +11,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/device_priv.h"
+#include "agent/cli/join_file_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
 
@@ -142,7 +143,8 @@ static int make_config(const struct cli_context *context, const struct args *arg
     return CLI_FAILED;
 }
 
-static void say(const struct cli_context *context, const char *id, bool new_id, bool new_config)
+static void say(const struct cli_context *context, const char *id, bool new_id, bool new_config,
+                bool joins)
 {
     const struct home *home = &context->home;
     AUTO(buf_fini) struct buf self = {0};
@@ -154,17 +156,23 @@ static void say(const struct cli_context *context, const char *id, bool new_id, 
     printf("\nthis device: %s\n\n", id);
     printf("next:\n"
            "  %s run\n"
-           "  %s pair                               # on one machine; it says what to do on the "
-           "other\n"
+           "  %s %s\n"
            "  %s folder add NAME PATH --with PEER   # on both machines\n",
-           program, program, program);
+           program, program,
+           joins ? "status                             # the next run joins by the invitation"
+                 : "pair                               # on one machine; it says what to do on the "
+                   "other",
+           program);
 }
 
 static int run(const struct cli_context *context, const struct args *args)
 {
-    int result = check(args);
-    if (result != CLI_DONE) return result;
+    const char *join = args_value(args, "--join-file");
+    AUTO(buf_fini) struct buf token = {0};
     AUTO(buf_fini) struct buf message = {0};
+    int result = check(args);
+    if (result == CLI_DONE && join != NULL) result = join_file_check(join, &token);
+    if (result != CLI_DONE) return result;
     if (home_make(&context->home, &message) != ERR_OK) {
         cli_error("%s", buf_text(&message));
         return CLI_FAILED;
@@ -174,9 +182,10 @@ static int run(const struct cli_context *context, const struct args *args)
     bool new_config = false;
     result = device_read(context, id, &new_id);
     if (result == CLI_DONE) result = make_config(context, args, &new_config);
+    if (result == CLI_DONE && join != NULL) result = join_file_leave(context, &token);
     if (result != CLI_DONE) return result;
     if (!context->json) {
-        say(context, id, new_id, new_config);
+        say(context, id, new_id, new_config, join != NULL);
         return CLI_DONE;
     }
     AUTO(json_drop)
@@ -191,14 +200,16 @@ static const struct cli_option options[] = {
     {"--name", "NAME", "what the other devices call this one (default: the host name)"},
     {"--listen", "URL", "where they connect to, may be repeated (default: tcp://*:7575)"},
     {"--no-listen", NULL, "only dial, listen nowhere"},
+    {"--join-file", "FILE", "a token of cfgsync-agent invite, which the next run uses"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_init = {
     .name = "init",
-    .usage = "[--name NAME] [--listen URL | --no-listen]",
+    .usage = "[--name NAME] [--listen URL | --no-listen] [--join-file FILE]",
     .summary = "make this device's identity and config file",
-    .help = "What exists already is left as it is: repeating it changes nothing.",
+    .help = "What exists already is left as it is: repeating it changes nothing. With --join-file\n"
+            "the machine becomes a peer of the one that made the token, when both run.",
     .options = options,
     .run = run,
 };

@@ -23,7 +23,7 @@ bool timeout_read(const struct args *args, int64_t *out_s)
     return true;
 }
 
-static bool ago(const char *text, int64_t now_ms, int64_t *out_ms)
+bool when_duration(const char *text, int64_t *out_ms)
 {
     static const struct {
         char unit;
@@ -35,7 +35,7 @@ static bool ago(const char *text, int64_t now_ms, int64_t *out_ms)
         return false;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (units[i].unit != *end) continue;
-        *out_ms = now_ms - (int64_t)count * units[i].ms;
+        *out_ms = (int64_t)count * units[i].ms;
         return true;
     }
     return false;
@@ -46,7 +46,10 @@ bool when_read(const char *text, int64_t now_ms, int64_t *out_ms)
     static const char *const formats[] = {
         "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
         "%Y-%m-%d",          "%H:%M:%S",          "%H:%M"};
-    if (ago(text, now_ms, out_ms)) return true;
+    if (when_duration(text, out_ms)) {
+        *out_ms = now_ms - *out_ms;
+        return true;
+    }
     time_t now = (time_t)(now_ms / 1000);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         struct tm tm;

@@ -12,6 +12,7 @@
 bool when_read(const char *text, int64_t now_ms, int64_t *out_ms); // local time
 // The option --timeout in seconds, 60 when it is not given. False: said on stderr.
 bool timeout_read(const struct args *args, int64_t *out_s);
+bool when_duration(const char *text, int64_t *out_ms); // "90s", "30m", "1h", "7d", "2w"
 void when_print(int64_t ms, struct buf *out);
 
 #endif

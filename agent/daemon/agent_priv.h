@@ -103,6 +103,10 @@ struct agent {
     struct folder_wait *folder_waits;
     uint32_t folder_wait_count;
     struct pairing *pairing;
+    struct invites *invites;
+    struct guest *guests; // connections that came with an invitation
+    uint32_t guest_count;
+    struct redeem *redeem; // NULL: this device was not invited
     struct sync_wait *sync_waits;
     uint32_t sync_wait_count;
     struct event_client *event_clients;

@@ -6,6 +6,7 @@
 
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/invites_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "crypto/hash.h"
@@ -210,6 +211,12 @@ json_t *view_json(const struct agent *agent, const struct view *view)
         json_t *one = error_json(error->code, NULL, slice_text(""), error->message, error->hint);
         json_object_set_new(one, "peer", json_bytes(error->path));
         json_array_append_new(errors, one);
+    }
+    const char *message;
+    const char *hint;
+    const char *join = redeem_problem(agent, &message, &hint);
+    if (join != NULL) {
+        json_array_append_new(errors, error_json(join, NULL, slice_text(""), message, hint));
     }
     for (uint32_t i = 0; i < view->engine.peer_count; i++) {
         json_array_append_new(peers, peer_json(agent, &view->engine.peers[i]));

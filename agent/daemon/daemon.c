@@ -25,6 +25,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
+#include "agent/daemon/invites_priv.h"
 #include "agent/daemon/logsink_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/roots_priv.h"
@@ -236,6 +237,7 @@ static enum err start(struct agent *agent, struct buf *out)
     if (!err) err = load_identity(agent, out);
     if (!err) err = config_read(agent->home.config, &agent->config, out);
     if (!err) err = load_registry(agent, out);
+    if (!err) err = invites_start(agent, out);
     if (!err) err = open_index(agent, out);
     if (!err) err = machine_check(agent, out);
     if (!err) err = config_declare(&agent->config, agent->device, agent->registry, out);
@@ -255,6 +257,7 @@ static enum err start(struct agent *agent, struct buf *out)
     agent->statusfile = (struct statusfile){.dir_fd = agent->state_fd, .name = HOME_STATUS_NAME};
     show_dirty(agent);
     peers_start(agent);
+    redeem_start(agent);
     return folders_start(agent, out);
 }
 
@@ -292,6 +295,7 @@ static void end(struct agent *agent)
 {
     status_off(agent);
     control_pair_end(agent);
+    redeem_end(agent);
     engine_destroy(&agent->engine);
     if (agent->net != NULL) net_close(&agent->net, LINGER_MS);
     close_workers(agent);
@@ -301,6 +305,7 @@ static void end(struct agent *agent)
         free(agent->folders[i].name);
     free(agent->folders);
     free(agent->notes);
+    invites_end(agent);
     registry_close(&agent->registry);
     trust_destroy(&agent->trust);
     config_fini(&agent->config);

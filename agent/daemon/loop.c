@@ -9,6 +9,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
+#include "agent/daemon/invites_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 enum {
@@ -52,6 +53,7 @@ static bool take_jobs(struct agent *agent)
 
 static void take_net(struct agent *agent, const struct net_event *event)
 {
+    if (invites_net(agent, event)) return;
     switch (event->kind) {
     case NET_UP:
         peers_note(agent, event->device, NULL);
@@ -113,6 +115,8 @@ static bool turn(struct agent *agent)
     idle = take_nets(agent) && idle;
     idle = take_requests(agent) && idle;
     control_pair_take(agent);
+    redeem_take(agent);
+    invites_expire(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -130,7 +134,7 @@ static int sleep_ms(const struct agent *agent)
 {
     int64_t due = earlier(engine_deadline(agent->engine), net_next_ms(agent->net));
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
-    due = earlier(due, agent->rescan_due_ms);
+    due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;

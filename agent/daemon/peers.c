@@ -9,20 +9,27 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
+#include "agent/daemon/invites_priv.h"
 
 bool device_same(struct device_id a, struct device_id b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
 
+// Also the keys of invitations; what comes with those is kept apart (invites.c).
 void peers_trust(struct agent *agent)
 {
     const struct registry_peer *peers;
     uint32_t count = registry_peers(agent->registry, &peers);
-    AUTO(mem_free) struct device_id *devices = mem_zalloc((size_t)count + 1, sizeof *devices);
+    const struct invite *invites;
+    uint32_t invited = invites_all(agent->invites, &invites);
+    AUTO(mem_free)
+    struct device_id *devices = mem_zalloc((size_t)count + invited + 1, sizeof *devices);
     for (uint32_t i = 0; i < count; i++)
         devices[i] = peers[i].device;
-    trust_set(agent->trust, devices, count);
+    for (uint32_t i = 0; i < invited; i++)
+        devices[count + i] = invites[i].key;
+    trust_set(agent->trust, devices, count + invited);
 }
 
 // A change of the folders' `with` lists is the caller's to pass on.

@@ -125,6 +125,7 @@ enum err home_init(struct home *home, const char *dir, struct buf *out_message)
     home->lock = join(home->state_dir, "lock");
     home->adopt = join(home->state_dir, "adopt");
     home->rekey = join(home->state_dir, "rekey");
+    home->join = join(home->state_dir, HOME_JOIN_NAME);
     if (strlen(home->socket) <= HOME_SOCKET_BYTES_MAX) return ERR_OK;
 
     buf_printf(out_message, "path too long for a socket (%zu bytes, at most %d): %s; %s",
@@ -138,7 +139,7 @@ void home_fini(struct home *home)
     char **paths[] = {
         &home->config_dir, &home->state_dir, &home->socket_dir, &home->config,      &home->socket,
         &home->identity,   &home->registry,  &home->index,      &home->witness_dir, &home->status,
-        &home->lock,       &home->adopt,     &home->rekey,
+        &home->lock,       &home->adopt,     &home->rekey,      &home->join,
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         mem_free(paths[i]);

@@ -29,11 +29,14 @@ struct home {
     char *lock;
     char *adopt; // requests left for the next run
     char *rekey;
+    char *join; // an invitation, likewise
 };
 
 // Names inside the state directory, for calls that take a directory descriptor.
 #define HOME_IDENTITY_NAME "identity"
 #define HOME_REGISTRY_NAME "registry.json"
+#define HOME_INVITES_NAME  "invites.json"
+#define HOME_JOIN_NAME     "join"
 #define HOME_STATUS_NAME   "status"
 
 enum { HOME_SOCKET_BYTES_MAX = 103 }; // macOS has 104 with the NUL, Linux 108

@@ -12,7 +12,7 @@ enum { REGISTRY_FORM = 1 };
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static json_t *hex_dump(const uint8_t *bytes, size_t size)
+json_t *hex_dump(const uint8_t *bytes, size_t size)
 {
     char text[2 * 32 + 1];
     for (size_t i = 0; i < size; i++) {
@@ -22,7 +22,7 @@ static json_t *hex_dump(const uint8_t *bytes, size_t size)
     return json_stringn(text, 2 * size);
 }
 
-static bool hex_load(const json_t *value, uint8_t *out, size_t size)
+bool hex_load(const json_t *value, uint8_t *out, size_t size)
 {
     const char *text = json_string_value(value);
     if (!text || json_string_length(value) != 2 * size) return false;

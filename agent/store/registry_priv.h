@@ -30,6 +30,10 @@ struct registry_peer registry_peer_copy(struct arena *arena, const struct regist
 struct registry_folder registry_folder_copy(struct arena *arena,
                                             const struct registry_folder *folder);
 
+// Lower-case hex digits, as ids stand in files; at most 32 bytes.
+json_t *hex_dump(const uint8_t *bytes, size_t size);
+bool hex_load(const json_t *value, uint8_t *out, size_t size);
+
 // Parses a whole file. CONFIG with *fault and a logged line.
 enum err tables_load(struct slice text, const char *name, struct tables **out,
                      struct fault *fault) MUST_USE;

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+//
+// Who comes with an invitation says one thing, JOIN: a signature and its card. Who has come once is
+// answered again, because the answer may have been lost; another device takes a use, if one is
+// left.
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/base/log.h"
+#include "agent/base/own.h"
+#include "agent/daemon/invites_priv.h"
+#include "agent/daemon/pairing_priv.h"
+#include "crypto/pairing.h"
+
+enum err invites_start(struct agent *agent, struct buf *out_message)
+{
+    struct fault fault = {0};
+    enum err err = invites_open(agent->state_fd, HOME_INVITES_NAME, &agent->invites, &fault);
+    if (err) {
+        buf_printf(out_message, "%s/%s cannot be used: %s", agent->home.state_dir,
+                   HOME_INVITES_NAME, fault.what);
+    }
+    return err;
+}
+
+void invites_end(struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->guest_count; i++)
+        free(agent->guests[i].host);
+    free(agent->guests);
+    agent->guest_count = 0;
+    invites_close(&agent->invites);
+}
+
+enum err invites_revoke(struct agent *agent, struct device_id key)
+{
+    enum err err = invites_remove(agent->invites, key);
+    if (err) return err;
+    peers_trust(agent);
+    net_forget(agent->net, key);
+    return ERR_OK;
+}
+
+// ---- time
+
+void invites_expire(struct agent *agent)
+{
+    const struct invite *list;
+    for (uint32_t i = invites_all(agent->invites, &list); i-- > 0;) {
+        if (list[i].expires_ms > agent->wall_ms) continue;
+        char id[DEVICE_ID_TEXT_MAX];
+        log_info(LOG_DAEMON, "invitation expired", "id=%s", device_id_short(list[i].key, id));
+        // What cannot be written now is refused all the same, and is removed at the next start.
+        if (invites_revoke(agent, list[i].key) != ERR_OK) return;
+    }
+}
+
+int64_t invites_deadline(const struct agent *agent)
+{
+    const struct invite *list;
+    int64_t next = INT64_MAX;
+    uint32_t count = invites_all(agent->invites, &list);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t left = list[i].expires_ms - agent->wall_ms;
+        // Failed once to be removed: not at once again.
+        int64_t due = agent->now_ms + (left > 1000 ? left : 1000);
+        if (due < next) next = due;
+    }
+    return next;
+}
+
+// ---- guests
+
+static struct guest *guest_find(const struct agent *agent, conn_id conn)
+{
+    for (uint32_t i = 0; i < agent->guest_count; i++)
+        if (agent->guests[i].conn == conn) return &agent->guests[i];
+    return NULL;
+}
+
+static void guest_add(struct agent *agent, const struct net_event *event)
+{
+    const char *address = arena_text(agent->scratch, event->address);
+    const char *host = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
+    const char *colon = strrchr(host, ':');
+    size_t size = colon != NULL ? (size_t)(colon - host) : strlen(host);
+    agent->guests = mem_realloc(agent->guests, (agent->guest_count + 1) * sizeof *agent->guests);
+    agent->guests[agent->guest_count++] = (struct guest){
+        event->conn, event->device, mem_strdup(arena_text(agent->scratch, slice_of(host, size)))};
+}
+
+static void guest_remove(struct agent *agent, struct guest *guest)
+{
+    free(guest->host);
+    *guest = agent->guests[--agent->guest_count];
+}
+
+// ---- JOIN
+
+static void answer(struct agent *agent, const struct guest *guest, enum join_answer what)
+{
+    AUTO(buf_fini) struct buf bytes = {0};
+    uint8_t word = (uint8_t)what;
+    buf_append(&bytes, &word, 1);
+    if (what == JOIN_OK) introduce_self(agent, &bytes);
+    enum err err = net_send(agent->net, guest->conn, buf_slice(&bytes));
+    if (err) log_warn(LOG_DAEMON, "invitation not answered", "error=\"%s\"", err_text(err));
+}
+
+// A folder that has gone meanwhile, or is declared in the config file, is left as it is.
+static void share(struct agent *agent, const char *name, const char *peer)
+{
+    const struct registry_folder *known = registry_folder(agent->registry, name);
+    if (known == NULL || known->with_all) return;
+    for (uint32_t i = 0; i < known->with_count; i++)
+        if (strcmp(known->with[i], peer) == 0) return;
+    struct registry_folder folder = *known;
+    folder.with = arena_alloc(agent->scratch, (size_t)known->with_count + 1, sizeof *folder.with);
+    for (uint32_t i = 0; i < known->with_count; i++)
+        folder.with[i] = known->with[i];
+    folder.with[folder.with_count++] = arena_text(agent->scratch, slice_text(peer));
+    enum err err = registry_put_folder(agent->registry, &folder);
+    if (err) {
+        log_warn(LOG_DAEMON, "folder not shared", "folder=%s error=\"%s\"", name, err_text(err));
+    }
+}
+
+static enum join_answer admit(struct agent *agent, const struct guest *guest,
+                              const struct card *card)
+{
+    char *peer;
+    bool is_new;
+    const struct invite *invite = invites_find(agent->invites, guest->key);
+    if (invite == NULL || invite->expires_ms <= agent->wall_ms) return JOIN_EXPIRED;
+    if (device_same(card->device, agent->device)) return JOIN_FAILED;
+    enum err err = invites_use(agent->invites, guest->key, card->device);
+    if (err == ERR_DENIED) return JOIN_USED_UP;
+    if (!err) err = introduce(agent, card, guest->host, NULL, &peer, &is_new);
+    if (err) {
+        log_error(LOG_DAEMON, "invited device not stored", "error=\"%s\"", err_text(err));
+        return JOIN_FAILED;
+    }
+    for (uint32_t i = 0; i < invite->folder_count; i++)
+        share(agent, invite->folders[i], peer);
+    if (invite->folder_count > 0) folders_share_again(agent);
+    char id[DEVICE_ID_TEXT_MAX];
+    log_info(LOG_DAEMON, "invitation used", "id=%s peer=%s", device_id_short(guest->key, id), peer);
+    show_dirty(agent);
+    return JOIN_OK;
+}
+
+static bool join_read(struct agent *agent, const struct guest *guest, struct slice bytes,
+                      struct card *out)
+{
+    struct signature signature;
+    struct fault fault;
+    AUTO(buf_fini) struct buf text = {0};
+    if (bytes.size < sizeof signature.bytes) return false;
+    memcpy(signature.bytes, bytes.data, sizeof signature.bytes);
+    bytes = slice_of(bytes.data + sizeof signature.bytes, bytes.size - sizeof signature.bytes);
+    if (card_read(bytes, out, &fault) != ERR_OK) return false;
+    buf_append(&text, agent->device.bytes, sizeof agent->device.bytes);
+    buf_append(&text, bytes.data, bytes.size);
+    return statement_verify(out->device, JOIN_TAG, guest->key.bytes, buf_slice(&text), &signature);
+}
+
+static void on_join(struct agent *agent, const struct guest *guest, struct slice bytes)
+{
+    struct card card;
+    if (!join_read(agent, guest, bytes, &card)) {
+        log_warn(LOG_DAEMON, "bad use of an invitation", "address=\"%s\"", guest->host);
+        net_drop(agent->net, guest->conn);
+        return;
+    }
+    answer(agent, guest, admit(agent, guest, &card));
+}
+
+bool invites_net(struct agent *agent, const struct net_event *event)
+{
+    if (event->kind == NET_UP && invites_find(agent->invites, event->device) != NULL) {
+        guest_add(agent, event);
+        return true;
+    }
+    struct guest *guest = guest_find(agent, event->conn);
+    if (guest == NULL) return false;
+    if (event->kind == NET_MESSAGE) on_join(agent, guest, event->bytes);
+    if (event->kind == NET_DOWN) guest_remove(agent, guest);
+    return true;
+}
