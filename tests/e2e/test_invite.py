@@ -117,7 +117,7 @@ def test_another_is_there(world):
     b = invited(world, "beta", token)
     stays(lambda: not peers(b) and not peers(other), "they do not become peers", 2)
     other.stop()
-    check("join-refused" in problem(b) or left(b), "it waits, or has given up", problem(b))
+    check("join-waiting" in problem(b) and left(b), "it waits", problem(b))
 
 
 def test_told_again(world):
@@ -186,7 +186,7 @@ def test_usage(world):
 
 
 def test_damaged(world):
-    """A damaged list of invitations stops the start and says what to do; a damaged token does not."""
+    """A damaged list of invitations stops the start and says so; a damaged token does not."""
     a = world.agent("alpha")
     put(a.home / "invites.json", "{")
     result = a.try_cli("run")

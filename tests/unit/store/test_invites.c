@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+//
+// Invitations: what is given survives, uses are counted by device, and a bad file is refused.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/store/invites.h"
+#include "tests/unit/store/store_test.h"
+
+struct room {
+    struct place place;
+    int dir_fd;
+    char file[96];
+};
+
+static int setup(void **state)
+{
+    struct room *room = mem_zalloc(1, sizeof *room);
+    place_init(&room->place);
+    room->dir_fd = open(room->place.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)snprintf(room->file, sizeof room->file, "%s/invites.json", room->place.dir);
+    *state = room;
+    return room->dir_fd < 0;
+}
+
+static int teardown(void **state)
+{
+    struct room *room = *state;
+    fd_close(&room->dir_fd);
+    place_fini(&room->place);
+    free(room);
+    return 0;
+}
+
+static struct invites *open_invites(const struct room *room)
+{
+    struct invites *invites = NULL;
+    struct fault fault = {0};
+    assert_int_equal(invites_open(room->dir_fd, "invites.json", &invites, &fault), ERR_OK);
+    return invites;
+}
+
+static struct device_id device(uint8_t first)
+{
+    return (struct device_id){{first, 0xff}};
+}
+
+static struct invite example(uint8_t first)
+{
+    static char notes[] = "notes";
+    struct invite invite = {.key = device(first), .made_ms = 5, .expires_ms = 1700000000000};
+    invite.uses = 2;
+    invite.folders[invite.folder_count++] = notes;
+    return invite;
+}
+
+static void what_is_given_survives(void **state)
+{
+    struct room *room = *state;
+    struct stat st;
+    AUTO(invites_close) struct invites *invites = open_invites(room);
+    struct invite one = example(1), two = example(2);
+    assert_int_equal(invites_add(invites, &one), ERR_OK);
+    assert_int_equal(invites_add(invites, &two), ERR_OK);
+    assert_int_equal(invites_use(invites, device(1), device(9)), ERR_OK);
+    invites_close(&invites);
+    assert_int_equal(stat(room->file, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+
+    invites = open_invites(room);
+    const struct invite *list;
+    assert_int_equal(invites_all(invites, &list), 2);
+    const struct invite *found = invites_find(invites, device(1));
+    assert_non_null(found);
+    assert_int_equal(found->made_ms, 5);
+    assert_int_equal(found->expires_ms, 1700000000000);
+    assert_int_equal(found->uses, 2);
+    assert_int_equal(found->used_count, 1);
+    assert_int_equal(found->folder_count, 1);
+    assert_string_equal(found->folders[0], "notes");
+    assert_int_equal(invites_remove(invites, device(1)), ERR_OK);
+    assert_int_equal(invites_remove(invites, device(1)), ERR_OK);
+    invites_close(&invites);
+
+    invites = open_invites(room);
+    assert_null(invites_find(invites, device(1)));
+    assert_non_null(invites_find(invites, device(2)));
+}
+
+static void uses_are_counted_by_device(void **state)
+{
+    AUTO(invites_close) struct invites *invites = open_invites(*state);
+    struct invite one = example(1);
+    assert_int_equal(invites_add(invites, &one), ERR_OK);
+    for (int again = 0; again < 3; again++) {
+        assert_int_equal(invites_use(invites, device(1), device(10)), ERR_OK);
+        assert_int_equal(invites_use(invites, device(1), device(11)), ERR_OK);
+    }
+    assert_int_equal(invites_use(invites, device(1), device(12)), ERR_DENIED);
+    assert_int_equal(invites_find(invites, device(1))->used_count, 2);
+}
+
+static void there_is_an_end_of_them(void **state)
+{
+    AUTO(invites_close) struct invites *invites = open_invites(*state);
+    for (uint8_t i = 0; i < INVITES_MAX; i++) {
+        struct invite one = example(i);
+        assert_int_equal(invites_add(invites, &one), ERR_OK);
+    }
+    struct invite more = example(200);
+    assert_int_equal(invites_add(invites, &more), ERR_LIMIT);
+    assert_null(invites_find(invites, device(200)));
+}
+
+// A use that cannot be written down is none.
+static void what_cannot_be_written_is_not_done(void **state)
+{
+    struct room *room = *state;
+    AUTO(invites_close) struct invites *invites = open_invites(room);
+    struct invite one = example(1), two = example(2);
+    char aside[110];
+    log_set_sink(NULL);
+    assert_int_equal(invites_add(invites, &one), ERR_OK);
+    // A directory in the place of the file that is written aside.
+    (void)snprintf(aside, sizeof aside, "%s.new", room->file);
+    assert_int_equal(mkdir(aside, 0700), 0);
+    assert_int_not_equal(invites_use(invites, device(1), device(9)), ERR_OK);
+    assert_int_not_equal(invites_add(invites, &two), ERR_OK);
+    assert_int_not_equal(invites_remove(invites, device(1)), ERR_OK);
+    assert_int_equal(invites_find(invites, device(1))->used_count, 0);
+    assert_null(invites_find(invites, device(2)));
+    assert_int_equal(rmdir(aside), 0);
+    assert_int_equal(invites_use(invites, device(1), device(9)), ERR_OK);
+}
+
+static void a_damaged_file_is_refused(void **state)
+{
+    struct room *room = *state;
+    static const char *const bad[] = {
+        "",
+        "{",
+        "[]",
+        "{\"version\": 2, \"invites\": []}",
+        "{\"version\": 1}",
+        "{\"version\": 1, \"invites\": [{}]}",
+        "{\"version\": 1, \"invites\": [{\"key\": \"00\", \"uses\": 1, \"used\": [], \"folders\": "
+        "[]}]}",
+        "{\"version\": 1, \"invites\": [{\"key\": "
+        "\"0101010101010101010101010101010101010101010101010101010101010101\", \"uses\": 65, "
+        "\"used\": [], \"folders\": []}]}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct invites *invites = NULL;
+        struct fault fault = {0};
+        FILE *file = fopen(room->file, "w");
+        assert_non_null(file);
+        assert_true(fputs(bad[i], file) >= 0);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(invites_open(room->dir_fd, "invites.json", &invites, &fault), ERR_CONFIG);
+        assert_non_null(fault.what);
+        assert_null(invites);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_given_survives, setup, teardown),
+        cmocka_unit_test_setup_teardown(uses_are_counted_by_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(there_is_an_end_of_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_not_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
