@@ -182,7 +182,7 @@ static void on_proof(struct offer *offer, struct attempt *attempt, struct slice 
         return;
     }
     log_warn(LOG_NET, "wrong pairing code", "address=\"%s\"", attempt->link.host);
-    link_bye(&attempt->link, PAIR_END_WRONG_CODE);
+    refuse(offer, attempt, PAIR_END_WRONG_CODE);
     dead(offer, PAIR_END_GUESSED);
 }
 
