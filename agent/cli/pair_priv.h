@@ -12,6 +12,7 @@
 bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met);
 // What is said in the end; CLI_DONE.
 int pair_done(const struct cli_context *context, const json_t *done);
+int pair_bad_text(void); // CLI_USAGE
 // One line of standard input without its end, whatever that is. False: there is none.
 bool pair_read_line(struct buf *out);
 

@@ -119,6 +119,7 @@ int pair_ssh(const struct cli_context *context, const struct args *args, const c
     }
     // Before anybody is asked for a password: is there an agent here, and is the name free?
     json_t *body = json_pack("{s:s*}", "name", args_value(args, "--name"));
+    if (body == NULL) return pair_bad_text();
     int result = agent_ask(context, "POST", "/v1/pair/card", body, SSH_ANSWER_S, &own);
     if (result != CLI_DONE) return result;
     if (!ssh_start(&ssh, COMMAND)) {

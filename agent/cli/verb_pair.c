@@ -17,6 +17,12 @@
 
 enum { ANSWER_S = 60 };
 
+int pair_bad_text(void)
+{
+    cli_error("names and addresses are UTF-8 text");
+    return CLI_USAGE;
+}
+
 // ---- asking
 
 bool pair_read_line(struct buf *out)
@@ -134,6 +140,7 @@ static int offer(const struct cli_context *context, const struct args *args)
 {
     AUTO(json_drop) json_t *answer = NULL;
     json_t *body = json_pack("{s:s*}", "name", args_value(args, "--name"));
+    if (body == NULL) return pair_bad_text();
     int result = agent_ask(context, "POST", "/v1/pair/offer", body, ANSWER_S, &answer);
     if (result != CLI_DONE) return result;
     print_offer(context, answer);
@@ -168,10 +175,7 @@ static int join(const struct cli_context *context, const struct args *args)
     json_t *body = json_pack("{s:s, s:s, s:s*}", "at", args_value(args, "--at"), "code", code,
                              "name", args_value(args, "--name"));
     crypto_wipe(code, sizeof code);
-    if (body == NULL) {
-        cli_error("names and addresses are UTF-8 text");
-        return CLI_USAGE;
-    }
+    if (body == NULL) return pair_bad_text();
     AUTO(json_drop) json_t *answer = NULL;
     int result = agent_ask(context, "POST", "/v1/pair/join", body, ANSWER_S, &answer);
     return result != CLI_DONE ? result : settle(context, args);

@@ -2,7 +2,6 @@
 //
 // The door and the thread. Everything in the thread waits in poll, with a pipe for orders in it, so
 // that it ends at once when it is told to.
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
-#include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/net/pair_priv.h"
 
@@ -76,6 +74,8 @@ bool pair_take_order(struct pair *pair, enum pair_order *out)
         continue;
     AUTO(mem_free) enum pair_order *message = mailbox_try(pair->orders);
     if (message == NULL) return false;
+    // A mailbox wakes when it was empty; the next order must be seen, too.
+    if (mailbox_count(pair->orders) > 0) wake(pair);
     *out = *message;
     return true;
 }
@@ -147,8 +147,8 @@ static bool opens_as(struct pair_link *link, const struct pair_frame *frame)
 static void settle_frame(struct pair *pair, struct pair_link *link, struct settling *s,
                          const struct pair_frame *frame)
 {
-    if (frame->kind == PAIR_BYE && frame->payload.size == 1) {
-        settle_end(pair, s, (enum pair_end)frame->payload.data[0], true);
+    if (frame->kind == PAIR_BYE) {
+        settle_end(pair, s, link_reason(frame->payload), true);
     } else if (frame->kind == PAIR_ACCEPT && !s->other_yes && opens_as(link, frame)) {
         s->other_yes = true;
     } else if (frame->kind == PAIR_STORED && s->own_yes && s->other_yes && !s->other_stored &&

@@ -20,7 +20,7 @@ struct pair;
 struct identity;
 
 enum {
-    PAIR_PORT = 7576, // tried first, so that a firewall can let it through; else any
+    PAIR_PORT = 7576, // of who listens nowhere; else the one after the agent's own
     PAIR_HOST_MAX = 300,
     PAIR_CODE_MS = 120 * 1000, // a code's life
 };
@@ -58,8 +58,8 @@ struct pair_options {
     struct slice card;               // own, encoded; copied, as all below
     const char *code;                // as code_valid says
     const char *at;                  // joins there: "tcp://host:port"; NULL: offers
-    const char *const *listen;       // offers: the agent's own listen addresses, whose hosts are
-    uint32_t listen_count;           // used; none: all addresses
+    const char *const *listen;       // offers: where the agent itself listens; it listens there,
+    uint32_t listen_count;           // too, a port higher if that is free. None: all addresses
     const struct pair_times *times;  // NULL: those of docs/PROTOCOL.md
     struct mailbox *events;          // struct pair_event, the receiver's; outlives the pairing
 };

@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -116,9 +115,10 @@ static enum outcome expect(struct pair *pair, struct pair_link *link, enum pair_
     }
     bool is_frame = state == LINK_FRAME;
     if (is_frame && out->kind == kind) return OUTCOME_MET;
-    if (is_frame && out->kind == PAIR_BYE && out->payload.size == 1) {
-        if (out->payload.data[0] == PAIR_END_BUSY) return OUTCOME_BUSY;
-        pair_ended(pair, (enum pair_end)out->payload.data[0], true);
+    if (is_frame && out->kind == PAIR_BYE) {
+        enum pair_end end = link_reason(out->payload);
+        if (end == PAIR_END_BUSY) return OUTCOME_BUSY;
+        pair_ended(pair, end, true);
         return OUTCOME_OVER;
     }
     bool is_silent = state == LINK_LATE || state == LINK_CLOSED;

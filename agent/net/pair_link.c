@@ -56,6 +56,13 @@ void link_bye(struct pair_link *link, enum pair_end end)
     link_send(link, PAIR_BYE, slice_of(&word, 1));
 }
 
+enum pair_end link_reason(struct slice payload)
+{
+    bool is_known = payload.size == 1 && payload.data[0] >= PAIR_END_BUSY &&
+                    payload.data[0] <= PAIR_END_MALFORMED;
+    return is_known ? (enum pair_end)payload.data[0] : PAIR_END_MALFORMED;
+}
+
 static size_t frame_size(const struct pair_link *link)
 {
     return link->in_size < 2 ? 0 : (size_t)link->in[0] << 8 | link->in[1];

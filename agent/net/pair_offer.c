@@ -6,7 +6,6 @@
 // may prove that it knows the code. That proof is the guess: a wrong one ends the offer. Who only
 // occupies a place loses it after step_ms, or to a newcomer while it has not even begun, and has
 // learnt nothing.
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -45,11 +44,12 @@ static int listen_host(const char *host, uint16_t port)
     return listen_address(&address, &is_known);
 }
 
-static bool listen_here(struct pair *pair, const char *host)
+// At this port, so that a firewall can let it through, else at any.
+static bool listen_here(struct pair *pair, const char *host, unsigned long port)
 {
     char text[NET_ADDRESS_BYTES];
     if (pair->listener_count == PAIR_LISTEN_MAX) return true;
-    int fd = listen_host(host, PAIR_PORT);
+    int fd = port > 0 && port <= UINT16_MAX ? listen_host(host, (uint16_t)port) : -1;
     if (fd < 0) fd = listen_host(host, 0);
     if (fd < 0) return false;
     listen_endpoint(fd, strcmp(host, "*") == 0, text);
@@ -61,11 +61,12 @@ static bool listen_here(struct pair *pair, const char *host)
 // Where the agent itself listens, so that an agent that is local stays so.
 enum err offer_listen(struct pair *pair, const struct pair_options *options, struct fault *fault)
 {
-    bool ok = options->listen_count > 0 || listen_here(pair, "*");
+    bool ok = options->listen_count > 0 || listen_here(pair, "*", PAIR_PORT);
     for (uint32_t i = 0; i < options->listen_count; i++) {
         struct address address;
         if (!address_parse(options->listen[i], &address)) continue;
-        ok = listen_here(pair, address.host) || ok;
+        unsigned long own = strtoul(address.port, NULL, 10);
+        ok = listen_here(pair, address.host, own > 0 ? own + 1 : 0) || ok;
     }
     if (ok && pair->listener_count > 0) return ERR_OK;
     *fault = (struct fault){ERR_CONFIG, 0, "no address to listen on for the other device"};
@@ -189,7 +190,7 @@ static void on_proof(struct offer *offer, struct attempt *attempt, struct slice 
 // Who joins has met somebody in between: no guess was made here, but that person needs a new code.
 static void on_bye(struct offer *offer, struct attempt *attempt, struct slice payload)
 {
-    bool is_wrong = payload.size == 1 && payload.data[0] == PAIR_END_WRONG_CODE && attempt->begun;
+    bool is_wrong = link_reason(payload) == PAIR_END_WRONG_CODE && attempt->begun;
     drop(offer, attempt);
     if (!is_wrong) return;
     stop_listening(offer->pair);

@@ -78,6 +78,7 @@ void link_init(struct pair_link *link, int fd);
 void link_fini(struct pair_link *link);
 void link_send(struct pair_link *link, enum pair_kind kind, struct slice payload);
 void link_bye(struct pair_link *link, enum pair_end end);
+enum pair_end link_reason(struct slice payload); // of a BYE; what no side may say is MALFORMED
 // Drops the frame handed out before, reads without waiting. FRAME, MORE, CLOSED, MALFORMED.
 enum link_state link_read(struct pair_link *link, struct pair_frame *out);
 // Waits for a frame until then, or for an order.

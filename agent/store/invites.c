@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "agent/base/check.h"
-#include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/store/file_priv.h"
 #include "agent/store/registry_priv.h"

@@ -4,12 +4,9 @@
 // it is good until the next change.
 #include "agent/store/registry.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"

@@ -23,7 +23,7 @@ const struct pair_times patient = {60000, 60000, 60000, 3000};
 void side_begin(struct side *side, uint8_t seed, const char *code, const char *at,
                 const struct pair_times *times)
 {
-    static const char *const local[] = {"tcp://127.0.0.1:1"};
+    static const char *const local[] = {"tcp://127.0.0.1:0"};
     uint8_t bytes[32] = {seed};
     AUTO(buf_fini) struct buf card = {0};
     struct fault fault;

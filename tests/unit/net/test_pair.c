@@ -73,6 +73,20 @@ static void one_goes_away(void **state)
     side_end(&a);
 }
 
+// Two orders at once are both carried out.
+static void one_goes_right_after_the_answer(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct side a, b;
+        meet(&a, &b);
+        pair_answer(a.pair, true);
+        side_end(&a);
+        expect_end(&b, PAIR_END_DECLINED, true);
+        side_end(&b);
+    }
+}
+
 static void nobody_answers_in_time(void **state)
 {
     (void)state;
@@ -153,6 +167,7 @@ int main(void)
         cmocka_unit_test(one_says_no),
         cmocka_unit_test(one_cannot_store),
         cmocka_unit_test(one_goes_away),
+        cmocka_unit_test(one_goes_right_after_the_answer),
         cmocka_unit_test(nobody_answers_in_time),
         cmocka_unit_test(a_wrong_code_is_the_end_of_it),
         cmocka_unit_test(a_code_lives_only_so_long),
