@@ -37,6 +37,7 @@ void link_fini(struct pair_link *link)
 // ---- frames
 
 // A few frames always fit into the buffer of a fresh socket; if not, the connection is of no use.
+// The process ignores SIGPIPE.
 void link_send(struct pair_link *link, enum pair_kind kind, struct slice payload)
 {
     uint8_t frame[2 + PAIR_FRAME_MAX];
@@ -46,7 +47,7 @@ void link_send(struct pair_link *link, enum pair_kind kind, struct slice payload
     frame[1] = (uint8_t)size;
     frame[2] = (uint8_t)kind;
     if (payload.size > 0) memcpy(frame + 3, payload.data, payload.size);
-    ssize_t sent = send(link->fd, frame, size + 2, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = send(link->fd, frame, size + 2, MSG_DONTWAIT);
     if (sent != (ssize_t)size + 2) (void)shutdown(link->fd, SHUT_RDWR);
 }
 

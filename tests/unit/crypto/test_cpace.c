@@ -11,6 +11,7 @@
 #include "agent/base/own.h"
 #include "crypto/cpace_priv.h"
 #include "crypto/hash.h"
+#include "crypto/pairing.h"
 
 // draft-irtf-cfrg-cpace-21, appendix B.3: ristretto255 and SHA-512.
 #define DRAFT_CI  "0b415f696e69746961746f720b425f726573706f6e646572"
@@ -153,6 +154,49 @@ static void multiplication_is_the_drafts(void **state)
     assert_false(cpace_multiply(scalar.bytes, neutral, out));
 }
 
+// ---- the values of docs/PROTOCOL.md, made by another implementation
+
+static void pairing_values_are_the_protocols(void **state)
+{
+    (void)state;
+    uint8_t nonces[32], share_a[32], share_b[32], tag[CPACE_TAG_BYTES], key[CPACE_KEY_BYTES];
+    for (unsigned i = 0; i < sizeof nonces; i++)
+        nonces[i] = (uint8_t)i;
+    struct cpace_input offerer = {slice_text("42-amber-river"), slice_text("cfgsync-pair1"),
+                                  slice_of(nonces, sizeof nonces), slice_text("offer"),
+                                  slice_text("join")};
+    struct cpace_input joiner = offerer;
+    joiner.own_data = offerer.other_data;
+    joiner.other_data = offerer.own_data;
+    AUTO(cpace_destroy)
+    struct cpace *a = cpace_from_scalar(CPACE_INITIATOR, &offerer, unhex(DRAFT_YA).bytes);
+    AUTO(cpace_destroy)
+    struct cpace *b = cpace_from_scalar(CPACE_RESPONDER, &joiner, unhex(DRAFT_YB).bytes);
+    cpace_share(a, share_a);
+    cpace_share(b, share_b);
+    assert_hex(share_a, 32, "f6b0eb3759514198de4c113bb2180eef7cb3e7802053b9f1c755c42e2d80134b");
+    assert_hex(share_b, 32, "2c26fa003305566960a1171420a662ef7847f59660b75e7fc2ffaf13b2b78c35");
+    assert_int_equal(cpace_finish(a, share_b), ERR_OK);
+    assert_int_equal(cpace_finish(b, share_a), ERR_OK);
+    cpace_tag(a, tag);
+    assert_hex(tag, 64,
+               "e48e4789a8aba0e1b4addacc1031629b7e29cdcbdde46bad4bec83393d9b07a3"
+               "29c4fc3be6be58f12c5920ad5933861589492e8799c0f58fb9f3cb3180a99ef2");
+    cpace_tag(b, tag);
+    assert_hex(tag, 64,
+               "4250fad4f75927a5f54fb88aafb60c910c0ce56278a67a3a688726f76dc728aa"
+               "aefb9c5b1b77ecfe2a7837c352b90a2ff4a63bf442b6b81490155778b0cab4d3");
+    cpace_transcript(a, key);
+    assert_hex(key, 32, "a782845e28704cf823cce8a560c562b3477c95dddb7cea97354d3cc008b7ba71");
+    cpace_key(a, "cfgsync-pair1 key of the joiner", key);
+    assert_hex(key, 32, "604ba655922112d7c30980a6fe00002396d8933753edb7d2af96587fda549380");
+    cpace_key(a, "cfgsync-pair1 key of the offerer", key);
+    assert_hex(key, 32, "76633c59fd29f133a9213f99d686635e583346971056f1dbc465f4b0cc2e3c27");
+    AUTO(buf_fini) struct buf sealed = {0};
+    seal_close(key, 0, slice_text("\4"), &sealed);
+    assert_hex(sealed.data, sealed.size, "ab934469a1eeb893a0d66585a441253819");
+}
+
 // ---- the exchange
 
 struct both {
@@ -283,6 +327,7 @@ int main(void)
         cmocka_unit_test(the_generator_is_the_drafts),
         cmocka_unit_test(shares_and_key_are_the_drafts),
         cmocka_unit_test(multiplication_is_the_drafts),
+        cmocka_unit_test(pairing_values_are_the_protocols),
         cmocka_unit_test(same_code_makes_same_keys),
         cmocka_unit_test(another_code_is_noticed_by_both),
         cmocka_unit_test(other_circumstances_are_noticed),

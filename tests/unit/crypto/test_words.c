@@ -113,16 +113,14 @@ static void a_tie_is_not_guessed(void **state)
 static void fingerprints_follow_from_the_id(void **state)
 {
     (void)state;
-    struct device_id device = {{1, 2, 3}};
+    struct device_id device;
     char one[FINGERPRINT_TEXT_MAX], two[FINGERPRINT_TEXT_MAX];
-    fingerprint_text(device, one);
+    for (unsigned i = 0; i < sizeof device.bytes; i++)
+        device.bytes[i] = (uint8_t)(0xa0 + i);
+    assert_string_equal(fingerprint_text(device, one), "monkey bamboo whip section");
     assert_string_equal(one, fingerprint_text(device, two));
     device.bytes[31] ^= 1;
     assert_string_not_equal(one, fingerprint_text(device, two));
-    unsigned blanks = 0;
-    for (const char *at = one; *at != '\0'; at++)
-        blanks += *at == ' ';
-    assert_int_equal(blanks, 3);
 }
 
 int main(void)

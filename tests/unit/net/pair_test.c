@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ void side_begin(struct side *side, uint8_t seed, const char *code, const char *a
     uint8_t bytes[32] = {seed};
     AUTO(buf_fini) struct buf card = {0};
     struct fault fault;
+    (void)signal(SIGPIPE, SIG_IGN); // as the agent does
     side->identity = identity_from_seed(bytes);
     side->events = mailbox_new(NULL, NULL);
     struct card own = {.device = identity_device(side->identity),
