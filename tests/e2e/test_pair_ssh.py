@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 
-from harness import Skip, check, die_with_parent, free_port, main, program, wait_for
+from harness import Failure, Skip, check, die_with_parent, free_port, main, program, wait_for
 from trees import put
 
 
@@ -57,7 +57,10 @@ StrictHostKeyChecking accept-new
             [self.server, "-D", "-e", "-f", self.dir / "sshd_config"], stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, preexec_fn=die_with_parent)
         world.closers.append(self.close)
-        wait_for(self.answers, "sshd answers")
+        try:
+            wait_for(self.answers, "sshd answers", 20)
+        except Failure:
+            raise Skip(f"no login by sshd here: {self.log()}") from None
 
     def script(self, name, text, folder=None):
         folder = folder or self.bin
@@ -67,10 +70,13 @@ StrictHostKeyChecking accept-new
 
     def answers(self):
         if self.process.poll() is not None:
-            raise Skip("sshd does not run here: " + (self.dir / "log").read_text()[-300:])
+            raise Skip(f"sshd does not run here: {self.log()}")
         ssh = [self.dir / "near" / "ssh", "-p", str(self.port), "127.0.0.1", "true"]
         done = subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.returncode == 0
+
+    def log(self):
+        return (self.dir / "log").read_text()[-300:]
 
     def close(self):
         self.process.terminate()
