@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 #include "agent/base/own.h"
@@ -42,43 +43,77 @@ static void on_signal(int number)
     (void)number;
 }
 
-// Ctrl-C at a question is an answer, so that the other machine learns of it.
-static bool ask(const char *question, struct buf *out)
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+enum { ENDING_COUNT = 3 };
+
+// From here on Ctrl-C is an answer to the question that follows, so that the other machine learns
+// of it. The signals wait until somebody waits for the answer.
+static void hold_signals(sigset_t *before)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction before[3];
-    struct sigaction answer = {.sa_handler = on_signal}; // no SA_RESTART: it ends the read
-    for (size_t i = 0; i < 3; i++)
-        (void)sigaction(numbers[i], &answer, &before[i]);
-    bool is_there = isatty(STDIN_FILENO) ? ask_line(question, out) : pair_read_line(out);
-    for (size_t i = 0; i < 3; i++)
-        (void)sigaction(numbers[i], &before[i], NULL);
-    return is_there;
+    sigset_t held;
+    struct sigaction quiet = {.sa_handler = on_signal};
+    (void)sigemptyset(&held);
+    for (size_t i = 0; i < ENDING_COUNT; i++) {
+        (void)sigaddset(&held, ending_signals[i]);
+        (void)sigaction(ending_signals[i], &quiet, NULL);
+    }
+    (void)sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static void release_signals(const sigset_t *before)
+{
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    (void)sigprocmask(SIG_SETMASK, before, NULL);
+    for (size_t i = 0; i < ENDING_COUNT; i++)
+        (void)sigaction(ending_signals[i], &usual, NULL);
+}
+
+// False: nobody answers, or a signal came.
+static bool read_answer(const sigset_t *before, struct buf *out)
+{
+    fd_set input;
+    FD_ZERO(&input);
+    FD_SET(STDIN_FILENO, &input);
+    return pselect(STDIN_FILENO + 1, &input, NULL, NULL, NULL, before) == 1 && pair_read_line(out);
+}
+
+static void print_met(const json_t *met)
+{
+    const char *platform = field_text(met, "platform", "");
+    printf("the other machine: %s%s%s%s\n", field_text(met, "name", "?"),
+           *platform != '\0' ? " (" : "", platform, *platform != '\0' ? ")" : "");
+    printf("  its fingerprint:   %s\n", field_text(met, "fingerprint", "?"));
+    printf("  this machine's:    %s\n",
+           field_text(json_object_get(met, "own"), "fingerprint", "?"));
+    printf("  called here:       %s%s\n", field_text(met, "as", "?"),
+           field_true(met, "known") ? " (it is a peer already)" : "");
 }
 
 bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met)
 {
-    const json_t *own = json_object_get(met, "own");
+    AUTO(buf_fini) struct buf answer = {0};
+    sigset_t before;
+    bool asks = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    hold_signals(&before);
     if (context->json) {
         print_json(met);
     } else {
-        const char *platform = field_text(met, "platform", "");
-        printf("the other machine: %s%s%s%s\n", field_text(met, "name", "?"),
-               *platform != '\0' ? " (" : "", platform, *platform != '\0' ? ")" : "");
-        printf("  its fingerprint:   %s\n", field_text(met, "fingerprint", "?"));
-        printf("  this machine's:    %s\n", field_text(own, "fingerprint", "?"));
-        printf("  called here:       %s%s\n", field_text(met, "as", "?"),
-               field_true(met, "known") ? " (it is a peer already)" : "");
+        print_met(met);
     }
     (void)fflush(stdout);
-    if (args_has(args, "--yes")) return true;
-    AUTO(buf_fini) struct buf answer = {0};
-    if (!ask("Does the other machine show the same? Trust it? [y/N]", &answer)) {
-        if (!isatty(STDIN_FILENO)) cli_error("nobody is here to confirm it; --yes does");
-        return false;
+    bool yes = args_has(args, "--yes");
+    if (!yes && asks) {
+        (void)fprintf(stderr, "Does the other machine show the same? Trust it? [y/N] ");
     }
-    const char *text = buf_text(&answer);
-    return text[0] == 'y' || text[0] == 'Y';
+    if (!yes && read_answer(&before, &answer)) {
+        const char *text = buf_text(&answer);
+        yes = text[0] == 'y' || text[0] == 'Y';
+    } else if (!yes && !asks) {
+        cli_error("nobody is here to confirm it; --yes does");
+    }
+    release_signals(&before);
+    return yes;
 }
 
 int pair_done(const struct cli_context *context, const json_t *done)
@@ -154,7 +189,8 @@ static const char *code_of(const struct args *args, char out[CODE_TEXT_MAX])
     const char *typed = args->word_count > 0 ? args->words[0] : NULL;
     if (typed != NULL) {
         cli_error("warning: a code on the command line can be seen by other users of this machine");
-    } else if (!ask("The code that the other machine shows:", &line)) {
+    } else if (!(isatty(STDIN_FILENO) ? ask_line("The code that the other machine shows:", &line)
+                                      : pair_read_line(&line))) {
         cli_error("no code was given; it is the first line of standard input");
         return NULL;
     }
@@ -185,6 +221,7 @@ static int run(const struct cli_context *context, const struct args *args)
 {
     const char *word = args->word_count > 0 ? args->words[0] : NULL;
     bool is_ssh = word != NULL && strncmp(word, "ssh://", 6) == 0;
+    (void)setvbuf(stdin, NULL, _IONBF, 0); // what is not read yet can be waited for
     bool has_at = args_has(args, "--at");
     bool offers = args_has(args, "--offer");
     if (args_has(args, "--stdio")) return pair_stdio(context);

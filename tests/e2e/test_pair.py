@@ -4,7 +4,9 @@
 
 import json
 import os
+import pty
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -16,12 +18,16 @@ from trees import put, same
 class Pairing:
     """One `pair` under way: a process, what it has printed, and what is typed into it."""
 
-    def __init__(self, agent, *args, typed=None):
+    def __init__(self, agent, *args, typed=None, terminal=False):
         self.agent = agent
+        self.terminal, far = pty.openpty() if terminal else (None, subprocess.PIPE)
         self.process = subprocess.Popen(
             [program(), "pair", *map(str, args)], env=agent.env, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=far, stdout=subprocess.PIPE, stderr=far if terminal else subprocess.PIPE,
             preexec_fn=die_with_parent)
+        if terminal:
+            os.close(far)
+            self.process.stderr = open(self.terminal, errors="replace", closefd=False)
         self.out, self.err = [], []
         self.readers = [threading.Thread(target=self.read, args=(stream, to), daemon=True)
                         for stream, to in ((self.process.stdout, self.out),
@@ -34,8 +40,11 @@ class Pairing:
 
     @staticmethod
     def read(stream, to):
-        for line in stream:
-            to.append(line)
+        try:
+            while piece := stream.read(1):
+                to.append(piece)
+        except OSError:
+            pass  # the end of a terminal
 
     def close(self):
         if self.process.poll() is None:
@@ -43,6 +52,9 @@ class Pairing:
         self.process.wait()
 
     def type(self, text):
+        if self.terminal is not None:
+            os.write(self.terminal, text.encode())
+            return
         self.process.stdin.write(text)
         self.process.stdin.flush()
 
@@ -121,6 +133,34 @@ def test_pair(world):
     put(a.paths["f"] / "x", "x")
     a.sync("f")
     same(a.paths["f"], b.paths["f"])
+
+
+def test_at_a_terminal(world):
+    """Who says nothing shows a code; the other one is asked for it."""
+    a, b = two(world)
+    shown = Pairing(a, terminal=True)
+    at = shown.shows(r"cfgsync-agent pair --at (\S+)\n")
+    code = shown.shows(r"(?m)^ *(\d\d-[a-z]+-[a-z]+)$")
+    joined = Pairing(b, "--at", at, terminal=True)
+    joined.shows("The code that the other machine shows:")
+    joined.type(code + "\n")
+    for pairing in (shown, joined):
+        pairing.shows(r"Trust it\? \[y/N\]")
+        pairing.type("y\n")
+    shown.ends(0)
+    joined.ends(0)
+
+
+def test_interrupted(world):
+    """Ctrl-C at the question is an answer: the other machine is told."""
+    a, b = two(world)
+    shown, at, code = offer(a)
+    joined = Pairing(b, "--at", at, "--yes", typed=code + "\n")
+    shown.shows("its fingerprint")
+    shown.process.send_signal(signal.SIGINT)
+    shown.ends(1)
+    check("the other machine has ended the pairing" in joined.ends(1), "it is told", joined.text)
+    strangers(a, b)
 
 
 def test_by_script(world):
