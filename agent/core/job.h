@@ -162,7 +162,7 @@ enum step_result {
     STEP_WAIT,   // not now (parent is not a directory yet, directory still has known children): try
                  // again later
     STEP_UNDONE, // another member of the group failed
-    STEP_FAILED, // IO; staged content was discarded
+    STEP_FAILED, // its content was discarded, or not there; `blocked` if something is wrong
 };
 
 struct step {

@@ -31,7 +31,12 @@ void step_blocked(struct step *step, int code)
     case EPERM:
     case EROFS: block(step, BLOCKED_PERMISSION); break;
     case EBUSY:
-    case ETXTBSY: block(step, BLOCKED_BUSY); break;
+    case ETXTBSY:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EINTR:
+    case EAGAIN: block(step, BLOCKED_BUSY); break;
     case EEXIST: block(step, BLOCKED_IN_THE_WAY); break;
     case ENOTUNIQ: block(step, BLOCKED_CASE); break;
     case ENOTEMPTY: block(step, BLOCKED_NOT_EMPTY); break;
@@ -46,6 +51,12 @@ void step_blocked(struct step *step, int code)
     case ENOENT: step->result = STEP_CHANGED; break;
     default: block(step, BLOCKED_IO); break;
     }
+}
+
+void step_failed(struct step *step, int code)
+{
+    if (code != ENOENT) step_blocked(step, code);
+    step->result = STEP_FAILED;
 }
 
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
@@ -387,8 +398,7 @@ static int now_of(struct place *place, struct fingerprint *out)
 {
     struct stat st;
     *out = (struct fingerprint){0};
-    int code = place_stat(place, &st);
-    if (code == ENOENT && place_spell(place)) code = place_stat(place, &st);
+    int code = place_find(place, &st);
     if (code == 0) print_of(&st, out);
     return code == ENOENT ? 0 : code;
 }
@@ -457,11 +467,6 @@ static bool parent_moved(struct group *group, const struct step *step, const str
                 then.st_dev == now.st_dev && then.st_ino == now.st_ino;
     place_close(&again);
     return !same;
-}
-
-static bool is_absence(int code)
-{
-    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
 }
 
 void step_run(struct group *group, uint32_t index)

@@ -68,15 +68,27 @@ void group_touch(struct group *group, int dir_fd)
 }
 
 // The bytes were durable before they were put in place; what is new since are mode and times.
+// False: some of it is not known to be on the disk, and another flush would say nothing, for after
+// one that failed the kernel calls the pages clean.
+static bool contents_sync(struct group *group)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        struct act *act = &group->acts[i];
+        if (act->fd < 0 || fsync(act->fd) == 0) continue;
+        (void)log_errno(LOG_FS, "fsync", group->apply->steps[i].path);
+        act->unflushed = true;
+        all = false;
+    }
+    return all;
+}
+
 int group_sync(struct group *group)
 {
     if (group->touched_more || group->apply->count >= FS_SYNC_EACH_MAX) {
         return group->touched_count > 0 || group->touched_more ? sync_all(group->staging_fd) : 0;
     }
     int code = 0;
-    for (uint32_t i = 0; i < group->apply->count; i++) {
-        if (group->acts[i].fd >= 0 && fsync(group->acts[i].fd) != 0) code = errno;
-    }
     for (uint32_t i = 0; i < group->touched_count; i++) {
         int failed = dir_sync(group->touched[i]);
         // A directory that we may not read cannot be synced alone.
@@ -172,6 +184,20 @@ static bool steps_run(struct group *group, const struct ordered *order)
     return true;
 }
 
+// Such a file is taken back and written anew.
+static bool unflushed_undo(struct group *group, const struct ordered *order)
+{
+    bool intent = group->apply->all_or_none;
+    if (intent) undo_from(group, order, group->apply->count);
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        struct step *step = &group->apply->steps[i];
+        if (!group->acts[i].unflushed) continue;
+        if (!intent && step->result == STEP_DONE) step_undo(group, i);
+        if (step->result == STEP_UNDONE) step_failed(step, EIO);
+    }
+    return !intent;
+}
+
 static void dir_print_again(struct group *group, struct step *step)
 {
     struct place place = {.fd = -1};
@@ -206,6 +232,7 @@ void apply_run(const struct grip *grip, struct job *job)
     group_prepare(&group);
     const struct ordered *order = order_of(&group);
     bool kept_up = steps_run(&group, order);
+    if (kept_up && !contents_sync(&group)) kept_up = unflushed_undo(&group, order);
     errno = group_sync(&group);
     if (errno == 0 && !kept_up) errno = mark_drop(&group);
     // In place, but perhaps not durable: the journal row must stay until recovery has looked.

@@ -39,6 +39,7 @@ struct act {
     struct fingerprint ours; // what the step puts, or put, in place
     uint32_t old_mode;       // before DID_MODE
     int fd;                  // of the new file, when it is to be flushed on its own; else -1
+    bool unflushed;          // that failed: what the kernel holds of it may never reach the disk
 };
 
 struct group {
@@ -54,6 +55,7 @@ struct group {
     uint32_t touched_count;
     bool touched_more; // more than fit: everything is synced
     bool marked;       // recovery: the intent had begun
+    int unseen;        // recovery: an errno instead of what is there; nothing may follow from it
 };
 
 int group_open(const struct grip *grip, struct job *job, struct group *out);
@@ -72,6 +74,7 @@ bool step_has_content(const struct step *step); // needs a swap file
 // act.c
 void step_run(struct group *group, uint32_t index);
 void step_blocked(struct step *step, int code);
+void step_failed(struct step *step, int code); // its content is to come again
 bool step_left_alone(const struct step *step, const struct fingerprint *now);
 bool step_mode_stands(const struct step *step, const struct fingerprint *now);
 int parent_open(struct group *group, const struct step *step, bool make, struct place *out);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent/base/own.h"
@@ -15,6 +16,17 @@ DIR *dir_list(int dir_fd)
     fd_close(&fd);
     errno = code;
     return NULL;
+}
+
+struct dirent *dir_next(DIR *dir)
+{
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+        bool dots =
+            entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+        if (!dots) return entry;
+    }
 }
 
 void dir_end(DIR **dir)

@@ -96,14 +96,19 @@ int place_open(const struct grip *grip, struct slice path, struct slice disk_nam
                struct place *out);
 void place_close(struct place *place);
 int place_stat(const struct place *place, struct stat *out); // of a link itself
-// Looks for another spelling of the name in the directory and takes it over. False: there is none.
-bool place_spell(struct place *place);
+// Looks for another spelling of the name in the directory and takes it over. ENOENT: there is none;
+// anything else says nothing.
+int place_spell(struct place *place);
+int place_find(struct place *place, struct stat *out); // under whatever spelling
 
 // ENOTUNIQ of the calls above: some directory of the path is there only under a name that differs
 // in case; the path itself is not.
 
-// spelling_linux.c, spelling_macos.c: the name as it stands in the directory. False: it does not.
-bool name_spelled(int dir_fd, const char *name, char out[FS_NAME_MAX]);
+// Only some codes say that nothing is there: a link or a file where a directory was is no parent.
+bool is_absence(int code);
+
+// spelling_linux.c, spelling_macos.c: the name as it stands in the directory. ENOENT: it does not.
+int name_spelled(int dir_fd, const char *name, char out[FS_NAME_MAX]);
 
 // resolve_linux.c, resolve_walk.c
 int resolve_kernel(int root_fd, const char *path, int flags,
@@ -113,6 +118,7 @@ int resolve_walk(int root_fd, const char *path, int flags, int *out_fd);
 // ---- dirs.c: what is in a directory, also by an O_PATH descriptor. NULL: errno; for
 // AUTO(dir_end).
 DIR *dir_list(int dir_fd);
+struct dirent *dir_next(DIR *dir); // without the two dots; NULL: the end if errno is 0
 void dir_end(DIR **dir);
 
 // ---- print.c

@@ -108,6 +108,7 @@ static const char *missing_text(int code)
 {
     if (code == EACCES) return "root cannot be read: permission denied";
     if (code == ENOTDIR) return "root is not a directory";
+    if (code != ENOENT) return err_text(err_from_errno(code));
     return "root is missing";
 }
 

@@ -37,12 +37,6 @@ static void problem_errno(struct look *look, int code)
     }
 }
 
-// Only these say that nothing is there: a link or a file where a directory was is no parent.
-static bool is_absence(int code)
-{
-    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
-}
-
 static void fail(struct look *look, int code)
 {
     if (is_absence(code))
@@ -230,11 +224,17 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
     }
     if (place.clash[0] != '\0') look->other = spelled_otherwise(arena, look->path, place.clash);
     code = place_stat(&place, &st);
-    if (code == ENOENT && place.clash[0] == '\0' && place_spell(&place)) {
+    if (code == ENOENT && place.clash[0] == '\0' && (code = place_spell(&place)) == 0) {
         look->disk_name = arena_copy(arena, slice_text(place.name));
         code = place_stat(&place, &st);
     }
-    if (code == 0 && holds_back(grip, look, S_ISDIR(st.st_mode))) {
+    if (code != 0) {
+        fail(look, code);
+        if (look->result == LOOK_GONE) held_remove(grip->disk, grip->root, look->path);
+        place_close(&place);
+        return;
+    }
+    if (holds_back(grip, look, S_ISDIR(st.st_mode))) {
         place_close(&place);
         return;
     }

@@ -85,11 +85,7 @@ int names_read(struct level *level)
     AUTO(dir_end) DIR *dir = dir_list(level->fd);
     if (dir == NULL) return errno;
     AUTO(buf_fini) struct buf raws = {0};
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(dir);
-        if (entry == NULL) break;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    for (struct dirent *entry; (entry = dir_next(dir)) != NULL;) {
         struct slice raw = slice_of(entry->d_name, strlen(entry->d_name) + 1);
         raw = arena_copy(level->arena, raw);
         buf_append(&raws, &raw, sizeof raw);

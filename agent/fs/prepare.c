@@ -163,7 +163,7 @@ static int file_prepare(struct group *group, uint32_t index)
         code = staged_copy(group, staged, act->swap);
     else if (renameat(group->staging_fd, staged, group->staging_fd, act->swap) != 0)
         code = errno;
-    if (code != 0) return code == ENOENT ? EIO : code;
+    if (code != 0) return code;
     code = file_dress(group, step, act);
     if (code != 0 || group->apply->count >= FS_SYNC_EACH_MAX) fd_close(&act->fd);
     if (code != 0) (void)unlinkat(group->staging_fd, act->swap, 0);
@@ -190,20 +190,23 @@ static void step_prepare(struct group *group, uint32_t index)
     struct act *act = &group->acts[index];
     struct fingerprint stale;
     // Left by a run that was never recovered: perhaps somebody's bytes.
-    bool stands = look_out(group, index, &stale) == 0;
-    if (stands && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) != 0)
-        (void)kept_take(group, index, group->staging_fd, act->swap);
+    int code = look_out(group, index, &stale);
+    if (code == 0 && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) != 0 &&
+        !kept_take(group, index, group->staging_fd, act->swap))
+        code = EBUSY;
+    if (code == ENOENT) code = 0;
     step->kept = false;
     step->kept_name = slice_of("", 0);
-    if (!step_has_content(step)) return;
-    int code = step->version.value.kind == KIND_FILE ? file_prepare(group, index)
+    if (code == 0 && !step_has_content(step)) return;
+    if (code == 0)
+        code = step->version.value.kind == KIND_FILE ? file_prepare(group, index)
                                                      : link_prepare(group, index);
     act->ready = code == 0;
     if (code == 0) return;
     errno = code;
     (void)log_errno(LOG_FS, "prepare", step->path);
-    if (code == EIO)
-        step->result = STEP_FAILED;
+    if (code == ENOENT || code == EIO)
+        step_failed(step, code);
     else
         step_blocked(step, code);
 }
@@ -213,6 +216,7 @@ void group_prepare(struct group *group)
     for (uint32_t i = 0; i < group->apply->count; i++) {
         // Until something happened, nothing did.
         group->apply->steps[i].result = STEP_DONE;
+        group->apply->steps[i].blocked = BLOCKED_NONE;
         step_prepare(group, i);
     }
 }

@@ -32,6 +32,7 @@ int fd_write_at(int fd, const void *data, size_t size, uint64_t offset)
         ssize_t put = pwrite(fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) return errno;
+        if (put == 0) return EIO;
         done += (size_t)put;
     }
     return 0;
@@ -123,7 +124,7 @@ static enum err item_open(const struct grip *grip, const struct read_entry *entr
     struct stat st;
     int code = place_open(grip, entry->path, slice_of("", 0), &place);
     if (code != 0) return open_code(code);
-    if (place_stat(&place, &st) == ENOENT) (void)place_spell(&place);
+    (void)place_find(&place, &st);
     *out_fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     code = *out_fd >= 0 ? 0 : errno;
     place_close(&place);

@@ -26,6 +26,12 @@ static bool is_dir(const struct fingerprint *print)
     return print->present && print->kind == KIND_DIR;
 }
 
+// A disk that fails for the moment says nothing of what is there.
+static void unseen(struct group *group, int code)
+{
+    if (code != 0 && err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
+}
+
 static bool holds_version(int dir_fd, const char *name, const struct value *value)
 {
     if (value->kind == KIND_FILE) {
@@ -52,7 +58,8 @@ static void kept_back(struct group *group, uint32_t index)
     if (!step->before.present || is_dir(&step->before)) return;
     const char *tail = act->swap + 1; // "-<journal>-<index>"
     AUTO(dir_end) DIR *dir = dir_list(group->kept_fd);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+    if (dir == NULL) unseen(group, errno);
+    for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;) {
         struct stat st;
         struct fingerprint print;
         if (!is_kept_of(entry->d_name, tail)) continue;
@@ -198,10 +205,13 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
 {
     const struct step *step = &group->apply->steps[index];
     struct fingerprint x = {0};
-    if (look_out(group, index, &x) != 0) {
+    int code = look_out(group, index, &x);
+    if (code == ENOENT) {
         kept_back(group, index);
-        if (look_out(group, index, &x) != 0) x = (struct fingerprint){0};
+        code = look_out(group, index, &x);
     }
+    unseen(group, code);
+    if (group->unseen != 0) return STATE_NOT;
     bool removes = step->version.value.kind == KIND_TOMB;
     if (removes && step->dir_implied_mode) return is_dir(now) ? STATE_HAPPENED : STATE_NOT;
     if (removes) return remove_state(group, index, place, now, &x);
@@ -231,12 +241,15 @@ static enum state step_examine(struct group *group, uint32_t index)
     struct place place = {.fd = -1};
     struct stat st;
     struct fingerprint now = {0};
+    int seen = 0;
     step->kept = false;
     step->print = (struct fingerprint){0};
     int code = parent_open(group, step, false, &place);
     // Without its directory the path holds nothing; what was displaced from it has to go to kept.
     if (code != 0) place.fd = -1;
-    if (code == 0 && place_stat(&place, &st) == 0) print_of(&st, &now);
+    unseen(group, code);
+    if (code == 0 && (seen = place_stat(&place, &st)) == 0) print_of(&st, &now);
+    unseen(group, seen);
     enum state state = state_at(group, index, &place, &now);
     if (code == 0 && state == STATE_HAPPENED) print_recovered(group, index, &place);
     if (code == 0) group_touch(group, place.fd);
@@ -318,10 +331,8 @@ static void staging_drop(const struct group *group)
 static void staging_clean(struct group *group)
 {
     AUTO(dir_end) DIR *dir = dir_list(group->staging_fd);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;)
         left_over(group, entry->d_name);
-    }
 }
 
 // ---- the run
@@ -354,8 +365,9 @@ static bool steps_recover(struct group *group)
     uint32_t count = group->apply->count;
     bool intent = group->apply->all_or_none, all = true;
     group->marked = intent && mark_there(group);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && group->unseen == 0; i++)
         (void)step_examine(group, i);
+    if (group->unseen != 0) return false;
     if (group->marked) earlier_too(group);
     for (uint32_t i = 0; i < count; i++)
         all = all && group->apply->steps[i].result == STEP_DONE;
@@ -385,10 +397,10 @@ void recover_run(const struct grip *grip, struct job *job)
         return;
     }
     bool undone = steps_recover(&group);
-    errno = group_sync(&group);
+    errno = group.unseen != 0 ? group.unseen : group_sync(&group);
     if (errno == 0 && undone) errno = mark_drop(&group);
     if (errno != 0) {
-        job->err = log_errno(LOG_FS, "sync after recovery", slice_text(""));
+        job->err = log_errno(LOG_FS, "recovery", slice_text(""));
         return;
     }
     for (uint32_t i = 0; i < job->apply.count; i++) {

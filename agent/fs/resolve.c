@@ -12,6 +12,11 @@
 #include "agent/fs/disk_priv.h"
 #include "proto/path.h"
 
+bool is_absence(int code)
+{
+    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
+}
+
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd)
 {
     char text[PROTO_PATH_BYTES_MAX + 1];
@@ -41,31 +46,34 @@ static bool spells(struct arena *arena, const char *disk_name, struct slice name
 }
 
 // The name in this directory whose normal form is `name`.
-static bool spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
+static int spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
 {
     AUTO(dir_end) DIR *dir = dir_list(dir_fd);
-    if (dir == NULL) return false;
+    if (dir == NULL) return errno;
     AUTO(arena_destroy) struct arena *arena = arena_new();
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL; arena_reset(arena)) {
+    for (struct dirent *entry; (entry = dir_next(dir)) != NULL; arena_reset(arena)) {
         if (!spells(arena, entry->d_name, name)) continue;
         memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
-        return true;
+        return 0;
     }
-    return false;
+    return errno != 0 ? errno : ENOENT;
 }
 
-// On a file system that folds names: is what has this name spelled so? *out_clash: how it is.
-static bool is_spelled(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_NAME_MAX])
+// On a file system that folds names: is what has this name spelled so? ENOTUNIQ: as *out_clash
+// says.
+static int check_spelling(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_NAME_MAX])
 {
     char found[FS_NAME_MAX];
     struct slice normal;
     out_clash[0] = '\0';
-    if (!name_spelled(dir_fd, name, found) || strcmp(found, name) == 0) return true;
+    int code = name_spelled(dir_fd, name, found);
+    if (code == ENOENT) return 0;
+    if (code != 0 || strcmp(found, name) == 0) return code;
     AUTO(arena_destroy) struct arena *arena = arena_new();
     bool same = path_normalize(arena, slice_text(found), &normal) == ERR_OK &&
                 slice_equal(normal, slice_text(name));
     memcpy(same ? name : out_clash, found, strlen(found) + 1);
-    return same;
+    return same ? 0 : ENOTUNIQ;
 }
 
 static int component_find(const struct grip *grip, int dir_fd, struct slice component,
@@ -77,9 +85,9 @@ static int component_find(const struct grip *grip, int dir_fd, struct slice comp
     memcpy(out, component.data, component.size);
     out[component.size] = '\0';
     if (fstatat(dir_fd, out, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return !grip->folds || is_spelled(dir_fd, out, clash) ? 0 : ENOTUNIQ;
+        return grip->folds ? check_spelling(dir_fd, out, clash) : 0;
     if (errno != ENOENT || path_is_ascii(component)) return errno;
-    return spell_find(dir_fd, component, out) ? 0 : ENOENT;
+    return spell_find(dir_fd, component, out);
 }
 
 static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
@@ -125,7 +133,9 @@ int place_open(const struct grip *grip, struct slice path, struct slice disk_nam
     if (strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0) return EINVAL;
     int code = dir_open(grip, path_parent(path), &out->fd);
     out->clash[0] = '\0';
-    if (code == 0 && grip->folds) (void)is_spelled(out->fd, out->name, out->clash);
+    if (code == 0 && grip->folds) code = check_spelling(out->fd, out->name, out->clash);
+    if (code == ENOTUNIQ && out->clash[0] != '\0') return 0;
+    if (code != 0) place_close(out);
     return code;
 }
 
@@ -140,11 +150,19 @@ int place_stat(const struct place *place, struct stat *out)
     return fstatat(place->fd, place->name, out, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
-bool place_spell(struct place *place)
+int place_spell(struct place *place)
 {
     char found[FS_NAME_MAX];
     struct slice name = slice_text(place->name);
-    if (path_is_ascii(name) || !spell_find(place->fd, name, found)) return false;
-    memcpy(place->name, found, strlen(found) + 1);
-    return true;
+    if (path_is_ascii(name)) return ENOENT;
+    int code = spell_find(place->fd, name, found);
+    if (code == 0) memcpy(place->name, found, strlen(found) + 1);
+    return code;
+}
+
+int place_find(struct place *place, struct stat *out)
+{
+    int code = place_stat(place, out);
+    if (code == ENOENT) code = place_spell(place);
+    return code == 0 ? place_stat(place, out) : code;
 }

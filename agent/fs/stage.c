@@ -202,7 +202,7 @@ static enum err copy_open(const struct grip *grip, const struct job_copy *copy, 
     if (code != 0) return ERR_CHANGED;
     struct stat st;
     struct fingerprint print = {0};
-    if (place_stat(&place, &st) == ENOENT) (void)place_spell(&place);
+    (void)place_find(&place, &st);
     *out_fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     code = *out_fd < 0 ? errno : 0;
     place_close(&place);

@@ -202,7 +202,7 @@ static void name_failed(struct job *job, struct walk *walk, struct slice path, s
                         int code)
 {
     // It went away between being listed and being looked at.
-    if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ) return;
+    if (is_absence(code)) return;
     struct level at = {.path = path, .raw = raw};
     report_unread(job, walk, &at, code);
 }
@@ -249,8 +249,7 @@ static void walk_step(const struct grip *grip, struct job *job, struct walk *wal
     if (!level->read) {
         int code = level_read(grip, walk, level);
         // What was gone before it could be read has nothing below it.
-        bool gone = code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
-        if (code != 0 && !gone) report_unread(job, walk, level, code);
+        if (code != 0 && !is_absence(code)) report_unread(job, walk, level, code);
         if (code != 0 && !level->read) walk->depth--;
         return;
     }
@@ -279,10 +278,7 @@ static void prefix_push(const struct grip *grip, struct job *job, struct walk *w
     struct stat st;
     struct fingerprint print;
     int code = place_open(grip, prefix, slice_of("", 0), &place);
-    if (code == 0) {
-        code = place_stat(&place, &st);
-        if (code == ENOENT && place_spell(&place)) code = place_stat(&place, &st);
-    }
+    if (code == 0) code = place_find(&place, &st);
     if (code != 0) {
         name_failed(job, walk, prefix, prefix, code);
         place_close(&place);

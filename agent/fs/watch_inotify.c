@@ -230,32 +230,39 @@ uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder)
 
 // ---- events
 
-static bool item_stat(const struct watcher *w, uint32_t folder, struct slice path, struct stat *out)
+// An error that does not say that nothing is there is none of the caller's: a look will tell.
+static int item_stat(const struct watcher *w, uint32_t folder, struct slice path, struct stat *out)
 {
     struct grip grip = {.fd = -1};
     struct place place = {.fd = -1};
-    bool found = grip_take_unchecked(w->disk, folder, &grip) == ERR_OK && grip.fd >= 0 &&
-                 place_open(&grip, path, slice_of("", 0), &place) == 0;
-    if (found && place_stat(&place, out) != 0)
-        found = place_spell(&place) && place_stat(&place, out) == 0;
+    int code = EIO;
+    if (grip_take_unchecked(w->disk, folder, &grip) == ERR_OK && grip.fd >= 0)
+        code = place_open(&grip, path, slice_of("", 0), &place);
+    if (code == 0) code = place_find(&place, out);
     place_close(&place);
     grip_drop(&grip);
-    return found;
+    return code;
+}
+
+static bool is_there(const struct watcher *w, const struct watch_event *event)
+{
+    struct stat st;
+    return !is_absence(item_stat(w, event->folder, event->path, &st));
 }
 
 // A file that was just made will be closed by its writer, unless it is a link of either sort.
 static bool classify_created(const struct watcher *w, struct watch_event *event)
 {
     struct stat st;
-    if (!item_stat(w, event->folder, event->path, &st)) return false;
-    bool whole = S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1);
+    int code = item_stat(w, event->folder, event->path, &st);
+    if (is_absence(code)) return false;
+    bool whole = code != 0 || S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1);
     event->what = whole ? WATCH_WRITTEN : WATCH_MODIFIED;
     return whole || S_ISREG(st.st_mode);
 }
 
 static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_event *event)
 {
-    struct stat st;
     if (mask & (IN_DELETE | IN_MOVED_FROM))
         event->what = WATCH_GONE;
     else if (mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
@@ -266,7 +273,7 @@ static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_e
         return classify_created(w, event);
     else if (mask & IN_ATTRIB) {
         event->what = WATCH_WRITTEN;
-        return item_stat(w, event->folder, event->path, &st);
+        return is_there(w, event);
     } else {
         return false;
     }
@@ -275,7 +282,6 @@ static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_e
 
 static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *event)
 {
-    struct stat st;
     if (mask & (IN_CREATE | IN_MOVED_TO)) {
         event->what = WATCH_TREE;
         return true;
@@ -288,7 +294,7 @@ static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *e
         return true;
     }
     event->what = WATCH_WRITTEN;
-    return (mask & IN_ATTRIB) != 0 && item_stat(w, event->folder, event->path, &st);
+    return (mask & IN_ATTRIB) != 0 && is_there(w, event);
 }
 
 static bool is_reported(const struct watcher *w, const struct watch_event *event, bool is_dir)

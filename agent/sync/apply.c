@@ -210,6 +210,19 @@ bool step_lacks_directory(const struct step *step)
            (step->result == STEP_BLOCKED && step->blocked == BLOCKED_SYMLINK);
 }
 
+static void step_blocked(struct folder *folder, struct item *item, const struct step *step)
+{
+    const struct index_port *index = INDEX(folder);
+    if (!item_refresh_need(folder, item)) return; // nothing is to be done any more
+    item->blocked = step->blocked;
+    folder->case_blocked |= step->blocked == BLOCKED_CASE;
+    index->item_put(index->self, folder->number, item, false);
+    rules_item_saved(folder, item);
+    if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item->path, 0, true);
+    // A directory above has become a link: that is news to us.
+    if (step->blocked == BLOCKED_SYMLINK) dirty_mark(folder, path_parent(item->path), 0, true);
+}
+
 static void step_settle(struct folder *folder, const struct step *step)
 {
     const struct index_port *index = INDEX(folder);
@@ -221,18 +234,14 @@ static void step_settle(struct folder *folder, const struct step *step)
         if (rules_is_file(step->path)) rules_check(folder);
         break;
     case STEP_CHANGED: step_changed(folder, &item); break;
-    case STEP_BLOCKED:
-        if (!item_refresh_need(folder, &item)) break; // nothing is to be done any more
-        item.blocked = step->blocked;
-        folder->case_blocked |= step->blocked == BLOCKED_CASE;
-        index->item_put(index->self, folder->number, &item, false);
-        rules_item_saved(folder, &item);
-        if (step->blocked == BLOCKED_IN_THE_WAY) dirty_mark(folder, item.path, 0, true);
-        // A directory above has become a link: that is news to us.
-        if (step->blocked == BLOCKED_SYMLINK) dirty_mark(folder, path_parent(item.path), 0, true);
-        break;
+    case STEP_BLOCKED: step_blocked(folder, &item, step); break;
     case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;
-    case STEP_FAILED: work_later(folder, FAILED_RETRY_MS); break;
+    case STEP_FAILED:
+        if (step->blocked != BLOCKED_NONE)
+            step_blocked(folder, &item, step);
+        else
+            work_later(folder, FAILED_RETRY_MS);
+        break;
     case STEP_UNDONE: work_again(folder); break;
     }
 }

@@ -6,6 +6,8 @@
 
 #include "agent/sync/engine_priv.h"
 
+struct problem; // problems.c
+
 // ---- engine.c
 void vvbox_set(struct vvbox *box, struct vv v);
 void vvbox_raise(struct vvbox *box, struct dot d);
@@ -52,8 +54,15 @@ void folder_set_root_missing(struct folder *folder, const char *what);
 bool folder_usable(const struct folder *folder); // root there, not stopped, not about to turn
 bool folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
 void folder_destroy(struct folder *folder);
-void folder_problem(struct folder *folder, struct slice path, const char *what);
-void folder_problem_clear(struct folder *folder, struct slice path);
+
+// ---- problems.c: what of the tree cannot be read or be an item
+void problem_note(struct folder *folder, struct slice path, enum err err, const char *what);
+void problem_clear(struct folder *folder, struct slice path);
+void problems_drop(struct folder *folder, struct slice prefix);
+enum blocked problem_blocked(const struct problem *problem); // NONE: it is only not synced
+const char *problem_what(const struct problem *problem);
+void problems_tick(struct folder *folder); // tries to read what could not be read
+int64_t problems_deadline(const struct folder *folder);
 
 // ---- adopt.c: a folder takes another's id
 bool folder_turning(const struct folder *folder);

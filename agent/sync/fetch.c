@@ -353,8 +353,12 @@ void transfers_done(struct folder *folder, struct transfer **list, uint32_t coun
     work_more(folder);
 }
 
-void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked reason)
+void transfer_blocked(struct folder *folder, struct transfer *t, enum err err)
 {
+    enum blocked reason = err == ERR_NO_SPACE ? BLOCKED_NO_SPACE
+                          : err == ERR_ACCESS ? BLOCKED_PERMISSION
+                          : err == ERR_BUSY   ? BLOCKED_BUSY
+                                              : BLOCKED_IO;
     txn_begin(folder);
     for (uint32_t p = 0; p < t->path_count; p++) {
         struct item item;
@@ -370,6 +374,12 @@ void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked re
     share_due(folder);
 }
 
+// It would fail with what another peer sends, too.
+static bool is_the_disk(enum err err)
+{
+    return err == ERR_ACCESS || (err_reaction(err) == REACT_TRY_LATER && err != ERR_UNREACHABLE);
+}
+
 static void stage_done(struct folder *folder, struct job *job)
 {
     struct arena *arena = folder->engine->scratch;
@@ -382,8 +392,8 @@ static void stage_done(struct folder *folder, struct job *job)
         if (t == NULL || t->state != TRANSFER_STAGING) continue;
         if (err == ERR_OK) {
             done[count++] = t;
-        } else if (err == ERR_NO_SPACE) {
-            transfer_blocked(folder, t, BLOCKED_NO_SPACE);
+        } else if (is_the_disk(err)) {
+            transfer_blocked(folder, t, err);
         } else {
             if (t->asked != NULL && err == ERR_MALFORMED)
                 transfer_wrong(t, t->asked->session->peer, "wrong content");
@@ -399,7 +409,7 @@ static void copy_done(struct folder *folder, struct transfer *t, const struct jo
     if (job->err == ERR_OK) {
         transfers_done(folder, &t, 1);
     } else if (job->err == ERR_NO_SPACE) {
-        transfer_blocked(folder, t, BLOCKED_NO_SPACE);
+        transfer_blocked(folder, t, job->err);
     } else {
         transfer_list_new(folder, t);
         fetch_step(folder);

@@ -19,7 +19,7 @@ void source_answers(struct share *share);
 bool sources_have_room(const struct folder *folder);
 struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any);
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
-void transfer_blocked(struct folder *folder, struct transfer *t, enum blocked reason);
+void transfer_blocked(struct folder *folder, struct transfer *t, enum err err);
 struct errand *errand_for(struct transfer *t);
 void transfer_not_held(struct share *share, struct transfer *t);
 void fetch_expire(struct folder *folder);

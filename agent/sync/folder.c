@@ -351,32 +351,14 @@ void folder_health_done(struct folder *folder, struct job *job)
     if (folder->health_wanted) folder_check_root(folder);
 }
 
-// ---- problems: files that cannot be read or synced, shown until they can
-
-void folder_problem(struct folder *folder, struct slice path, const char *what)
-{
-    if (map_count(folder->problems) >= 1000) return;
-    char *text = mem_strdup(what);
-    void *old = map_put(folder->problems, path, text);
-    mem_free(&old);
-    engine_changed(folder->engine);
-}
-
-void folder_problem_clear(struct folder *folder, struct slice path)
-{
-    if (map_count(folder->problems) == 0) return;
-    void *old = map_remove(folder->problems, path);
-    mem_free(&old);
-}
-
 // ---- timers
 
 static void retry_blocked(struct folder *folder)
 {
-    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,   BLOCKED_CASE,      BLOCKED_SYMLINK,
-                                           BLOCKED_PERMISSION, BLOCKED_IO,        BLOCKED_BUSY,
-                                           BLOCKED_NOT_EMPTY,  BLOCKED_IN_THE_WAY};
-    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 3 };
+    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_CASE,      BLOCKED_SYMLINK,
+                                           BLOCKED_IO,        BLOCKED_BUSY,      BLOCKED_PERMISSION,
+                                           BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
+    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5 };
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct slice *paths = arena_alloc(arena, 256, sizeof *paths);
@@ -426,6 +408,7 @@ void folder_tick(struct folder *folder)
     fetch_step(folder);
     work_more(folder);
     kept_tick(folder);
+    problems_tick(folder);
     late_write_tick(folder);
     forget_tick(folder);
 }
@@ -455,7 +438,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (work_left(folder)) return 0;
     at = earlier(at, dirty_deadline(folder));
     at = earlier(at, earlier(kept_deadline(folder), late_write_deadline(folder)));
-    at = earlier(at, brake_deadline(folder));
+    at = earlier(at, earlier(brake_deadline(folder), problems_deadline(folder)));
     at = earlier(at, forget_deadline(folder));
     return earlier(at, fetch_deadline(folder));
 }

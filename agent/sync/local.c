@@ -404,11 +404,11 @@ static enum look_verdict judge(struct folder *folder, const struct look *look, s
     index->item_get(index->self, folder->engine->scratch, folder->number, look->path, &item);
     switch (look->result) {
     case LOOK_SAME:
-        folder_problem_clear(folder, look->path);
+        problem_clear(folder, look->path);
         look_same(folder, &item, look);
         return LOOK_SETTLED;
     case LOOK_VALUE:
-        folder_problem_clear(folder, look->path);
+        problem_clear(folder, look->path);
         if (local_left_out(folder, &item, look->value.kind == KIND_DIR)) {
             leave_out(folder, &item);
             return LOOK_SETTLED;
@@ -416,13 +416,17 @@ static enum look_verdict judge(struct folder *folder, const struct look *look, s
         if (wait_for_parent(folder, look->path, dirty)) return LOOK_AGAIN_LATER;
         return look_value(folder, &item, look, dirty);
     case LOOK_GONE:
-        folder_problem_clear(folder, look->path);
+        problem_clear(folder, look->path);
         if (look->other.size > 0) dirty_mark(folder, look->other, 0, false);
         return look_gone(folder, &item);
     case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;
     case LOOK_PROBLEM:
-        folder_problem(folder, look->path, look->what != NULL ? look->what : err_text(look->err));
-        return LOOK_SETTLED;
+        problem_note(folder, look->path, look->err,
+                     look->what != NULL ? look->what : err_text(look->err));
+        // In doubt it stays dirty, and the next step waits for a look that says something.
+        if (item.local.state != LOCAL_DIRTY) return LOOK_SETTLED;
+        dirty->due_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
+        return LOOK_AGAIN_LATER;
     }
     return LOOK_SETTLED;
 }

@@ -47,7 +47,7 @@ void parts_open(struct folder *folder, struct transfer *t)
     folder->large_count++;
     if (t->content.size > LARGEST_BYTES) {
         folder->large_count--;
-        transfer_blocked(folder, t, BLOCKED_NO_SPACE);
+        transfer_blocked(folder, t, ERR_NO_SPACE);
         return;
     }
     t->leaf_count = leaf_count_of(t->content.size);
@@ -217,7 +217,7 @@ static void give_up(struct folder *folder, struct transfer *t, enum err err)
         if (t->parts[i].asked != NULL) t->parts[i].asked->wanted_bytes -= leaf_size(t, i);
     }
     folder->large_count--;
-    transfer_blocked(folder, t, err == ERR_NO_SPACE ? BLOCKED_NO_SPACE : BLOCKED_IO);
+    transfer_blocked(folder, t, err);
 }
 
 void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job)

@@ -163,12 +163,14 @@ void folder_recover_done(struct folder *folder, struct job *job)
         kept_dropped(folder, job);
         return;
     }
-    if (job->apply.journal != 0 && job->err == ERR_OK) {
-        if (job->apply.all_or_none) {
+    // Its row stays, and what lies in staging is its own: the whole is tried again.
+    if (job->apply.journal != 0) {
+        if (job->err != ERR_OK)
+            folder_set_root_missing(folder, err_text(job->err));
+        else if (job->apply.all_or_none)
             resolve_done(folder, job);
-        } else {
+        else
             apply_done(folder, job);
-        }
     }
     if (folder->recover_jobs > 0 || folder->recover_wanted || folder->root != ROOT_RECOVERING)
         return;

@@ -327,7 +327,7 @@ static void intent_drop(struct folder *folder, const struct job_apply *apply)
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
     for (uint32_t i = 0; i < apply->count; i++) {
         const struct step *step = &apply->steps[i];
-        if (step->result == STEP_BLOCKED)
+        if (step->blocked != BLOCKED_NONE)
             intent_block(folder, apply->steps[apply->count - 1].path, step->blocked);
     }
     if (txn_end(folder) != ERR_OK) folder_recover(folder); // the row is still there, and decides

@@ -10,19 +10,6 @@
 
 enum { MERGE_PAGE = 256 };
 
-// Problems below are found again, or are no more.
-static void problems_drop(struct folder *folder, struct slice prefix)
-{
-    size_t at = 0;
-    struct slice path;
-    void *what;
-    while (map_next(folder->problems, &at, &path, &what)) {
-        if (!path_below(path, prefix) && !slice_equal(path, prefix)) continue;
-        (void)map_remove(folder->problems, path);
-        mem_free(&what);
-    }
-}
-
 static void scan_begin(struct folder *folder, struct slice prefix)
 {
     problems_drop(folder, prefix);
@@ -326,7 +313,8 @@ static void scan_note(struct folder *folder, const struct job_scan *batch)
     struct scan *scan = &folder->scan;
     scan->seen += batch->entry_count;
     for (uint32_t i = 0; i < batch->problem_count; i++) {
-        folder_problem(folder, batch->problems[i].path, batch->problems[i].what);
+        const struct scan_problem *problem = &batch->problems[i];
+        problem_note(folder, problem->path, problem->code, problem->what);
     }
     for (uint32_t i = 0; i < batch->unread_count; i++) {
         list_add(scan->arena, &scan->unread, &scan->unread_count, &scan->unread_capacity,

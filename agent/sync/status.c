@@ -24,7 +24,8 @@ const char *status_hint(enum blocked reason)
     case BLOCKED_PERMISSION: return "allow this user to write there";
     case BLOCKED_IN_THE_WAY: return "move the file that has the name away";
     case BLOCKED_NOT_EMPTY: return "remove what is left in the directory, or keep it";
-    case BLOCKED_IO: return "check the disk";
+    case BLOCKED_IO: return "check the disk; it is tried again every 10 s";
+    case BLOCKED_BUSY: return "it is tried again every 10 s";
     case BLOCKED_NO_SOURCE: return "connect a peer that has the content";
     case BLOCKED_NAME_TOO_LONG: return "rename it where it was made";
     case BLOCKED_IGNORED: return "left out here by a rule";
@@ -32,7 +33,6 @@ const char *status_hint(enum blocked reason)
     case BLOCKED_CASE:
     case BLOCKED_NORMALIZATION:
     case BLOCKED_SYMLINK:
-    case BLOCKED_BUSY:
     case BLOCKED_TYPE:
     case BLOCKED_COUNT: return "";
     }
@@ -67,14 +67,17 @@ static void problem_errors(struct folder *folder, struct arena *arena, struct fo
 {
     size_t at = 0;
     struct slice path;
-    void *what;
-    while (map_next(folder->problems, &at, &path, &what)) {
+    void *problem;
+    while (map_next(folder->problems, &at, &path, &problem)) {
+        enum blocked blocked = problem_blocked(problem);
         struct status_error *e = error_add(out);
-        if (e == NULL) return;
-        e->code = "not-synced";
+        if (blocked != BLOCKED_NONE) out->blocked++;
+        if (e == NULL) continue;
+        e->code = blocked != BLOCKED_NONE ? arena_printf(arena, "blocked:%s", blocked_text(blocked))
+                                          : "not-synced";
         e->path = arena_copy(arena, path);
-        e->message = arena_text(arena, slice_text(what));
-        e->hint = "";
+        e->message = arena_text(arena, slice_text(problem_what(problem)));
+        e->hint = status_hint(blocked);
     }
 }
 

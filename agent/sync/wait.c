@@ -322,6 +322,20 @@ static void report_blocked_here(struct report *report, struct folder *folder)
     }
 }
 
+static void report_unread(struct report *report, const struct folder *folder)
+{
+    size_t at = 0;
+    struct slice path;
+    void *problem;
+    while (map_next(folder->problems, &at, &path, &problem)) {
+        char escaped[LOG_ESCAPED_MAX];
+        if (problem_blocked(problem) == BLOCKED_NONE) continue;
+        report_add(report, 1, true,
+                   arena_printf(report->arena, "%s: %s here", log_escape(path, escaped),
+                                problem_what(problem)));
+    }
+}
+
 static void report_late(struct report *report, const struct target *t)
 {
     struct engine *engine = t->folder->engine;
@@ -396,6 +410,7 @@ static void report_folders(struct engine *engine, const struct wait *wait, struc
         } else if (wait->wait) {
             report_held_here(report, f);
             report_blocked_here(report, f);
+            report_unread(report, f);
         }
     }
     if (!any && !wait->all_folders) {

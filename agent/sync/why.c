@@ -147,8 +147,8 @@ bool engine_path(struct engine *engine, struct arena *arena, uint32_t number, st
     if (folder == NULL || folder->gone) return false;
     struct item item;
     INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
-    const char *problem = map_get(folder->problems, path);
-    out->problem = problem != NULL ? arena_text(arena, slice_text(problem)) : NULL;
+    const struct problem *problem = map_get(folder->problems, path);
+    if (problem != NULL) out->problem = arena_text(arena, slice_text(problem_what(problem)));
     out->held = brake_of(folder, path);
     out->looking = (out->held == NULL && dirty_has(folder, path)) ||
                    map_get(folder->busy, path) != NULL || folder->scan.active ||

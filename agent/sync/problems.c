@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+//
+// What of a tree could not be read: shown until it can, and looked at again, for nothing says when
+// a disk is well again. Nothing follows from it for the index: absence was not seen.
+#include <string.h>
+
+#include "agent/sync/engine_priv.h"
+
+enum { PROBLEMS_MAX = 1000, TREES_MAX = 16, SLOW_ROUNDS = 6 };
+
+struct problem {
+    enum err err;
+    char what[];
+};
+
+void problem_note(struct folder *folder, struct slice path, enum err err, const char *what)
+{
+    if (map_count(folder->problems) >= PROBLEMS_MAX) return;
+    size_t size = strlen(what) + 1;
+    struct problem *problem = mem_alloc(sizeof *problem + size);
+    problem->err = err;
+    memcpy(problem->what, what, size);
+    void *old = map_put(folder->problems, path, problem);
+    mem_free(&old);
+    if (folder->problems_retry_ms == 0)
+        folder->problems_retry_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
+    engine_changed(folder->engine);
+}
+
+void problem_clear(struct folder *folder, struct slice path)
+{
+    if (map_count(folder->problems) == 0) return;
+    void *old = map_remove(folder->problems, path);
+    mem_free(&old);
+}
+
+// Problems below are found again, or are no more.
+void problems_drop(struct folder *folder, struct slice prefix)
+{
+    size_t at = 0;
+    struct slice path;
+    void *problem;
+    while (map_next(folder->problems, &at, &path, &problem)) {
+        if (!path_below(path, prefix) && !slice_equal(path, prefix)) continue;
+        (void)map_remove(folder->problems, path);
+        mem_free(&problem);
+    }
+}
+
+enum blocked problem_blocked(const struct problem *problem)
+{
+    if (err_reaction(problem->err) != REACT_TRY_LATER) return BLOCKED_NONE;
+    return problem->err == ERR_BUSY ? BLOCKED_BUSY : BLOCKED_IO;
+}
+
+const char *problem_what(const struct problem *problem)
+{
+    return problem->what;
+}
+
+// What was refused is tried less often than what failed.
+static bool is_due(const struct problem *problem, bool slow)
+{
+    return problem_blocked(problem) != BLOCKED_NONE || (slow && problem->err == ERR_ACCESS);
+}
+
+// Names of problems are the disk's, those of walks are normal.
+static void look_again(struct folder *folder, struct slice name)
+{
+    struct slice path;
+    struct arena *arena = folder->engine->scratch;
+    if (path_normalize(arena, name, &path) == ERR_OK) scan_tree(folder, path);
+}
+
+static void retry(struct folder *folder)
+{
+    struct slice *due = arena_alloc(folder->engine->scratch, TREES_MAX, sizeof *due);
+    bool slow = folder->problems_rounds++ % SLOW_ROUNDS == SLOW_ROUNDS - 1;
+    size_t at = 0, count = 0;
+    struct slice name;
+    void *problem;
+    while (map_next(folder->problems, &at, &name, &problem)) {
+        if (!is_due(problem, slow)) continue;
+        if (name.size == 0 || count == TREES_MAX) {
+            scan_start(folder);
+            return;
+        }
+        due[count++] = arena_copy(folder->engine->scratch, name);
+    }
+    for (size_t i = 0; i < count; i++)
+        look_again(folder, due[i]);
+}
+
+void problems_tick(struct folder *folder)
+{
+    int64_t now = folder->engine->now_ms;
+    if (folder->problems_retry_ms == 0 || now < folder->problems_retry_ms) return;
+    bool any = map_count(folder->problems) > 0;
+    folder->problems_retry_ms = any ? now + BLOCKED_RETRY_MS : 0;
+    if (any) retry(folder);
+}
+
+int64_t problems_deadline(const struct folder *folder)
+{
+    return folder->problems_retry_ms != 0 ? folder->problems_retry_ms : INT64_MAX;
+}

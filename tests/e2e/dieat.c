@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// Preloaded into an agent: kills it right before the n-th call that changes a disk. A program that
+// is killed there has done what it had done, and nothing more.
+//
+// CFGSYNC_DIE_AT names a file of two numbers, mapped: how many calls there were, and at which of
+// them it dies (0: never).
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct counter {
+    _Atomic uint64_t calls, last;
+};
+
+static struct counter *counter;
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *path = getenv("CFGSYNC_DIE_AT");
+    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0) return;
+    void *map = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (map != MAP_FAILED) counter = map;
+}
+
+static void count(void)
+{
+    if (counter == NULL) return;
+    uint64_t last = atomic_load(&counter->last);
+    if (atomic_fetch_add(&counter->calls, 1) + 1 == last) kill(getpid(), SIGKILL);
+}
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+#define WRAP(type, name, parameters, arguments)                                                    \
+    type name parameters                                                                           \
+    {                                                                                              \
+        count();                                                                                   \
+        return NEXT(name) arguments;                                                               \
+    }
+
+WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
+WRAP(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
+WRAP(int, fsync, (int fd), (fd))
+WRAP(int, fdatasync, (int fd), (fd))
+WRAP(int, syncfs, (int fd), (fd))
+WRAP(int, ftruncate, (int fd, off_t size), (fd, size))
+WRAP(int, ftruncate64, (int fd, off64_t size), (fd, size))
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
+WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))
+WRAP(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
+WRAP(int, utimensat, (int fd, const char *path, const struct timespec times[2], int flags),
+     (fd, path, times, flags))
+WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
+WRAP(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
+WRAP(int, unlink, (const char *path), (path))
+WRAP(int, symlinkat, (const char *target, int fd, const char *path), (target, fd, path))
+WRAP(int, linkat, (int from, const char *old, int to, const char *fresh, int flags),
+     (from, old, to, fresh, flags))
+WRAP(int, renameat, (int from, const char *old, int to, const char *fresh), (from, old, to, fresh))
+WRAP(int, renameat2, (int from, const char *old, int to, const char *fresh, unsigned flags),
+     (from, old, to, fresh, flags))
+
+int openat(int fd, const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    if ((flags & O_CREAT) != 0) count();
+    return NEXT(openat)(fd, path, flags, mode);
+}

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""kill -9 right before the n-th call that changes a disk, at the side that edits and at the one that
+takes the edits in: create, edit, delete, rename, modes, links, a file where a directory was and the
+other way round, a large file, and an edit on both sides.
+
+CFGSYNC_KILLS=N tries N of the calls per side (7; all: each of them), CFGSYNC_SEED chooses.
+"""
+
+import mmap
+import os
+import pathlib
+import random
+import signal
+import struct
+import subprocess
+import time
+
+from harness import SLOW, Skip, World, check, main, wait_for
+from test_faults import User
+from test_kill9 import Watcher
+from trees import conflicts, leftovers, same
+
+HERE = pathlib.Path(__file__).resolve().parent
+KILLS = os.environ.get("CFGSYNC_KILLS", "7")
+SEED = int(os.environ.get("CFGSYNC_SEED", "1"))
+PER_WORLD = 25
+
+
+class Counter:
+    """Of the calls that the agent makes from its start on; it dies right before the one named."""
+
+    def __init__(self, world, agent):
+        library, path = world.dir / "dieat.so", world.dir / f"{agent.name}-calls"
+        if not library.exists():
+            done = subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library,
+                                   HERE / "dieat.c", "-ldl"], check=False, capture_output=True)
+            if done.returncode != 0:
+                raise Skip(f"the library does not build: {done.stderr.decode()[-300:]}")
+        path.write_bytes(bytes(16))
+        with open(path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), 16)
+        agent.env["LD_PRELOAD"] = str(library)
+        agent.env["CFGSYNC_DIE_AT"] = str(path)
+
+    def set(self, last):
+        self.map[:] = struct.pack("=QQ", 0, last)
+
+    def calls(self):
+        return struct.unpack("=QQ", self.map[:])[0]
+
+
+class Scene:
+    """alpha and beta in step; one of them can be made to die."""
+
+    def __init__(self, world, which):
+        self.a, self.b = self.agents = [world.agent("alpha"), world.agent("beta")]
+        self.victim = self.agents[which]
+        self.counter = Counter(world, self.victim)
+        self.a.start()
+        self.b.start()
+        self.a.peer_add(self.b)
+        self.b.peer_add(self.a)
+        for agent in self.agents:
+            agent.folder_add("f")
+        self.on_a, self.on_b = self.a.paths["f"], self.b.paths["f"]
+        self.watchers = [Watcher(self.on_a), Watcher(self.on_b)]
+        self.user = User(self.on_a, self)
+        self.others = User(self.on_b, self, files=0)
+        self.user.edit()
+        self.a.sync("f")
+        for watcher in self.watchers:
+            watcher.start()
+
+    def allow(self, name, data):
+        for watcher in self.watchers:
+            watcher.allow(name, data)
+
+    def converge(self):
+        self.counter.set(0)
+        if not self.victim.process:
+            self.victim.start()
+        self.a.sync("f")
+        self.b.sync("f")
+        self.a.sync("f")
+
+    def edits(self):
+        """All kinds at once on alpha, and of one file on both sides while apart."""
+        n = self.user.round
+        self.b.process.send_signal(signal.SIGSTOP)
+        self.user.edit()
+        self.user.save(f"base3/{10 * n + 3}", b"alpha's %d" % n)
+        time.sleep(0.1 * SLOW)
+        self.others.save(f"base3/{10 * n + 3}", b"beta's %d" % n)
+        self.b.process.send_signal(signal.SIGCONT)
+        return b"alpha's %d" % n, b"beta's %d" % n, self.on_a / f"base3/{10 * n + 3}"
+
+    def look(self, mine, other, path):
+        same(self.on_a, self.on_b)
+        check(conflicts(self.on_a) == conflicts(self.on_b), "the same conflict items")
+        there = [path.read_bytes(), *conflicts(self.on_a).values()]
+        check(mine in there and other in there, "both edits are there", there)
+        check(len(conflicts(self.on_a)) == self.user.round - 1, "one conflict each time",
+              conflicts(self.on_a), self.user.round)
+        for watcher in self.watchers:
+            check(not watcher.bad, "only whole files", *watcher.bad[:5])
+        wait_for(lambda: not leftovers(self.on_a) + leftovers(self.on_b),
+                 lambda: f"staging is empty: {leftovers(self.on_a) + leftovers(self.on_b)}")
+
+    def run(self, last):
+        """Edits, until the victim dies at call number `last`, and what comes of it. False: it did
+        not. With 0 it lives, and the number of calls is the result."""
+        self.counter.set(last)
+        made = self.edits()
+        if last == 0:
+            self.a.sync("f")
+            self.b.sync("f")
+            calls = self.counter.calls()
+            self.converge()
+            self.look(*made)
+            return calls
+        end = time.monotonic() + 3 * SLOW
+        while self.victim.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        died = self.victim.process.poll() is not None
+        if died:
+            check(self.victim.process.poll() == -signal.SIGKILL, "it was killed",
+                  self.victim.process.poll())
+            self.victim.process = None
+        self.converge()
+        self.look(*made)
+        return died
+
+
+def die_everywhere(which):
+    rng, left, done = random.Random(SEED), None, 0
+    while left is None or left:
+        world, failed = World(), True
+        try:
+            scene = Scene(world, which)
+            if left is None:
+                calls = scene.run(0)
+                left = list(range(1, calls + 1))
+                if KILLS != "all":
+                    left = rng.sample(left, min(int(KILLS), calls))
+                print(f"    {calls} calls, {len(left)} of them tried", flush=True)
+            for last in left[:PER_WORLD]:
+                done += scene.run(last)
+            left = left[PER_WORLD:]
+            failed = False
+        except BaseException:
+            print(f"    at CFGSYNC_SEED={SEED} CFGSYNC_KILLS={KILLS}: {left[:PER_WORLD]}")
+            raise
+        finally:
+            world.close(failed)
+    check(done > 0, "it has died")
+    print(f"    died {done} times", flush=True)
+
+
+def test_editing_side(_):
+    die_everywhere(0)
+
+
+def test_receiving_side(_):
+    die_everywhere(1)
+
+
+if __name__ == "__main__":
+    main()
