@@ -228,6 +228,7 @@ struct job_health {
     struct folder_id found;
     bool has_witness;
     uint8_t witness[16];
+    bool modeless;  // permissions that are set do not stay: those on the disk say nothing
     enum twin twin; // of the witness, kept beside the index
     uint8_t twin_witness[16];
     // results, if healthy: the rules of what is left out were read

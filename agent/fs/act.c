@@ -41,6 +41,8 @@ void step_blocked(struct step *step, int code)
     case ENOTUNIQ: block(step, BLOCKED_CASE); break;
     case ENOTEMPTY: block(step, BLOCKED_NOT_EMPTY); break;
     case EINVAL:
+    case ENOSYS:
+    case EOPNOTSUPP:
     case EILSEQ: block(step, BLOCKED_TYPE); break;
     case ELOOP:
         log_warn(LOG_FS, "symbolic link in the path of an item", "path=%s",
@@ -69,8 +71,8 @@ int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
 }
 
 // A save of the same size in the same tick of the clock leaves the fingerprint as it was.
-static bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
-                            const char *name)
+bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
+                     const char *name)
 {
     if (!print_still(print, &step->before)) return false;
     return !step->before_racy || content_is(dir_fd, name, &step->was);
@@ -90,7 +92,7 @@ static int dir_make(struct group *group, struct slice path, uint32_t mode)
     int code = place_open(group->grip, path, slice_of("", 0), &place);
     if (code != 0) return code;
     if (mkdirat(place.fd, place.name, 0700) == 0) {
-        code = mode_set(place.fd, place.name, mode);
+        code = mode_put(group->grip, place.fd, place.name, mode);
         group_touch(group, place.fd);
     } else if (errno != EEXIST) {
         code = errno;
@@ -133,9 +135,11 @@ static bool is_dir(const struct fingerprint *print)
 }
 
 // A directory's times and size are its children's doing.
-static bool is_before(const struct step *step, const struct fingerprint *now)
+static bool is_before(const struct group *group, const struct step *step,
+                      const struct fingerprint *now)
 {
-    if (is_dir(&step->before)) return is_dir(now) && now->mode == step->before.mode;
+    bool mode = group->grip->modeless || now->mode == step->before.mode;
+    if (is_dir(&step->before)) return is_dir(now) && mode;
     return print_equal(now, &step->before);
 }
 
@@ -159,10 +163,10 @@ static int rmdir_at(const struct place *place)
     return errno == EEXIST ? ENOTEMPTY : errno;
 }
 
-static int mkdir_at(const struct place *place, uint32_t mode)
+static int mkdir_at(const struct group *group, const struct place *place, uint32_t mode)
 {
     if (mkdirat(place->fd, place->name, 0700) != 0) return errno;
-    int code = mode_set(place->fd, place->name, mode & 0777);
+    int code = mode_put(group->grip, place->fd, place->name, mode & 0777);
     if (code != 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
     return code;
 }
@@ -181,7 +185,7 @@ static int mode_change(struct group *group, uint32_t index, const struct place *
     struct act *act = &group->acts[index];
     uint32_t special = now->kind == KIND_DIR ? now->mode & 07000 : 0;
     uint32_t mode = (group->apply->steps[index].version.value.mode & 0777) | special;
-    if (mode == now->mode) return 0;
+    if (mode == now->mode || group->grip->modeless) return 0;
     int code = mode_set(place->fd, place->name, mode);
     if (code != 0) return code;
     act->did = DID_MODE;
@@ -197,7 +201,7 @@ static int remove_do(struct group *group, uint32_t index, const struct place *pl
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
     if (!now->present) return 0;
-    if (!is_before(step, now)) return ESTALE;
+    if (!is_before(group, step, now)) return ESTALE;
     bool dir = is_dir(now);
     int code = dir ? rmdir_at(place) : take_out(group, index, place);
     if (code == 0) act->did = dir ? DID_RMDIR : DID_REMOVE;
@@ -209,7 +213,7 @@ static int mode_do(struct group *group, uint32_t index, const struct place *plac
 {
     const struct step *step = &group->apply->steps[index];
     if (!now->present || now->kind != step->version.value.kind) return ESTALE;
-    if (step->before.present ? !is_before(step, now) : !is_dir(now)) return ESTALE;
+    if (step->before.present ? !is_before(group, step, now) : !is_dir(now)) return ESTALE;
     if (now->kind == KIND_SYMLINK) return 0; // has no mode of its own
     return mode_change(group, index, place, now);
 }
@@ -219,7 +223,7 @@ static int leaf_out_dir_in(struct group *group, uint32_t index, const struct pla
 {
     int code = take_out(group, index, place);
     if (code != 0) return code;
-    code = mkdir_at(place, group->apply->steps[index].version.value.mode);
+    code = mkdir_at(group, place, group->apply->steps[index].version.value.mode);
     if (code != 0) put_back(group, index, place);
     return code;
 }
@@ -232,7 +236,7 @@ static int leaf_to_dir(struct group *group, uint32_t index, const struct place *
     struct fingerprint out;
     struct place x = {.fd = group->staging_fd};
     (void)snprintf(x.name, sizeof x.name, "%s", act->swap);
-    int code = mkdir_at(&x, group->apply->steps[index].version.value.mode);
+    int code = mkdir_at(group, &x, group->apply->steps[index].version.value.mode);
     if (code != 0) return code;
     code = swap_exchange(disk, x.fd, x.name, place->fd, place->name);
     if (code != 0) (void)rmdir_at(&x);
@@ -255,15 +259,15 @@ static int dir_do(struct group *group, uint32_t index, const struct place *place
     struct act *act = &group->acts[index];
     uint32_t mode = step->version.value.mode;
     if (is_dir(now)) {
-        if (step->before.present ? is_before(step, now) : false)
+        if (step->before.present ? is_before(group, step, now) : false)
             return mode_change(group, index, place, now);
-        return (now->mode & 0777) == (mode & 0777) && !step->before.present ? 0 : ESTALE;
+        return mode_is(group->grip, now->mode, mode) && !step->before.present ? 0 : ESTALE;
     }
     if (now->present && !step->before.present) return EEXIST;
-    if (now->present != step->before.present || (now->present && !is_before(step, now)))
+    if (now->present != step->before.present || (now->present && !is_before(group, step, now)))
         return ESTALE;
     if (now->present) return leaf_to_dir(group, index, place);
-    int code = mkdir_at(place, mode);
+    int code = mkdir_at(group, place, mode);
     if (code == 0) act->did = DID_MKDIR;
     return code;
 }
@@ -290,36 +294,6 @@ static int exchange_back(struct group *group, uint32_t index, const struct place
     return ESTALE;
 }
 
-// Without an exchange: the old file gets a second name in kept before the new one goes over it.
-static int replace_over(struct group *group, uint32_t index, const struct place *place)
-{
-    struct step *step = &group->apply->steps[index];
-    struct act *act = &group->acts[index];
-    struct stat st;
-    struct fingerprint print;
-    char *kept = arena_printf(group->arena, "%s-%llu-%u", group->time,
-                              (unsigned long long)group->apply->journal, index);
-    if (linkat(place->fd, place->name, group->kept_fd, kept, 0) != 0) return errno;
-    int code = fstatat(group->kept_fd, kept, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
-    if (code == 0) {
-        print_of(&st, &print);
-        bool still = print_is_before(step, &print, group->kept_fd, kept);
-        code = still ? place_stat(place, &st) : ESTALE;
-        if (code == 0 && (uint64_t)st.st_ino != print.ino) code = ESTALE;
-    }
-    if (code == 0 && renameat(group->staging_fd, act->swap, place->fd, place->name) != 0)
-        code = errno;
-    if (code != 0) {
-        (void)unlinkat(group->kept_fd, kept, 0);
-        return code;
-    }
-    act->ready = false;
-    act->did = DID_OVER;
-    step->kept = true;
-    step->kept_name = slice_text(kept);
-    return 0;
-}
-
 static int replace_do(struct group *group, uint32_t index, const struct place *place,
                       const struct fingerprint *now)
 {
@@ -327,7 +301,7 @@ static int replace_do(struct group *group, uint32_t index, const struct place *p
     struct fingerprint out;
     const struct step *step = &group->apply->steps[index];
     if (step->before.kind == 0) return EINVAL;
-    if (!is_before(step, now)) return ESTALE;
+    if (!is_before(group, step, now)) return ESTALE;
     int code =
         swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
     if (code == EINVAL || code == ENOSYS) return replace_over(group, index, place);
@@ -355,14 +329,14 @@ static int dir_to_file_do(struct group *group, uint32_t index, const struct plac
                           const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
-    if (!is_before(step, now)) return ESTALE;
+    if (!is_before(group, step, now)) return ESTALE;
     int code = rmdir_at(place);
     if (code != 0) return code;
     code = create_do(group, index, place);
     if (code == 0)
         group->acts[index].did = DID_DIR_TO_FILE;
     else
-        (void)dir_restore(place, step->before.mode);
+        (void)dir_restore(group, place, step->before.mode);
     return code;
 }
 

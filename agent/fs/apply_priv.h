@@ -81,6 +81,12 @@ int parent_open(struct group *group, const struct step *step, bool make, struct 
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out);
 
+bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
+                     const char *name);
+
+// over.c
+int replace_over(struct group *group, uint32_t index, const struct place *place);
+
 // intent.c
 int mark_put(struct group *group);
 int mark_drop(struct group *group);
@@ -92,6 +98,6 @@ void step_undo(struct group *group, uint32_t index);
 bool step_take_back(struct group *group, uint32_t index, const struct place *place);
 void put_back(struct group *group, uint32_t index,
               const struct place *place); // x to the path, else to kept
-int dir_restore(const struct place *place, uint32_t mode);
+int dir_restore(const struct group *group, const struct place *place, uint32_t mode);
 
 #endif

@@ -37,6 +37,7 @@ struct root {
     // Under disk->lock:
     struct rules *rules;
     int64_t rules_gone_ns[RULES_FILES]; // JOB_HEALTH's own: since when a file of them is not there
+    bool modeless;                      // its file system has no permissions to be set
     int fd;                             // the held directory; -1 while the root is away
     uint64_t device;
     uint64_t ino;
@@ -64,7 +65,8 @@ struct grip {
     struct rules *rules; // as they were when the job began
     int fd;
     uint64_t device;
-    bool folds; // names are found whatever their case: it must be asked how they are spelled
+    bool folds;    // names are found whatever their case: it must be asked how they are spelled
+    bool modeless; // all files show the same mode, whatever was set
 };
 
 // UNREACHABLE: the folder is unknown, or its root is not there, is another directory than the held
@@ -145,6 +147,7 @@ bool content_is(int dir_fd, const char *name, const struct content *content);
 // ---- stage.c
 enum { STAGE_NAME_MAX = 112 };
 void stage_name(const struct content *content, char out[STAGE_NAME_MAX]);
+void part_drop(int staging_fd, const char *staged); // part.c: what has come of a large one so far
 void temp_name(struct disk *disk, char out[STAGE_NAME_MAX]);
 bool space_left(int dir_fd, uint64_t bytes); // after writing so many
 int dir_sync(int dir_fd);                    // also of an O_PATH descriptor
@@ -155,6 +158,10 @@ bool clone_file(int source_fd, int target_fd);
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
 int mode_set_fd(int fd, uint32_t mode);                    // also of an O_PATH descriptor
+// What an item's version says of it, where there are modes.
+int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
+bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // the permissions of it
+bool link_lacks(int code); // of linkat: there are no hard links, or not of this
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 

@@ -140,7 +140,24 @@ static int dir_make(int root_fd, const char *path)
     struct stat st;
     if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
     if (!S_ISDIR(st.st_mode)) return ENOTDIR;
-    return (st.st_mode & 0777) == 0700 ? 0 : mode_set(root_fd, path, 0700);
+    if ((st.st_mode & 0777) == 0700) return 0;
+    int code = mode_set(root_fd, path, 0700);
+    // The file system refuses it, not somebody whose directory it is.
+    return code == EPERM && st.st_uid == geteuid() ? 0 : code;
+}
+
+// Does a mode that is set stay? Our own directory is the probe.
+static int modes_probe(const struct grip *grip, int root_fd, bool *out_modeless)
+{
+    struct stat st;
+    int code = dir_make(root_fd, FS_INTERNAL);
+    if (code != 0) return code;
+    if (fstatat(root_fd, FS_INTERNAL, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+    *out_modeless = (st.st_mode & 0777) != 0700;
+    pthread_mutex_lock(&grip->disk->lock);
+    grip->root->modeless = *out_modeless;
+    pthread_mutex_unlock(&grip->disk->lock);
+    return 0;
 }
 
 static int internal_make(int root_fd, int *out_fd)
@@ -233,6 +250,10 @@ static void root_examine(const struct grip *grip, int root_fd, struct job *job)
     }
     health->what = marker_check(health);
     if (health->what != NULL) return;
+    if ((code = modes_probe(grip, root_fd, &health->modeless)) != 0) {
+        unhealthy_errno(health, code, "probe modes");
+        return;
+    }
     twin_read(grip, health);
     // The witness found stays in the result: the caller compares it with what it knows.
     if (health->set_witness && (code = witness_put(grip, internal_fd, health)) != 0) {

@@ -235,6 +235,15 @@ static bool have_all(const struct part *part)
     return true;
 }
 
+void part_drop(int staging_fd, const char *staged)
+{
+    char name[PART_NAME_MAX];
+    (void)snprintf(name, sizeof name, "%s.part", staged);
+    (void)unlinkat(staging_fd, name, 0);
+    (void)snprintf(name, sizeof name, "%s.map", staged);
+    (void)unlinkat(staging_fd, name, 0);
+}
+
 static enum err part_finish(struct part *part, const struct content *content)
 {
     AUTO(mem_free) struct digest *leaves = mem_zalloc(part->leaves, sizeof *leaves);
@@ -243,8 +252,7 @@ static enum err part_finish(struct part *part, const struct content *content)
     if (fstat(part->part_fd, &st) != 0 || (uint64_t)st.st_size != content->size) return ERR_CHANGED;
     if (fsync(part->part_fd) != 0) {
         enum err err = log_errno(LOG_FS, "fsync", slice_text(part->part));
-        (void)unlinkat(part->dir_fd, part->part, 0);
-        (void)unlinkat(part->dir_fd, part->map, 0);
+        part_drop(part->dir_fd, part->staged);
         return err;
     }
     if (renameat(part->dir_fd, part->part, part->dir_fd, part->staged) != 0) {

@@ -53,7 +53,7 @@ static int staged_back(struct group *group, const struct act *act, const struct 
     const struct timespec now[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
     char name[STAGE_NAME_MAX];
     stage_name(&content, name);
-    int code = mode_set(group->staging_fd, act->swap, 0600);
+    int code = mode_put(group->grip, group->staging_fd, act->swap, 0600);
     // Staging is cleaned by age: this one is young again.
     (void)utimensat(group->staging_fd, act->swap, now, AT_SYMLINK_NOFOLLOW);
     if (code == 0)
@@ -143,7 +143,8 @@ static int file_dress(struct group *group, const struct step *step, struct act *
     const struct timespec times[2] = {t, t};
     if (fd < 0) return errno;
     old_xattrs(group, step, fd);
-    if (fchmod(fd, (mode_t)(step->version.value.mode & 0777)) != 0) return errno;
+    mode_t mode = (mode_t)(step->version.value.mode & 0777);
+    if (!group->grip->modeless && fchmod(fd, mode) != 0) return errno;
     // A time this file system cannot hold is no reason not to have the content.
     (void)futimens(fd, times);
     if (fstat(fd, &st) != 0) return errno;
@@ -179,7 +180,9 @@ static int link_prepare(struct group *group, uint32_t index)
     const struct timespec times[2] = {t, t};
     if (target.size == 0 || memchr(target.data, 0, target.size) != NULL) return EINVAL;
     char *text = arena_text(group->arena, target);
-    if (symlinkat(text, group->staging_fd, act->swap) != 0) return errno;
+    // In a directory of ours EPERM says that the file system has no links.
+    if (symlinkat(text, group->staging_fd, act->swap) != 0)
+        return errno == EPERM ? EOPNOTSUPP : errno;
     (void)utimensat(group->staging_fd, act->swap, times, AT_SYMLINK_NOFOLLOW);
     return look_out(group, index, &act->ours);
 }

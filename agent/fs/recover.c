@@ -51,12 +51,21 @@ static bool is_kept_of(const char *name, const char *tail)
     return at != NULL && strcmp(at, tail) == 0;
 }
 
-static void kept_back(struct group *group, uint32_t index)
+// A number of an older journal may come again; the inode tells. Where there are no modes (FAT),
+// inodes are numbered as they are met.
+static bool was_before(const struct group *group, const struct fingerprint *print,
+                       const struct fingerprint *before)
+{
+    if (!group->grip->modeless) return print_still(print, before);
+    return print->kind == before->kind && print->size == before->size &&
+           print->mtime_ns == before->mtime_ns;
+}
+
+static void kept_back(struct group *group, uint32_t index, int to_fd, const char *to)
 {
     const struct step *step = &group->apply->steps[index];
-    struct act *act = &group->acts[index];
     if (!step->before.present || is_dir(&step->before)) return;
-    const char *tail = act->swap + 1; // "-<journal>-<index>"
+    const char *tail = group->acts[index].swap + 1; // "-<journal>-<index>"
     AUTO(dir_end) DIR *dir = dir_list(group->kept_fd);
     if (dir == NULL) unseen(group, errno);
     for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;) {
@@ -65,10 +74,8 @@ static void kept_back(struct group *group, uint32_t index)
         if (!is_kept_of(entry->d_name, tail)) continue;
         if (fstatat(group->kept_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
         print_of(&st, &print);
-        // A number of an older journal may come again; the inode tells.
-        if (!print_still(&print, &step->before)) continue;
-        if (swap_noreplace(group->grip->disk, group->kept_fd, entry->d_name, group->staging_fd,
-                           act->swap) == 0)
+        if (!was_before(group, &print, &step->before)) continue;
+        if (swap_noreplace(group->grip->disk, group->kept_fd, entry->d_name, to_fd, to) == 0)
             return;
     }
 }
@@ -126,7 +133,10 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     if (x->present) {
         act->ours = *x;
         act->ready = true;
-        if (is_dir(&step->before) && !now->present) (void)dir_restore(place, step->before.mode);
+        // Between the two moves of a replacement without an exchange.
+        if (replaces && !now->present) kept_back(group, index, place->fd, place->name);
+        if (is_dir(&step->before) && !now->present)
+            (void)dir_restore(group, place, step->before.mode);
         return STATE_NOT;
     }
     if (group->apply->all_or_none ? !group->marked : !holds) return STATE_NOT;
@@ -176,9 +186,10 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     }
     if (!is_dir(now)) return STATE_NOT;
     // Made, but the crash came before its mode was set.
+    const struct grip *grip = group->grip;
     bool half = !is_dir(&step->before) && (now->mode & 0777) == 0700 && mode != 0700;
-    if (half && mode_set(place->fd, place->name, mode) != 0) return STATE_NOT;
-    if (!half && (now->mode & 0777) != mode) return x->present ? STATE_HAPPENED : STATE_NOT;
+    if (half && mode_put(grip, place->fd, place->name, mode) != 0) return STATE_NOT;
+    if (!half && !mode_is(grip, now->mode, mode)) return x->present ? STATE_HAPPENED : STATE_NOT;
     if (from_file && x->present)
         act->did = DID_FILE_TO_DIR;
     else
@@ -194,7 +205,7 @@ static enum state mode_state(struct group *group, uint32_t index, const struct f
     if (!now->present) return STATE_NOT;
     if (step->version.value.kind == KIND_SYMLINK)
         return now->kind == KIND_SYMLINK ? STATE_HAPPENED : STATE_NOT;
-    if ((now->mode & 0777) != (step->version.value.mode & 0777)) return STATE_NOT;
+    if (!mode_is(group->grip, now->mode, step->version.value.mode)) return STATE_NOT;
     act->did = step->before.present ? DID_MODE : DID_NOTHING;
     act->old_mode = step->before.mode;
     return STATE_HAPPENED;
@@ -207,7 +218,7 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
     struct fingerprint x = {0};
     int code = look_out(group, index, &x);
     if (code == ENOENT) {
-        kept_back(group, index);
+        kept_back(group, index, group->staging_fd, group->acts[index].swap);
         code = look_out(group, index, &x);
     }
     unseen(group, code);
@@ -323,6 +334,7 @@ static void staging_drop(const struct group *group)
         char name[STAGE_NAME_MAX];
         stage_name(&group->apply->drop[i], name);
         (void)unlinkat(group->staging_fd, name, 0);
+        part_drop(group->staging_fd, name);
     }
     for (uint32_t i = 0; i < group->apply->drop_mark_count; i++)
         mark_remove(group->staging_fd, group->apply->drop_marks[i]);

@@ -117,6 +117,7 @@ enum err grip_take_unchecked(struct disk *disk, uint32_t folder, struct grip *ou
         out->rules = root->rules;
         rules_hold(out->rules);
         out->device = root->device;
+        out->modeless = root->modeless;
         if (root->fd >= 0) out->fd = fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
     }
     pthread_mutex_unlock(&disk->lock);

@@ -15,6 +15,11 @@ int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, co
     return renameat2(a_fd, a, b_fd, b, RENAME_EXCHANGE) == 0 ? 0 : errno;
 }
 
+bool link_lacks(int code)
+{
+    return code == EPERM || code == EOPNOTSUPP || code == ENOSYS || code == EMLINK;
+}
+
 // A hard link refuses an existing name just as atomically; the old name goes afterwards.
 static int link_and_unlink(int a_fd, const char *a, int b_fd, const char *b)
 {
@@ -29,7 +34,7 @@ int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, c
         if (errno != EINVAL && errno != ENOSYS) return errno;
     }
     int code = link_and_unlink(a_fd, a, b_fd, b);
-    if (code != EPERM && code != EOPNOTSUPP && code != EMLINK) return code;
+    if (!link_lacks(code)) return code;
     // Neither exists here (FAT): what is left is to look first.
     struct stat st;
     if (fstatat(b_fd, b, &st, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;

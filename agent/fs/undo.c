@@ -21,10 +21,10 @@ void put_back(struct group *group, uint32_t index, const struct place *place)
         swap_to_kept(group, index);
 }
 
-int dir_restore(const struct place *place, uint32_t mode)
+int dir_restore(const struct group *group, const struct place *place, uint32_t mode)
 {
     if (mkdirat(place->fd, place->name, 0700) != 0) return errno;
-    return mode_set(place->fd, place->name, mode);
+    return mode_put(group->grip, place->fd, place->name, mode);
 }
 
 static bool holds_ours(const struct group *group, uint32_t index, const struct place *place)
@@ -51,7 +51,7 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
     }
     act->ready = true;
     if (act->did == DID_DIR_TO_FILE)
-        return dir_restore(place, group->apply->steps[index].before.mode) == 0;
+        return dir_restore(group, place, group->apply->steps[index].before.mode) == 0;
     return true;
 }
 
@@ -127,7 +127,7 @@ static bool undo_at(struct group *group, uint32_t index, const struct place *pla
     case DID_REMOVE: put_back(group, index, place); return !group->apply->steps[index].kept;
     case DID_MKDIR: return undo_mkdir(group, index, place);
     case DID_FILE_TO_DIR: return undo_leaf_to_dir(group, index, place);
-    case DID_RMDIR: return dir_restore(place, group->apply->steps[index].before.mode) == 0;
+    case DID_RMDIR: return dir_restore(group, place, group->apply->steps[index].before.mode) == 0;
     case DID_MODE: return undo_mode(group, index, place);
     }
     return false;

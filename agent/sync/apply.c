@@ -193,8 +193,9 @@ void apply_staged(struct folder *folder, const struct job *job)
         job->kind == JOB_APPLY && errand->stagings == folder->stagings && folder->staging_jobs == 0;
     struct content content;
     for (uint32_t i = 0; i < apply->count; i++) {
+        bool used = alone && apply->steps[i].result == STEP_DONE;
         if (step_staged(&apply->steps[i], &content))
-            staged_set(folder, &content, alone ? STAGED_NOT : STAGED_PERHAPS);
+            staged_set(folder, &content, used ? STAGED_NOT : STAGED_PERHAPS);
     }
     for (uint32_t i = 0; i < apply->count; i++) {
         enum step_result result = apply->steps[i].result;

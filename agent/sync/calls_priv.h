@@ -202,7 +202,7 @@ void dirty_gone_expected(struct folder *folder, struct slice path); // it is mar
 void dirty_gone_found(struct folder *folder, struct slice path);
 int64_t dirty_publish_delay(struct folder *folder, struct slice path);
 void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
-enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty);
+enum look_verdict local_look(struct folder *folder, struct look *look, struct dirty *dirty);
 bool local_step_above(const struct folder *folder, struct slice path);
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
 bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);

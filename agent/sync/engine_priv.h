@@ -405,6 +405,7 @@ struct folder {
     struct transfer_list small_new, large_new; // nobody asked yet
     uint32_t large_count;
     int64_t fetch_check_ms, sought_noted_ms;
+    bool modeless;        // what its disk says of permissions is nobody's doing
     struct map *problems; // path -> struct problem
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;

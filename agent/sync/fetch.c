@@ -370,6 +370,7 @@ void transfer_blocked(struct folder *folder, struct transfer *t, enum err err)
     }
     if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
     folder->blocked_retry_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
+    staged_set(folder, &t->content, STAGED_PERHAPS); // what there is of it goes if nobody needs it
     transfer_free(folder, t);
     share_due(folder);
 }

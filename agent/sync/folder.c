@@ -336,6 +336,7 @@ void folder_health_done(struct folder *folder, struct job *job)
         if (folder->health_wanted) folder_check_root(folder);
         return;
     }
+    folder->modeless = health->modeless;
     if (take_id_of_marker(folder, health)) return;
     if (job->err != ERR_OK || !health->healthy) {
         const char *what = health->what != NULL ? health->what : err_text(job->err);

@@ -190,9 +190,21 @@ void local_implied_now(struct folder *folder, struct item *item, const struct ve
     item_save(folder, item, false, false);
 }
 
+// Where the disk has no permissions those that are known stay.
+static uint32_t mode_of(const struct folder *folder, const struct item *item, enum kind kind,
+                        uint32_t mode)
+{
+    if (!folder->modeless) return mode & 0777;
+    if (item_local_live(item) && item->local.version.value.kind == kind)
+        return item->local.version.value.mode;
+    if (item->head_count > 0 && item->heads[0].value.kind == kind) return item->heads[0].value.mode;
+    return kind == KIND_DIR ? 0755 : 0644;
+}
+
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print)
 {
-    struct value value = {.kind = KIND_DIR, .mode = print->mode & 0777};
+    struct value value = {.kind = KIND_DIR};
+    value.mode = mode_of(folder, item, KIND_DIR, print->mode);
     if (is_back(item, &value)) {
         become_head(folder, item, print);
         return;
@@ -397,11 +409,13 @@ static void look_same(struct folder *folder, struct item *item, const struct loo
         become_head(folder, item, &look->print);
 }
 
-static enum look_verdict judge(struct folder *folder, const struct look *look, struct dirty *dirty)
+static enum look_verdict judge(struct folder *folder, struct look *look, struct dirty *dirty)
 {
     const struct index_port *index = INDEX(folder);
     struct item item;
     index->item_get(index->self, folder->engine->scratch, folder->number, look->path, &item);
+    if (look->result == LOOK_VALUE && look->value.kind == KIND_FILE)
+        look->value.mode = mode_of(folder, &item, KIND_FILE, look->value.mode);
     switch (look->result) {
     case LOOK_SAME:
         problem_clear(folder, look->path);
@@ -431,7 +445,7 @@ static enum look_verdict judge(struct folder *folder, const struct look *look, s
     return LOOK_SETTLED;
 }
 
-enum look_verdict local_look(struct folder *folder, const struct look *look, struct dirty *dirty)
+enum look_verdict local_look(struct folder *folder, struct look *look, struct dirty *dirty)
 {
     if (map_get(folder->busy, look->path) != NULL) {
         dirty->due_ms = folder->engine->now_ms + 20;

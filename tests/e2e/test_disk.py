@@ -28,19 +28,24 @@ def run(*command):
 class Mount:
     """A file system of its own on a loop device; cut() takes its power."""
 
-    def __init__(self, world, name, megabytes=320, kind="xfs"):
+    kind = "xfs"
+
+    def __init__(self, world, name, megabytes=320):
         if os.geteuid() != 0:
             raise Skip("mounting needs root")
-        if not shutil.which(f"mkfs.{kind}") or not shutil.which("xfs_io"):
-            raise Skip(f"mkfs.{kind} and xfs_io are not installed")
+        if not shutil.which(f"mkfs.{self.kind}") or not shutil.which("xfs_io"):
+            raise Skip(f"mkfs.{self.kind} and xfs_io are not installed")
         self.image, self.path = world.dir / f"{name}.img", world.dir / f"{name}-disk"
         self.path.mkdir()
         with open(self.image, "wb") as file:
             file.truncate(megabytes << 20)
-        good, text = run(f"mkfs.{kind}", "-q", self.image)
+        good, text = run(*self.make())
         check(good, "mkfs", text)
         self.mount()
         world.closers.append(self.end)
+
+    def make(self):
+        return f"mkfs.{self.kind}", "-q", self.image
 
     def mount(self):
         good, text = run("mount", "-o", "loop", self.image, self.path)

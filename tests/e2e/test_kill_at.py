@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kill -9 right before the n-th call that changes a disk, at the side that edits and at the one that
-takes the edits in: create, edit, delete, rename, modes, links, a file where a directory was and the
-other way round, a large file, and an edit on both sides.
+"""kill -9 right before the n-th call that changes a disk, at the side that edits and at the one
+that takes the edits in: create, edit, delete, rename, modes, links, a file where a directory was
+and the other way round, a large file, and an edit on both sides.
 
 CFGSYNC_KILLS=N tries N of the calls per side (7; all: each of them), CFGSYNC_SEED chooses.
 """
@@ -107,21 +107,26 @@ class Scene:
         wait_for(lambda: not leftovers(self.on_a) + leftovers(self.on_b),
                  lambda: f"staging is empty: {leftovers(self.on_a) + leftovers(self.on_b)}")
 
+    def at_rest(self):
+        """Waits until the victim is dead or does nothing any more; the number of its calls."""
+        calls, since = 0, time.monotonic()
+        while self.victim.process.poll() is None and time.monotonic() - since < 0.5 * SLOW:
+            if self.counter.calls() != calls:
+                calls, since = self.counter.calls(), time.monotonic()
+            time.sleep(0.01)
+        return calls
+
     def run(self, last):
         """Edits, until the victim dies at call number `last`, and what comes of it. False: it did
         not. With 0 it lives, and the number of calls is the result."""
         self.counter.set(last)
         made = self.edits()
         if last == 0:
-            self.a.sync("f")
-            self.b.sync("f")
-            calls = self.counter.calls()
+            calls = self.at_rest()
             self.converge()
             self.look(*made)
             return calls
-        end = time.monotonic() + 3 * SLOW
-        while self.victim.process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
+        self.at_rest()
         died = self.victim.process.poll() is not None
         if died:
             check(self.victim.process.poll() == -signal.SIGKILL, "it was killed",
