@@ -197,6 +197,7 @@ struct job_apply {
     uint32_t drop_kept_count;
     uint64_t *drop_marks; // likewise: numbers of intents that the index has now
     uint32_t drop_mark_count;
+    bool left_over; // result: something in staging could not leave it
 };
 
 // ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is

@@ -160,6 +160,9 @@ static void raise_limits(void)
     limit.rlim_cur = wanted;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         log_warn(LOG_DAEMON, "descriptor limit not raised", "error=\"%s\"", strerror(errno));
+    } else if (wanted < DESCRIPTORS_WANTED) {
+        log_warn(LOG_DAEMON, "few descriptors", "limit=%llu wanted=%llu",
+                 (unsigned long long)wanted, (unsigned long long)DESCRIPTORS_WANTED);
     }
 }
 

@@ -31,7 +31,8 @@ bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name
         code = swap_noreplace(group->grip->disk, dir_fd, name, group->kept_fd, text);
     }
     if (code != 0) {
-        // It stays where it is; the clean-up at the next start tries again and loses nothing.
+        // It stays where it is; the clean-up tries again and loses nothing.
+        group->apply->left_over = true;
         errno = code;
         (void)log_errno(LOG_FS, "rename to kept", step->path);
         return false;

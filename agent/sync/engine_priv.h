@@ -408,7 +408,7 @@ struct folder {
     bool modeless;        // what its disk says of permissions is nobody's doing
     struct map *problems; // path -> struct problem
     struct buf needs_cursor;
-    bool needs_cursor_set, needs_again, needs_done;
+    bool needs_cursor_set, needs_again, needs_done, staging_unclean;
     struct map *step_paths;  // ready to be applied
     struct buf sound_parent; // of this transaction: a directory that things may be put into
     uint32_t apply_jobs, resolve_jobs, recover_jobs, jobs;

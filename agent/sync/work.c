@@ -206,8 +206,9 @@ static void marks_take(struct folder *folder, struct job *job)
 static void staging_tidy(struct folder *folder)
 {
     size_t count = map_count(folder->staged), at = 0;
-    bool nothing = count == 0 && folder->intents_over.size == 0;
-    if (nothing || folder->jobs > 0 || map_count(folder->transfers) > 0 || folder->decides != NULL)
+    bool known = count > 0 || folder->intents_over.size > 0;
+    if ((!known && !folder->staging_unclean) || folder->jobs > 0 ||
+        map_count(folder->transfers) > 0 || folder->decides != NULL)
         return;
     struct job *job = job_new(JOB_RECOVER, folder->number);
     job->apply.drop = arena_alloc(job->arena, count + 1U, sizeof *job->apply.drop);
@@ -218,6 +219,8 @@ static void staging_tidy(struct folder *folder)
         (void)map_remove(folder->staged, key);
     }
     marks_take(folder, job);
+    // One that names nothing clears away all that is nobody's.
+    if (!known) folder->staging_unclean = false;
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_APPLY;
     job->context = errand;

@@ -18,8 +18,9 @@ import time
 
 from harness import SLOW, Skip, World, check, main, wait_for
 from test_faults import User
+from test_filesystems import Exfat, contents
 from test_kill9 import Watcher
-from trees import conflicts, leftovers, same
+from trees import conflicts, leftovers, same, tree
 
 HERE = pathlib.Path(__file__).resolve().parent
 KILLS = os.environ.get("CFGSYNC_KILLS", "7")
@@ -53,7 +54,8 @@ class Counter:
 class Scene:
     """alpha and beta in step; one of them can be made to die."""
 
-    def __init__(self, world, which):
+    def __init__(self, world, which, kind=None):
+        disk = kind(world, "beta", megabytes=96) if kind else None
         self.a, self.b = self.agents = [world.agent("alpha"), world.agent("beta")]
         self.victim = self.agents[which]
         self.counter = Counter(world, self.victim)
@@ -61,11 +63,12 @@ class Scene:
         self.b.start()
         self.a.peer_add(self.b)
         self.b.peer_add(self.a)
-        for agent in self.agents:
-            agent.folder_add("f")
+        self.a.folder_add("f")
+        self.b.folder_add("f", path=disk.path / "root" if disk else None)
+        self.seen = contents if kind else tree
         self.on_a, self.on_b = self.a.paths["f"], self.b.paths["f"]
         self.watchers = [Watcher(self.on_a), Watcher(self.on_b)]
-        self.user = User(self.on_a, self)
+        self.user = User(self.on_a, self, plain=kind is not None)
         self.others = User(self.on_b, self, files=0)
         self.user.edit()
         self.a.sync("f")
@@ -96,7 +99,7 @@ class Scene:
         return b"alpha's %d" % n, b"beta's %d" % n, self.on_a / f"base3/{10 * n + 3}"
 
     def look(self, mine, other, path):
-        same(self.on_a, self.on_b)
+        same(self.seen(self.on_a), self.seen(self.on_b))
         check(conflicts(self.on_a) == conflicts(self.on_b), "the same conflict items")
         there = [path.read_bytes(), *conflicts(self.on_a).values()]
         check(mine in there and other in there, "both edits are there", there)
@@ -137,12 +140,12 @@ class Scene:
         return died
 
 
-def die_everywhere(which):
+def die_everywhere(which, kind=None):
     rng, left, done = random.Random(SEED), None, 0
     while left is None or left:
         world, failed = World(), True
         try:
-            scene = Scene(world, which)
+            scene = Scene(world, which, kind)
             if left is None:
                 calls = scene.run(0)
                 left = list(range(1, calls + 1))
@@ -168,6 +171,10 @@ def test_editing_side(_):
 
 def test_receiving_side(_):
     die_everywhere(1)
+
+
+def test_without_exchange(_):
+    die_everywhere(1, Exfat)
 
 
 if __name__ == "__main__":

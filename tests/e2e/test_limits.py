@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""An agent that may not have more descriptors or memory: it waits, or ends with one message, and
+nothing is lost."""
+
+import os
+import resource
+import signal
+import time
+
+from harness import SLOW, check, die_with_parent, main, wait_for
+from test_editors import minted
+from trees import conflicts, leftovers, put, same
+
+
+def limited(descriptors):
+    def limit():
+        die_with_parent()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    return limit
+
+
+def fill(root, prefix, files=400):
+    for number in range(files):
+        put(root / f"{prefix}{number % 40}/e/f/{number}", os.urandom(3000))
+    put(root / f"{prefix}large", os.urandom(20_000_000))
+
+
+def ends_well(a, b, on_a, on_b):
+    wait_for(lambda: a.status()["state"] == "synced" and b.status()["state"] == "synced",
+             lambda: f"in step: {a.status()['errors'][:3]} {b.status()['errors'][:3]}", 90,
+             every=0.3)
+    a.sync("f")
+    same(on_a, on_b)
+    check(not conflicts(on_a), "no conflict")
+    wait_for(lambda: not leftovers(on_a) + leftovers(on_b),
+             lambda: f"staging is empty: {leftovers(on_a) + leftovers(on_b)}")
+
+
+def test_few_descriptors(world):
+    """It says so, and does all the same."""
+    a, b, on_a, on_b = world.pair()
+    for agent in (a, b):
+        agent.stop()
+        agent.start(preexec=limited(64))
+        check("few descriptors" in agent.log(), "the log says so")
+    wait_for(lambda: a.connected("beta") and b.connected("alpha"), "connected")
+    fill(on_a, "a")
+    fill(on_b, "b")
+    ends_well(a, b, on_a, on_b)
+
+
+def test_no_descriptors(world):
+    """None are left while it works: it goes on by itself when there are."""
+    a, b, on_a, on_b = world.pair()
+    for agent in (a, b):
+        pid = agent.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        for spare in (0, 2):
+            used = len(os.listdir(f"/proc/{pid}/fd"))
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + spare, before[1]))
+            fill(on_a, f"{agent.name}{spare}", 60)
+            time.sleep(1.5 * SLOW)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        ends_well(a, b, on_a, on_b)
+        check(minted(b) == 0, "beta has edited nothing")
+
+
+def exhaust(agent, root):
+    """Takes the room away in the middle of its work. How it ended."""
+    with open(f"/proc/{agent.process.pid}/statm", encoding="ascii") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    limit = now + (2 << 20)
+    resource.prlimit(agent.process.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    fill(root, agent.name, 800)
+    code = wait_for(lambda: agent.process.poll(), "it ends", 60)
+    agent.process = None
+    return code
+
+
+def test_no_memory(world):
+    a, b, on_a, on_b = world.pair()
+    for agent in (a, b):
+        code = exhaust(agent, on_a)
+        last = agent.log().splitlines()[-1]
+        check(code == -signal.SIGABRT and "out of memory" in last, "one message", code, last)
+        agent.start()
+        wait_for(lambda: a.connected("beta") and b.connected("alpha"), "connected")
+        ends_well(a, b, on_a, on_b)
+
+
+if __name__ == "__main__":
+    main()
