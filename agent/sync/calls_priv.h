@@ -61,6 +61,7 @@ void problem_clear(struct folder *folder, struct slice path);
 void problems_drop(struct folder *folder, struct slice prefix);
 enum blocked problem_blocked(const struct problem *problem); // NONE: it is only not synced
 const char *problem_what(const struct problem *problem);
+void problems_later(struct folder *folder);
 void problems_tick(struct folder *folder); // tries to read what could not be read
 int64_t problems_deadline(const struct folder *folder);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What of a tree could not be read: shown until it can, and looked at again, for nothing says when
-// a disk is well again. Nothing follows from it for the index: absence was not seen.
+// What of a tree, or of its rules, could not be read: shown until it can, and looked at again, for
+// nothing says when a disk is well again. Nothing follows from it for the index: absence was not
+// seen.
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -22,9 +23,14 @@ void problem_note(struct folder *folder, struct slice path, enum err err, const 
     memcpy(problem->what, what, size);
     void *old = map_put(folder->problems, path, problem);
     mem_free(&old);
+    problems_later(folder);
+    engine_changed(folder->engine);
+}
+
+void problems_later(struct folder *folder)
+{
     if (folder->problems_retry_ms == 0)
         folder->problems_retry_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
-    engine_changed(folder->engine);
 }
 
 void problem_clear(struct folder *folder, struct slice path)
@@ -95,9 +101,11 @@ void problems_tick(struct folder *folder)
 {
     int64_t now = folder->engine->now_ms;
     if (folder->problems_retry_ms == 0 || now < folder->problems_retry_ms) return;
-    bool any = map_count(folder->problems) > 0;
-    folder->problems_retry_ms = any ? now + BLOCKED_RETRY_MS : 0;
-    if (any) retry(folder);
+    folder->problems_retry_ms = 0;
+    if (folder->rules_fault_count > 0) rules_check(folder);
+    if (map_count(folder->problems) == 0) return;
+    problems_later(folder);
+    retry(folder);
 }
 
 int64_t problems_deadline(const struct folder *folder)

@@ -74,6 +74,7 @@ static void faults_take(struct folder *folder, const struct job_health *health)
     }
     if (folder->rules_fault_count != health->rules_fault_count) engine_changed(folder->engine);
     folder->rules_fault_count = health->rules_fault_count;
+    if (folder->rules_fault_count > 0) problems_later(folder);
 }
 
 static void need_note(struct folder *folder)

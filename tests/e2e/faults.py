@@ -33,20 +33,18 @@ class Fault:
     """While it lasts, `calls` of the agent end with `error` (or return `retval`) and do nothing.
 
     when: "3" the third of each thread, "2+" from the second on; paths: only calls about these,
-    told by the descriptors and names in them; also: calls that the log is to show, too.
+    told by the descriptors and names in them;
     """
 
-    def __init__(self, world, agent, calls, error=None, retval=None, when="1+", paths=(),
-                 also=None):
+    def __init__(self, world, agent, calls, error=None, retval=None, when="1+", paths=()):
         if not shutil.which("strace"):
             raise Skip("strace is not installed")
         self.log = world.dir / f"strace-{agent.name}.log"
         self.log.unlink(missing_ok=True)
         self.what = f"{calls} {error or retval} {when}"
         how = f"error={error}" if error else f"retval={retval}"
-        traced = f"{calls},{also}" if also else calls
         command = ["strace", "-f", "-qq", "-y", "-o", self.log, "-p", agent.process.pid,
-                   "-e", f"trace={traced}", "-e", f"inject={calls}:{how}:when={when}"]
+                   "-e", f"trace={calls}", "-e", f"inject={calls}:{how}:when={when}"]
         for path in paths:
             command += ["-P", path]
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
