@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""System calls of a running agent made to fail, with strace."""
+"""System calls of an agent made to fail: while it runs with strace, from its start by a library."""
 
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -79,3 +80,16 @@ class Fault:
 def hit(fault, seconds=20):
     wait_for(lambda: fault.hits() > 0, lambda: f"{fault.what} happens", seconds)
     check(fault.process.poll() is None, "strace is still there")
+
+
+def preload(world, agent, **settings):
+    """The next start of the agent is with badcalls.c, which says what there is to set."""
+    library = world.dir / "badcalls.so"
+    if not library.exists():
+        source = pathlib.Path(__file__).resolve().parent / "badcalls.c"
+        done = subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"],
+                              check=False, capture_output=True)
+        if done.returncode != 0:
+            raise Skip(f"the library does not build: {done.stderr.decode()[-300:]}")
+    agent.env["LD_PRELOAD"] = str(library)
+    agent.env.update({name: str(value) for name, value in settings.items()})

@@ -13,7 +13,7 @@ import random
 import re
 import time
 
-from faults import ERRORS, READING, WRITING, Fault, hit
+from faults import ERRORS, READING, WRITING, Fault, hit, preload
 from harness import SLOW, World, check, main, stays, wait_for
 from test_editors import minted
 from test_kill9 import Watcher
@@ -95,8 +95,7 @@ def ends_well(a, b, watcher):
 
     wait_for(lambda: synced(a, b) and not wrong(a, b) and a.try_sync("f", timeout=5).code == 0,
              lambda: f"all goes on by itself: {wrong(a, b)[:4]}", 90, every=0.3)
-    watcher.ended.set()
-    watcher.join(30)
+    check(watcher.is_alive(), "it was looked at all the time")
     check(not watcher.bad, "only whole files", *watcher.bad[:5])
     same(on_a, on_b)
     check(not conflicts(on_a), "no conflict", list(conflicts(on_a)))
@@ -155,6 +154,23 @@ def test_sending(_):
 
 def test_receiving(_):
     fail_all(1)
+
+
+def test_short(world):
+    """Reads and writes come to half of what was asked for."""
+    a, b, user, watcher = scene(world)
+    for agent in (a, b):
+        agent.stop()
+        preload(world, agent, CFGSYNC_SHORT=1)
+        agent.start()
+    for _ in range(3):
+        user.edit()
+    ends_well(a, b, watcher)
+    for agent in (a, b):
+        agent.stop()
+        del agent.env["LD_PRELOAD"]
+        agent.start()
+    ends_well(a, b, watcher)
 
 
 REASONS = {"EIO": "io", "ENOSPC": "no-space", "EDQUOT": "no-space", "EACCES": "permission",

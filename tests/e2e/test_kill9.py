@@ -45,7 +45,7 @@ class Watcher(threading.Thread):
                     self.bad.append(f"{name}: {before.st_size} bytes, it never had so many")
                     return
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         self.looks += 1
         if (len(data), hashlib.sha256(data).digest()) not in self.legal[name]:

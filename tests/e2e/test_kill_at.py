@@ -9,20 +9,18 @@ CFGSYNC_KILLS=N tries N of the calls per side (7; all: each of them), CFGSYNC_SE
 
 import mmap
 import os
-import pathlib
 import random
 import signal
 import struct
-import subprocess
 import time
 
-from harness import SLOW, Skip, World, check, main, wait_for
+from faults import preload
+from harness import SLOW, World, check, main, wait_for
 from test_faults import User
 from test_filesystems import Exfat, contents
 from test_kill9 import Watcher
 from trees import conflicts, leftovers, same, tree
 
-HERE = pathlib.Path(__file__).resolve().parent
 KILLS = os.environ.get("CFGSYNC_KILLS", "7")
 SEED = int(os.environ.get("CFGSYNC_SEED", "1"))
 PER_WORLD = 25
@@ -32,17 +30,11 @@ class Counter:
     """Of the calls that the agent makes from its start on; it dies right before the one named."""
 
     def __init__(self, world, agent):
-        library, path = world.dir / "dieat.so", world.dir / f"{agent.name}-calls"
-        if not library.exists():
-            done = subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library,
-                                   HERE / "dieat.c", "-ldl"], check=False, capture_output=True)
-            if done.returncode != 0:
-                raise Skip(f"the library does not build: {done.stderr.decode()[-300:]}")
+        path = world.dir / f"{agent.name}-calls"
         path.write_bytes(bytes(16))
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), 16)
-        agent.env["LD_PRELOAD"] = str(library)
-        agent.env["CFGSYNC_DIE_AT"] = str(path)
+        preload(world, agent, CFGSYNC_DIE_AT=path)
 
     def set(self, last):
         self.map[:] = struct.pack("=QQ", 0, last)
@@ -106,6 +98,7 @@ class Scene:
         check(len(conflicts(self.on_a)) == self.user.round - 1, "one conflict each time",
               conflicts(self.on_a), self.user.round)
         for watcher in self.watchers:
+            check(watcher.is_alive(), "it was looked at all the time")
             check(not watcher.bad, "only whole files", *watcher.bad[:5])
         wait_for(lambda: not leftovers(self.on_a) + leftovers(self.on_b),
                  lambda: f"staging is empty: {leftovers(self.on_a) + leftovers(self.on_b)}")

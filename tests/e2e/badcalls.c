@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Preloaded into an agent: kills it right before the n-th call that changes a disk. A program that
-// is killed there has done what it had done, and nothing more.
+// Preloaded into an agent.
 //
-// CFGSYNC_DIE_AT names a file of two numbers, mapped: how many calls there were, and at which of
-// them it dies (0: never).
+// CFGSYNC_DIE_AT=FILE  kills it right before the n-th call that changes a disk: it has done what it
+//                      had done, and nothing more. The file holds two numbers, mapped: how many
+//                      calls there were, and at which of them it dies (0: never).
+// CFGSYNC_SHORT=1      reads and writes of more than 512 bytes come to half of it.
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,15 +17,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <dlfcn.h>
+
 struct counter {
     _Atomic uint64_t calls, last;
 };
 
 static struct counter *counter;
+static size_t halves;
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("CFGSYNC_DIE_AT");
+    halves = getenv("CFGSYNC_SHORT") != NULL;
     int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0) return;
     void *map = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -40,6 +44,11 @@ static void count(void)
     if (atomic_fetch_add(&counter->calls, 1) + 1 == last) kill(getpid(), SIGKILL);
 }
 
+static size_t part(size_t size)
+{
+    return halves && size > 512 ? size - size / 2 : size;
+}
+
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 #define WRAP(type, name, parameters, arguments)                                                    \
@@ -49,8 +58,9 @@ static void count(void)
         return NEXT(name) arguments;                                                               \
     }
 
-WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
-WRAP(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
+WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, part(size), at))
+WRAP(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at),
+     (fd, data, part(size), at))
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(int, syncfs, (int fd), (fd))
@@ -79,4 +89,14 @@ int openat(int fd, const char *path, int flags, ...)
     va_end(rest);
     if ((flags & O_CREAT) != 0) count();
     return NEXT(openat)(fd, path, flags, mode);
+}
+
+ssize_t pread(int fd, void *out, size_t size, off_t at)
+{
+    return NEXT(pread)(fd, out, part(size), at);
+}
+
+ssize_t pread64(int fd, void *out, size_t size, off64_t at)
+{
+    return NEXT(pread64)(fd, out, part(size), at);
 }
