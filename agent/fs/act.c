@@ -84,6 +84,17 @@ bool out_is_before(const struct group *group, uint32_t index, const struct finge
                            group->acts[index].swap);
 }
 
+// What a version says of permissions is put where there are any.
+int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode)
+{
+    return grip->modeless ? 0 : mode_set(dir_fd, name, mode);
+}
+
+bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted)
+{
+    return grip->modeless || (mode & 0777) == (wanted & 0777);
+}
+
 // ---- parents
 
 static int dir_make(struct group *group, struct slice path, uint32_t mode)

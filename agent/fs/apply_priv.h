@@ -81,6 +81,8 @@ int parent_open(struct group *group, const struct step *step, bool make, struct 
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out);
 
+int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
+bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
 bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
                      const char *name);
 

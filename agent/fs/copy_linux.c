@@ -45,11 +45,6 @@ int mode_set_fd(int fd, uint32_t mode)
     return chmod(link, (mode_t)mode) == 0 ? 0 : errno;
 }
 
-int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode)
-{
-    return grip->modeless ? 0 : mode_set(dir_fd, name, mode);
-}
-
 int mode_set(int dir_fd, const char *name, uint32_t mode)
 {
     AUTO(fd_close) int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);

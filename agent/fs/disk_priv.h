@@ -158,10 +158,7 @@ bool clone_file(int source_fd, int target_fd);
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
 int mode_set_fd(int fd, uint32_t mode);                    // also of an O_PATH descriptor
-// What an item's version says of it, where there are modes.
-int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
-bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // the permissions of it
-bool link_lacks(int code); // of linkat: there are no hard links, or not of this
+bool link_lacks(int code); // over.c; of linkat: there are no hard links, or not of this
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 

@@ -147,17 +147,16 @@ static int dir_make(int root_fd, const char *path)
 }
 
 // Does a mode that is set stay? Our own directory is the probe.
-static int modes_probe(const struct grip *grip, int root_fd, bool *out_modeless)
+static bool is_modeless(const struct grip *grip, int root_fd)
 {
     struct stat st;
-    int code = dir_make(root_fd, FS_INTERNAL);
-    if (code != 0) return code;
-    if (fstatat(root_fd, FS_INTERNAL, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
-    *out_modeless = (st.st_mode & 0777) != 0700;
+    bool modeless = dir_make(root_fd, FS_INTERNAL) == 0 &&
+                    fstatat(root_fd, FS_INTERNAL, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    (st.st_mode & 0777) != 0700;
     pthread_mutex_lock(&grip->disk->lock);
-    grip->root->modeless = *out_modeless;
+    grip->root->modeless = modeless;
     pthread_mutex_unlock(&grip->disk->lock);
-    return 0;
+    return modeless;
 }
 
 static int internal_make(int root_fd, int *out_fd)
@@ -250,10 +249,7 @@ static void root_examine(const struct grip *grip, int root_fd, struct job *job)
     }
     health->what = marker_check(health);
     if (health->what != NULL) return;
-    if ((code = modes_probe(grip, root_fd, &health->modeless)) != 0) {
-        unhealthy_errno(health, code, "probe modes");
-        return;
-    }
+    health->modeless = is_modeless(grip, root_fd);
     twin_read(grip, health);
     // The witness found stays in the result: the caller compares it with what it knows.
     if (health->set_witness && (code = witness_put(grip, internal_fd, health)) != 0) {

@@ -12,6 +12,11 @@
 
 #include "agent/fs/apply_priv.h"
 
+bool link_lacks(int code)
+{
+    return code == EPERM || code == EOPNOTSUPP || code == ENOSYS || code == EMLINK;
+}
+
 static int kept_is_before(struct group *group, uint32_t index, const char *kept,
                           struct fingerprint *out)
 {

@@ -72,8 +72,3 @@ bool print_racy_put(const struct fingerprint *print, int64_t now_ns)
 {
     return near(now_ns, print->mtime_ns, racy_window(print));
 }
-
-bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted)
-{
-    return grip->modeless || (mode & 0777) == (wanted & 0777);
-}

@@ -15,11 +15,6 @@ int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, co
     return renameat2(a_fd, a, b_fd, b, RENAME_EXCHANGE) == 0 ? 0 : errno;
 }
 
-bool link_lacks(int code)
-{
-    return code == EPERM || code == EOPNOTSUPP || code == ENOSYS || code == EMLINK;
-}
-
 // A hard link refuses an existing name just as atomically; the old name goes afterwards.
 static int link_and_unlink(int a_fd, const char *a, int b_fd, const char *b)
 {

@@ -442,6 +442,8 @@ static void wait_report(struct engine *engine, struct wait *wait, bool late)
             report_blocked_there(&report, t);
         }
     }
+    if (late && wait->phase == PHASE_PRESENT)
+        report_add(&report, 4, true, "what is on this disk was not looked at in time");
     report_folders(engine, wait, &report);
     wait_end(engine, wait, &report);
 }
