@@ -260,6 +260,23 @@ def test_unreadable(world):
     check(minted(b) == 0, "beta has edited nothing")
 
 
+def test_spelling(world):
+    """A name that the disk spells in another way is searched for; a search that fails finds out
+    nothing."""
+    a, b, on_a, on_b = world.pair()
+    name = "d/re\u0301sume\u0301"
+    put(on_a / name, "first")
+    a.sync("f")
+    with Fault(world, a, "getdents64", "EIO", paths=[on_a / "d"]) as fault:
+        with open(on_a / name, "a", encoding="ascii") as file:
+            file.write(", and more")
+        hit(fault)
+        wait_for(lambda: wrong(a), "it says so")
+        stays(lambda: len(tree(on_b)) == 2, "it is not gone", 1.0)
+    wait_for(lambda: [e.read_text() for e in (on_b / "d").iterdir()] == ["first, and more"],
+             lambda: f"it goes on: {wrong(a)} {tree(on_b)}", 40)
+
+
 def test_index(world):
     """An index that cannot be written stops what needs it, and nothing else."""
     a, b, on_a, on_b = world.pair()
