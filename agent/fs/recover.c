@@ -333,7 +333,8 @@ static void staging_drop(const struct group *group)
     for (uint32_t i = 0; i < group->apply->drop_count; i++) {
         char name[STAGE_NAME_MAX];
         stage_name(&group->apply->drop[i], name);
-        (void)unlinkat(group->staging_fd, name, 0);
+        bool gone = unlinkat(group->staging_fd, name, 0) == 0 || errno == ENOENT;
+        group->apply->left_over |= !gone;
         part_drop(group->staging_fd, name);
     }
     for (uint32_t i = 0; i < group->apply->drop_mark_count; i++)

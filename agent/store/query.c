@@ -18,8 +18,9 @@ static enum err io_error(sqlite3 *db)
 
 // Whatever is not the outside world's doing (constraints, types, misuse) means that what we stored
 // is not what we think it is.
-static enum err map_code(sqlite3 *db, int code)
+static enum err code_of(sqlite3 *db, int code)
 {
+    CHECK((code & 0xff) != SQLITE_NOMEM && code != SQLITE_IOERR_NOMEM);
     switch (code & 0xff) {
     case SQLITE_FULL: return ERR_NO_SPACE;
     case SQLITE_IOERR: return io_error(db);
@@ -35,8 +36,7 @@ static enum err map_code(sqlite3 *db, int code)
 
 enum err store_sqlite_error(sqlite3 *db, int code, const char *call)
 {
-    CHECK((code & 0xff) != SQLITE_NOMEM && code != SQLITE_IOERR_NOMEM);
-    enum err err = map_code(db, code);
+    enum err err = code_of(db, code);
     char text[LOG_ESCAPED_MAX];
     log_error(LOG_STORE, "index call failed", "call=\"%.60s\" sqlite=%d errno=%d text=\"%s\"", call,
               code, sqlite3_system_errno(db), log_escape(slice_text(sqlite3_errmsg(db)), text));
@@ -63,7 +63,12 @@ bool store_quiet(const struct store *store)
 static void query_failed(struct query *query, int code)
 {
     const char *sql = query->stmt ? sqlite3_sql(query->stmt) : NULL;
-    store_fail(query->store, store_sqlite_error(query->store->db, code, sql ? sql : "prepare"));
+    struct store *store = query->store;
+    // A full disk is met again every second.
+    bool again = store->said == code;
+    store->said = code;
+    store_fail(store, again ? code_of(store->db, code)
+                            : store_sqlite_error(store->db, code, sql ? sql : "prepare"));
     query_end(query);
 }
 

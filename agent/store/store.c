@@ -119,6 +119,7 @@ void store_begin(struct store *store)
     CHECK(!store->in_txn);
     store->in_txn = true;
     store->txn_error = ERR_OK;
+    store->changes = sqlite3_total_changes64(store->db);
     run(store, SQL_BEGIN);
 }
 
@@ -151,6 +152,7 @@ enum err store_commit(struct store *store)
         return err;
     }
     store->in_txn = false;
+    if (sqlite3_total_changes64(store->db) != store->changes) store->said = SQLITE_OK;
     return ERR_OK;
 }
 

@@ -189,7 +189,7 @@ void apply_staged(struct folder *folder, const struct job *job)
 {
     const struct job_apply *apply = &job->apply;
     const struct errand *errand = job->context;
-    folder->staging_unclean |= apply->left_over;
+    if (apply->left_over) staging_unclean(folder);
     bool alone =
         job->kind == JOB_APPLY && errand->stagings == folder->stagings && folder->staging_jobs == 0;
     struct content content;

@@ -321,6 +321,7 @@ void work_item(struct folder *folder, struct slice path);
 void work_more(struct folder *folder);  // needs from the store, as long as there is room
 void work_again(struct folder *folder); // something changed: look at all needs again
 // The same in a while: the index could not be written, or something is in the way for a moment.
+void staging_unclean(struct folder *folder); // something could not leave it
 void work_later(struct folder *folder, int64_t ms);
 bool work_left(const struct folder *folder);
 bool work_left_out(struct folder *folder, const struct item *item);

@@ -10,6 +10,8 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+enum { INDEX_FAILED_MS = 15 * 1000 }; // so long that is said
+
 bool folder_usable(const struct folder *folder)
 {
     return folder->root == ROOT_OK && folder->stopped == NULL && !folder->gone &&
@@ -386,6 +388,11 @@ void folder_tick(struct folder *folder)
         folder->root_retry_ms = now + ROOT_RETRY_MS;
         folder_check_root(folder);
     }
+    if (folder->index_failed_ms != 0 && now >= folder->index_failed_ms + INDEX_FAILED_MS) {
+        folder->index_failed_ms = 0;
+        log_info(LOG_SYNC, "index is written again", "folder=%s", folder->name);
+        engine_changed(folder->engine);
+    }
     for (struct bond *b = folder->bonds; b != NULL; b = b->next) {
         if (b->unsaved && now >= b->save_at_ms) bond_save(folder, b);
     }
@@ -427,6 +434,7 @@ int64_t folder_deadline(const struct folder *folder)
         if (b->unsaved) at = earlier(at, b->save_at_ms);
     }
     if (folder->root == ROOT_MISSING) at = earlier(at, folder->root_retry_ms);
+    if (folder->index_failed_ms != 0) at = earlier(at, folder->index_failed_ms + INDEX_FAILED_MS);
     at = earlier(at, decide_deadline(folder));
     at = earlier(at, folder_turn_deadline(folder));
     at = earlier(at, reinc_deadline(folder));
@@ -434,6 +442,8 @@ int64_t folder_deadline(const struct folder *folder)
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);
     if (folder->wait_retry_ms != 0) at = earlier(at, folder->wait_retry_ms);
+    if (folder->staging_clean_ms > folder->engine->now_ms)
+        at = earlier(at, folder->staging_clean_ms);
     if (folder->links_due_ms != 0) at = earlier(at, folder->links_due_ms);
     if (folder->rules_again_ms != 0) at = earlier(at, folder->rules_again_ms);
     if (work_left(folder)) return 0;

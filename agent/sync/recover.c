@@ -163,6 +163,8 @@ void folder_recover_done(struct folder *folder, struct job *job)
         kept_dropped(folder, job);
         return;
     }
+    if (job->apply.left_over || (job->apply.journal == 0 && job->err != ERR_OK))
+        staging_unclean(folder);
     // Its row stays, and what lies in staging is its own: the whole is tried again.
     if (job->apply.journal != 0) {
         if (job->err != ERR_OK)

@@ -255,6 +255,15 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
         e->path = arena_copy(arena, slice_text(folder->path));
         e->message = folder->root_what != NULL ? folder->root_what : folder->stopped;
         e->hint = "it goes on by itself when the folder is back";
+    } else if (folder->index_failed_ms != 0) {
+        out->state = FOLDER_ERROR;
+        out->code = "index";
+        struct status_error *e = error_add(out);
+        if (e == NULL) return;
+        e->code = out->code;
+        e->path = arena_copy(arena, slice_text(folder->path));
+        e->message = "the index cannot be written: nothing is published or put in place";
+        e->hint = "look after the disk of the agent's own files; it is tried again all the time";
     } else if (any_pending(folder, &peer)) {
         out->state = FOLDER_HELD;
         out->code = "join-pending";

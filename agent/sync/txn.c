@@ -86,8 +86,11 @@ enum err txn_end(struct folder *folder)
     folder->engine->counters.commits++;
     outbox_settle(folder, err == ERR_OK);
     if (err != ERR_OK) {
-        log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name,
-                  err_text(err));
+        if (folder->index_failed_ms == 0)
+            log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name,
+                      err_text(err));
+        folder->index_failed_ms = folder->engine->now_ms;
+        engine_changed(folder->engine);
         folder_reload(folder);
         return err;
     }

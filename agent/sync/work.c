@@ -202,14 +202,20 @@ static void marks_take(struct folder *folder, struct job *job)
     buf_clear(&folder->intents_over);
 }
 
+void staging_unclean(struct folder *folder)
+{
+    folder->staging_clean_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
+}
+
 // Contents that came with a push and turned out not to be needed, and what intents left.
 static void staging_tidy(struct folder *folder)
 {
     size_t count = map_count(folder->staged), at = 0;
     bool known = count > 0 || folder->intents_over.size > 0;
-    if ((!known && !folder->staging_unclean) || folder->jobs > 0 ||
-        map_count(folder->transfers) > 0 || folder->decides != NULL)
-        return;
+    int64_t clean_ms = folder->staging_clean_ms;
+    bool clean = !known && clean_ms != 0 && folder->engine->now_ms >= clean_ms;
+    bool rest = folder->jobs == 0 && map_count(folder->transfers) == 0 && folder->decides == NULL;
+    if ((!known && !clean) || !rest) return;
     struct job *job = job_new(JOB_RECOVER, folder->number);
     job->apply.drop = arena_alloc(job->arena, count + 1U, sizeof *job->apply.drop);
     struct slice key;
@@ -220,7 +226,7 @@ static void staging_tidy(struct folder *folder)
     }
     marks_take(folder, job);
     // One that names nothing clears away all that is nobody's.
-    if (!known) folder->staging_unclean = false;
+    if (clean) folder->staging_clean_ms = 0;
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_APPLY;
     job->context = errand;
