@@ -404,16 +404,15 @@ struct folder {
     struct map *transfers;
     struct transfer_list small_new, large_new; // nobody asked yet
     uint32_t large_count;
-    int64_t fetch_check_ms, sought_noted_ms, staging_clean_ms; // the latter 0: nothing is there that is nobody's
-    bool modeless;                            // what its disk says of permissions is nobody's doing
-    struct map *problems;                     // path -> struct problem
+    int64_t fetch_check_ms, sought_noted_ms, staging_clean_ms; // the last: nobody's things go
+    struct map *problems;                                      // path -> struct problem
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
     struct map *step_paths;  // ready to be applied
     struct buf sound_parent; // of this transaction: a directory that things may be put into
     uint32_t apply_jobs, resolve_jobs, recover_jobs, jobs;
     int64_t blocked_retry_ms, problems_retry_ms; // the latter 0: there are none
-    bool case_blocked;                           // something waits for a name that differs in case
+    bool case_blocked, modeless; // something waits for a name that differs in case; no permissions
     uint32_t blocked_rounds, problems_rounds;
     int64_t wait_retry_ms, index_failed_ms; // the latter 0: not for a while
     bool rules_wanted;      // a JOB_HEALTH that reads the rules again is under way or to come
