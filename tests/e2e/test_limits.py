@@ -34,7 +34,7 @@ def ends_well(a, b, on_a, on_b):
     same(on_a, on_b)
     check(not conflicts(on_a), "no conflict")
     wait_for(lambda: not leftovers(on_a) + leftovers(on_b),
-             lambda: f"staging is empty: {leftovers(on_a) + leftovers(on_b)}")
+             lambda: f"staging is empty: {leftovers(on_a) + leftovers(on_b)}", 40)
 
 
 def test_few_descriptors(world):
