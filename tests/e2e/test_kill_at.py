@@ -75,9 +75,8 @@ class Scene:
         self.counter.set(0)
         if not self.victim.process:
             self.victim.start()
-        self.a.sync("f")
-        self.b.sync("f")
-        self.a.sync("f")
+        for agent in (self.a, self.b, self.a):
+            agent.sync("f", timeout=120)
 
     def edits(self):
         """All kinds at once on alpha, and of one file on both sides while apart."""
@@ -140,6 +139,7 @@ def die_everywhere(which, kind=None):
         try:
             scene = Scene(world, which, kind)
             if left is None:
+                scene.run(0)  # the index has much to clear up the first time
                 calls = scene.run(0)
                 left = list(range(1, calls + 1))
                 if KILLS != "all":
