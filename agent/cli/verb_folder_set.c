@@ -48,7 +48,9 @@ const struct cli_verb verb_folder_set = {
         "brake_rewrites=50          the same of files that are rewritten\n"
         "brake_rewrites_percent=50\n"
         "keep_days=30               how long replaced and deleted files are kept,\n"
-        "keep_space=10%             and what they may take: of the disk, or a size (2G)",
+        "keep_space=10%             and what they may take: of the disk, or a size (2G)\n"
+        "base_space=64M             what small files may take that are put aside, to be kept when\n"
+        "                           they are overwritten here; or off",
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
     .run = run,

@@ -52,14 +52,15 @@ struct peer_row {
     bool audit_due;       // something happened that K does not tell
 };
 
-// What a change of another device, or a decision, took off this disk. A row without a file says
-// that there was nothing before: it is what `undo` needs.
+// What a change of another device, a decision, or an edit found here took off this disk. A row
+// without a file says that there was nothing before: it is what `undo` needs.
 struct kept_row {
     uint64_t number;        // given by the store, rising
     struct version version; // what was there; a tombstone: nothing
     struct slice file;      // its name in .cfgsync/kept; empty: no bytes were kept
     int64_t when_ms;        // wall clock
     struct device_id by;    // whose change took it away
+    bool own;               // an edit found here did: it is of no batch, but came after it
     uint64_t batch;         // applied without a pause
     struct dot after;       // of the version that took its place
 };

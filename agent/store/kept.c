@@ -24,7 +24,7 @@ void store_kept_add(struct store *store, uint32_t folder, const struct kept_row 
     query_slice(&query, buf_slice(&encoded));
     query_slice(&query, row->file.size > 0 ? row->file : slice_text(""));
     query_u64(&query, holds ? value->size : 0);
-    query_u64(&query, row->batch);
+    query_int(&query, row->own ? -1 - (int64_t)row->batch : (int64_t)row->batch);
     query_inc(&query, row->after.inc);
     query_u64(&query, row->after.counter);
     query_run(&query);
@@ -34,11 +34,13 @@ static bool read_row(struct store *store, struct arena *arena, const struct quer
                      struct kept_row *out)
 {
     struct fault fault;
+    int64_t batch = column_int(query, 5);
     *out = (struct kept_row){
         .number = column_u64(query, 0),
         .file = arena_copy(arena, column_slice(query, 2)),
         .when_ms = column_int(query, 3),
-        .batch = column_u64(query, 5),
+        .own = batch < 0,
+        .batch = (uint64_t)(batch < 0 ? -1 - batch : batch),
         .after = {.inc = column_inc(query, 6), .counter = column_u64(query, 7)},
     };
     column_bytes(query, 4, out->by.bytes, sizeof out->by.bytes);

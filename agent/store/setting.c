@@ -7,9 +7,10 @@
 
 enum { COUNT_MAX = 1000000, DAYS_MAX = 3650, SPACE_PERCENT_MAX = 90 };
 
-#define BYTES_MAX (UINT64_C(1) << 60)
+#define BYTES_MAX      (UINT64_C(1) << 60)
+#define BASE_BYTES_MAX (UINT64_C(1) << 30) // memory grows with it
 
-enum form { FORM_BRAKE, FORM_COUNT, FORM_PERCENT, FORM_DAYS, FORM_SPACE };
+enum form { FORM_BRAKE, FORM_COUNT, FORM_PERCENT, FORM_DAYS, FORM_SPACE, FORM_BASE };
 
 static const struct {
     const char *name;
@@ -23,6 +24,7 @@ static const struct {
     [SETTING_BRAKE_REWRITES_PERCENT] = {"brake_rewrites_percent", FORM_PERCENT, "50"},
     [SETTING_KEEP_DAYS] = {"keep_days", FORM_DAYS, "30"},
     [SETTING_KEEP_SPACE] = {"keep_space", FORM_SPACE, "10%"},
+    [SETTING_BASE_SPACE] = {"base_space", FORM_BASE, "64M"},
 };
 
 const char *setting_name(enum setting setting)
@@ -90,6 +92,14 @@ static bool space(const char *text, uint32_t *out_percent, uint64_t *out_bytes)
     return true;
 }
 
+static bool base(const char *text, uint64_t *out_bytes)
+{
+    uint32_t percent;
+    *out_bytes = 0;
+    if (strcmp(text, "off") == 0) return true;
+    return space(text, &percent, out_bytes) && percent == 0 && *out_bytes <= BASE_BYTES_MAX;
+}
+
 const char *setting_fault(enum setting setting, const char *text)
 {
     uint32_t count;
@@ -107,6 +117,8 @@ const char *setting_fault(enum setting setting, const char *text)
         return space(text, &count, &bytes) ? NULL
                                            : "must be a part of the disk (1% to 90%), or a size "
                                              "with a unit (500M, 2G)";
+    case FORM_BASE:
+        return base(text, &bytes) ? NULL : "must be off, or a size with a unit, at most 1G (64M)";
     }
     return "is unknown";
 }
@@ -122,7 +134,7 @@ static uint32_t count_of(char *const texts[SETTING_COUNT], enum setting setting)
 struct settings settings_read(char *const texts[SETTING_COUNT])
 {
     const char *brake = texts[SETTING_BRAKE] != NULL ? texts[SETTING_BRAKE] : "normal";
-    const char *keep = texts[SETTING_KEEP_SPACE];
+    const char *keep = texts[SETTING_KEEP_SPACE], *aside = texts[SETTING_BASE_SPACE];
     struct settings out = {
         .brake_off = strcmp(brake, "off") == 0,
         .brake_strict = strcmp(brake, "strict") == 0,
@@ -134,5 +146,6 @@ struct settings settings_read(char *const texts[SETTING_COUNT])
     };
     CHECK(space(keep != NULL ? keep : table[SETTING_KEEP_SPACE].usual, &out.keep_percent,
                 &out.keep_bytes));
+    CHECK(base(aside != NULL ? aside : table[SETTING_BASE_SPACE].usual, &out.base_bytes));
     return out;
 }

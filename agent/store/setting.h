@@ -15,6 +15,7 @@ enum setting {
     SETTING_BRAKE_REWRITES_PERCENT, //
     SETTING_KEEP_DAYS,              // kept versions, for so long
     SETTING_KEEP_SPACE,             // and as long as they take no more: "10%" of the disk, "2G"
+    SETTING_BASE_SPACE,             // what the base store may take: "64M", or off
     SETTING_COUNT
 };
 
@@ -25,6 +26,7 @@ struct settings {
     uint32_t keep_days;
     uint32_t keep_percent; // of the disk; 0: keep_bytes counts
     uint64_t keep_bytes;
+    uint64_t base_bytes; // 0: off
 };
 
 const char *setting_name(enum setting setting);

@@ -159,10 +159,12 @@ const char *const statement_texts[SQL_COUNT] = {
                     " AND key >= ?4 AND key < ?5 AND file <> x'' ORDER BY number DESC LIMIT ?3",
     [SQL_KEPT_OLDEST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number > ?2"
                         " AND file <> x'' ORDER BY number LIMIT ?3",
-    // Batches rise with the numbers, so that the rows of the last one are the newest.
+    // Batches rise with the numbers, so that the rows of the last one are the newest. What own
+    // edits replaced stands between them, with -1 less the number.
     [SQL_KEPT_BATCH] = "SELECT " KEPT_COLUMNS " FROM kept WHERE number < ?1 AND folder = ?2"
                        " AND batch = ?3 ORDER BY number DESC LIMIT ?4",
-    [SQL_KEPT_BATCH_LAST] = "SELECT batch FROM kept WHERE folder = ?1 ORDER BY number DESC LIMIT 1",
+    [SQL_KEPT_BATCH_LAST] = "SELECT CASE WHEN batch < 0 THEN -1 - batch ELSE batch END FROM kept"
+                            " WHERE folder = ?1 ORDER BY number DESC LIMIT 1",
     [SQL_KEPT_BATCH_FORGET] = "DELETE FROM kept WHERE folder = ?1 AND file = x''",
     [SQL_KEPT_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM kept WHERE folder = ?1",
     [SQL_LEAVES_PUT] = "INSERT OR REPLACE INTO leaves(folder, content, size, leaves)"

@@ -302,6 +302,13 @@ static void test_kept_rows(void **state)
     AUTO(arena_destroy) struct arena *arena = arena_new();
     const char *paths[] = {"d", "d/x", "d/x", "dx", "d/y"};
     struct kept_row rows[8];
+    struct kept_row own = {.version = simple_version(arena, "e", KIND_FILE, 1, 9),
+                           .file = slice_text("own"),
+                           .own = true};
+    store_kept_add(store, 2, &own); // before any batch
+    assert_int_equal(store_kept_batch_last(store, 2), 0);
+    assert_true(store_kept_list(store, arena, 2, own.version.path, INT64_MAX, 8, rows) == 1 &&
+                rows[0].own);
     for (uint64_t i = 0; i < 5; i++) {
         struct kept_row row = {.version = simple_version(arena, paths[i], KIND_FILE, 1, 1 + i),
                                .file = slice_text(i == 4 ? "" : "file"),
@@ -320,6 +327,14 @@ static void test_kept_rows(void **state)
     assert_int_equal(store_kept_batch(store, arena, 1, 2, INT64_MAX, 8, rows), 2);
     assert_int_equal(store_kept_batch(store, arena, 1, 3, INT64_MAX, 8, rows), 1);
     assert_int_equal(rows[0].file.size, 0);
+    assert_false(rows[0].own);
+    own.batch = 3; // comes after it and is not of it
+    store_kept_add(store, 1, &own);
+    assert_int_equal(store_kept_batch_last(store, 1), 3);
+    assert_int_equal(store_kept_batch(store, arena, 1, 3, INT64_MAX, 8, rows), 1);
+    assert_int_equal(store_kept_list(store, arena, 1, own.version.path, INT64_MAX, 8, rows), 1);
+    assert_true(rows[0].own && rows[0].batch == 3);
+    store_kept_remove(store, 1, rows[0].number);
     uint64_t bytes = store_kept_bytes(store, 1);
     store_kept_batch_begin(store, 1);
     assert_int_equal(store_kept_batch(store, arena, 1, 3, INT64_MAX, 8, rows), 0);

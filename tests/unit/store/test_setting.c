@@ -35,6 +35,7 @@ static void test_defaults(void **state)
     assert_true(s.deletes == 20 && s.deletes_percent == 25);
     assert_true(s.rewrites == 50 && s.rewrites_percent == 50);
     assert_true(s.keep_days == 30 && s.keep_percent == 10 && s.keep_bytes == 0);
+    assert_int_equal(s.base_bytes, 64 << 20);
 }
 
 static void test_values(void **state)
@@ -48,6 +49,12 @@ static void test_values(void **state)
     struct settings s = settings_read(texts);
     assert_true(s.brake_strict && s.deletes == 1000000 && s.rewrites_percent == 100);
     assert_true(s.keep_percent == 0 && s.keep_bytes == UINT64_C(2) << 30);
+    char off[] = "off", most[] = "1024M";
+    texts[SETTING_BASE_SPACE] = off;
+    assert_int_equal(settings_read(texts).base_bytes, 0);
+    texts[SETTING_BASE_SPACE] = most;
+    assert_null(setting_fault(SETTING_BASE_SPACE, most));
+    assert_int_equal(settings_read(texts).base_bytes, 1 << 30);
 }
 
 static void test_what_cannot_be(void **state)
@@ -63,6 +70,7 @@ static void test_what_cannot_be(void **state)
         {SETTING_KEEP_DAYS, {"0", "3651", "30d", ""}},
         {SETTING_KEEP_SPACE,
          {"10", "0%", "91%", "%", "G", "2g", "2GB", "99999999999999999999T", "1099511627777T", ""}},
+        {SETTING_BASE_SPACE, {"0", "10%", "2G", "1025M", "64", "none", ""}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         for (const char *const *text = bad[i].texts; *text != NULL; text++)
