@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/cli/verb_kept — what other devices' changes took away here, and how it comes back.
+// agent/cli/verb_kept — what was replaced or deleted here, and how it comes back.
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -153,10 +153,11 @@ static int undo(const struct cli_context *context, const struct args *args)
 const struct cli_verb verb_kept = {
     .name = "kept",
     .usage = "[PATH]",
-    .summary = "what changes of other devices replaced or deleted here",
+    .summary = "what was replaced or deleted here",
     .help =
-        "Newest first, of PATH and what is below it; without PATH, of every folder. Kept for 30\n"
-        "days, within a tenth of the disk.",
+        "By changes of other devices, and of files up to 256 KiB by hand, too. Newest first, of\n"
+        "PATH and what is below it; without PATH, of every folder. Kept for 30 days, within a\n"
+        "tenth of the disk.",
     .words_max = 1,
     .run = kept,
 };

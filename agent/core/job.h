@@ -25,6 +25,7 @@ enum job_kind {
     JOB_APPLY,   // put staged contents in place, delete, make directories
     JOB_RECOVER, // after a crash: finish or forget what a journal row says
     JOB_HEALTH,  // is the root the root
+    JOB_BASE,    // the base store: put aside, make kept files of, forget
 };
 
 // ---- JOB_SCAN: the walk goes in tree order (path_compare), a directory before what is in it.
@@ -126,6 +127,7 @@ struct job_copy {
     struct slice path;         // relative to the root
     struct fingerprint before; // CHANGED if the file is not that any more
     bool kept;                 // path is the name of a kept file; before is not looked at
+    bool base;                 // out of the base store: there is no path
     bool outside;  // path is absolute, of any regular file; content and mode are results
     uint32_t mode; // result
     // outside and kept: the name of a kept file, copied only if its size or time is not before's
@@ -240,6 +242,51 @@ struct job_health {
     uint32_t rules_fault_count;
 };
 
+// ---- JOB_BASE: contents of small files as they are now, for when they are overwritten. To empty
+// or to list is all that a job does; else first what is to be kept, then what is to go, then what
+// is to come.
+#define BASE_CONTENT_BYTES_MAX (256 << 10)
+#define BASE_BLOCK_BYTES       4096 // what is stored takes whole ones
+
+struct base_keep {
+    struct slice file; // its name in kept
+    struct content content;
+    bool at_hand; // it is `bytes`; else it is stored
+    struct slice bytes;
+    uint32_t mode;
+    int64_t mtime_ns;
+    enum err err; // result: OK: durable; CHANGED: it is not stored, or damaged
+};
+
+struct base_put {
+    struct content content;
+    struct slice path;  // of an item that has it
+    struct slice bytes; // it, if it is at hand; else empty
+    int64_t mtime_ns;
+    // results
+    uint64_t room; // what it takes
+    enum err err;  // CHANGED: the file is not that any more
+};
+
+struct base_stored {
+    struct content content;
+    int64_t mtime_ns;
+    uint64_t room;
+};
+
+struct job_base {
+    struct slice emptied; // absolute path of a root that is no folder any more: all goes
+    bool list;
+    struct base_stored *stored; // result
+    uint32_t stored_count;
+    struct base_keep *keeps; // with `list`: which are there already; OK or CHANGED
+    uint32_t keep_count;
+    struct content *drops;
+    uint32_t drop_count;
+    struct base_put *puts;
+    uint32_t put_count;
+};
+
 struct job {
     enum job_kind kind;
     uint32_t folder; // the engine's number of the folder
@@ -258,6 +305,7 @@ struct job {
         struct job_read read;
         struct job_apply apply; // and JOB_RECOVER
         struct job_health health;
+        struct job_base base;
     };
 };
 

@@ -35,7 +35,7 @@ static struct live_folder *live_add(struct agent *agent, const struct registry_f
     return live;
 }
 
-// For what changes of others took away.
+// For what was taken away.
 static uint64_t kept_bytes_max(const char *path, const struct settings *settings)
 {
     struct statvfs fs;
@@ -75,6 +75,7 @@ static enum err tell_engine(struct agent *agent, const struct registry_folder *f
         .kept_bytes_max = kept_bytes_max(folder->path, &settings),
         .kept_days = settings.keep_days,
         .brake = brake_of(&settings),
+        .base_bytes_max = settings.base_bytes,
         .new_root = new_root,
     };
     return engine_folder_put(agent->engine, &put, out_folder);

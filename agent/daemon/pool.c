@@ -42,7 +42,8 @@ bool job_is_fast(const struct job *job)
     case JOB_LEAF:
     case JOB_FINISH:
     case JOB_COPY:
-    case JOB_RECOVER: return false;
+    case JOB_RECOVER:
+    case JOB_BASE: return false;
     }
     return false;
 }

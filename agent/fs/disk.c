@@ -17,12 +17,17 @@ static void dispatch(const struct grip *grip, struct job *job)
     case JOB_APPLY: apply_run(grip, job); break;
     case JOB_RECOVER: recover_run(grip, job); break;
     case JOB_HEALTH: health_run(grip, job); break;
+    case JOB_BASE: base_run(grip, job); break;
     }
 }
 
 void disk_run(struct disk *disk, struct job *job)
 {
     struct grip grip = {.fd = -1};
+    if (job->kind == JOB_BASE && job->base.emptied.size > 0) {
+        base_root_empty(job);
+        return;
+    }
     job->err = job->kind == JOB_HEALTH ? grip_take_unchecked(disk, job->folder, &grip)
                                        : grip_take(disk, job->folder, &grip);
     if (job->err == ERR_OK) dispatch(&grip, job);

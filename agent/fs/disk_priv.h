@@ -18,6 +18,7 @@
 #define FS_MARKER   ".cfgsync/root"
 #define FS_STAGING  ".cfgsync/staging"
 #define FS_KEPT     ".cfgsync/kept"
+#define FS_BASE     ".cfgsync/base"
 
 #define RULES_LOCAL_FILE ".cfgsync/ignore"
 
@@ -141,6 +142,7 @@ int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size);
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
 int fd_copy(int source_fd, int target_fd); // all of it, durable
+int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // a file, to read
 // Does the regular file `name` hold this content?
 bool content_is(int dir_fd, const char *name, const struct content *content);
 
@@ -162,9 +164,13 @@ bool link_lacks(int code); // over.c; of linkat: there are no hard links, or not
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 
+// ---- base.c
+enum err base_stage(const struct grip *grip, const struct content *content); // from there, durable
+
 // ---- health.c
 // A file of ours, durable and whole or not there.
 int file_write(struct disk *disk, int dir_fd, const char *name, struct slice text);
+bool hex_read(const char *text, uint8_t *out, size_t size); // of at least 2 * size characters
 
 // ---- held.c
 void held_put(struct disk *disk, struct root *root, struct slice path);
@@ -194,5 +200,7 @@ void read_run(const struct grip *grip, struct job *job);
 void apply_run(const struct grip *grip, struct job *job);
 void recover_run(const struct grip *grip, struct job *job);
 void health_run(const struct grip *grip, struct job *job);
+void base_run(const struct grip *grip, struct job *job);
+void base_root_empty(struct job *job); // of a root that nobody holds any more
 
 #endif

@@ -22,6 +22,17 @@ static int nibble(char c)
     return -1;
 }
 
+bool hex_read(const char *text, uint8_t *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        int high = nibble(text[2 * i]);
+        int low = high < 0 ? -1 : nibble(text[2 * i + 1]);
+        if (low < 0) return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
 // A file of one line with 16 bytes in hex.
 static bool token_read(int dir_fd, const char *name, uint8_t out[TOKEN_BYTES])
 {
@@ -30,13 +41,7 @@ static bool token_read(int dir_fd, const char *name, uint8_t out[TOKEN_BYTES])
     size_t got = 0;
     if (fd < 0 || fd_read_at(fd, text, TOKEN_TEXT_MAX - 1, 0, &got) != 0 || got < 2 * TOKEN_BYTES)
         return false;
-    for (size_t i = 0; i < TOKEN_BYTES; i++) {
-        int high = nibble(text[2 * i]);
-        int low = nibble(text[2 * i + 1]);
-        if (high < 0 || low < 0) return false;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return hex_read(text, out, TOKEN_BYTES);
 }
 
 static int temp_fill(int fd, struct slice text)
@@ -169,7 +174,7 @@ static int internal_make(int root_fd, int *out_fd)
 // .gitignore comes first, so that no commit ever publishes what is kept here.
 static int layout_make(struct disk *disk, int internal_fd)
 {
-    static const char *const dirs[] = {"staging", "kept", "conflicts"};
+    static const char *const dirs[] = {"staging", "kept", "base", "conflicts"};
     struct stat st;
     int code = 0;
     if (fstatat(internal_fd, ".gitignore", &st, AT_SYMLINK_NOFOLLOW) != 0) {

@@ -118,24 +118,24 @@ int kept_open(const struct grip *grip, struct slice name, int *out_fd)
     return *out_fd >= 0 ? 0 : errno;
 }
 
-static enum err item_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
+int item_read_open(const struct grip *grip, struct slice path, int *out_fd)
 {
     struct place place;
     struct stat st;
-    int code = place_open(grip, entry->path, slice_of("", 0), &place);
-    if (code != 0) return open_code(code);
+    int code = place_open(grip, path, slice_of("", 0), &place);
+    if (code != 0) return code;
     (void)place_find(&place, &st);
     *out_fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     code = *out_fd >= 0 ? 0 : errno;
     place_close(&place);
-    return code == 0 ? ERR_OK : open_code(code);
+    return code;
 }
 
 static enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
 {
     if (entry->staged) return staged_open(grip, &entry->content, out_fd);
-    if (!entry->kept) return item_open(grip, entry, out_fd);
-    int code = kept_open(grip, entry->path, out_fd);
+    int code = entry->kept ? kept_open(grip, entry->path, out_fd)
+                           : item_read_open(grip, entry->path, out_fd);
     return code == 0 ? ERR_OK : open_code(code);
 }
 

@@ -224,6 +224,10 @@ void copy_run(const struct grip *grip, struct job *job)
     }
     bool outside = job->copy.outside;
     if (!outside && staged_is_there(dir_fd, &job->copy.content)) return;
+    if (job->copy.base) {
+        job->err = base_stage(grip, &job->copy.content);
+        return;
+    }
     job->err = outside ? outside_open(grip, &job->copy, job->arena, &source_fd)
                        : copy_open(grip, &job->copy, &source_fd);
     if (job->err != ERR_OK || job->copy.same) return;

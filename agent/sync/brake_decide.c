@@ -181,7 +181,8 @@ static bool can_be_had(struct folder *folder, const struct value *value)
     struct slice file;
     struct content content = {.id = value->content, .size = value->size};
     if (value->kind != KIND_FILE || peer_may_have(folder)) return true;
-    return content_staged(folder, &content) || elsewhere_here(folder, &value->content) ||
+    return content_staged(folder, &content) || base_has(folder, &content) ||
+           elsewhere_here(folder, &value->content) ||
            INDEX(folder)->kept_by_content(INDEX(folder)->self, folder->engine->scratch,
                                           folder->number, &value->content, &file);
 }

@@ -374,9 +374,39 @@ void late_writes_clear(struct folder *folder);
 void kept_note(struct folder *folder, const struct item *item, const struct step *step,
                struct dot after, struct device_id by);
 void kept_set(struct folder *folder, uint64_t bytes_max, uint32_t days);
+// What an edit found here has replaced is in that kept file, or will be.
+void kept_own(struct folder *folder, const struct version *version, int64_t when_ms,
+              struct dot after, struct slice file);
+bool kept_has(struct folder *folder, struct slice path, const struct value *value); // lately
+// Of one path at most the first and the last of each ten minutes.
+void kept_thin(struct folder *folder, struct slice path);
 void kept_tick(struct folder *folder);
 int64_t kept_deadline(const struct folder *folder);
 void kept_dropped(struct folder *folder, const struct job *job);
+
+// ---- base.c, base_keep.c: contents as they are now, for when they are overwritten
+void base_open(struct folder *folder);
+void base_close(struct folder *folder);
+void base_limit(struct folder *folder, uint64_t bytes_max); // 0: nothing is stored
+void base_empty(struct folder *folder);                     // it is no folder any more
+void base_list_again(struct folder *folder);
+bool base_has(const struct folder *folder, const struct content *content);
+void base_quiet(struct folder *folder);                          // something has changed: not now
+void base_doubt(struct folder *folder, const struct value *was); // perhaps no file has it any more
+// A version found here is in the place of what the item was. Inside a transaction.
+void base_replaced(struct folder *folder, const struct item *was, const struct value *now,
+                   struct dot after);
+void base_begin(struct folder *folder);  // a transaction
+void base_undone(struct folder *folder); // it has failed
+void base_job_done(struct folder *folder, const struct job *job);
+bool base_keeping(const struct folder *folder, const struct content *content); // a file of it
+bool base_keeps(const struct folder *folder);                                  // some file
+bool base_awaited(const struct folder *folder);
+void base_rest(struct folder *folder); // before an orderly end
+bool base_rested(const struct folder *folder);
+void base_save(struct folder *folder); // not inside a transaction
+void base_tick(struct folder *folder);
+int64_t base_deadline(const struct folder *folder);
 
 // ---- fetch.c, serve.c: contents
 bool content_staged(const struct folder *folder, const struct content *content);

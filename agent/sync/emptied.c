@@ -27,8 +27,10 @@ static bool held_elsewhere(struct folder *folder, const struct version *v)
             has = vv_covers(bond->a.v, v->dots.entries[i]);
         if (has) return true;
     }
-    return index->kept_by_content(index->self, folder->engine->scratch, folder->number,
-                                  &v->value.content, &name);
+    const struct content content = {.id = v->value.content, .size = v->value.size};
+    return base_has(folder, &content) ||
+           index->kept_by_content(index->self, folder->engine->scratch, folder->number, &content.id,
+                                  &name);
 }
 
 // After a power cut a file that was saved without a flush may be empty. Nothing is lost by putting

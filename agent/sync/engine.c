@@ -130,6 +130,7 @@ void engine_destroy(struct engine **slot)
         engine->folders = folder->next;
         for (struct bond *b = folder->bonds; b != NULL; b = b->next)
             bond_save(folder, b);
+        if (!folder->gone) base_save(folder);
         folder_destroy(folder);
     }
     while (engine->peers != NULL) {
@@ -153,14 +154,16 @@ void engine_destroy(struct engine **slot)
 void engine_rest(struct engine *engine)
 {
     arena_reset(engine->scratch);
-    for (struct folder *f = engine->folders; f != NULL; f = f->next)
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         witness_renew(f);
+        if (!f->gone) base_rest(f);
+    }
 }
 
 bool engine_rested(const struct engine *engine)
 {
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
-        if (f->witness_out && !f->gone) return false;
+        if (!f->gone && (f->witness_out || !base_rested(f))) return false;
     }
     return true;
 }
@@ -377,6 +380,7 @@ static void job_dispatch(struct folder *folder, struct job *job)
     case JOB_LOOK: dirty_look_done(folder, job); break;
     case JOB_HEALTH: folder_health_done(folder, job); break;
     case JOB_RECOVER: folder_recover_done(folder, job); break;
+    case JOB_BASE: base_job_done(folder, job); break;
     case JOB_STAGE:
     case JOB_PART:
     case JOB_LEAF:

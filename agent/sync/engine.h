@@ -58,13 +58,14 @@ struct engine_brake {
 
 struct engine_folder {
     const char *name;
-    const char *path;    // for messages only
+    const char *path;    // absolute
     struct folder_id id; // what the registry has; all zero: the marker's, or a new one
     bool with_all;
     const struct device_id *with; // devices it is shared with
     uint32_t with_count;
     uint64_t kept_bytes_max; // what kept versions may take; 0: no limit
     uint32_t kept_days;      // for how long they stay; 0: 30
+    uint64_t base_bytes_max; // what the base store may take; 0: there is none
     struct engine_brake brake;
     bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is
                    // root-missing

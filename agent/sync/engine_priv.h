@@ -354,8 +354,7 @@ enum root_state { ROOT_CHECKING, ROOT_RECOVERING, ROOT_OK, ROOT_MISSING };
 struct folder {
     struct engine *engine;
     uint32_t number;
-    char *name;
-    char *path;
+    char *name, *path;
     struct folder_row row; // name borrowed from `name`
     struct vvbox k, gcfloor, marks;
     struct mark *new_marks; // learned, to be written with the next transaction
@@ -437,6 +436,7 @@ struct folder {
     uint32_t kept_drop_count, kept_drop_capacity;
     bool kept_dropping;
     struct brake *brake;
+    struct base *base;
     bool in_txn, minted;
     struct job *outbox[64];
     uint32_t outbox_count;

@@ -243,13 +243,15 @@ static enum start copy_kept(struct folder *folder, struct transfer *t)
 {
     const struct index_port *index = INDEX(folder);
     struct slice name;
+    if (base_keeping(folder, &t->content)) return START_WAIT;
     t->kept_tried = true;
-    if (!index->kept_by_content(index->self, folder->engine->scratch, folder->number,
-                                &t->content.id, &name))
-        return START_NONE;
+    bool kept = index->kept_by_content(index->self, folder->engine->scratch, folder->number,
+                                       &t->content.id, &name);
+    if (!kept && !base_has(folder, &t->content)) return START_NONE;
     struct job *job = job_new(JOB_COPY, folder->number);
     job->copy.path = arena_copy(job->arena, name);
-    job->copy.kept = true;
+    job->copy.kept = kept;
+    job->copy.base = !kept;
     copy_from(folder, t, job);
     return START_BEGUN;
 }

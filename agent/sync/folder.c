@@ -35,6 +35,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->step_paths = map_new();
     folder->scan.arena = arena_new();
     brake_open(folder);
+    base_open(folder);
     return folder;
 }
 
@@ -66,6 +67,7 @@ void folder_destroy(struct folder *folder)
     fetch_clear(folder);
     bonds_destroy(folder);
     brake_close(folder);
+    base_close(folder);
     map_destroy(&folder->dirty);
     map_drop_values(&folder->published);
     map_drop_values(&folder->problems);
@@ -140,6 +142,7 @@ static void work_forget(struct folder *folder)
     fetch_clear(folder);
     dirty_clear(folder);
     brake_clear(folder);
+    base_list_again(folder);
     map_clear(folder->staged);
     map_clear(folder->made);
     map_clear(folder->step_paths);
@@ -202,6 +205,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
     folder->new_root = options->new_root;
+    base_limit(folder, options->base_bytes_max);
     folder->after_crash = engine->after_crash;
     if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
@@ -227,6 +231,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
         folder_share(folder, options);
         brake_set(folder, &options->brake);
         kept_set(folder, options->kept_bytes_max, options->kept_days);
+        base_limit(folder, options->base_bytes_max);
         *out_folder = folder->number;
         folder_offer_all(folder);
         return ERR_OK;
@@ -270,6 +275,7 @@ void engine_folder_remove(struct engine *engine, const char *name)
     }
     abandons_forget(folder);
     verifies_forget(folder);
+    base_empty(folder);
     INDEX(folder)->folder_remove(INDEX(folder)->self, folder->number);
     engine_changed(engine);
 }
@@ -418,6 +424,7 @@ void folder_tick(struct folder *folder)
     kept_tick(folder);
     problems_tick(folder);
     late_write_tick(folder);
+    base_tick(folder);
     forget_tick(folder);
 }
 
@@ -450,6 +457,7 @@ int64_t folder_deadline(const struct folder *folder)
     at = earlier(at, dirty_deadline(folder));
     at = earlier(at, earlier(kept_deadline(folder), late_write_deadline(folder)));
     at = earlier(at, earlier(brake_deadline(folder), problems_deadline(folder)));
+    at = earlier(at, base_deadline(folder));
     at = earlier(at, forget_deadline(folder));
     return earlier(at, fetch_deadline(folder));
 }

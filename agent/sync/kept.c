@@ -15,7 +15,8 @@ enum {
     BATCH_PAUSE_MS = 2000,
     CHECK_MS = 3600 * 1000,
     DROPS_PER_JOB = 256,
-    OLDEST_PAGE = 64
+    OLDEST_PAGE = 64,
+    KNOWN_MAX = 64
 };
 
 static void batch_open(struct folder *folder)
@@ -43,7 +44,7 @@ static void drop_later(struct folder *folder, uint64_t number)
 
 // Of one path at most the first and the last of each ten minutes. Of a conflict item all: who loses
 // in the copy of a copy is kept, and nowhere else.
-static void thin(struct folder *folder, struct slice path)
+void kept_thin(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
     struct kept_row rows[3];
@@ -87,7 +88,38 @@ void kept_note(struct folder *folder, const struct item *item, const struct step
     };
     if (kept) row.file = step->kept_name;
     index->kept_add(index->self, folder->number, &row);
-    if (kept) thin(folder, item->path);
+    if (kept) kept_thin(folder, item->path);
+    if (live) base_doubt(folder, &item->local.version.value);
+}
+
+bool kept_has(struct folder *folder, struct slice path, const struct value *value)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct kept_row *rows = arena_alloc(arena, KNOWN_MAX, sizeof *rows);
+    uint32_t count =
+        index->kept_list(index->self, arena, folder->number, path, INT64_MAX, KNOWN_MAX, rows);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct version *v = &rows[i].version;
+        if (slice_equal(v->path, path) && value_same_content(&v->value, value)) return true;
+    }
+    return false;
+}
+
+void kept_own(struct folder *folder, const struct version *version, int64_t when_ms,
+              struct dot after, struct slice file)
+{
+    const struct index_port *index = INDEX(folder);
+    const struct kept_row row = {
+        .version = *version,
+        .file = file,
+        .when_ms = when_ms,
+        .by = folder->engine->o.device,
+        .own = true,
+        .batch = index->kept_batch_last(index->self, folder->number),
+        .after = after,
+    };
+    index->kept_add(index->self, folder->number, &row);
 }
 
 // ---- letting go
@@ -174,12 +206,19 @@ void kept_dropped(struct folder *folder, const struct job *job)
         log_warn(LOG_SYNC, "kept versions not forgotten", "folder=%s", folder->name);
 }
 
+// A file of a row that goes may only be on its way.
+static bool waits(const struct folder *folder)
+{
+    return folder->kept_dropping || folder->recover_jobs > 0 || folder->decides != NULL ||
+           base_keeps(folder);
+}
+
 void kept_tick(struct folder *folder)
 {
     int64_t now = folder->engine->now_ms;
     if (folder->row.needs == 0 && folder->apply_jobs == 0 && folder->resolve_jobs == 0)
         folder->batch_idle = true;
-    if (folder->kept_dropping || folder->recover_jobs > 0 || folder->decides != NULL) return;
+    if (waits(folder)) return;
     if (folder->kept_drop_count > 0) {
         drop_some(folder);
         return;
@@ -192,8 +231,7 @@ void kept_tick(struct folder *folder)
 
 int64_t kept_deadline(const struct folder *folder)
 {
-    bool busy = folder->kept_dropping || folder->recover_jobs > 0 || folder->decides != NULL;
-    if (busy) return INT64_MAX;
+    if (waits(folder)) return INT64_MAX;
     return folder->kept_drop_count > 0 ? 0 : folder->kept_check_ms;
 }
 

@@ -65,7 +65,8 @@ void late_writes_since(struct folder *folder)
         for (uint32_t i = 0; i < got; i++) {
             before = rows[i].number;
             if (rows[i].when_ms < since) return;
-            if (rows[i].version.value.kind == KIND_FILE) late_write_mark(folder, rows[i].file, 0);
+            bool taken = rows[i].version.value.kind == KIND_FILE && !rows[i].own;
+            if (taken) late_write_mark(folder, rows[i].file, 0);
         }
     }
 }

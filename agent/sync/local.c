@@ -49,6 +49,16 @@ static void leave_out(struct folder *folder, struct item *item)
     if (!item_local_live(item) || item->local.state == LOCAL_OBSOLETE) return;
     item->local.state = LOCAL_OBSOLETE;
     item_save(folder, item, false, heads_live(item));
+    base_doubt(folder, &item->local.version.value);
+}
+
+static void mint_found(struct folder *folder, struct item *item, const struct version *found,
+                       const struct fingerprint *print)
+{
+    const struct item was = *item;
+    if (!item_mint(folder, item, found, context_of(item), print, (struct dots){0})) return;
+    const struct dot dot = {.inc = folder->row.inc, .counter = item->own_last};
+    if (item_local_live(&was)) base_replaced(folder, &was, &found->value, dot);
 }
 
 // Something below it is on this disk and followed; stuck: even if it cannot go now.
@@ -99,7 +109,7 @@ static void gone(struct folder *folder, struct item *item, bool counted)
     struct version v = version_from_disk(folder, item, &tomb, &absent);
     v.birth.wall_ms = folder->engine->wall_ms;
     v.flags = 0;
-    (void)item_mint(folder, item, &v, context_of(item), &absent, (struct dots){0});
+    mint_found(folder, item, &v, &absent);
 }
 
 // A path that is no directory any more proves that all that was below it is gone; children first.
@@ -229,7 +239,7 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
     }
     gone_above(folder, item->path);
     struct version v = version_from_disk(folder, item, &value, print);
-    (void)item_mint(folder, item, &v, context_of(item), print, (struct dots){0});
+    mint_found(folder, item, &v, print);
 }
 
 static void remember_content(struct folder *folder, const struct look *look)
@@ -350,7 +360,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     struct version v = version_from_disk(folder, item, &look->value, &look->print);
     item->local.racy = look->racy;
     item->local.disk_name = look->disk_name;
-    (void)item_mint(folder, item, &v, context_of(item), &look->print, (struct dots){0});
+    mint_found(folder, item, &v, &look->print);
     dirty_note_published(folder, item->path, look->hash_ms);
     if (look->print.links > 1) links_look(folder);
     return LOOK_SETTLED;

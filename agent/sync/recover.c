@@ -144,6 +144,8 @@ void folder_recover_go_on(struct folder *folder)
 static void recovered(struct folder *folder)
 {
     folder->root = ROOT_OK;
+    base_list_again(folder);
+    base_tick(folder);
     folder->new_root = false;
     if (!folder->witness_checked) {
         folder->witness_checked = true;

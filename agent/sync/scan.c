@@ -293,7 +293,7 @@ static void scan_finish(struct folder *folder)
 void scan_continue(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
-    if (!scan->active || scan->job_out || folder->rules_wanted) return;
+    if (!scan->active || scan->job_out || folder->rules_wanted || base_awaited(folder)) return;
     size_t open = folder->ready.count + (size_t)folder->look_jobs * LOOKS_PER_JOB;
     if (scan->walked) {
         if (folder->ready.count == 0 && folder->look_jobs == 0) scan_finish(folder);

@@ -16,6 +16,7 @@ void txn_begin(struct folder *folder)
     folder->in_txn = true;
     folder->minted = false;
     buf_clear(&folder->sound_parent);
+    base_begin(folder);
     INDEX(folder)->begin(INDEX(folder)->self);
 }
 
@@ -70,6 +71,7 @@ void txn_undo(struct folder *folder)
     index->rollback(index->self);
     folder->in_txn = folder->minted = false;
     outbox_settle(folder, false);
+    base_undone(folder);
     folder_reload(folder);
 }
 
@@ -90,6 +92,7 @@ enum err txn_end(struct folder *folder)
             log_error(LOG_SYNC, "index not written", "folder=%s reason=\"%s\"", folder->name,
                       err_text(err));
         folder->index_failed_ms = folder->engine->now_ms;
+        base_undone(folder);
         engine_changed(folder->engine);
         folder_reload(folder);
         return err;
@@ -168,6 +171,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     index->item_put(index->self, folder->number, item, heads_changed);
     rules_item_saved(folder, item);
     brake_item_saved(folder, item);
+    if (heads_changed) base_quiet(folder);
     if (!was_live || heads_live(item)) return;
     ancestors_refresh(folder, item->path);
     // A name has become free: what waits for it under another case can have it.

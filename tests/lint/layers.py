@@ -21,7 +21,7 @@ ROOMS = {
     "delta": ("agent/delta", 2, "base"),
     "sync": ("agent/sync", 3, "core delta crypto proto base"),
     "store": ("agent/store", 3, "core crypto proto base"),
-    "fs": ("agent/fs", 3, "core crypto proto base"),
+    "fs": ("agent/fs", 3, "core delta crypto proto base"),
     "net": ("agent/net", 3, "crypto proto base"),
     "api": ("agent/api", 3, "base"),
     "discovery": ("discovery", 3, "base"),

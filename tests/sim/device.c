@@ -144,6 +144,7 @@ static void folder_open(struct device *device)
                                 .path = POSIX_ROOT,
                                 .id = device->folder_id,
                                 .with_all = true,
+                                .base_bytes_max = SIM_BASE_BYTES,
                                 .brake = {.off = true}, // nobody is there to approve
                                 .new_root = fresh};
     CHECK(engine_folder_put(device->engine, &put, &device->folder) == ERR_OK);

@@ -483,6 +483,7 @@ void oracle_final(struct world *world)
     quiet_idle(world);
     check_refused(world);
     check_staging(world);
+    quiet_base(world);
     quiet_verify(world);
     check_scan(world, false);
     check_scan(world, true);

@@ -16,6 +16,7 @@
 #include "tests/sim/rng.h"
 
 enum { DEVICES_MAX = 8, PATHS_MAX = 24, PATH_TEXT_MAX = 64 };
+enum { SIM_BASE_BYTES = 8 * BASE_BLOCK_BYTES }; // so few that some always give way
 
 #define MS     UINT64_C(1000) // virtual time is in microseconds
 #define SECOND (1000 * MS)
@@ -245,6 +246,7 @@ void user_saves_visit(struct world *world);
 // ---- standing.c: without deletions that one of two has forgotten; how many are left
 void quiet_idle(struct world *world);
 void quiet_verify(struct world *world);
+void quiet_base(struct world *world);
 uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor);
 
 // ---- oracle.c

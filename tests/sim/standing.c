@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <string.h>
+
 #include "agent/core/heads.h"
+#include "agent/core/index.h"
 #include "proto/vv.h"
 #include "tests/sim/sim.h"
 
@@ -45,6 +48,28 @@ void quiet_idle(struct world *world)
     if (world->steps - steps > 400)
         world_fail(world, "I6: %llu events in two idle minutes",
                    (unsigned long long)(world->steps - steps));
+}
+
+// No more is put aside than there is room for, and each file that was kept of it has its row.
+void quiet_base(struct world *world)
+{
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        struct device *device = &world->devices[i];
+        const struct inode *base = vfs_find(&device->vfs, ".cfgsync/base");
+        const struct inode *kept = vfs_find(&device->vfs, ".cfgsync/kept");
+        struct arena *arena = arena_new();
+        struct kept_row row;
+        if (base != NULL && base->count * (uint64_t)BASE_BLOCK_BYTES > SIM_BASE_BYTES)
+            world_fail(world, "%s has put %u contents aside", device->name, base->count);
+        // An index of an older time knows nothing of files that are newer.
+        for (uint32_t k = 0; kept != NULL && !world->restored && k < kept->count; k++) {
+            const char *name = kept->entries[k].name;
+            if (strncmp(name, "own-", 4) != 0) continue;
+            if (!store_kept_by_file(device->store, arena, device->folder, slice_text(name), &row))
+                world_fail(world, "%s has no row of %s", device->name, name);
+        }
+        arena_destroy(&arena);
+    }
 }
 
 // An audit finds nothing that messages alone did not bring.

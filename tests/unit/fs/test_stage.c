@@ -148,7 +148,7 @@ static void test_read_and_copy_of_local_files(void **state)
 
     job = job_for(JOB_COPY);
     job->copy = (struct job_copy){
-        content, slice_text("d/f"), print_at(w, "d/f"), false, false, 0, false, 0};
+        .content = content, .path = slice_text("d/f"), .before = print_at(w, "d/f")};
     disk_run(w->disk, job);
     assert_int_equal(job->err, ERR_OK);
     assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
@@ -162,8 +162,8 @@ static void test_read_and_copy_of_local_files(void **state)
     job_end(&job);
     job = job_for(JOB_COPY);
     struct content lie = {hash_content(slice_text("x")), 5};
-    job->copy =
-        (struct job_copy){lie, slice_text("d/f"), print_at(w, "d/f"), false, false, 0, false, 0};
+    job->copy = (struct job_copy){
+        .content = lie, .path = slice_text("d/f"), .before = print_at(w, "d/f")};
     disk_run(w->disk, job);
     assert_int_equal(job->err, ERR_CHANGED);
     assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);

@@ -183,7 +183,7 @@ static void job_carry_out(struct rig *rig, struct job *job)
         for (uint32_t i = 0; i < job->apply.count; i++)
             step_do(rig, &job->apply.steps[i]);
         break;
-    case JOB_COPY: job->err = ERR_CHANGED; break;
+    case JOB_COPY: job->err = rig_base_copy(rig, &job->copy) ? ERR_OK : ERR_CHANGED; break;
     case JOB_READ:
         for (uint32_t i = 0; i < job->read.count; i++)
             job->read.entries[i].err = ERR_CHANGED;
@@ -192,6 +192,7 @@ static void job_carry_out(struct rig *rig, struct job *job)
         if (!digest_equal(hash_sha256(job->leaf.bytes), job->leaf.expected))
             job->err = ERR_MALFORMED;
         break;
+    case JOB_BASE: rig_base_do(rig, job); break;
     case JOB_PART:
     case JOB_FINISH: break;
     }
@@ -390,7 +391,11 @@ static void engine_start(struct rig *rig)
 {
     rig->engine = engine_of(rig);
     engine_now(rig->engine, rig->now_ms, 1700000000000 + rig->now_ms + rig->skew_ms);
-    struct engine_folder folder = {.name = "f", .path = "/f", .id = rig->id, .with_all = true};
+    struct engine_folder folder = {.name = "f",
+                                   .path = "/f",
+                                   .id = rig->id,
+                                   .with_all = true,
+                                   .base_bytes_max = rig->base_bytes_max};
     assert_int_equal(engine_folder_put(rig->engine, &folder, &rig->folder), ERR_OK);
 }
 

@@ -29,7 +29,7 @@
 // The engine's quiet time of a file that was never there.
 enum { RIG_NEW_QUIET_MS = 20 };
 
-enum { RIG_JOBS_MAX = 1024, RIG_HEARD_MAX = 16384, RIG_DISK_MAX = 1024 };
+enum { RIG_JOBS_MAX = 1024, RIG_HEARD_MAX = 16384, RIG_DISK_MAX = 1024, RIG_BASE_MAX = 1024 };
 
 struct on_disk {
     struct slice path;
@@ -61,6 +61,13 @@ struct rig {
     struct on_disk disk[RIG_DISK_MAX]; // in tree order
     uint32_t disk_count;
     uint64_t last_ino;
+    struct base_stored base[RIG_BASE_MAX]; // what the base store holds
+    uint32_t base_count;
+    uint64_t base_bytes_max;         // what the engine is told at its start
+    uint32_t base_jobs;              // carried out
+    struct slice kept[RIG_BASE_MAX]; // names of kept files that were made of it
+    uint32_t kept_count;
+    bool kept_full; // no more of them can be made
     uint8_t witness[16];
     uint32_t held; // bits 1 << enum job_kind: not carried out
     int64_t now_ms;
@@ -97,6 +104,11 @@ void rig_wait(struct rig *rig, int64_t ms); // lets time go by
 void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms);
 void rig_delete(struct rig *rig, const char *path);
 bool rig_on_disk(struct rig *rig, const char *path);
+// The engine may put aside so much from now on.
+void rig_base_limit(struct rig *rig, uint64_t bytes_max);
+bool rig_base_has(const struct rig *rig, const char *text);
+bool rig_base_copy(struct rig *rig, const struct job_copy *copy);
+void rig_base_do(struct rig *rig, struct job *job);
 struct on_disk *disk_find(struct rig *rig, struct slice path); // NULL
 struct on_disk *disk_put(struct rig *rig, struct slice path);
 void disk_remove(struct rig *rig, struct slice path);
