@@ -36,6 +36,16 @@ static bool passes(struct folder *folder)
     return true;
 }
 
+// So much of what a scan has found is older than what was there that a backup may have been put
+// over it: what else it finds waits to be judged with that.
+static bool many_older(const struct folder *folder)
+{
+    const struct brake *b = folder->brake;
+    uint64_t found = b->waits[WAITS_OLDER];
+    if (b->scan_older > found) found = b->scan_older;
+    return folder->scan.active && found >= b->limits.restored;
+}
+
 // `count` more deletions, besides those that were announced and not looked at yet.
 static bool few_deleted(struct folder *folder, uint64_t count)
 {
@@ -45,8 +55,7 @@ static bool few_deleted(struct folder *folder, uint64_t count)
     uint64_t live = brake_live(folder);
     uint64_t coming = b->waits[WAITS_DELETED] + folder->gone_expected + count;
     uint64_t most = live > window.live ? live : window.live;
-    if (b->held[WAITS_DELETED] || (folder->scan.active && b->scan_older >= b->limits.restored))
-        return false;
+    if (b->held[WAITS_DELETED] || many_older(folder)) return false;
     if (coming >= live && most >= 2) return false;
     return window.deleted + coming <= b->limits.deleted;
 }
@@ -95,11 +104,19 @@ static bool few_rewritten(struct folder *folder, const struct slot *window)
 {
     const struct brake *b = folder->brake;
     uint64_t count = window->rewritten + b->waits[WAITS_REWRITTEN] + 1;
-    if (b->held[WAITS_REWRITTEN] || (folder->scan.active && b->scan_older >= b->limits.restored))
-        return false;
+    if (b->held[WAITS_REWRITTEN] || many_older(folder)) return false;
     // Half way to the limit what comes next waits, so that the count is of the whole act.
     return !brake_over(count, b->limits.rewritten, b->limits.rewritten_percent / 2,
                        brake_live(folder));
+}
+
+// Its time went back, or a copy brought a content that was here before. While the agent watches,
+// the second is what somebody does on purpose.
+static bool is_older(struct folder *folder, const struct local *local, const struct look *look)
+{
+    if (!folder->scan.active) return false;
+    if (look->print.mtime_ns < local->print.mtime_ns) return true;
+    return folder->scan.whole && kept_has(folder, look->path, &look->value);
 }
 
 bool brake_changed(struct folder *folder, const struct item *item, const struct look *look)
@@ -112,7 +129,7 @@ bool brake_changed(struct folder *folder, const struct item *item, const struct 
         return false;
     if (!braked(folder, item->path) || passes(folder)) return false;
     brake_window(folder, &window);
-    bool older = folder->scan.active && look->print.mtime_ns < local->print.mtime_ns;
+    bool older = is_older(folder, local, look);
     if (!older && counted_before(item, &window, folder->row.inc)) return false;
     if (older || !few_rewritten(folder, &window)) {
         brake_join(folder, item->path, older ? WAITS_OLDER : WAITS_REWRITTEN);

@@ -172,6 +172,48 @@ static void test_rewritten(void **state)
     rig_close(&rig);
 }
 
+// A backup that was copied back, with the time of the copy: what was kept tells.
+static void test_restore_copied(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_full(&rig);
+    rig_base_limit(&rig, FILES * (uint64_t)BASE_BLOCK_BYTES);
+    rig_wait(&rig, 10 * 1000);
+    assert_int_equal(rig.base_count, FILES);
+    for (int i = 0; i < 30; i++) {
+        rig_save(&rig, name(i), "written since", NOW_MS + 5000);
+        engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text(name(i)));
+    }
+    rig_wait(&rig, 20 * 60 * 1000);
+    uint64_t before = counter(&rig);
+    assert_int_equal(rig.kept_count, 30);
+    // Copied back one by one while it watches, they are somebody's edits.
+    for (int i = 0; i < 5; i++) {
+        rig_save(&rig, name(i), text(i), NOW_MS + 9000);
+        engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text(name(i)));
+    }
+    rig_wait(&rig, 20 * 60 * 1000);
+    assert_int_equal(counter(&rig), before + 5);
+    for (int i = 5; i < 30; i++)
+        rig_save(&rig, name(i), text(i), NOW_MS + 9000);
+    for (int i = 90; i < 95; i++)
+        rig_delete(&rig, name(i));
+    for (int i = 95; i < 98; i++)
+        rig_save(&rig, name(i), "new", NOW_MS + 9000);
+    rescan(&rig);
+    rig_wait(&rig, 3000);
+    assert_held(&rig, "restore", 33);
+    assert_int_equal(counter(&rig), before + 5);
+    decide(&rig, DECIDE_REVERT);
+    assert_free(&rig);
+    assert_int_equal(counter(&rig), before + 5);
+    assert_true(digest_equal(disk_find(&rig, slice_text(name(7)))->value.content,
+                             hash_sha256(slice_text("written since"))));
+    assert_true(rig_on_disk(&rig, name(92)));
+    rig_close(&rig);
+}
+
 static void test_restore(void **state)
 {
     (void)state;
@@ -356,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_back),
         cmocka_unit_test(test_rewritten),
         cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_restore_copied),
         cmocka_unit_test(test_off_and_limits),
         cmocka_unit_test(test_approved),
         cmocka_unit_test(test_reverted),
