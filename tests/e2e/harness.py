@@ -12,6 +12,7 @@ CFGSYNC_KEEP=1      keep the folder of a failed test
 
 import atexit
 import ctypes
+import http.client
 import json
 import os
 import pathlib
@@ -101,6 +102,16 @@ class Result:
         return self.out + self.err
 
 
+class Local(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("agent")
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
 class Agent:
     """One device: a home of its own, and a process while it runs."""
 
@@ -160,6 +171,15 @@ class Agent:
 
     def peer(self, name):
         return next(p for p in self.status()["peers"] if p["name"] == name)
+
+    def minted(self):
+        """How many changes it has found on its disk."""
+        connection = Local(self.home / "agent.sock")
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        line = next(l for l in text.splitlines() if l.startswith("cfgsync_versions_minted_total "))
+        return int(float(line.split()[1]))
 
     def owed(self, name):
         return self.peer(name)["pending_out"]["changes"]

@@ -3,12 +3,10 @@
 """How programs save: each is one change with the right content, and no empty or half file is ever
 seen on the other side."""
 
-import http.client
 import os
 import pty
 import select
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -18,26 +16,6 @@ from trees import put, wait_same
 
 BEFORE = "first line\nsecond line\n"
 AFTER = "first line\nchanged line\n"
-
-
-class Local(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("agent")
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
-def minted(agent):
-    """How many changes it has found on its disk."""
-    connection = Local(agent.home / "agent.sock")
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    line = next(l for l in text.splitlines() if l.startswith("cfgsync_versions_minted_total "))
-    return int(float(line.split()[1]))
 
 
 class Reader(threading.Thread):
@@ -69,7 +47,7 @@ def one_change(world, edit, before=BEFORE, after=AFTER, changes=1, name="note.tx
     put(on_a / name, before)
     a.sync("f")
     stays(lambda: True, "", 0.5)
-    count = minted(a)
+    count = a.minted()
     reader = Reader(on_b / name)
     reader.start()
     edit(on_a / name)
@@ -78,7 +56,7 @@ def one_change(world, edit, before=BEFORE, after=AFTER, changes=1, name="note.tx
     time.sleep(1.5 * SLOW)
     seen = reader.end()
     check(seen == [before.encode(), after.encode()], "one change, whole", seen)
-    check(minted(a) - count == changes, f"{changes} published", minted(a) - count)
+    check(a.minted() - count == changes, f"{changes} published", a.minted() - count)
     wait_same(on_a, on_b)
 
 
@@ -226,12 +204,12 @@ def test_git_checkout(world):
     a.sync("f")
     wait_for(lambda: (on_b / "src/f39").read_text() == "other 39\n", "there")
     time.sleep(12)  # the rate of publications of a path is counted anew
-    count = minted(a)
+    count = a.minted()
     git("checkout", "-q", "main")
     a.sync("f")
     for number in range(40):
         check((on_b / f"src/f{number}").read_text() == f"main {number}\n", "the other branch")
-    check(minted(a) - count == 40, "one change for each file", minted(a) - count)
+    check(a.minted() - count == 40, "one change for each file", a.minted() - count)
     check(not (on_b / ".git").exists(), "the repository itself stays here")
 
 
