@@ -141,7 +141,7 @@ struct content_hash;
 int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size);
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
-int fd_copy(int source_fd, int target_fd); // all of it, durable
+int fd_copy(int source_fd, int target_fd);                                   // all of it, durable
 int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // a file, to read
 // Does the regular file `name` hold this content?
 bool content_is(int dir_fd, const char *name, const struct content *content);

@@ -162,8 +162,8 @@ static void test_read_and_copy_of_local_files(void **state)
     job_end(&job);
     job = job_for(JOB_COPY);
     struct content lie = {hash_content(slice_text("x")), 5};
-    job->copy = (struct job_copy){
-        .content = lie, .path = slice_text("d/f"), .before = print_at(w, "d/f")};
+    job->copy =
+        (struct job_copy){.content = lie, .path = slice_text("d/f"), .before = print_at(w, "d/f")};
     disk_run(w->disk, job);
     assert_int_equal(job->err, ERR_CHANGED);
     assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
