@@ -82,7 +82,7 @@ def test_deletions(world):
     wait_for(lambda: (root / "d/run").exists() and (root / "d/empty").exists() and
              (root / "d/e/note").exists(), "a whole folder comes back")
     check((root / "d/run").stat().st_mode & 0o777 == 0o755, "with modes")
-    check(leftovers(root) == [], "nothing is left behind", leftovers(root))
+    wait_for(lambda: leftovers(root) == [], lambda: f"left behind: {leftovers(root)}")
 
 
 def test_renamed(world):
