@@ -117,7 +117,8 @@ def file_problems(path, text):
         yield f"{path}: is in no room"
         return
     # A test of a room may look behind its door.
-    inside = path.split("/")[2] if path.startswith("tests/unit/") else room
+    of_room = path.startswith(("tests/unit/", "tests/fuzz/"))
+    inside = path.split("/")[2] if of_room else room
     code = tree.without(text, strings=False)
     for match in INCLUDE.finditer(code):
         line = tree.line_of(code, match.start())
