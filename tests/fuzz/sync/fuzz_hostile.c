@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+//
+// An engine, a disk, an honest peer, and one that says whatever the input says. In the end the
+// index keeps its laws, and the honest peer is served as if nothing had been.
+#include "tests/fuzz/sync/speech.h"
+
+enum { STEPS_MAX = 48, RAW_BYTES_MAX = 2048, HONEST_MAX = 8 };
+
+struct play {
+    struct rig rig;
+    struct script *hostile, *honest;
+    struct feed feed;
+    struct version published[HONEST_MAX]; // by the honest peer
+    const char *texts[HONEST_MAX];
+    uint32_t count;
+};
+
+static void send_raw(struct play *play, enum lane lane, struct slice bytes)
+{
+    struct script *script = play->hostile;
+    if (!script->cut[lane]) engine_message(play->rig.engine, script->conns[lane], bytes);
+}
+
+static bool may_send(const struct script *script, enum lane lane)
+{
+    return !script->cut[lane] && script->lanes[lane].state == SESSION_OPEN;
+}
+
+// As it is meant, or with some bytes turned over.
+static void say(struct play *play, bool spoil)
+{
+    AUTO(buf_fini) struct buf frame = {0};
+    struct speech speech = {&play->rig, play->hostile, &play->feed};
+    struct message m = speech_message(&speech);
+    enum lane lane = speech_on_bulk(m.kind) ? LANE_BULK : LANE_CONTROL;
+    if (!may_send(play->hostile, lane)) return;
+    struct lane_state before = play->hostile->lanes[lane];
+    lane_send(&play->hostile->lanes[lane], &m, &frame);
+    play->hostile->lanes[lane] = before; // a BYE ends the other side only
+    for (uint32_t i = spoil ? 1 + feed_below(&play->feed, 3) : 0; i > 0; i--) {
+        size_t at = (size_t)(feed_number(&play->feed) % frame.size);
+        frame.data[at] = feed_byte(&play->feed);
+    }
+    send_raw(play, lane, buf_slice(&frame));
+}
+
+static void honest_says(struct play *play, const char *path, const char *text)
+{
+    struct script *honest = play->honest;
+    uint64_t after = honest->counter;
+    play->published[play->count] = script_file(honest, path, text);
+    play->texts[play->count++] = text;
+    if (may_send(honest, LANE_CONTROL))
+        script_push(honest, after, &play->published[play->count - 1], 1, text);
+}
+
+static void honest_answers(struct play *play)
+{
+    if (play->honest->counter == 0) return; // what it offered is still true
+    (void)script_answer(play->honest, play->published, play->count, play->texts, play->count);
+}
+
+static void user_does(struct play *play)
+{
+    struct slice path = speech_path(&play->feed);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
+    bool gone = feed_byte(&play->feed) & 1;
+    if (gone && !rig_on_disk(&play->rig, name)) return;
+    rig_write(&play->rig, name, gone ? NULL : speech_text(&play->feed));
+}
+
+static void person_asks(struct play *play)
+{
+    struct engine *engine = play->rig.engine;
+    struct engine_status status;
+    struct path_status path;
+    struct plan plan;
+    struct sync_request sync = {.wait = true, .timeout_ms = 1000};
+    struct verify_request verify = {.timeout_ms = 1000};
+    struct decision decision = {.folder = "f", .path = speech_path(&play->feed)};
+    switch (feed_below(&play->feed, 6)) {
+    case 0: engine_status(engine, play->rig.arena, &status); break;
+    case 1:
+        (void)engine_path(engine, play->rig.arena, play->rig.folder, decision.path, &path);
+        break;
+    case 2: (void)engine_plan(engine, play->rig.arena, "f", &plan); break;
+    case 3: engine_sync(engine, 1, &sync); break;
+    case 4: engine_verify(engine, 2, &verify); break;
+    default: // not WITH: it reads a file of this machine
+        decision.kind = feed_below(&play->feed, 2) == 0
+                            ? DECIDE_TAKE
+                            : (enum decision_kind)(DECIDE_DISMISS +
+                                                   (int)feed_below(&play->feed, 5));
+        engine_decide(engine, 3, &decision);
+        break;
+    }
+}
+
+static void time_passes(struct play *play)
+{
+    static const int64_t spans_ms[] = {0, 30, 100, 1000, 20000, 130000};
+    rig_wait(&play->rig, spans_ms[feed_below(&play->feed, 6)]);
+}
+
+static void all_come_again(struct play *play)
+{
+    rig_fail_commits(0, 0); // a start on a full disk is refused as a whole
+    rig_restart(&play->rig);
+    engine_peer_put(play->rig.engine, play->hostile->device, "hostile");
+    engine_peer_put(play->rig.engine, play->honest->device, "honest");
+    script_reconnect(play->hostile);
+    script_reconnect(play->honest);
+}
+
+static void step(struct play *play)
+{
+    struct rig *rig = &play->rig;
+    uint8_t what = feed_byte(&play->feed);
+    switch (what % 16) {
+    case 0: send_raw(play, what & 16 ? LANE_BULK : LANE_CONTROL, feed_record(&play->feed)); break;
+    case 1: say(play, true); break;
+    case 2: user_does(play); break;
+    case 3: time_passes(play); break;
+    case 4: rig->held = (uint32_t)feed_byte(&play->feed) << 2; break;
+    case 5: rig->held = 0; break;
+    case 6: rig_settle(rig); break;
+    case 7:
+        if (play->count < HONEST_MAX - 1) honest_says(play, "h", speech_text(&play->feed));
+        break;
+    case 8: honest_answers(play); break;
+    case 9: person_asks(play); break;
+    case 10:
+        if (what & 16)
+            rig_fail_commits(feed_below(&play->feed, 4), 1 + feed_below(&play->feed, 2));
+        else if (script_is_cut(play->hostile) || what & 32)
+            script_reconnect(play->hostile);
+        break;
+    case 11:
+        if (what >= 224) all_come_again(play);
+        break;
+    default: say(play, false); break;
+    }
+}
+
+// ---- the end
+
+static void laws(struct play *play)
+{
+    struct rig *rig = &play->rig;
+    struct folder_row row;
+    CHECK(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
+    struct vv k = store_k(rig->store, rig->arena, rig->folder);
+    CHECK(vv_get(k, row.inc) <= row.counter);
+    struct item *items = arena_alloc(rig->arena, 256, sizeof *items);
+    uint32_t count = store_items_after(rig->store, rig->arena, rig->folder, slice_text(""),
+                                       slice_text(""), true, 256, items);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct item *item = &items[i];
+        CHECK(path_fault(item->path) == NULL && !heads_too_many(item));
+        for (uint32_t j = 0; j < item->head_count; j++) {
+            const struct version *head = &item->heads[j];
+            CHECK(dots_covered(head->dots, head->vv) && vv_get(head->vv, row.inc) <= row.counter);
+        }
+        if (item->local.state != LOCAL_OK || item->local.version.value.kind != KIND_FILE) continue;
+        const struct on_disk *at = disk_find(rig, item->path);
+        bool same = at != NULL && at->print.ino == item->local.print.ino;
+        if (same) CHECK(value_same_content(&at->value, &item->local.version.value));
+    }
+}
+
+// Files of the honest peer come as if nobody else had been there.
+static void honest_is_served(struct play *play)
+{
+    struct rig *rig = &play->rig;
+    if (rig->told_ids > 0) return; // the folder is another one now
+    struct script *honest = play->honest;
+    for (int lane = 0; lane < 2; lane++) {
+        honest->cut[lane] = true;
+        engine_conn_down(rig->engine, honest->conns[lane]);
+    }
+    honest_says(play, "honest", "a file of the honest peer");
+    honest_answers(play);
+    for (int i = 0; i < 200; i++) {
+        rig_wait(rig, 1000);
+        honest_answers(play);
+        if (rig_item(rig, "honest").local.state == LOCAL_OK) break;
+    }
+    CHECK(rig_item(rig, "honest").local.state == LOCAL_OK);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct play *play = mem_zalloc(1, sizeof *play);
+    play->feed = (struct feed){data, size};
+    rig_open(&play->rig);
+    play->honest = script_connect(&play->rig, 4);
+    script_offer(play->honest, (struct vv){0});
+    play->hostile = script_connect(&play->rig, 3);
+    if (feed_byte(&play->feed) & 1) script_offer(play->hostile, (struct vv){0});
+    rig_settle(&play->rig);
+    for (int i = 0; i < STEPS_MAX && play->feed.size > 0; i++)
+        step(play);
+    play->rig.held = 0;
+    rig_fail_commits(0, 0);
+    rig_wait(&play->rig, 100);
+    laws(play);
+    honest_is_served(play);
+    laws(play);
+    rig_close(&play->rig);
+    mem_free(&play);
+    return 0;
+}
