@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""agent/core and the model do the same on the same schedules.
+
+    differential.py DRIVER [--seed N] [--runs N] [--steps N]
+
+Random schedules are run in the model; whatever its devices do that agent/core decides (what becomes
+of heads, of local, what a resolution comes to, what a conflict item is called) the driver, which is
+agent/core behind a pipe, is asked too, and both must say the same. Not compared: what the model does
+not have (see replica.py), and resolutions of an item with others alive below it, which the model
+makes in two steps."""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+
+from replica import FILE, TOMB, Violation, above
+from resolving import Resolver
+from world import World
+
+# Mesh, a device that joins with files, chain and star that forget, one that is away, one that is
+# late: (flags, devices).
+SCENARIOS = [({}, 3), ({"first": 1}, 3), ({}, 4), ({"gc": 1, "topo": 1}, 4),
+             ({"gc": 1, "topo": 2, "join": 1}, 4), ({"gc": 1, "away": 1}, 4), ({"topo": 1}, 3)]
+KINDS = {FILE: 1, TOMB: 4}
+AUTO, FIRST = 1, 2
+
+
+class Driver:
+    """agent/core behind a pipe."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.asked = {}
+
+    def ask(self, what, **question):
+        self.asked[what] = self.asked.get(what, 0) + 1
+        line = json.dumps(dict(question, do=what), separators=(",", ":"))
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise Violation("the driver ended with %d on %s" % (self.process.wait(), line))
+        return json.loads(answer)
+
+
+def number(inc):
+    """Incarnations in the order of their names."""
+    return int.from_bytes(inc.encode().ljust(7, b"\0"), "big")
+
+
+def digest(content):
+    return hashlib.sha256(repr(content).encode()).hexdigest()
+
+
+def pairs(dots):
+    return sorted([number(r), n] for r, n in dots)
+
+
+def as_json(v):
+    return {"d": pairs(v.dots), "v": pairs(v.vv.items()), "k": KINDS[v.kind],
+            "c": digest(v.content) if v.kind == FILE else None,
+            "b": [v.birth[0], number(v.birth[1]), v.birth[2]],
+            "o": digest(v.parent) if v.parent is not None else None,
+            "f": AUTO * v.auto + FIRST * v.first, "u": pairs(v.bundle)}
+
+
+def same(what, model, core, *context):
+    if model != core:
+        raise Violation("%s differs\n  model %s\n  core  %s\n  %s" % (
+            what, json.dumps(model, sort_keys=True), json.dumps(core, sort_keys=True),
+            "\n  ".join(json.dumps(c) for c in context)))
+
+
+def in_order(versions):
+    return sorted(versions, key=lambda v: json.dumps(v, sort_keys=True))
+
+
+class Beside(Resolver):
+    """A device of the model that asks agent/core the same."""
+
+    def ingest(self, item, w, own=False):
+        heads = [as_json(h) for h in self.heads.get(item, [])]
+        local = self.local.get(item)
+        lost, before = self.lost_own, as_json(local) if local is not None else None
+        self.lost_own = 0
+        super().ingest(item, w, own)
+        core = self.world.driver.ask("ingest", own=number(self.inc), heads=heads, local=before,
+                                     w=as_json(w))
+        now = [as_json(h) for h in self.heads.get(item, [])]
+        same("heads", in_order(now), in_order(core["heads"]), heads, as_json(w))
+        same("whether heads changed", now != heads, core["changed"], heads, as_json(w))
+        if not own:
+            same("own dots lost", self.lost_own, core["lost"], heads, as_json(w))
+        self.lost_own = max(lost, self.lost_own)
+        local = self.local.get(item)
+        same("local", as_json(local) if local is not None else None, core["local"], heads, before,
+             as_json(w))
+
+    # ---- names: the model's are short, agent/core's are paths
+
+    def cname(self, p, x):
+        mine = super().cname(p, x)
+        theirs = self.world.driver.ask("name", path=self.real(p), w=as_json(x))["name"]
+        names = self.world.real_names
+        if names.setdefault(mine, theirs) != theirs or \
+                len(set(names.values())) != len(names):
+            raise Violation("conflict names: %s is %s and %s" % (mine, theirs, names[mine]))
+        return mine
+
+    def real(self, p):
+        return self.world.real_names[p] if p.startswith("!") else p
+
+    def origin(self, p):
+        if not p.startswith("!"):
+            return None
+        # A conflict item of a conflict item: its own name is in the list, too.
+        flat = p[1:].rsplit("!", 1)[0]
+        return self.real(flat) if flat.startswith("!") else flat.replace("|", "/")
+
+    def view(self):
+        return {self.real(p): {"heads": [as_json(h) for h in hs], "origin": self.origin(p)}
+                for p, hs in self.heads.items()}
+
+    # ---- resolutions
+
+    def members(self, intent):
+        return [{"path": self.real(m.path),
+                 "w": {"d": [], "v": pairs(m.vv.items()), "k": KINDS[m.kind],
+                       "c": digest(m.content) if m.kind == FILE else None,
+                       "b": [m.birth[0], number(m.birth[1]), m.birth[2]],
+                       "o": digest(m.parent) if m.parent is not None else None,
+                       "f": AUTO * m.auto + FIRST * m.first, "u": []}} for m in intent.members]
+
+    def compare(self, what, p, intent):
+        view = self.view()
+        core = self.world.driver.ask(what, path=self.real(p), items=view)
+        same("whether %s is resolved" % p, True, core["now"], view)
+        same("bundle of %s" % p, len(intent.members) > 1 or what == "clash", core["bundle"], view)
+        # Conflict items are made in any order, the item itself comes last. In a clash who leaves
+        # first is a matter of directories.
+        last = 0 if what == "clash" else 1
+        mine, theirs = (in_order(all_[:len(all_) - last]) + all_[len(all_) - last:]
+                        for all_ in (self.members(intent), core["members"]))
+        same("%s of %s" % (what, p), mine, theirs, view)
+
+    def live_below(self, p):
+        return any(above(q, p) and any(h.kind == FILE for h in hs)
+                   for q, hs in self.heads.items())
+
+    def plan_resolution(self, p):
+        intent = super().plan_resolution(p)
+        if intent is not None and not self.live_below(p):
+            self.compare("resolve", p, intent)
+        return intent
+
+    def plan_clash(self, p):
+        intent = super().plan_clash(p)
+        if intent is not None:
+            self.compare("clash", p, intent)
+        return intent
+
+
+def run(driver, seed, steps):
+    cfg, devices = SCENARIOS[seed % len(SCENARIOS)]
+    world = World(seed, cfg, steps, devices, Beside)
+    world.driver, world.real_names = driver, {}
+    world.run()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("driver")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=60)
+    args = parser.parse_args()
+    driver = Driver(args.driver)
+    failed = 0
+    for seed in range(args.seed, args.seed + args.runs):
+        try:
+            run(driver, seed, args.steps)
+        except Violation as violation:
+            failed += 1
+            print("seed %d, %d steps: %s" % (seed, args.steps, violation))
+            break
+    print("compared: " + ", ".join("%d %s" % (n, what) for what, n in driver.asked.items()))
+    if not {"ingest", "name", "resolve", "clash"} <= set(driver.asked):
+        print("not everything was compared")
+        failed += 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
