@@ -16,7 +16,7 @@ import json
 import subprocess
 import sys
 
-from replica import FILE, TOMB, Violation, above
+from replica import FILE, TOMB, VV, Violation, above
 from resolving import Resolver
 from world import World
 
@@ -26,6 +26,7 @@ SCENARIOS = [({}, 3), ({"first": 1}, 3), ({}, 4), ({"gc": 1, "topo": 1}, 4),
              ({"gc": 1, "topo": 2, "join": 1}, 4), ({"gc": 1, "away": 1}, 4), ({"topo": 1}, 3)]
 KINDS = {FILE: 1, TOMB: 4}
 AUTO, FIRST = 1, 2
+PROBES = 8  # of each item, after a run
 
 
 class Driver:
@@ -82,6 +83,7 @@ class Beside(Resolver):
     """A device of the model that asks agent/core the same."""
 
     def ingest(self, item, w, own=False):
+        self.world.versions.setdefault(item, []).append(w)
         heads = [as_json(h) for h in self.heads.get(item, [])]
         local = self.local.get(item)
         lost, before = self.lost_own, as_json(local) if local is not None else None
@@ -163,11 +165,48 @@ class Beside(Resolver):
         return intent
 
 
+class OutOfOrder(Beside):
+    """Takes what there ever was of an item in any order, also what messages cannot do: so that
+    vectors that do not cover each other meet."""
+
+    def check_heads(self, item):
+        pass
+
+    def take(self, item, versions):
+        rng = self.rng
+        for v in [rng.choice(versions) for _ in range(rng.randrange(2, 7))]:
+            if rng.random() < .3:  # made anew by who had forgotten it
+                v = v.but(vv=VV({r: n for r, n in v.vv.items() if any(r == d[0] for d in v.dots)}))
+            if rng.random() < .3:
+                v = v.but(first=v.kind == FILE)
+            if rng.random() < .5:
+                v = v.but(parent=rng.choice(versions).content)
+            if rng.random() < .3:
+                self.local[item] = rng.choice(versions)
+            self.ingest(item, v)
+        if len(self.heads.get(item, [])) > 1:
+            self.resolve(item)
+
+    def resolve(self, item):
+        """Beside the conflict items that some device has, of contents that are here perhaps."""
+        contents = [h.content for h in self.heads[item] if h.kind == FILE]
+        for p, hs in self.rng.choice(self.world.replicas).heads.items():
+            if p.startswith("!") and p != item:
+                self.heads[p] = hs
+                if len(hs) == 1 and hs[0].kind == FILE and contents and self.rng.random() < .5:
+                    self.heads[p] = [hs[0].but(content=self.rng.choice(contents))]
+        self.store = {h.content for hs in self.heads.values() for h in hs}
+        self.plan_resolution(item)
+
+
 def run(driver, seed, steps):
     cfg, devices = SCENARIOS[seed % len(SCENARIOS)]
     world = World(seed, cfg, steps, devices, Beside)
-    world.driver, world.real_names = driver, {}
+    world.driver, world.real_names, world.versions = driver, {}, {}
     world.run()
+    for item, versions in sorted(world.versions.items()):
+        for _ in range(PROBES):
+            OutOfOrder(world, "A").take(item, versions[:])
 
 
 def main():

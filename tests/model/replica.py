@@ -142,7 +142,11 @@ class Replica:
             if len(gone) == len(h.dots) and held and w.content not in self.store:
                 self.kept.setdefault(item, {})[h.content] = h.birth
         self.set_heads(item, new)
-        if len(new) > len({r for h in new for r, n in h.dots}):
+        self.check_heads(item)
+
+    def check_heads(self, item):
+        heads = self.heads.get(item, [])
+        if len(heads) > len({r for h in heads for r, n in h.dots}):
             raise Violation("HEADS more heads than incarnations at %s" % item)
 
     def ingest_by_dots(self, old, w):
