@@ -176,6 +176,9 @@ class Machines:
         users = Users([agent.paths[folder] for agent in self.agents])
         for number in range(2):  # so that no deletion leaves the folder empty
             put(users.roots[0] / f"anchor{number}", b"anchor\n")
+        for agent in self.agents:  # it is one folder before anybody uses it
+            agent.sync(folder)
+        wait_for(lambda: all((root / "anchor1").exists() for root in users.roots), "anchors come")
         for event in events:
             self.event(users, *event)
         for agent in self.agents:
