@@ -249,7 +249,8 @@ def test_black_box(world):
         failure = fails(machines, events)
         if failure:
             print(f"    CFGSYNC_SEED={seed + runs}: {failure}", flush=True)
-            print("    " + "\n    ".join(map(str, shrink(machines, events))), flush=True)
+            events = shrink(machines, events)
+            print("    " + "\n    ".join(map(str, events)), flush=True)
             raise failure
         runs += 1
     print(f"    {runs} schedules", flush=True)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs a target over corpora (NAME.txt: an input a line, in hex; what begins with # is a remark) and
-// over single inputs, as they are in any other file. What ends it is the input it names last.
+// Runs a target over corpora (NAME.txt: an input a line, in hex; what begins with # is a remark)
+// and over single inputs, as they are in any other file. What ends it is the input it names last.
 #include <stdio.h>
 #include <stdlib.h>
 

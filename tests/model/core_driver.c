@@ -77,8 +77,8 @@ static json_t *pairs_json(const struct dot *entries, uint32_t count)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("[II]", (json_int_t)entries[i].inc,
-                                              (json_int_t)entries[i].counter));
+        json_array_append_new(
+            list, json_pack("[II]", (json_int_t)entries[i].inc, (json_int_t)entries[i].counter));
     return list;
 }
 
@@ -112,16 +112,13 @@ static json_t *version_json(const struct version *v)
 {
     bool file = v->value.kind == KIND_FILE;
     CHECK(!file || (v->value.mode == MODE && v->value.size == SIZE));
-    return json_pack("{s:o, s:o, s:i, s:o, s:[III], s:o, s:i, s:o}",
-                     "d", pairs_json(v->dots.entries, v->dots.count),
-                     "v", pairs_json(v->vv.entries, v->vv.count),
-                     "k", (int)v->value.kind,
-                     "c", file ? digest_json(&v->value.content) : json_null(),
-                     "b", (json_int_t)v->birth.wall_ms, (json_int_t)v->birth.inc,
-                     (json_int_t)v->birth.counter,
-                     "o", v->has_parent ? digest_json(&v->parent) : json_null(),
-                     "f", (int)v->flags,
-                     "u", pairs_json(v->bundle.entries, v->bundle.count));
+    return json_pack(
+        "{s:o, s:o, s:i, s:o, s:[III], s:o, s:i, s:o}", "d",
+        pairs_json(v->dots.entries, v->dots.count), "v", pairs_json(v->vv.entries, v->vv.count),
+        "k", (int)v->value.kind, "c", file ? digest_json(&v->value.content) : json_null(), "b",
+        (json_int_t)v->birth.wall_ms, (json_int_t)v->birth.inc, (json_int_t)v->birth.counter, "o",
+        v->has_parent ? digest_json(&v->parent) : json_null(), "f", (int)v->flags, "u",
+        pairs_json(v->bundle.entries, v->bundle.count));
 }
 
 static struct item item_of(struct arena *arena, struct slice path, struct slice origin,
@@ -178,7 +175,8 @@ static uint32_t view_conflicts(void *context, struct arena *arena, struct slice 
     const char *key;
     json_t *value;
     uint32_t count = 0;
-    json_object_foreach((json_t *)context, key, value) {
+    json_object_foreach((json_t *)context, key, value)
+    {
         const char *origin = json_string_value(json_object_get(value, "origin"));
         if (count == max || origin == NULL || !slice_equal(slice_text(origin), path)) continue;
         out[count] = view_get(arena, context, key);
@@ -193,7 +191,8 @@ static uint32_t view_below(void *context, struct arena *arena, struct slice path
     const char *key;
     json_t *value;
     uint32_t count = 0;
-    json_object_foreach((json_t *)context, key, value) {
+    json_object_foreach((json_t *)context, key, value)
+    {
         if (count == max || !path_below(slice_text(key), path)) continue;
         out[count] = view_get(arena, context, key);
         count += heads_live(&out[count]);
@@ -206,17 +205,15 @@ static json_t *resolve(struct arena *arena, const json_t *question, bool clash)
     static const struct folder_id folder = {{7}};
     json_t *items = json_object_get(question, "items");
     struct index_view view = {items, view_item, view_conflicts, view_below};
-    struct item item =
-        view_get(arena, items, json_string_value(json_object_get(question, "path")));
+    struct item item = view_get(arena, items, json_string_value(json_object_get(question, "path")));
     struct resolution plan;
     bool now = clash ? resolve_clash(arena, &view, folder, &item, &plan)
                      : resolve_heads(arena, &view, folder, &item, &plan);
     json_t *members = json_array();
     for (uint32_t i = 0; now && i < plan.count; i++) {
         const struct member *m = &plan.members[i];
-        json_array_append_new(members,
-                              json_pack("{s:s%, s:o}", "path", (const char *)m->path.data,
-                                        m->path.size, "w", version_json(&m->version)));
+        json_array_append_new(members, json_pack("{s:s%, s:o}", "path", (const char *)m->path.data,
+                                                 m->path.size, "w", version_json(&m->version)));
     }
     return json_pack("{s:b, s:b, s:o}", "now", (int)now, "bundle", (int)(now && plan.bundle),
                      "members", members);
@@ -226,8 +223,7 @@ static json_t *name(struct arena *arena, const json_t *question)
 {
     static const struct folder_id folder = {{7}};
     struct slice path = slice_text(json_string_value(json_object_get(question, "path")));
-    struct version w =
-        version_of(arena, path, slice_of(NULL, 0), json_object_get(question, "w"));
+    struct version w = version_of(arena, path, slice_of(NULL, 0), json_object_get(question, "w"));
     struct slice out = conflict_name(arena, folder, path, &w);
     CHECK(path_fault(out) == NULL && path_is_conflict_item(out));
     return json_pack("{s:s%}", "name", (const char *)out.data, out.size);

@@ -4,11 +4,11 @@
 
     differential.py DRIVER [--seed N] [--runs N] [--steps N]
 
-Random schedules are run in the model; whatever its devices do that agent/core decides (what becomes
-of heads, of local, what a resolution comes to, what a conflict item is called) the driver, which is
-agent/core behind a pipe, is asked too, and both must say the same. Not compared: what the model does
-not have (see replica.py), and resolutions of an item with others alive below it, which the model
-makes in two steps."""
+Random schedules are run in the model; whatever its devices do that agent/core decides (what
+becomes of heads, of local, what a resolution comes to, what a conflict item is called) the driver,
+which is agent/core behind a pipe, is asked too, and both must say the same. Not compared: what the
+model does not have (see replica.py), and resolutions of an item with others alive below it, which
+the model makes in two steps."""
 
 import argparse
 import hashlib

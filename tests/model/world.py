@@ -8,8 +8,8 @@ from resolving import Resolver
 
 
 class Round:
-    """R pulls from S. Pages are read at S and delivered at R, in order, at different times; anything
-    may happen in between."""
+    """R pulls from S. Pages are read at S and delivered at R, in order, at different times;
+    anything may happen in between."""
 
     def __init__(self, world, S, R, page):
         self.world, self.S, self.R, self.page = world, S, R, page

@@ -28,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(json_is_string(string));
     CHECK(json_string_length(string) == strlen(json_string_value(string)));
     no_controls(json_string_value(string));
-    AUTO(json_drop) json_t *again =
-        json_bytes(slice_of(json_string_value(string), json_string_length(string)));
+    AUTO(json_drop)
+    json_t *again = json_bytes(slice_of(json_string_value(string), json_string_length(string)));
     CHECK(json_equal(string, again));
     log_set_sink(sink);
     log_set_level(LOG_DEBUG);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Requests of the local API, one after the other, at an engine with a peer: each is answered once at
-// most, with an object and a status that docs/API.md has; what is refused says why.
+// Requests of the local API, one after the other, at an engine with a peer: each is answered once
+// at most, with an object and a status that docs/API.md has; what is refused says why.
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,8 +80,7 @@ int __wrap_mkdir(const char *path, mode_t mode)
 static bool is_of_machine(const struct api_request *r)
 {
     json_error_t error;
-    AUTO(json_drop) json_t *body =
-        json_loadb((const char *)r->body.data, r->body.size, 0, &error);
+    AUTO(json_drop) json_t *body = json_loadb((const char *)r->body.data, r->body.size, 0, &error);
     const char *path = json_string_value(json_object_get(body, "path"));
     return strcmp(r->path, "/v1/folders") == 0 && path != NULL && path[0] == '/' &&
            access(path, F_OK) == 0;
@@ -91,11 +90,11 @@ static bool is_of_machine(const struct api_request *r)
 
 static json_t *value_any(struct feed *feed)
 {
-    static const char id[] =
-        "NN44K7TK-KBFJDSKM-BMASAY5N-FQRF47QF-HJAADOUM-XUVSMEOI-CSUPY6U2-X6AT";
-    static const char *const texts[] = {
-        "f", "peer3", "all", "", "g", "tcp://h:1", "/f/a", "/f", "a", "../x", "/nowhere/g",
-        "/f/.cfgsync/conflicts/x", id, "\x01", "\xc3\xa9"};
+    static const char id[] = "NN44K7TK-KBFJDSKM-BMASAY5N-FQRF47QF-HJAADOUM-XUVSMEOI-CSUPY6U2-X6AT";
+    static const char *const texts[] = {"f", "peer3",     "all",        "",
+                                        "g", "tcp://h:1", "/f/a",       "/f",
+                                        "a", "../x",      "/nowhere/g", "/f/.cfgsync/conflicts/x",
+                                        id,  "\x01",      "\xc3\xa9"};
     json_t *list;
     switch (feed_below(feed, 8)) {
     case 0: return json_boolean(feed_byte(feed) & 1);
@@ -114,9 +113,9 @@ static json_t *value_any(struct feed *feed)
 static void body_any(struct feed *feed, struct buf *out)
 {
     static const char *const keys[] = {
-        "name", "id", "addresses", "approves", "old", "new", "path", "with", "with_all",
-        "include_secrets", "include_vcs", "from", "folder", "peer", "wait", "timeout_s", "at_ms",
-        "number", "odd"};
+        "name", "id",        "addresses",       "approves",    "old",  "new",    "path",
+        "with", "with_all",  "include_secrets", "include_vcs", "from", "folder", "peer",
+        "wait", "timeout_s", "at_ms",           "number",      "odd"};
     if (feed_byte(feed) % 8 == 0) {
         struct slice raw = feed_record(feed);
         buf_append(out, raw.data, raw.size);
@@ -131,12 +130,30 @@ static void body_any(struct feed *feed, struct buf *out)
 
 static void request(struct play *play)
 {
-    static const char *const paths[] = {
-        "/v1/status", "/v1/peers", "/v1/folders", "/v1/events", "/metrics", "/v1/peers/remove",
-        "/v1/peers/rename", "/v1/folders/share", "/v1/folders/accept", "/v1/folders/remove",
-        "/v1/sync", "/v1/conflicts", "/v1/conflicts/take", "/v1/conflicts/resolve",
-        "/v1/conflicts/dismiss", "/v1/kept", "/v1/restore", "/v1/undo", "/v1/plan", "/v1/approve",
-        "/v1/revert", "/v1/why", "/v1/verify", "/v1/none"};
+    static const char *const paths[] = {"/v1/status",
+                                        "/v1/peers",
+                                        "/v1/folders",
+                                        "/v1/events",
+                                        "/metrics",
+                                        "/v1/peers/remove",
+                                        "/v1/peers/rename",
+                                        "/v1/folders/share",
+                                        "/v1/folders/accept",
+                                        "/v1/folders/remove",
+                                        "/v1/sync",
+                                        "/v1/conflicts",
+                                        "/v1/conflicts/take",
+                                        "/v1/conflicts/resolve",
+                                        "/v1/conflicts/dismiss",
+                                        "/v1/kept",
+                                        "/v1/restore",
+                                        "/v1/undo",
+                                        "/v1/plan",
+                                        "/v1/approve",
+                                        "/v1/revert",
+                                        "/v1/why",
+                                        "/v1/verify",
+                                        "/v1/none"};
     if (play->asked == REQUESTS_MAX) return;
     struct api_request *r = mem_zalloc(1, sizeof *r);
     r->number = ++play->asked;

@@ -2,8 +2,8 @@
 //
 // Whatever bytes: a path that is said to be canonical is one, component by component, and what
 // parts, order and folding say of two paths fits together.
-#include "proto/path.h"
 #include "proto/limits.h"
+#include "proto/path.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool is(struct slice s, const char *text)
@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice left = slice_of(data, size);
     for (int i = 0; i < 3; i++) { // a line each
         const uint8_t *end = left.size > 0 ? memchr(left.data, '\n', left.size) : NULL;
-        parts[i] = slice_of(left.data, i == 2 || end == NULL ? left.size : (size_t)(end - left.data));
+        parts[i] =
+            slice_of(left.data, i == 2 || end == NULL ? left.size : (size_t)(end - left.data));
         left = end == NULL || i == 2 ? slice_of(NULL, 0)
                                      : slice_of(end + 1, left.size - parts[i].size - 1);
     }

@@ -88,10 +88,10 @@ static void person_asks(struct play *play)
     case 3: engine_sync(engine, 1, &sync); break;
     case 4: engine_verify(engine, 2, &verify); break;
     default: // not WITH: it reads a file of this machine
-        decision.kind = feed_below(&play->feed, 2) == 0
-                            ? DECIDE_TAKE
-                            : (enum decision_kind)(DECIDE_DISMISS +
-                                                   (int)feed_below(&play->feed, 5));
+        decision.kind =
+            feed_below(&play->feed, 2) == 0
+                ? DECIDE_TAKE
+                : (enum decision_kind)(DECIDE_DISMISS + (int)feed_below(&play->feed, 5));
         engine_decide(engine, 3, &decision);
         break;
     }

@@ -4,7 +4,7 @@
 enum { LIST_MAX = 4, COUNTER_SMALL = 6 };
 
 static const char *const paths[SPEECH_PATHS] = {
-    "a", "b", "a/x", "a/y", "d/e/f", "b/z", ".cfgsync/conflicts/c", "d", ".cfgsyncignore",
+    "a",       "b", "a/x", "a/y", "d/e/f", "b/z", ".cfgsync/conflicts/c", "d", ".cfgsyncignore",
     "\xc3\xa9"};
 static const char *const texts[SPEECH_TEXTS] = {"", "one", "two", "three", "*.log\n"};
 

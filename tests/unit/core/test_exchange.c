@@ -100,7 +100,7 @@ static struct version from_menu(struct arena *arena, uint32_t choice, struct dot
         v.value.content = digest_of((uint8_t)(20 + dot.inc));
         break;
     case 4: v.flags = VERSION_FIRST; break;
-    case 5: v = edit(arena, dot, NULL, 77); break;    // equal on all, made of nothing
+    case 5: v = edit(arena, dot, NULL, 77); break;          // equal on all, made of nothing
     case 6: v = mint(arena, dot, base, base->value); break; // put back
     case 7: v.value.mode = 0600; break;
     case 8: v.flags = VERSION_AUTO; break;

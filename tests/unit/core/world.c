@@ -262,8 +262,7 @@ const char *world_fault(const struct world *world)
                 return "K claims a dot that is not represented";
         }
         for (uint32_t i = 0; i < d->item_count; i++) {
-            if (d->items[i].head_count > world->device_count)
-                return "more heads than incarnations";
+            if (d->items[i].head_count > world->device_count) return "more heads than incarnations";
         }
     }
     return NULL;
