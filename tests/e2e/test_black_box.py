@@ -241,7 +241,8 @@ def shrink(machines, events):
 
 def test_black_box(world):
     seed = int(os.environ.get("CFGSYNC_SEED", time.time_ns() % 1000000))
-    print(f"    CFGSYNC_SEED={seed} CFGSYNC_SECONDS={SECONDS:g} CFGSYNC_EVENTS={EVENTS}", flush=True)
+    print(f"    CFGSYNC_SEED={seed} CFGSYNC_SECONDS={SECONDS:g} CFGSYNC_EVENTS={EVENTS}",
+          flush=True)
     machines = Machines(world)
     end, runs = time.monotonic() + SECONDS, 0
     while runs == 0 or time.monotonic() < end:

@@ -56,13 +56,17 @@ def digest(content):
     return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
+def size(v):
+    return len(repr(v.content)) if v.kind == FILE else 0
+
+
 def pairs(dots):
     return sorted([number(r), n] for r, n in dots)
 
 
 def as_json(v):
     return {"d": pairs(v.dots), "v": pairs(v.vv.items()), "k": KINDS[v.kind],
-            "c": digest(v.content) if v.kind == FILE else None,
+            "c": digest(v.content) if v.kind == FILE else None, "s": size(v),
             "b": [v.birth[0], number(v.birth[1]), v.birth[2]],
             "o": digest(v.parent) if v.parent is not None else None,
             "f": AUTO * v.auto + FIRST * v.first, "u": pairs(v.bundle)}
@@ -131,7 +135,7 @@ class Beside(Resolver):
     def members(self, intent):
         return [{"path": self.real(m.path),
                  "w": {"d": [], "v": pairs(m.vv.items()), "k": KINDS[m.kind],
-                       "c": digest(m.content) if m.kind == FILE else None,
+                       "c": digest(m.content) if m.kind == FILE else None, "s": size(m),
                        "b": [m.birth[0], number(m.birth[1]), m.birth[2]],
                        "o": digest(m.parent) if m.parent is not None else None,
                        "f": AUTO * m.auto + FIRST * m.first, "u": []}} for m in intent.members]
