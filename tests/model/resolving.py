@@ -104,13 +104,17 @@ class Resolver(Replica):
 
     def resolve_begin(self):
         """Contents staged, intent journalled, for every item that can be resolved here now."""
-        for p in sorted(self.heads):
+        for p in self.in_turn(self.heads):
             if len(self.heads[p]) > 1 and self.may_touch(p):
                 self.journal(self.plan_resolution(p))
         live = sorted(p for p, hs in self.heads.items() if any(h.kind == FILE for h in hs))
         for p in live:
             if any(above(q, p) for q in live) and self.may_touch(p):
                 self.journal(self.plan_clash(p))
+
+    def in_turn(self, paths):
+        """Any order will do."""
+        return sorted(paths)
 
     def journal(self, intent):
         if intent is not None:

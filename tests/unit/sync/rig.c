@@ -129,6 +129,7 @@ static void scan_do(struct rig *rig, struct job *job)
     scan->entries = arena_alloc(job->arena, rig->disk_count + 1U, sizeof *scan->entries);
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         const struct on_disk *at = &rig->disk[i];
+        if (path_fault(at->path) != NULL) continue; // our own directory
         if (scan->prefix.size > 0 && !path_below(at->path, scan->prefix)) continue;
         if (rig->unread != NULL && path_below(at->path, slice_text(rig->unread))) continue;
         scan->entries[scan->entry_count++] =
