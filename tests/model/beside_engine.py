@@ -5,8 +5,8 @@
     beside_engine.py DRIVER [--seed N] [--runs N] [--steps N]
 
 Two devices; one is a real engine over a real index (engine_driver.c), the other is the model's and
-is the engine's peer. Users save and delete on both, what the peer minted is pushed or is not, they
-connect, lose each other, and the engine is restarted. Beside the engine goes a device of the model
+is the engine's peer. Users save and delete on both, what the peer minted is pushed or is not,
+with the contents to be had or not, they connect, lose each other, and the engine is restarted. Beside the engine goes a device of the model
 to which the same happens; after each step the engine has come to rest, and both must have the same
 heads (dots, vectors, values, births), the same K, and the same disk. Directories are left out: the
 model has none."""
@@ -39,7 +39,7 @@ class Twin(Resolver):
         self.walls, self.turns = {}, {}
 
     def in_turn(self, paths):
-        return sorted(paths, key=lambda p: (self.turns.get(p, 0), p))
+        return sorted(paths, key=lambda p: (self.turns.get(self.world.real(p), 0), p))
 
     def mint(self, item, kind, content, vv, parent, birth=None, *more, **named):
         dot = (self.inc, self.counter + 1)
@@ -60,7 +60,8 @@ class Play:
         self.words = Words(numbers.get, lambda c: hashlib.sha256(text_of(c).encode()).hexdigest(),
                            lambda c: len(text_of(c)))
         self.names, self.contents = {}, set()
-        self.connected = False
+        self.world.real = self.real
+        self.connected, self.mute = False, False
         self.save(self.twin, ANCHOR)
         self.meet()
 
@@ -109,10 +110,11 @@ class Play:
         """The model's device does what the engine does by itself. A push that leaves a gap makes
         a round; of what was never said nothing is asked."""
         self.twin.scan()
-        if what in ("meet", "push") and not self.peer.K.le(self.twin.K):
+        answers = self.connected and not self.mute
+        if answers and what in ("meet", "push") and not self.peer.K.le(self.twin.K):
             self.world.start_round(self.peer, self.twin).run()
         for _ in range(RESTS):
-            if self.connected:
+            if answers:
                 self.world.fetch(self.twin, self.peer)
             self.twin.resolve_all()
             self.twin.apply()
@@ -157,7 +159,7 @@ class Play:
 
     def meet(self):
         self.ask("meet")
-        self.connected = True
+        self.connected, self.mute = True, False
 
     def peer_mints(self):
         """And pushes it, or not: then the next one leaves a gap."""
@@ -176,7 +178,8 @@ class Play:
         S.pushed = S.counter
         if self.world.pushes and self.connected and self.rng.random() < .7:
             _, _, _, after, upto, versions = self.world.pushes[0]
-            self.ask("push", after=after, upto=upto, versions=self.said(versions))
+            self.mute = self.mute or self.rng.random() < .4
+            self.ask("push", after=after, upto=upto, versions=self.said(versions), mute=self.mute)
             self.world.deliver_push(0)
             return True
         return False

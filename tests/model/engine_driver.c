@@ -33,6 +33,7 @@ struct play {
     struct version *all;
     const char **texts;
     uint32_t count, text_count;
+    bool mute; // answers no request
 };
 
 // ---- the peer
@@ -117,8 +118,8 @@ static void peer_answers(struct play *play)
         const struct message *m = &peer->heard[peer->answered];
         struct message pong = {.kind = MSG_PONG, .ping = m->ping};
         if (script_is_cut(peer)) continue;
-        if (m->kind == MSG_PULL) answer_pull(play, &m->pull);
-        if (m->kind == MSG_WANT) answer_want(play, &m->want);
+        if (m->kind == MSG_PULL && !play->mute) answer_pull(play, &m->pull);
+        if (m->kind == MSG_WANT && !play->mute) answer_want(play, &m->want);
         if (m->kind == MSG_PING) script_send(peer, LANE_CONTROL, &pong);
     }
 }
@@ -153,6 +154,7 @@ static void meet(struct play *play)
     struct mark mark;
     struct message m = {.kind = MSG_OFFER};
     cut(play);
+    play->mute = false;
     script_reconnect(play->peer);
     m.offer = (struct msg_offer){.folder = play->rig->id, .name = slice_text("f")};
     m.offer.inc = play->peer->inc;
@@ -172,6 +174,7 @@ static void push(struct play *play, const json_t *question)
     m.push.after = number_of(json_object_get(question, "after"));
     m.push.upto = script_mark(play->peer, number_of(json_object_get(question, "upto")));
     m.push.versions = versions_of(play->rig->arena, json_object_get(question, "versions"));
+    if (json_is_true(json_object_get(question, "mute"))) play->mute = true;
     script_send(play->peer, LANE_CONTROL, &m);
 }
 
@@ -184,6 +187,7 @@ static void open_new(struct play *play)
     play->peer = script_connect(play->rig, 3);
     play->k = (struct vv){0};
     play->count = play->text_count = 0;
+    play->mute = false;
 }
 
 static void save(struct play *play, const json_t *question)

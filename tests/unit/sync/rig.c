@@ -152,6 +152,15 @@ static void look_do(struct rig *rig, struct look *look)
     look->value = at->value;
 }
 
+static void copy_do(struct rig *rig, struct job *job)
+{
+    const struct job_copy *copy = &job->copy;
+    const struct on_disk *at = copy->outside || copy->kept ? NULL : disk_find(rig, copy->path);
+    bool here = at != NULL && at->print.ino == copy->before.ino;
+    here = here && digest_equal(at->value.content, copy->content.id);
+    job->err = here || rig_base_copy(rig, copy) ? ERR_OK : ERR_CHANGED;
+}
+
 static void job_carry_out(struct rig *rig, struct job *job)
 {
     switch (job->kind) {
@@ -184,7 +193,7 @@ static void job_carry_out(struct rig *rig, struct job *job)
         for (uint32_t i = 0; i < job->apply.count; i++)
             step_do(rig, &job->apply.steps[i]);
         break;
-    case JOB_COPY: job->err = rig_base_copy(rig, &job->copy) ? ERR_OK : ERR_CHANGED; break;
+    case JOB_COPY: copy_do(rig, job); break;
     case JOB_READ:
         for (uint32_t i = 0; i < job->read.count; i++)
             job->read.entries[i].err = ERR_CHANGED;
