@@ -204,7 +204,7 @@ static void test_another_root(void **state)
     struct rig rig;
     rig_open(&rig);
     rig_write(&rig, "here", "1");
-    rig_write(&rig, "away", "1");
+    rig_write(&rig, "away", "2");
     rig_settle(&rig);
     struct folder_row before = row_of(&rig);
     rig.disk_count = 0;
