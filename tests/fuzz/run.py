@@ -24,7 +24,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CFGSYNC_FUZZ_BUILD", ROOT / "build" / "fuzz"))
 INPUT_BYTES_MAX = 4096
-KEEP_MAX, KEEP_BYTES_MAX = 200, 32 << 10
+KEEP_MAX, KEEP_BYTES_MAX = 100, 32 << 10
 
 
 def targets():
