@@ -5,11 +5,11 @@
     beside_engine.py DRIVER [--seed N] [--runs N] [--steps N]
 
 Two devices; one is a real engine over a real index (engine_driver.c), the other is the model's and
-is the engine's peer. Users save and delete on both, what the peer minted is pushed or is not,
-with the contents to be had or not, they connect, lose each other, and the engine is restarted. Beside the engine goes a device of the model
-to which the same happens; after each step the engine has come to rest, and both must have the same
-heads (dots, vectors, values, births), the same K, and the same disk. Directories are left out: the
-model has none."""
+is the engine's peer. Users save and delete on both, what the peer minted is pushed or is not, with
+the contents to be had or not, they connect, lose each other, and the engine is restarted. Beside
+the engine goes a device of the model to which the same happens; after each step the engine has come
+to rest, and both must have the same heads (dots, vectors, values, births), the same K, and the same
+disk. Directories are left out: the model has none."""
 
 import argparse
 import hashlib

@@ -36,22 +36,25 @@ class Beside(Resolver):
 
     def ingest(self, item, w, own=False):
         self.world.versions.setdefault(item, []).append(w)
-        heads = [WORDS.version(h) for h in self.heads.get(item, [])]
-        local = self.local.get(item)
-        lost, before = self.lost_own, WORDS.version(local) if local is not None else None
+        heads, local = self.shown(item)
+        lost = self.lost_own
         self.lost_own = 0
         super().ingest(item, w, own)
-        core = self.world.driver.ask("ingest", own=WORDS.number(self.inc), heads=heads, local=before,
-                                     w=WORDS.version(w))
-        now = [WORDS.version(h) for h in self.heads.get(item, [])]
-        same("heads", in_order(now), in_order(core["heads"]), heads, WORDS.version(w))
-        same("whether heads changed", now != heads, core["changed"], heads, WORDS.version(w))
+        core = self.world.driver.ask("ingest", own=WORDS.number(self.inc), heads=heads,
+                                     local=local, w=WORDS.version(w))
+        context = (heads, local, WORDS.version(w))
+        heads_now, local_now = self.shown(item)
+        same("heads", in_order(heads_now), in_order(core["heads"]), *context)
+        same("whether heads changed", heads_now != heads, core["changed"], *context)
+        same("local", local_now, core["local"], *context)
         if not own:
-            same("own dots lost", self.lost_own, core["lost"], heads, WORDS.version(w))
+            same("own dots lost", self.lost_own, core["lost"], *context)
         self.lost_own = max(lost, self.lost_own)
+
+    def shown(self, item):
         local = self.local.get(item)
-        same("local", WORDS.version(local) if local is not None else None, core["local"], heads, before,
-             WORDS.version(w))
+        return ([WORDS.version(h) for h in self.heads.get(item, [])],
+                WORDS.version(local) if local is not None else None)
 
     # ---- names: the model's are short, agent/core's are paths
 

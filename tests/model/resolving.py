@@ -53,7 +53,8 @@ class Resolver(Replica):
 
     def plan_copies(self, p, losers):
         copies = []
-        if p.startswith("!!"):  # a conflict on a conflict item is not copied beyond depth 2
+        if p.startswith("!!"):  # not copied beyond depth 2: the loser goes to kept
+            self.world.gone |= {t for x in losers for t in x.content}
             return copies
         for x in losers:
             c = self.cname(p, x)
