@@ -12,22 +12,17 @@ to rest, and both must have the same heads (dots, vectors, values, births), the 
 disk. Directories are left out: the model has none."""
 
 import argparse
-import hashlib
 import random
 import sys
 
 from driver import Driver, Words, in_order, same
-from replica import Violation
+from replica import Violation, bare
 from resolving import Resolver
 from world import World
 
 ANCHOR = "z"  # is never deleted: an act that leaves nothing would be held
 PATHS = ["p", "q", "r"]
 RESTS = 6  # turns in which a device comes to rest
-
-
-def text_of(content):
-    return " ".join(content)
 
 
 class Twin(Resolver):
@@ -57,12 +52,11 @@ class Play:
         self.twin, self.peer = self.world.replicas[::-1] if incs[0] > incs[1] \
             else self.world.replicas
         numbers = {self.twin.inc: opened["inc"], self.peer.inc: opened["peer"]}
-        self.words = Words(numbers.get, lambda c: hashlib.sha256(text_of(c).encode()).hexdigest(),
-                           lambda c: len(text_of(c)))
+        self.words = Words(numbers.get, " ".join)
         self.names, self.contents = {}, set()
         self.world.real = self.real
         self.connected, self.mute = False, False
-        self.save(self.twin, ANCHOR)
+        self.save(self.twin, ANCHOR, (0o644, self.world.token()))
         self.meet()
 
     # ---- names, and what the peer has
@@ -89,7 +83,7 @@ class Play:
     def peer_state(self):
         return {"k": self.words.pairs(self.peer.K.items()),
                 "all": self.said((p, h) for p, hs in self.peer.heads.items() for h in hs),
-                "texts": sorted(text_of(c) for c in self.contents)}
+                "texts": sorted(self.contents)}
 
     # ---- both
 
@@ -131,17 +125,17 @@ class Play:
             same("%s: heads of %s" % (what, path), in_order(heads.get(path, [])),
                  in_order(core.get(path, [])), state)
         same("%s: K" % what, self.words.pairs(twin.K.items()), sorted(state["k"]), state)
-        disk = sorted([self.real(p), self.words.digest(c)] for p, c in twin.disk.items())
+        disk = sorted([self.real(p), self.words.digest(c), c[0]] for p, c in twin.disk.items())
         same("%s: disk" % what, disk, sorted(state["disk"]), state)
 
     # ---- what happens
 
-    def save(self, r, p):
-        content = (self.world.token(),)
+    def save(self, r, p, content):
         r.disk[p] = content
-        self.contents.add(content)
+        text = self.words.text(bare(content))
+        self.contents.add(text)
         if r is self.twin:
-            self.ask("save", path=self.real(p), text=text_of(content))
+            self.ask("save", path=self.real(p), text=text, mode=content[0])
 
     def delete(self, r, p):
         if p not in r.disk:
@@ -152,8 +146,11 @@ class Play:
 
     def user(self, r):
         p = self.rng.choice(PATHS + sorted(p for p in r.disk if p.startswith("!"))[:2])
-        if self.rng.random() < .7:
-            self.save(r, p)
+        cur, x = r.disk.get(p), self.rng.random()
+        if x < .6:
+            self.save(r, p, (cur[0] if cur else 0o644, self.world.token()))
+        elif x < .75 and cur:
+            self.save(r, p, (self.rng.choice([0o600, 0o644, 0o755]), *bare(cur)))
         else:
             self.delete(r, p)
 

@@ -11,11 +11,10 @@ model does not have (see replica.py), and resolutions of an item with others ali
 the model makes in two steps."""
 
 import argparse
-import hashlib
 import sys
 
 from driver import Driver, Words, in_order, same
-from replica import FILE, VV, Violation, above
+from replica import FILE, VV, Violation, above, bare
 from resolving import Resolver
 from world import World
 
@@ -26,9 +25,7 @@ SCENARIOS = [({}, 3), ({"first": 1}, 3), ({}, 4), ({"gc": 1, "topo": 1}, 4),
 PROBES = 8  # of each item, after a run
 
 # Incarnations in the order of their names.
-WORDS = Words(lambda inc: int.from_bytes(inc.encode().ljust(7, b"\0"), "big"),
-              lambda content: hashlib.sha256(repr(content).encode()).hexdigest(),
-              lambda content: len(repr(content)))
+WORDS = Words(lambda inc: int.from_bytes(inc.encode().ljust(7, b"\0"), "big"), repr)
 
 
 class Beside(Resolver):
@@ -130,6 +127,9 @@ class OutOfOrder(Beside):
                 v = v.but(vv=VV({r: n for r, n in v.vv.items() if any(r == d[0] for d in v.dots)}))
             if rng.random() < .3:
                 v = v.but(first=v.kind == FILE)
+            if rng.random() < .3 and v.kind == FILE:
+                like = rng.choice([x for x in versions if x.kind == FILE])
+                v = v.but(content=(rng.choice([0o600, 0o644]), *bare(like.content)))
             if rng.random() < .5:
                 v = v.but(parent=rng.choice(versions).content)
             if rng.random() < .3:
@@ -146,7 +146,7 @@ class OutOfOrder(Beside):
                 self.heads[p] = hs
                 if len(hs) == 1 and hs[0].kind == FILE and contents and self.rng.random() < .5:
                     self.heads[p] = [hs[0].but(content=self.rng.choice(contents))]
-        self.store = {h.content for hs in self.heads.values() for h in hs}
+        self.store = {bare(h.content) for hs in self.heads.values() for h in hs}
         self.plan_resolution(item)
 
 

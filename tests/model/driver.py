@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The drivers, agent/core or an engine behind a pipe, and what is said to them and compared."""
 
+import hashlib
 import json
 import subprocess
 
-from replica import FILE, TOMB, Violation
+from replica import FILE, TOMB, Violation, bare
 
 KINDS = {FILE: 1, TOMB: 4}
 AUTO, FIRST = 1, 2
@@ -46,20 +47,26 @@ def in_order(versions):
 
 
 class Words:
-    """How versions are said: `number` of an incarnation, `digest` and `size` of a content."""
+    """How versions are said: `number` of an incarnation, `text` of a content."""
 
-    def __init__(self, number, digest, size):
-        self.number, self.digest, self.size = number, digest, size
+    def __init__(self, number, text):
+        self.number, self.text = number, text
 
     def pairs(self, dots):
         return sorted([self.number(r), n] for r, n in dots)
 
+    def digest(self, content):
+        return hashlib.sha256(self.text(bare(content)).encode()).hexdigest()
+
     def version(self, v, dots=True):
         """Also a Member, which has no dots."""
+        file, parent = v.kind == FILE, v.parent
         return {"d": self.pairs(v.dots) if dots else [], "v": self.pairs(v.vv.items()),
-                "k": KINDS[v.kind], "c": self.digest(v.content) if v.kind == FILE else None,
-                "s": self.size(v.content) if v.kind == FILE else 0,
+                "k": KINDS[v.kind], "c": self.digest(v.content) if file else None,
+                "s": len(self.text(bare(v.content))) if file else 0,
+                "m": v.content[0] if file else 0,
                 "b": [v.birth[0], self.number(v.birth[1]), v.birth[2]],
-                "o": self.digest(v.parent) if v.parent is not None else None,
+                "o": self.digest(parent) if parent is not None else None,
+                "om": parent[0] if parent is not None else 0,
                 "f": AUTO * v.auto + FIRST * v.first,
                 "u": self.pairs(v.bundle) if dots else []}

@@ -4,7 +4,7 @@
 // After each question it comes to rest; the answer is what it then has:
 //
 //     {"do": "open"}                      from the beginning; also tells both incarnations
-//     {"do": "save", "path": P, "text": T}   by a user; no "text": deletes
+//     {"do": "save", "path": P, "text": T, "mode": M}   by a user; no "text": deletes
 //     {"do": "cut"}, {"do": "restart"}    the connection, the process; "meet" is to follow
 //     {"do": "meet", PEER}                they connect
 //     {"do": "push", "after": N, "upto": N, "versions": [{"path": P, "origin": P, "w": V}...],
@@ -193,8 +193,11 @@ static void open_new(struct play *play)
 static void save(struct play *play, const json_t *question)
 {
     const char *path = json_string_value(json_object_get(question, "path"));
-    rig_write(play->rig, arena_text(play->rig->arena, slice_text(path)),
-              json_string_value(json_object_get(question, "text")));
+    const char *text = json_string_value(json_object_get(question, "text"));
+    rig_write(play->rig, arena_text(play->rig->arena, slice_text(path)), text);
+    if (text == NULL) return;
+    struct on_disk *at = disk_find(play->rig, slice_text(path));
+    at->value.mode = at->print.mode = (uint32_t)number_of(json_object_get(question, "mode"));
 }
 
 static void restart(struct play *play)
@@ -229,8 +232,9 @@ static json_t *disk_json(const struct rig *rig)
     json_t *out = json_array();
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         if (rig->disk[i].value.kind != KIND_FILE) continue;
-        json_array_append_new(out, json_pack("[o, o]", json_bytes(rig->disk[i].path),
-                                             digest_json(&rig->disk[i].value.content)));
+        json_array_append_new(out, json_pack("[o, o, i]", json_bytes(rig->disk[i].path),
+                                             digest_json(&rig->disk[i].value.content),
+                                             (int)rig->disk[i].value.mode));
     }
     return out;
 }

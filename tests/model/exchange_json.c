@@ -9,8 +9,6 @@
 #include "agent/base/own.h"
 #include "proto/vv.h"
 
-enum { MODE = 0644 };
-
 uint64_t number_of(const json_t *value)
 {
     CHECK(json_is_integer(value));
@@ -77,7 +75,7 @@ struct version version_of(struct arena *arena, struct slice path, struct slice o
     v.vv = vv_of(arena, json_object_get(object, "v"));
     v.value.kind = (enum kind)number_of(json_object_get(object, "k"));
     if (v.value.kind == KIND_FILE) {
-        v.value.mode = MODE;
+        v.value.mode = (uint32_t)number_of(json_object_get(object, "m"));
         v.value.size = number_of(json_object_get(object, "s"));
         v.value.content = digest_of(json_object_get(object, "c"));
     }
@@ -87,7 +85,7 @@ struct version version_of(struct arena *arena, struct slice path, struct slice o
     v.has_parent = json_is_string(parent);
     if (v.has_parent) {
         v.parent = digest_of(parent);
-        v.parent_mode = MODE;
+        v.parent_mode = (uint32_t)number_of(json_object_get(object, "om"));
     }
     v.flags = (uint32_t)number_of(json_object_get(object, "f"));
     v.bundle = dots_of(arena, json_object_get(object, "u"));
@@ -97,14 +95,15 @@ struct version version_of(struct arena *arena, struct slice path, struct slice o
 json_t *version_json(const struct version *v)
 {
     bool file = v->value.kind == KIND_FILE;
-    CHECK(!file || v->value.mode == MODE);
     return json_pack(
-        "{s:o, s:o, s:i, s:o, s:I, s:[III], s:o, s:i, s:o}", "d",
+        "{s:o, s:o, s:i, s:o, s:I, s:i, s:[III], s:o, s:i, s:i, s:o}", "d",
         pairs_json(v->dots.entries, v->dots.count), "v", pairs_json(v->vv.entries, v->vv.count),
         "k", (int)v->value.kind, "c", file ? digest_json(&v->value.content) : json_null(), "s",
-        (json_int_t)v->value.size, "b", (json_int_t)v->birth.wall_ms, (json_int_t)v->birth.inc,
-        (json_int_t)v->birth.counter, "o", v->has_parent ? digest_json(&v->parent) : json_null(),
-        "f", (int)v->flags, "u", pairs_json(v->bundle.entries, v->bundle.count));
+        (json_int_t)v->value.size, "m", (int)v->value.mode, "b", (json_int_t)v->birth.wall_ms,
+        (json_int_t)v->birth.inc, (json_int_t)v->birth.counter, "o",
+        v->has_parent ? digest_json(&v->parent) : json_null(), "om",
+        v->has_parent ? (int)v->parent_mode : 0, "f", (int)v->flags, "u",
+        pairs_json(v->bundle.entries, v->bundle.count));
 }
 
 void talk(json_t *(*answer)(void *context, struct arena *arena, const json_t *question),

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The replication algorithm as an executable model: one device's index, disk and contents.
 
-Modelled: paths, contents as sets of tokens, metadata, disk, content store, `first`, blocked items,
-resolutions with a crash between any two sub-steps, forgetting of deletions with its floor rule.
-Not modelled: directories as items, modes, symlinks, ignore rules, brakes, disk errors, case
-folding, restored indexes and the witness; tests/unit and tests/sim see to them. docs/PROTOCOL.md
-has the rules in words."""
+Modelled: paths, contents as sets of tokens, modes, metadata, disk, content store, `first`, blocked
+items, resolutions with a crash between any two sub-steps, forgetting of deletions with its floor
+rule. Not modelled: directories as items, symlinks, ignore rules, brakes, disk errors, case folding,
+restored indexes and the witness; tests/unit and tests/sim see to them. docs/PROTOCOL.md has the
+rules in words.
+
+What a file is, and what its author saw before (`content`, `parent`), is (mode, token...)."""
 
 import hashlib
 
@@ -62,8 +64,13 @@ class Version:
 
     def show(self):
         dots = " ".join("%s%d" % d for d in sorted(self.dots))
-        return "%s%s{%s}%s%s" % (self.kind, "+".join(self.content or ()), dots,
+        return "%s%s{%s}%s%s" % (self.kind, "+".join(bare(self.content) or ()), dots,
                                  dict(sorted(self.vv.items())), " first" if self.first else "")
+
+
+def bare(content):
+    """A content without its mode: what is stored and fetched, and what conflict items are of."""
+    return content[1:] if content is not None else None
 
 
 def short_hash(x):
@@ -138,9 +145,9 @@ class Replica:
             gone = [d for d in h.dots if d not in kept_dots]
             if not own:
                 self.lost_own = max([self.lost_own] + [n for r, n in gone if r == self.inc])
-            held = h.kind == FILE and w.kind == FILE and h.content in self.store
-            if len(gone) == len(h.dots) and held and w.content not in self.store:
-                self.kept.setdefault(item, {})[h.content] = h.birth
+            held = h.kind == FILE and w.kind == FILE and bare(h.content) in self.store
+            if len(gone) == len(h.dots) and held and bare(w.content) not in self.store:
+                self.kept.setdefault(item, set()).add(bare(h.content))
         self.set_heads(item, new)
         self.check_heads(item)
 
@@ -170,7 +177,6 @@ class Replica:
             if o is None:
                 by_value[v.value()] = v
                 continue
-            self.world.same_birth(o.birth, v.birth)
             by_value[v.value()] = Version(
                 o.dots | v.dots, o.vv.join(v.vv), v.kind, v.content, min(o.birth, v.birth),
                 o.parent if o.birth <= v.birth else v.parent, o.auto and v.auto,
@@ -209,7 +215,7 @@ class Replica:
         self.last_own[item] = dot[1]
         birth = birth or (self.world.now + self.clock, dot[0], dot[1])
         if kind == FILE and not auto:
-            self.store.add(content)  # INV-Content: durable at its author first
+            self.store.add(bare(content))  # INV-Content: durable at its author first
         self.world.history.setdefault(item, []).append(dot)
         self.ingest(item, Version([dot], vv.plus(dot), kind, content, birth, parent, auto, first,
                                   bundle), own=True)
@@ -234,16 +240,12 @@ class Replica:
         for p in sorted(self.local):  # deletions before creations
             local = self.local[p]
             if p not in self.disk and p not in busy and local.kind == FILE:
-                self.world.seen(p, local)
                 self.set_local(p, self.mint(p, TOMB, None, local.vv, local.content))
         for p in sorted(self.disk):
             local, content = self.local.get(p), self.disk[p]
             if p not in busy and (local is None or local.content != content):
                 new = self.mint(p, FILE, content, local.vv if local else VV(),
                                 local.content if local else None, first=first)
-                self.world.made(p, content, new.vv, (self.inc, self.counter))
-                if local is not None and local.kind == FILE:
-                    self.world.seen(p, local, (self.inc, self.counter))
                 self.set_local(p, new)
 
     # ---- applied, owed
@@ -352,7 +354,7 @@ class Replica:
                     continue
                 if w.kind == TOMB:
                     self.disk.pop(p, None)
-                elif w.content in self.store and self.unobstructed(p):
+                elif bare(w.content) in self.store and self.unobstructed(p):
                     self.disk[p] = w.content
                 else:
                     continue
@@ -360,12 +362,13 @@ class Replica:
         self.drop_contents()
 
     def drop_contents(self):
-        keep = set(self.disk.values()) | {h.content for hs in self.heads.values() for h in hs}
-        keep |= {c for i in self.intents for m in i.members for c in (m.content, m.before)}
+        keep = {bare(c) for c in self.disk.values()}
+        keep |= {bare(h.content) for hs in self.heads.values() for h in hs}
+        keep |= {bare(c) for i in self.intents for m in i.members for c in (m.content, m.before)}
         for p in list(self.kept):
             live = [h.content for h in self.heads.get(p, []) if h.kind == FILE]
-            if live and all(c in self.store for c in live):
+            if live and all(bare(c) in self.store for c in live):
                 del self.kept[p]
             else:
-                keep |= set(self.kept[p])
+                keep |= self.kept[p]
         self.store &= keep

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The model's resolution: what concurrent versions come to, and how the disk gets there."""
 
-from replica import FILE, TOMB, VV, Intent, Member, Replica, above, joined, short_hash
+from replica import FILE, TOMB, VV, Intent, Member, Replica, above, bare, joined, short_hash
 
 
 class Resolver(Replica):
     def cname(self, p, x):
-        return "!%s!%s" % (p.replace("/", "|"), short_hash((x.content, x.birth)))
+        return "!%s!%s" % (p.replace("/", "|"), short_hash((bare(x.content), x.birth)))
 
     def plan_resolution(self, p):
         """The intent for one item with several heads, or None when it is not to be now."""
         hs = self.heads[p]
         live, tombs = [h for h in hs if h.kind == FILE], [h for h in hs if h.kind == TOMB]
         V = joined(hs)
-        if not all(h.content in self.store for h in live):
+        if not all(bare(h.content) in self.store for h in live):
             return None
         E = self.rivals(live, tombs)
         before = self.disk.get(p)
@@ -24,11 +24,24 @@ class Resolver(Replica):
             return None
         E.sort(key=lambda h: (not h.first, h.birth), reverse=True)
         W = E[0]
-        copies = self.plan_copies(p, E[1:])
+        losers = [x for x in E[1:] if bare(x.content) != bare(W.content)]
+        copies = self.plan_copies(p, losers)
         if copies is None:
             return None
-        return Intent(copies + [Member(p, before, FILE, W.content, V, W.birth, W.parent, True,
+        content = (self.merged_mode(hs, W), *bare(W.content))
+        return Intent(copies + [Member(p, before, FILE, content, V, W.birth, W.parent, True,
                                        W.first)])
+
+    def merged_mode(self, hs, W):
+        """Three-way: the winner's author left the mode as it was, another of the same content, or
+        of what the winner was made from, did not."""
+        mode = W.content[0]
+        if W.parent is None or mode != W.parent[0]:
+            return mode
+        related = (bare(W.content), bare(W.parent))
+        others = [h for h in hs if h.kind == FILE and bare(h.content) in related
+                  and h.content[0] != mode]
+        return max(others, key=lambda h: h.birth).content[0] if others else mode
 
     def had_seen(self, t, x):
         """The author of t had the content of x before him, or it went to a conflict item."""
@@ -43,7 +56,8 @@ class Resolver(Replica):
                                   for t in tombs + E)
 
         def passed(y):  # exactly this content, not knowing what he made of it
-            return not y.auto and any(x.parent == y.content and not self.had_seen(y, x) for x in E)
+            return not y.auto and any(bare(x.parent) == bare(y.content)
+                                      and not self.had_seen(y, x) for x in E)
 
         for rule in (edited, passed):
             for x in list(E):  # oldest first; what has been removed removes nothing
@@ -54,18 +68,17 @@ class Resolver(Replica):
     def plan_copies(self, p, losers):
         copies = []
         if p.startswith("!!"):  # not copied beyond depth 2: the loser goes to kept
-            self.world.gone |= {t for x in losers for t in x.content}
+            self.world.gone |= {t for x in losers for t in bare(x.content)}
             return copies
         for x in losers:
             c = self.cname(p, x)
             if any(m.path == c for m in copies) or c in self.heads:
                 continue  # exists, was edited, was thrown away: never touched
             prefix = c.rsplit("!", 1)[0]
-            same = [h for q, hs in self.heads.items() if q.rsplit("!", 1)[0] == prefix
-                    for h in hs if h.value() == x.value()]
+            same = any(h.kind == FILE and bare(h.content) == bare(x.content)
+                       for q, hs in self.heads.items() if q.rsplit("!", 1)[0] == prefix
+                       for h in hs)
             if x.first and same:  # a first scan brings nothing new: a conflict item of p holds it
-                for h in same:
-                    self.world.same_birth(x.birth, h.birth)
                 continue
             if c in self.disk or c in self.in_flight() or not self.clean(c):
                 return None  # taken by something not scanned yet: wait
@@ -85,7 +98,7 @@ class Resolver(Replica):
         members = []
         for q in leaving:
             live = [h for h in self.heads[q] if h.kind == FILE]
-            if not self.may_touch(q) or not all(h.content in self.store for h in live):
+            if not self.may_touch(q) or not all(bare(h.content) in self.store for h in live):
                 return None
             copies = self.plan_copies(q, live)
             if copies is None:

@@ -3,7 +3,7 @@
 
 import random
 
-from replica import FILE, TOMB, VV, Violation, above
+from replica import FILE, TOMB, VV, Violation, bare
 from resolving import Resolver
 
 
@@ -101,7 +101,6 @@ class World:
         self.tokens, self.written, self.gone = 0, set(), set()
         self.replicas = [kind(self, n, established=n != self.late) for n in self.names]
         self.paths = ["p", "q", "p/x"]
-        self.users, self.seen_births, self.edits, self.twins = {}, set(), {}, {}
         self.aged = VV()
 
     # ---- topology
@@ -170,7 +169,7 @@ class World:
     def fetch(self, R, S):
         """R takes the contents it lacks and S has."""
         for hs in R.heads.values():
-            R.store |= {h.content for h in hs if h.kind == FILE and h.content in S.store}
+            R.store |= {bare(h.content) for h in hs if h.kind == FILE} & S.store
 
     def network_step(self):
         rng, x = self.rng, self.rng.random()
@@ -195,51 +194,28 @@ class World:
             elif rd.phase != "done":
                 rd.read_page()
 
-    # ---- who had what on the screen
-
-    def made(self, p, content, vv, dot):
-        self.users[dot] = (p, content, vv)
-
-    def seen(self, p, local, dot=None):
-        """What was on disk has been changed (dot: the new version) or deleted by a user."""
-        self.seen_births.add(local.birth[1:])
-        if dot:
-            self.edits.setdefault((p, local.content), []).append(dot)
-
-    def on_screen(self, r, p):
-        """A user changes p in the middle of a resolution."""
-        members = [m for i in r.intents for m in i.members
-                   if m.path == p and m.done and m.kind == FILE]
-        self.seen_births |= {m.birth[1:] for m in members if m.content == r.disk.get(p)}
-
-    def same_birth(self, a, b):
-        if a != b:
-            self.twins.setdefault(a[1:], set()).add(b[1:])
-            self.twins.setdefault(b[1:], set()).add(a[1:])
-
     # ---- users
 
     def user(self, r):
         rng, disk = self.rng, r.disk
         p = rng.choice(self.paths + sorted(disk)[:4])
         cur, op = disk.get(p), rng.random()
-        if op < .62:
-            if not r.unobstructed(p):
-                return
-            self.on_screen(r, p)
-            new = set(cur or ())
-            if cur and rng.random() < .35:
-                new = {t for t in sorted(new) if rng.random() < .5}
-                self.gone |= set(cur) - new
-            disk[p] = tuple(sorted(new | {self.token()}))
+        seen = set(bare(cur) or ())
+        if op < .58:
+            if r.unobstructed(p):
+                some = rng.random() < .35
+                kept = {t for t in sorted(seen) if not some or rng.random() < .5}
+                self.gone |= seen - kept
+                mode = cur[0] if cur is not None else 0o644
+                disk[p] = (mode, *sorted(kept | {self.token()}))
+        elif op < .65 and cur is not None:
+            disk[p] = (rng.choice([0o644, 0o600, 0o755]), *bare(cur))
         elif op < .85 and cur is not None:
-            self.on_screen(r, p)
-            self.gone |= set(cur)
+            self.gone |= seen
             del disk[p]
         elif cur is not None:
             n = rng.choice(self.paths)
             if n not in disk and n != p and r.unobstructed(n, (p,)):
-                self.on_screen(r, p)
                 disk[n] = cur
                 del disk[p]
 
@@ -255,7 +231,7 @@ class World:
             x, o = self.rng.random(), self.rng.choice(others)
             if x < .25 or not J.unobstructed(p):
                 continue
-            J.disk[p] = o.disk[p] if x < .5 and p in o.disk else (self.token(),)
+            J.disk[p] = o.disk[p] if x < .5 and p in o.disk else (0o644, self.token())
         J.clock = 10 ** 6 if self.rng.random() < .5 else J.clock  # "newer" than everything
 
     # ---- the run
@@ -392,7 +368,7 @@ class World:
                 expected = live
             elif {p: v[2] for p, v in live.items()} != {p: v[2] for p, v in expected.items()}:
                 raise Violation("METADATA of %s" % r.name)
-        lost = self.written - self.gone - {t for c in first.disk.values() for t in c}
+        lost = self.written - self.gone - {t for c in first.disk.values() for t in bare(c)}
         if lost:
             raise Violation("LOST %s" % sorted(lost))
 
