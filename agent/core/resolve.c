@@ -58,14 +58,36 @@ static bool had_seen(const struct version *t, const struct version *x)
 }
 
 struct rivals {
-    const struct version **live; // oldest birth first
+    const struct version **live; // oldest first
     uint32_t count;
 };
 
-static int by_birth(const void *a, const void *b)
+static int number_order(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int value_order(const struct value *a, const struct value *b)
+{
+    int order = number_order(a->kind, b->kind);
+    if (order == 0) order = number_order(a->mode, b->mode);
+    if (order == 0) order = number_order(a->size, b->size);
+    if (order == 0) order = memcmp(a->content.bytes, b->content.bytes, sizeof a->content.bytes);
+    return order != 0 ? order : slice_compare(a->target, b->target);
+}
+
+// What several devices have made of one event has one birth, and modes that may differ: all must
+// choose the same of them.
+static int age_order(const struct version *a, const struct version *b)
+{
+    int order = birth_compare(a->birth, b->birth);
+    return order != 0 ? order : value_order(&a->value, &b->value);
+}
+
+static int by_age(const void *a, const void *b)
 {
     const struct version *const *x = a, *const *y = b;
-    return birth_compare((*x)->birth, (*y)->birth);
+    return age_order(*x, *y);
 }
 
 static struct rivals rivals_all(struct arena *arena, const struct item *item)
@@ -74,7 +96,7 @@ static struct rivals rivals_all(struct arena *arena, const struct item *item)
     for (uint32_t i = 0; i < item->head_count; i++) {
         if (version_live(&item->heads[i])) e.live[e.count++] = &item->heads[i];
     }
-    if (e.count > 1) qsort(e.live, e.count, sizeof *e.live, by_birth);
+    if (e.count > 1) qsort(e.live, e.count, sizeof *e.live, by_age);
     return e;
 }
 
@@ -100,6 +122,7 @@ static bool was_passed(const struct item *item, const struct rivals *e, const st
     if ((y->flags & VERSION_AUTO) || y->value.kind == KIND_DIR) return false;
     for (uint32_t i = 0; i < e->count; i++) {
         const struct version *x = e->live[i];
+        if (x == y) continue; // a peer may say that it was made from itself
         if (x->has_parent && digest_equal(x->parent, y->value.content) && !had_seen(y, x))
             return true;
     }
@@ -144,7 +167,7 @@ static bool wins(const struct version *a, const struct version *b)
     if (is_first(a) != is_first(b)) return !is_first(a);
     bool a_dir = a->value.kind == KIND_DIR, b_dir = b->value.kind == KIND_DIR;
     if (a_dir != b_dir) return a_dir;
-    return birth_compare(a->birth, b->birth) > 0;
+    return age_order(a, b) > 0;
 }
 
 // A chmod here and an edit there both survive: the winner's author did not touch the mode, another
@@ -159,7 +182,7 @@ static uint32_t merged_mode(const struct item *item, const struct version *winne
             value_same_content(&x->value, &winner->value) ||
             (x->value.kind == winner->value.kind && digest_equal(winner->parent, x->value.content));
         if (!version_live(x) || !related || x->value.mode == winner->parent_mode) continue;
-        if (chosen == NULL || birth_compare(x->birth, chosen->birth) > 0) chosen = x;
+        if (chosen == NULL || age_order(x, chosen) > 0) chosen = x;
     }
     return chosen != NULL ? chosen->value.mode : winner->value.mode;
 }
@@ -349,7 +372,7 @@ static void plan_leaving_tomb(struct arena *arena, const struct item *item, stru
     const struct version *top = NULL;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *h = &item->heads[i];
-        if (version_live(h) && (top == NULL || birth_compare(h->birth, top->birth) > 0)) top = h;
+        if (version_live(h) && (top == NULL || age_order(h, top) > 0)) top = h;
     }
     struct version tomb = {.birth = top->birth,
                            .has_parent = true,

@@ -129,7 +129,8 @@ class OutOfOrder(Beside):
                 v = v.but(first=v.kind == FILE)
             if rng.random() < .3 and v.kind == FILE:
                 like = rng.choice([x for x in versions if x.kind == FILE])
-                v = v.but(content=(rng.choice([0o600, 0o644]), *bare(like.content)))
+                v = v.but(content=(rng.choice([0o600, 0o644]), *bare(like.content)),
+                          birth=like.birth)
             if rng.random() < .5:
                 v = v.but(parent=rng.choice(versions).content)
             if rng.random() < .3:

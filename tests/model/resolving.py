@@ -4,6 +4,11 @@
 from replica import FILE, TOMB, VV, Intent, Member, Replica, above, bare, joined, short_hash
 
 
+def age(version):
+    """Versions of one birth differ in their modes at most."""
+    return (version.birth, version.content[0])
+
+
 class Resolver(Replica):
     def cname(self, p, x):
         return "!%s!%s" % (p.replace("/", "|"), short_hash((bare(x.content), x.birth)))
@@ -22,7 +27,7 @@ class Resolver(Replica):
             return Intent([Member(p, before, TOMB, None, V, t.birth, t.parent, t.auto, False)])
         if not self.unobstructed(p):
             return None
-        E.sort(key=lambda h: (not h.first, h.birth), reverse=True)
+        E.sort(key=lambda h: (not h.first, age(h)), reverse=True)
         W = E[0]
         losers = [x for x in E[1:] if bare(x.content) != bare(W.content)]
         copies = self.plan_copies(p, losers)
@@ -41,7 +46,7 @@ class Resolver(Replica):
         related = (bare(W.content), bare(W.parent))
         others = [h for h in hs if h.kind == FILE and bare(h.content) in related
                   and h.content[0] != mode]
-        return max(others, key=lambda h: h.birth).content[0] if others else mode
+        return max(others, key=age).content[0] if others else mode
 
     def had_seen(self, t, x):
         """The author of t had the content of x before him, or it went to a conflict item."""
@@ -49,14 +54,14 @@ class Resolver(Replica):
 
     def rivals(self, live, tombs):
         """Live siblings but those that some author had seen and deleted or edited further."""
-        E = sorted(live, key=lambda h: h.birth)
+        E = sorted(live, key=age)
 
         def edited(x):  # exactly this
             return x.auto and any(t is not x and not t.auto and self.had_seen(t, x)
                                   for t in tombs + E)
 
         def passed(y):  # exactly this content, not knowing what he made of it
-            return not y.auto and any(bare(x.parent) == bare(y.content)
+            return not y.auto and any(x is not y and bare(x.parent) == bare(y.content)
                                       and not self.had_seen(y, x) for x in E)
 
         for rule in (edited, passed):
@@ -70,7 +75,7 @@ class Resolver(Replica):
         if p.startswith("!!"):  # not copied beyond depth 2: the loser goes to kept
             self.world.gone |= {t for x in losers for t in bare(x.content)}
             return copies
-        for x in losers:
+        for x in sorted(losers, key=age):
             c = self.cname(p, x)
             if any(m.path == c for m in copies) or c in self.heads:
                 continue  # exists, was edited, was thrown away: never touched
@@ -105,7 +110,7 @@ class Resolver(Replica):
                 return None
             members += copies
         for q in leaving:
-            top = max((h for h in self.heads[q] if h.kind == FILE), key=lambda h: h.birth)
+            top = max((h for h in self.heads[q] if h.kind == FILE), key=age)
             members.append(Member(q, self.disk.get(q), TOMB, None, joined(self.heads[q]),
                                   top.birth, top.content, False, False))
         return Intent(members)

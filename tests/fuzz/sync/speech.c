@@ -121,6 +121,20 @@ static void value_any(struct speech *s, struct value *out)
     }
 }
 
+// Of when, and from what it was made, a peer may say anything.
+static void event_any(struct speech *s, struct version *v)
+{
+    uint8_t how = feed_byte(s->feed);
+    if (how < 192) return;
+    if (how & 1) v->birth.inc = inc_any(s);
+    if (how & 2) v->birth.counter = feed_below(s->feed, COUNTER_SMALL);
+    if (how & 4) {
+        v->has_parent = true;
+        v->parent = v->value.content;
+    }
+    if (how & 8) v->parent_mode = 0600;
+}
+
 struct version speech_version(struct speech *s)
 {
     struct arena *arena = s->rig->arena;
@@ -146,6 +160,7 @@ struct version speech_version(struct speech *s)
     if (how & 8) v.dots = dots_union(arena, v.dots, (struct dots){v.vv.entries, v.vv.count});
     value_any(s, &v.value);
     v.birth = (struct birth){1600000000000 + (int64_t)feed_byte(s->feed), dot.inc, dot.counter};
+    event_any(s, &v);
     if (how & 16) v.flags = feed_byte(s->feed);
     if (how & 32) v.bundle = v.dots;
     if (how & 64) v.origin = speech_path(s->feed);

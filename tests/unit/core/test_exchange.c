@@ -204,6 +204,59 @@ static void test_any_order(void **state)
     }
 }
 
+// What was made of one event on several devices has one birth, and modes that differ: whoever sees
+// them must choose the same, or each would choose its own, and again and again. `third`: a content
+// that loses to them, wins over them, or is not there.
+static void one_birth(struct arena *arena, int third)
+{
+    struct version base = edit(arena, (struct dot){9, 1}, NULL, 1), all[AT_ONCE];
+    struct item first = item_of("p");
+    for (uint32_t i = 0; i < AT_ONCE; i++) {
+        all[i] = mint(arena, (struct dot){i + 1, 1}, &base, file_value(2, 0600 + i));
+        all[i].flags = VERSION_AUTO;
+        all[i].birth = (struct birth){.wall_ms = 5, .inc = 8, .counter = 1};
+    }
+    if (third != 0) {
+        all[0].value.content = digest_of(3);
+        all[0].flags = 0;
+        all[0].birth = (struct birth){.wall_ms = 5 + third, .inc = 1, .counter = 1};
+    }
+    for (uint32_t n = 0; n < ORDERS; n++) {
+        uint32_t order[AT_ONCE];
+        struct item item = item_of("p");
+        order_of(n, order);
+        for (uint32_t i = 0; i < AT_ONCE; i++)
+            ingest(arena, &item, &all[order[i]]);
+        if (n == 0) first = item;
+        assert_int_equal(item.head_count, AT_ONCE);
+        assert_same_plan(arena, &first, &item);
+    }
+}
+
+static void test_one_birth(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    for (int third = -1; third <= 1; third++)
+        one_birth(arena, third);
+}
+
+// Versions of a peer that lies: made from themselves, by an event that they do not know.
+static void test_made_from_itself(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct item item = item_of("p");
+    for (uint32_t i = 0; i < 2; i++) {
+        struct version v = edit(arena, (struct dot){i + 1, 1}, NULL, (uint8_t)(i + 1));
+        v.has_parent = true;
+        v.parent = v.value.content;
+        v.birth = (struct birth){.wall_ms = 5, .inc = 99, .counter = i + 1};
+        ingest(arena, &item, &v);
+    }
+    assert_same_plan(arena, &item, &item);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +264,8 @@ int main(void)
         cmocka_unit_test(test_three_devices),
         cmocka_unit_test(test_two_paths),
         cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_one_birth),
+        cmocka_unit_test(test_made_from_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
