@@ -90,10 +90,11 @@ static void answer_pull(struct play *play, const struct msg_pull *pull)
         if (!dots_covered(play->all[i].dots, pull->k))
             owed[page.versions.versions.count++] = play->all[i];
     }
-    done.done = (struct msg_done){.folder = play->rig->id, .round = pull->round, .pages = 1};
+    bool any = page.versions.versions.count > 0;
+    done.done = (struct msg_done){.folder = play->rig->id, .round = pull->round, .pages = any};
     done.done.k = play->k;
     done.done.marks = marks;
-    script_send(play->peer, LANE_CONTROL, &page);
+    if (any) script_send(play->peer, LANE_CONTROL, &page);
     script_send(play->peer, LANE_CONTROL, &done);
 }
 
