@@ -234,13 +234,12 @@ static bool copy_exists(struct arena *arena, const struct index_view *index, str
 }
 
 // A conflict item of a conflict item of a conflict item is where copying ends.
-static bool too_deep(struct arena *arena, const struct index_view *index, const struct item *item)
+static bool too_deep(const struct item *item)
 {
-    if (!path_is_conflict_item(item->path) || item->head_count == 0) return false;
-    struct slice origin = item->heads[0].origin;
-    (void)arena;
-    (void)index;
-    return origin.size > 0 && path_is_conflict_item(origin);
+    for (uint32_t i = 0; i < item->head_count && path_is_conflict_item(item->path); i++) {
+        if (path_is_conflict_item(item->heads[i].origin)) return true;
+    }
+    return false;
 }
 
 static bool has_member(const struct resolution *plan, struct slice path)
@@ -256,7 +255,7 @@ static bool has_member(const struct resolution *plan, struct slice path)
 static bool plan_copy(struct arena *arena, const struct index_view *index, struct folder_id folder,
                       const struct item *item, const struct version *x, struct resolution *plan)
 {
-    if (x->value.kind == KIND_DIR || too_deep(arena, index, item)) return true;
+    if (x->value.kind == KIND_DIR || too_deep(item)) return true;
     struct slice name = conflict_name(arena, folder, item->path, x);
     if (has_member(plan, name)) return true;
     struct item copy;
@@ -360,9 +359,9 @@ static bool plan_leaving_copies(struct arena *arena, const struct index_view *in
                                 struct folder_id folder, const struct item *item,
                                 struct resolution *out)
 {
-    for (uint32_t i = 0; i < item->head_count; i++) {
-        if (!version_live(&item->heads[i])) continue;
-        if (!plan_copy(arena, index, folder, item, &item->heads[i], out)) return false;
+    struct rivals e = rivals_all(arena, item);
+    for (uint32_t i = 0; i < e.count; i++) {
+        if (!plan_copy(arena, index, folder, item, e.live[i], out)) return false;
     }
     return true;
 }
