@@ -91,10 +91,23 @@ static bool is_of_machine(const struct api_request *r)
 static json_t *value_any(struct feed *feed)
 {
     static const char id[] = "NN44K7TK-KBFJDSKM-BMASAY5N-FQRF47QF-HJAADOUM-XUVSMEOI-CSUPY6U2-X6AT";
-    static const char *const texts[] = {"f", "peer3",     "all",        "",
-                                        "g", "tcp://h:1", "/f/a",       "/f",
-                                        "a", "../x",      "/nowhere/g", "/f/.cfgsync/conflicts/x",
-                                        id,  "\x01",      "\xc3\xa9"};
+    static const char *const texts[] = {"f",
+                                        "peer3",
+                                        "all",
+                                        "",
+                                        "g",
+                                        "tcp://h:1",
+                                        "/f/a",
+                                        "/f",
+                                        "a",
+                                        "../x",
+                                        "/nowhere/g",
+                                        "/f/.cfgsync/conflicts/x",
+                                        id,
+                                        "\x01",
+                                        "\xc3\xa9",
+                                        "*.log",
+                                        "brake_deletes=5"};
     json_t *list;
     switch (feed_below(feed, 8)) {
     case 0: return json_boolean(feed_byte(feed) & 1);
@@ -104,18 +117,20 @@ static json_t *value_any(struct feed *feed)
     case 4:
         list = json_array();
         for (uint32_t i = feed_below(feed, 3); i > 0; i--)
-            json_array_append_new(list, json_string(texts[feed_below(feed, 15)]));
+            json_array_append_new(
+                list, json_string(texts[feed_below(feed, sizeof texts / sizeof texts[0])]));
         return list;
-    default: return json_string(texts[feed_below(feed, 15)]);
+    default: return json_string(texts[feed_below(feed, sizeof texts / sizeof texts[0])]);
     }
 }
 
 static void body_any(struct feed *feed, struct buf *out)
 {
     static const char *const keys[] = {
-        "name", "id",        "addresses",       "approves",    "old",  "new",    "path",
-        "with", "with_all",  "include_secrets", "include_vcs", "from", "folder", "peer",
-        "wait", "timeout_s", "at_ms",           "number",      "odd"};
+        "name",   "id",       "addresses", "approves",        "old",         "new",
+        "path",   "with",     "with_all",  "include_secrets", "include_vcs", "from",
+        "folder", "peer",     "wait",      "timeout_s",       "at_ms",       "number",
+        "rules",  "settings", "paths",     "local",           "now",         "odd"};
     if (feed_byte(feed) % 8 == 0) {
         struct slice raw = feed_record(feed);
         buf_append(out, raw.data, raw.size);
@@ -123,7 +138,8 @@ static void body_any(struct feed *feed, struct buf *out)
     }
     AUTO(json_drop) json_t *body = json_object();
     for (uint32_t i = feed_below(feed, PAIRS_MAX); i > 0; i--)
-        json_object_set_new(body, keys[feed_below(feed, 19)], value_any(feed));
+        json_object_set_new(body, keys[feed_below(feed, sizeof keys / sizeof keys[0])],
+                            value_any(feed));
     AUTO(mem_free) char *text = json_dumps(body, JSON_COMPACT);
     buf_append_text(out, text);
 }
@@ -153,13 +169,19 @@ static void request(struct play *play)
                                         "/v1/revert",
                                         "/v1/why",
                                         "/v1/verify",
+                                        "/v1/folders/set",
+                                        "/v1/ignore/add",
+                                        "/v1/ignore/list",
+                                        "/v1/ignore/remove",
+                                        "/v1/abandon",
+                                        "/v1/orphans",
                                         "/v1/none"};
     if (play->asked == REQUESTS_MAX) return;
     struct api_request *r = mem_zalloc(1, sizeof *r);
     r->number = ++play->asked;
     (void)snprintf(r->method, sizeof r->method, "%s",
                    feed_byte(&play->feed) % 4 == 0 ? "GET" : "POST");
-    r->path = mem_strdup(paths[feed_below(&play->feed, 24)]);
+    r->path = mem_strdup(paths[feed_below(&play->feed, sizeof paths / sizeof paths[0])]);
     body_any(&play->feed, &r->body);
     if (is_of_machine(r))
         api_request_destroy(&r);

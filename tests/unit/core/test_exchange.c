@@ -260,12 +260,9 @@ static void test_made_from_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_devices),
-        cmocka_unit_test(test_three_devices),
-        cmocka_unit_test(test_two_paths),
-        cmocka_unit_test(test_any_order),
-        cmocka_unit_test(test_one_birth),
-        cmocka_unit_test(test_made_from_itself),
+        cmocka_unit_test(test_two_devices), cmocka_unit_test(test_three_devices),
+        cmocka_unit_test(test_two_paths),   cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_one_birth),   cmocka_unit_test(test_made_from_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
