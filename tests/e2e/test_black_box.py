@@ -68,16 +68,16 @@ class Users:
             done = move(draft, path, NOREPLACE if seen is None else EXCHANGE)
         except (FileExistsError, NotADirectoryError, FileNotFoundError):
             done = False
+        if done and draft.is_dir():  # it had come to the name: nobody saves over a directory
+            move(draft, path, EXCHANGE)
+            done = False
         if done:
             self.written.add(mine)
-        if done and seen is not None:
             self.taken_away(draft, kept)
-        elif not done:
+        else:
             draft.unlink()
 
     def taken_away(self, draft, kept=frozenset()):
-        if draft.is_dir():  # a directory had come to the name
-            raise Failure(f"a directory was exchanged: {draft}")
         self.gone |= (lines(draft) or set()) - kept
         draft.unlink(missing_ok=True)
 
