@@ -370,6 +370,36 @@ static void test_dishonest_link(void **state)
     rig_close(&rig);
 }
 
+// Two contents at once, each said to be made from itself by an event that nobody knows: neither is
+// a reason to drop the other, and none to end.
+static void test_made_from_itself(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"one", "two"};
+    struct rig rig;
+    struct script *peers[2];
+    struct version v[2];
+    rig_open(&rig);
+    for (uint8_t i = 0; i < 2; i++) {
+        peers[i] = script_connect(&rig, (uint8_t)(3 + i));
+        script_offer(peers[i], (struct vv){0});
+        v[i] = script_file(peers[i], "p", texts[i]);
+        v[i].has_parent = true;
+        v[i].parent = v[i].value.content;
+        v[i].birth = (struct birth){1600000000000, 99, i + 1U};
+    }
+    rig_settle(&rig);
+    for (uint32_t i = 0; i < 2; i++)
+        script_push(peers[i], 0, &v[i], 1, texts[i]);
+    rig_wait(&rig, 1000);
+    struct item item = rig_item(&rig, "p");
+    assert_int_equal(item.head_count, 1);
+    assert_true(digest_equal(item.heads[0].value.content, v[1].value.content));
+    assert_int_equal(item.local.state, LOCAL_OK);
+    assert_int_equal(rig_status(&rig).conflicts, 1);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_pull_claims),
         cmocka_unit_test(test_many_heads),
         cmocka_unit_test(test_dishonest_link),
+        cmocka_unit_test(test_made_from_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
