@@ -58,7 +58,8 @@ void late_serve(struct share *share)
 
 int64_t late_deadline(const struct share *share)
 {
-    return share->late != NULL ? share->late->due_ms : INT64_MAX;
+    bool waits = share->late != NULL && folder_usable(share->folder);
+    return waits ? share->late->due_ms : INT64_MAX;
 }
 
 void late_clear(struct share *share)

@@ -16,7 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-// What is left of an input. Whoever takes more than there is gets zeros.
+// What is left of an input. Whoever takes more than there is gets zeros. Two calls in one
+// expression would come in an order that is the compiler's.
 struct feed {
     const uint8_t *data;
     size_t size;

@@ -9,9 +9,10 @@ enum { ACTS_MAX = 40 };
 
 static void act(struct world *world, struct feed *feed)
 {
-    uint32_t what = feed_below(feed, 16), device = feed_below(feed, world->device_count);
+    uint32_t what = feed_below(feed, 16);
+    uint32_t device = feed_below(feed, world->device_count);
     uint32_t path = feed_below(feed, WORLD_PATHS);
-    uint32_t other = (device + 1 + path) % world->device_count;
+    uint32_t other = (device + 1 + path) % world->device_count, skip;
     switch (what) {
     case 0:
     case 1:
@@ -24,8 +25,8 @@ static void act(struct world *world, struct feed *feed)
     case 8:
     case 9: (void)world_resolve(world, device, path); break;
     case 10:
-        if (other != device)
-            (void)world_pull_part(world, device, other, feed_below(feed, 6), feed_below(feed, 4));
+        skip = feed_below(feed, 6);
+        if (other != device) (void)world_pull_part(world, device, other, skip, feed_below(feed, 4));
         break;
     default:
         if (other != device) (void)world_pull(world, device, other);

@@ -21,7 +21,9 @@ struct index {
 
 static struct dot dot_any(struct feed *feed)
 {
-    return (struct dot){1 + feed_below(feed, 4), 1 + feed_below(feed, 4)};
+    struct dot dot = {.inc = 1 + feed_below(feed, 4)};
+    dot.counter = 1 + feed_below(feed, 4);
+    return dot;
 }
 
 static struct digest digest_any(struct feed *feed)
@@ -49,7 +51,9 @@ static struct version version_any(struct feed *feed, struct arena *arena, struct
     for (uint32_t i = feed_below(feed, 3); i > 0; i--)
         v.vv = vv_with(arena, v.vv, dot_any(feed));
     value_any(feed, &v.value);
-    v.birth = (struct birth){feed_below(feed, 3), feed_below(feed, 4), feed_below(feed, 4)};
+    v.birth.wall_ms = feed_below(feed, 3);
+    v.birth.inc = feed_below(feed, 4);
+    v.birth.counter = feed_below(feed, 4);
     v.has_parent = feed_below(feed, 2) != 0;
     if (v.has_parent) v.parent = digest_any(feed);
     v.parent_mode = 0600 + feed_below(feed, 3);

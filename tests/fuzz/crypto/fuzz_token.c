@@ -25,7 +25,8 @@ static void from_bytes(struct feed *feed)
     AUTO(buf_fini) struct buf written = {0};
     AUTO(buf_fini) struct buf again = {0};
     AUTO(buf_fini) struct buf other = {0};
-    uint32_t at = (uint32_t)feed_byte(feed) << 8 | feed_byte(feed);
+    uint32_t at = (uint32_t)feed_byte(feed) << 8;
+    at |= feed_byte(feed);
     char letter = "ABCxyz019-_+/ ="[feed_below(feed, 15)];
     struct slice bytes = slice_of(feed->data, feed->size < BYTES_MAX ? feed->size : BYTES_MAX);
     if (bytes.size == 0) return;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/pairing_priv.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/sync/rig.h"
 
@@ -137,9 +138,10 @@ static void body_any(struct feed *feed, struct buf *out)
         return;
     }
     AUTO(json_drop) json_t *body = json_object();
-    for (uint32_t i = feed_below(feed, PAIRS_MAX); i > 0; i--)
-        json_object_set_new(body, keys[feed_below(feed, sizeof keys / sizeof keys[0])],
-                            value_any(feed));
+    for (uint32_t i = feed_below(feed, PAIRS_MAX); i > 0; i--) {
+        const char *key = keys[feed_below(feed, sizeof keys / sizeof keys[0])];
+        json_object_set_new(body, key, value_any(feed));
+    }
     AUTO(mem_free) char *text = json_dumps(body, JSON_COMPACT);
     buf_append_text(out, text);
 }
@@ -261,6 +263,7 @@ static void agent_open(struct play *play)
     agent->engine = rig->engine;
     agent->api = (struct api_server *)(void *)play;
     agent->scratch = arena_new();
+    agent->pairing = pairing_new(agent);
     struct registry_peer known = {.name = agent->name, .device = peer->device};
     char name[] = "peer3", folder[] = "f", path[] = "/f";
     known.name = name;
@@ -281,6 +284,7 @@ static void agent_close(struct play *play)
         net_dial(agent->net, peers[i].device, NULL, 0);
     while (agent->folder_count > 0)
         folders_close(agent, agent->folders[0].name);
+    pairing_destroy(&agent->pairing);
     disk_close(&agent->workers.disk);
     trust_destroy(&agent->trust);
     registry_close(&agent->registry);

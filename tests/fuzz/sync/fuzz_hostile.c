@@ -117,6 +117,7 @@ static void step(struct play *play)
 {
     struct rig *rig = &play->rig;
     uint8_t what = feed_byte(&play->feed);
+    uint32_t after;
     switch (what % 16) {
     case 0: send_raw(play, what & 16 ? LANE_BULK : LANE_CONTROL, feed_record(&play->feed)); break;
     case 1: say(play, true); break;
@@ -131,8 +132,9 @@ static void step(struct play *play)
     case 8: honest_answers(play); break;
     case 9: person_asks(play); break;
     case 10:
+        after = feed_below(&play->feed, 4);
         if (what & 16)
-            rig_fail_commits(feed_below(&play->feed, 4), 1 + feed_below(&play->feed, 2));
+            rig_fail_commits(after, 1 + feed_below(&play->feed, 2));
         else if (script_is_cut(play->hostile) || what & 32)
             script_reconnect(play->hostile);
         break;
