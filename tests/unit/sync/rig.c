@@ -155,7 +155,8 @@ static void look_do(struct rig *rig, struct look *look)
 static void copy_do(struct rig *rig, struct job *job)
 {
     const struct job_copy *copy = &job->copy;
-    const struct on_disk *at = copy->outside || copy->kept ? NULL : disk_find(rig, copy->path);
+    const struct on_disk *at =
+        copy->outside || copy->kept || copy->base ? NULL : disk_find(rig, copy->path);
     bool here = at != NULL && at->print.ino == copy->before.ino;
     here = here && digest_equal(at->value.content, copy->content.id);
     job->err = here || rig_base_copy(rig, copy) ? ERR_OK : ERR_CHANGED;
