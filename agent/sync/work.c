@@ -8,7 +8,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { NEEDS_PAGE = 256, NEEDS_PER_TURN = 1024, STEPS_READY_MAX = 8192, IDLE_RETRY_MS = 2000 };
+enum {
+    NEEDS_PAGE = 256,
+    NEEDS_PER_TURN = 1024,
+    STEPS_READY_MAX = 8192,
+    IDLE_RETRY_MS = 2000,
+    DIRTY_RETRY_MS = 50
+};
 
 static void block(struct folder *folder, struct item *item, enum blocked reason)
 {
@@ -115,8 +121,10 @@ void work_item(struct folder *folder, struct slice path)
     index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
     if (!item_refresh_need(folder, &item) || item.blocked != BLOCKED_NONE) return;
     if (rules_come_first(folder, path)) return;
+    // A look that could not settle it is not repeated at once: what it waits for, a scan of what is
+    // below say, would never get its turn.
     if (item.local.state == LOCAL_DIRTY) {
-        dirty_mark(folder, path, 0, true);
+        if (!dirty_has(folder, path)) dirty_mark(folder, path, DIRTY_RETRY_MS, true);
         return;
     }
     if (item.head_count == 0) {
