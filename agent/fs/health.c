@@ -33,15 +33,18 @@ bool hex_read(const char *text, uint8_t *out, size_t size)
     return true;
 }
 
-// A file of one line with 16 bytes in hex.
-static bool token_read(int dir_fd, const char *name, uint8_t out[TOKEN_BYTES])
+// A file of one line with 16 bytes in hex. Not there is an answer; that it cannot be read now is
+// none, or a moment's fault of the disk would pass for another root.
+static int token_read(int dir_fd, const char *name, uint8_t out[TOKEN_BYTES], bool *out_has)
 {
     AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char text[TOKEN_TEXT_MAX] = {0};
     size_t got = 0;
-    if (fd < 0 || fd_read_at(fd, text, TOKEN_TEXT_MAX - 1, 0, &got) != 0 || got < 2 * TOKEN_BYTES)
-        return false;
-    return hex_read(text, out, TOKEN_BYTES);
+    *out_has = false;
+    if (fd < 0) return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : errno;
+    int code = fd_read_at(fd, text, TOKEN_TEXT_MAX - 1, 0, &got);
+    if (code == 0) *out_has = got >= 2 * TOKEN_BYTES && hex_read(text, out, TOKEN_BYTES);
+    return code;
 }
 
 static int temp_fill(int fd, struct slice text)
@@ -185,10 +188,11 @@ static int layout_make(struct disk *disk, int internal_fd)
     return code;
 }
 
-static void marker_read(int internal_fd, struct job_health *health)
+static int marker_read(int internal_fd, struct job_health *health)
 {
-    health->has_id = token_read(internal_fd, "root", health->found.bytes);
-    health->has_witness = token_read(internal_fd, "witness", health->witness);
+    int code = token_read(internal_fd, "root", health->found.bytes, &health->has_id);
+    if (code != 0) return code;
+    return token_read(internal_fd, "witness", health->witness, &health->has_witness);
 }
 
 static const char *marker_check(const struct job_health *health)
@@ -212,25 +216,27 @@ static int internal_prepare(struct disk *disk, int root_fd, struct job_health *h
     if (code == ENOENT && !health->create) return 0;
     if (code == ENOENT) code = internal_make(root_fd, out_fd);
     if (code != 0) return code;
-    marker_read(*out_fd, health);
+    code = marker_read(*out_fd, health);
+    if (code != 0) return code;
     bool write = (health->create && !health->has_id) ||
                  (health->write_id && (health->has_id || health->create));
     if (!write && marker_check(health) != NULL) return 0;
     code = layout_make(disk, *out_fd);
     if (code == 0 && write) code = token_write(disk, *out_fd, "root", health->id.bytes);
     if (code == 0 && write && dir_sync(root_fd) != 0) code = EIO;
-    if (code == 0) marker_read(*out_fd, health);
-    return code;
+    return code == 0 ? marker_read(*out_fd, health) : code;
 }
 
 // The twin: a file beside the index, named after the folder's id.
-static void twin_read(const struct grip *grip, struct job_health *health)
+static int twin_read(const struct grip *grip, struct job_health *health)
 {
     char name[TOKEN_TEXT_MAX];
-    if (grip->root->twin_fd < 0) return;
+    bool there;
+    if (grip->root->twin_fd < 0) return 0;
     hex_lower(health->id.bytes, TOKEN_BYTES, name);
-    bool there = token_read(grip->root->twin_fd, name, health->twin_witness);
+    int code = token_read(grip->root->twin_fd, name, health->twin_witness, &there);
     health->twin = there ? TWIN_THERE : TWIN_MISSING;
+    return code;
 }
 
 static int witness_put(const struct grip *grip, int internal_fd, const struct job_health *health)
@@ -248,6 +254,7 @@ static void root_examine(const struct grip *grip, int root_fd, struct job *job)
     struct job_health *health = &job->health;
     struct disk *disk = grip->disk;
     int code = internal_prepare(disk, root_fd, health, &internal_fd);
+    if (code == 0 && marker_check(health) == NULL) code = twin_read(grip, health);
     if (code != 0) {
         unhealthy_errno(health, code, "prepare");
         return;
@@ -255,7 +262,6 @@ static void root_examine(const struct grip *grip, int root_fd, struct job *job)
     health->what = marker_check(health);
     if (health->what != NULL) return;
     health->modeless = is_modeless(grip, root_fd);
-    twin_read(grip, health);
     // The witness found stays in the result: the caller compares it with what it knows.
     if (health->set_witness && (code = witness_put(grip, internal_fd, health)) != 0) {
         unhealthy_errno(health, code, "write witness");
