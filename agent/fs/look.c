@@ -245,40 +245,55 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
 
 // ---- before others hear of it
 
-// What the kernel has not written back by itself yet.
+// What the kernel has not written back by itself yet. When something went nobody knows.
 static bool is_recent(const struct look *look, int64_t now_ns)
 {
     const int64_t minute = INT64_C(60) * 1000000000;
-    int64_t age = now_ns - look->print.ctime_ns;
-    return look->result == LOOK_VALUE && look->value.kind == KIND_FILE && age < minute;
+    if (look->result == LOOK_GONE) return look->before.present;
+    return look->result == LOOK_VALUE && now_ns - look->print.ctime_ns < minute;
 }
 
-static void file_flush(const struct grip *grip, const struct look *look)
+// With a file or a directory goes the name that it has. A link cannot be flushed, nor what is gone:
+// their directory is, or the nearest above that is still there.
+static int flush_open(const struct grip *grip, const struct look *look)
 {
     struct place place;
-    if (place_open(grip, look->path, look->disk_name, &place) != 0) return;
-    AUTO(fd_close)
-    int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    place_close(&place);
-    if (fd >= 0 && fsync(fd) != 0) (void)log_errno(LOG_FS, "fsync", look->path);
+    bool itself = look->result == LOOK_VALUE && look->value.kind != KIND_SYMLINK;
+    if (itself && place_open(grip, look->path, look->disk_name, &place) == 0) {
+        int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        place_close(&place);
+        return fd;
+    }
+    AUTO(fd_close) int dir = -1;
+    struct slice above = path_parent(look->path);
+    while (!itself && dir_open(grip, above, &dir) != 0 && above.size > 0)
+        above = path_parent(above);
+    return dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-// Published is what a power cut here cannot take back: else this disk would come up with the bytes
-// of before, as if somebody had reverted the edit, and undo it everywhere.
+static bool look_flush(const struct grip *grip, const struct look *look)
+{
+    AUTO(fd_close) int fd = flush_open(grip, look);
+    if (fd < 0 && (errno == ENOENT || errno == ELOOP)) return true; // to be looked at again
+    if (fd >= 0 && fsync(fd) == 0) return true;
+    (void)log_errno(LOG_FS, "fsync", look->path);
+    return false;
+}
+
+// Published is what a power cut here cannot take back: else this disk would come up as it was
+// before, as if somebody had reverted the edit, and undo it everywhere.
 static void looks_flush(const struct grip *grip, const struct job_look *looks)
 {
     int64_t now_ns = clock_ns(CLOCK_REALTIME);
     uint32_t recent = 0;
     for (uint32_t i = 0; i < looks->count; i++)
         recent += is_recent(&looks->looks[i], now_ns);
-    if (recent >= FS_SYNC_EACH_MAX) {
-        AUTO(fd_close) int fd = openat(grip->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || sync_all(fd) != 0) (void)log_errno(LOG_FS, "syncfs", slice_text(""));
-        return;
+    bool each = recent < FS_SYNC_EACH_MAX;
+    for (uint32_t i = 0; i < looks->count && recent > 0 && each; i++) {
+        if (is_recent(&looks->looks[i], now_ns)) each = look_flush(grip, &looks->looks[i]);
     }
-    for (uint32_t i = 0; i < looks->count && recent > 0; i++) {
-        if (is_recent(&looks->looks[i], now_ns)) file_flush(grip, &looks->looks[i]);
-    }
+    if (!each && (errno = sync_all(grip->fd)) != 0)
+        (void)log_errno(LOG_FS, "syncfs", slice_text(""));
 }
 
 void look_run(const struct grip *grip, struct job *job)
