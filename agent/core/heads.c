@@ -6,6 +6,7 @@
 #include "agent/core/heads.h"
 
 #include "agent/base/check.h"
+#include "agent/base/planted.h"
 #include "proto/vv.h"
 
 static bool supersedes(const struct version *w, struct dot d)
@@ -45,7 +46,7 @@ static struct version join_two(struct arena *arena, const struct version *a,
                                const struct version *b)
 {
     struct version out = birth_compare(a->birth, b->birth) <= 0 ? *a : *b;
-    out.dots = dots_union(arena, a->dots, b->dots);
+    if (!PLANTED(join_keeps_one_dot)) out.dots = dots_union(arena, a->dots, b->dots);
     out.vv = vv_join(arena, a->vv, b->vv);
     out.bundle = dots_union(arena, a->bundle, b->bundle);
     uint32_t both = a->flags & b->flags;
@@ -114,13 +115,13 @@ struct ingested heads_ingest(struct arena *arena, struct item *item, const struc
     struct version *heads = arena_alloc(arena, item->head_count + 1U, sizeof *heads);
     struct version incoming = *w;
     incoming.path = item->path;
-    incoming.dots = dots_alive(arena, item, w);
+    if (!PLANTED(join_before_superseding)) incoming.dots = dots_alive(arena, item, w);
     uint32_t count = 0;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *h = &item->heads[i];
         struct dots left = dots_left(arena, h, w);
         if (left.count == 0) {
-            incoming.vv = vv_join(arena, incoming.vv, h->vv);
+            if (!PLANTED(vector_not_taken_over)) incoming.vv = vv_join(arena, incoming.vv, h->vv);
             continue;
         }
         heads[count] = *h;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/base/planted.h"
 #include "agent/core/heads.h"
 #include "crypto/hash.h"
 #include "proto/path.h"
@@ -40,8 +41,8 @@ struct slice conflict_name(struct arena *arena, struct folder_id folder, struct 
         slice_of(folder.bytes, sizeof folder.bytes),
         path,
         slice_of(x->value.content.bytes, sizeof x->value.content.bytes),
-        be64(arena, x->birth.inc),
-        be64(arena, x->birth.counter),
+        be64(arena, PLANTED(copy_named_by_content) ? 0 : x->birth.inc),
+        be64(arena, PLANTED(copy_named_by_content) ? 0 : x->birth.counter),
     };
     struct digest digest = hash_fields(fields, sizeof fields / sizeof fields[0]);
     char tag[CONFLICT_TAG_CHARS + 1];
@@ -115,16 +116,21 @@ static bool was_answered(const struct item *item, const struct rivals *e, const 
     return false;
 }
 
+static bool passes(const struct version *x, const struct version *y)
+{
+    return x->has_parent && digest_equal(x->parent, y->value.content) && !had_seen(y, x);
+}
+
 // Another was made from exactly this content, which did not know of it: a fast-forward.
 static bool was_passed(const struct item *item, const struct rivals *e, const struct version *y)
 {
-    (void)item;
     if ((y->flags & VERSION_AUTO) || y->value.kind == KIND_DIR) return false;
     for (uint32_t i = 0; i < e->count; i++) {
         const struct version *x = e->live[i];
-        if (x == y) continue; // a peer may say that it was made from itself
-        if (x->has_parent && digest_equal(x->parent, y->value.content) && !had_seen(y, x))
-            return true;
+        if (x != y && passes(x, y)) return true; // a peer may say that it was made from itself
+    }
+    for (uint32_t i = 0; i < item->head_count && PLANTED(deletion_passes); i++) {
+        if (passes(&item->heads[i], y)) return true;
     }
     return false;
 }
@@ -158,7 +164,7 @@ static const struct version *latest_tomb(const struct item *item)
 
 static bool is_first(const struct version *v)
 {
-    return (v->flags & VERSION_FIRST) != 0;
+    return (v->flags & VERSION_FIRST) != 0 && !PLANTED(first_ignored);
 }
 
 // A directory keeps the name against a file, since what is in it needs it.
@@ -260,7 +266,7 @@ static bool plan_copy(struct arena *arena, const struct index_view *index, struc
     if (has_member(plan, name)) return true;
     struct item copy;
     index->item(index->context, arena, name, &copy);
-    if (copy.head_count > 0) return true;
+    if (copy.head_count > 0 && !PLANTED(copy_minted_over)) return true;
     if (is_first(x) && copy_exists(arena, index, item->path, x)) return true;
     if (copy.local.state != LOCAL_NONE) return false;
     struct member *m = member_add(plan, &copy, x);
@@ -325,6 +331,7 @@ bool resolve_heads(struct arena *arena, const struct index_view *index, struct f
     struct rivals e = rivals_all(arena, item);
     rivals_drop(item, &e, was_answered);
     rivals_drop(item, &e, was_passed);
+    if (PLANTED(deletion_wins) && latest_tomb(item) != NULL) e.count = 0;
     if (e.count == 0) {
         const struct version *tomb = latest_tomb(item);
         CHECK(tomb != NULL);

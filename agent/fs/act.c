@@ -11,6 +11,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/planted.h"
 #include "agent/fs/apply_priv.h"
 #include "proto/path.h"
 
@@ -74,8 +75,10 @@ int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
 bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
                      const char *name)
 {
+    if (PLANTED(not_looked_at_again)) return true;
     if (!print_still(print, &step->before)) return false;
-    return !step->before_racy || content_is(dir_fd, name, &step->was);
+    return !step->before_racy || PLANTED(racy_times_believed) ||
+           content_is(dir_fd, name, &step->was);
 }
 
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out)

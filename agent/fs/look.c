@@ -10,6 +10,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/planted.h"
 #include "agent/fs/rules_priv.h"
 #include "agent/fs/walk_priv.h"
 #include "crypto/hash.h"
@@ -286,6 +287,7 @@ static void looks_flush(const struct grip *grip, const struct job_look *looks)
 {
     int64_t now_ns = clock_ns(CLOCK_REALTIME);
     uint32_t recent = 0;
+    if (PLANTED(published_not_synced)) return;
     for (uint32_t i = 0; i < looks->count; i++)
         recent += is_recent(&looks->looks[i], now_ns);
     bool each = recent < FS_SYNC_EACH_MAX;

@@ -12,6 +12,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/planted.h"
 #include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 
@@ -107,13 +108,13 @@ void stage_run(const struct grip *grip, struct job *job)
         job->err = log_errno(LOG_FS, "open", slice_text(FS_STAGING));
         return;
     }
-    bool sync_each = stage->count < FS_SYNC_EACH_MAX;
+    bool sync_each = stage->count < FS_SYNC_EACH_MAX && !PLANTED(staged_not_synced);
     char(*temps)[STAGE_NAME_MAX] = arena_alloc(job->arena, stage->count + 1, STAGE_NAME_MAX);
     for (uint32_t i = 0; i < stage->count; i++) {
         stage->entries[i].err = entry_write(grip, dir_fd, &stage->entries[i], sync_each, temps[i]);
     }
     enum err err = ERR_OK;
-    if (!sync_each && (errno = sync_all(dir_fd)) != 0)
+    if (!sync_each && !PLANTED(staged_not_synced) && (errno = sync_all(dir_fd)) != 0)
         err = log_errno(LOG_FS, "syncfs", slice_text(FS_STAGING));
     for (uint32_t i = 0; i < stage->count; i++) {
         if (temps[i][0] == '\0') continue;
@@ -146,6 +147,7 @@ static enum err copy_hashed(int source_fd, int target_fd, struct content *out)
     const struct digest *leaves;
     uint32_t count;
     content_hash_end(hash, out, &leaves, &count);
+    if (PLANTED(staged_not_synced)) return ERR_OK;
     return fdatasync(target_fd) == 0 ? ERR_OK : err_from_errno(errno);
 }
 

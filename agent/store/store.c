@@ -14,6 +14,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/planted.h"
 #include "agent/store/store_priv.h"
 
 static const char *const settings = "PRAGMA journal_mode=WAL;"
@@ -69,6 +70,8 @@ static enum err connect_db(struct store *store, const char *path, struct fault *
     }
     (void)sqlite3_busy_timeout(store->db, BUSY_WAIT_MS);
     code = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
+    if (PLANTED(commit_not_full))
+        (void)sqlite3_exec(store->db, "PRAGMA synchronous=NORMAL", 0, 0, 0);
     if (code != SQLITE_OK) {
         return refuse(fault, store_sqlite_error(store->db, code, "settings"),
                       "the index cannot be read");

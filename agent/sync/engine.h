@@ -23,6 +23,8 @@ struct engine_options {
     const char *name;    // this device's, for people
     const char *program; // "cfgsync-agent 0.1.0"
     int64_t forget_ms;   // how old a deletion must be to be forgotten; 0: 30 days
+    // With so many versions a page of a round is full; 0: with as many as fit.
+    uint32_t page_versions;
 };
 
 struct engine *engine_new(const struct engine_options *options);

@@ -4,6 +4,7 @@
 // what was on this disk, never from what is merely known.
 #include <string.h>
 
+#include "agent/base/planted.h"
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -315,6 +316,7 @@ static bool step_below(const struct folder *folder, const struct item *item)
 static bool wait_for_steps(struct folder *folder, const struct item *item, struct dirty *dirty)
 {
     if (!local_step_above(folder, item->path) && !step_below(folder, item)) return false;
+    if (PLANTED(type_change_during_step)) return false;
     dirty->due_ms = folder->engine->now_ms + STEP_WAIT_MS;
     return true;
 }
@@ -457,7 +459,7 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
 
 enum look_verdict local_look(struct folder *folder, struct look *look, struct dirty *dirty)
 {
-    if (map_get(folder->busy, look->path) != NULL) {
+    if (map_get(folder->busy, look->path) != NULL && !PLANTED(look_during_step)) {
         dirty->due_ms = folder->engine->now_ms + 20;
         return LOOK_AGAIN_LATER;
     }

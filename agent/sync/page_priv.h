@@ -9,6 +9,7 @@
 struct page {
     struct version *list;
     uint32_t count, max;
+    uint32_t enough; // with so many it is full; the item that made it so, and bundles, still fit
     size_t bytes, bytes_max; // as encoded
     struct map *paths;       // of the items that were added
     struct map *bundles;     // that were looked for

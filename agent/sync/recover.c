@@ -4,6 +4,7 @@
 // (witness), and what does the journal say was under way.
 #include <string.h>
 
+#include "agent/base/planted.h"
 #include "agent/sync/folder_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -22,6 +23,7 @@ static bool is_ours(const struct folder *folder, const uint8_t witness[16])
 // the one the index wrote last, or was about to.
 bool witness_fits(const struct folder *folder, const struct job_health *health)
 {
+    if (PLANTED(dots_reused) || PLANTED(witness_not_checked)) return true;
     // A new index: nothing was surely written yet.
     if (memcmp(folder->row.witness_current, NO_WITNESS, sizeof NO_WITNESS) == 0) return true;
     if (!health->has_witness || !is_ours(folder, health->witness)) return false;

@@ -6,6 +6,7 @@
 // whoever has it.
 #include <stdlib.h>
 
+#include "agent/base/planted.h"
 #include "agent/sync/folder_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -233,7 +234,7 @@ bool reinc_now(struct folder *folder, uint64_t end, const char *why)
 
 void reinc_want(struct folder *folder, const char *why)
 {
-    if (folder->reinc_why != NULL) return;
+    if (folder->reinc_why != NULL || PLANTED(dots_reused)) return;
     log_error(LOG_SYNC, "index is older than what it published",
               "folder=%s why=\"%s\" counter=%llu", folder->name, why,
               (unsigned long long)folder->row.counter);

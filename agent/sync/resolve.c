@@ -4,6 +4,7 @@
 // that draws the dots. Nothing is published before, so no dot can be used twice.
 #include "agent/core/resolve.h"
 
+#include "agent/base/planted.h"
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -43,8 +44,9 @@ static uint32_t view_below(void *context, struct arena *arena, struct slice path
 
 static bool member_touchable(struct folder *folder, const struct member *m)
 {
-    if (map_get(folder->busy, m->path) != NULL || dirty_has(folder, m->path)) return false;
-    return m->item.local.state != LOCAL_DIRTY;
+    if (map_get(folder->busy, m->path) != NULL) return false;
+    if (PLANTED(resolve_while_dirty)) return true;
+    return !dirty_has(folder, m->path) && m->item.local.state != LOCAL_DIRTY;
 }
 
 static bool on_disk_already(const struct member *m)
@@ -131,6 +133,14 @@ void intent_start(struct folder *folder, const struct resolution *plan, bool dec
     txn_submit(folder, job);
 }
 
+// What the names of conflict items are made of, besides the versions.
+static struct folder_id names_of(const struct folder *folder)
+{
+    struct folder_id id = folder->row.id;
+    if (PLANTED(copy_named_by_device)) id.bytes[0] ^= (uint8_t)folder->row.inc;
+    return id;
+}
+
 static struct index_view view_of(struct folder *folder)
 {
     return (struct index_view){.context = folder,
@@ -212,7 +222,7 @@ void resolve_item(struct folder *folder, struct item *item)
     struct index_view view = view_of(folder);
     struct resolution plan;
     if (folder->outbox_count >= 48 || may_end(folder, item) || !contents_held(folder, item)) return;
-    if (!resolve_heads(folder->engine->scratch, &view, folder->row.id, item, &plan)) return;
+    if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
 }
 
@@ -222,7 +232,7 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
     struct resolution plan;
     if (folder->outbox_count >= 48 || more_may_come(folder)) return true;
     if (!contents_held(folder, item)) return true;
-    if (!resolve_clash(folder->engine->scratch, &view, folder->row.id, item, &plan)) return true;
+    if (!resolve_clash(folder->engine->scratch, &view, names_of(folder), item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
     return true;
 }

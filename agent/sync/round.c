@@ -8,6 +8,7 @@
 //     S -> R  last VERSIONS and DONE(K of S), from one moment
 #include <string.h>
 
+#include "agent/base/planted.h"
 #include "agent/sync/page_priv.h"
 #include "agent/sync/ranges_priv.h"
 
@@ -186,7 +187,7 @@ static void pull_end(struct share *share)
     txn_begin(folder);
     for (uint32_t i = 0; i < p->done_k.v.count; i++)
         k_raise(folder, p->done_k.v.entries[i]);
-    if (!vv_le(p->done_floor.v, folder->gcfloor.v)) {
+    if (!vv_le(p->done_floor.v, folder->gcfloor.v) && !PLANTED(floor_not_inherited)) {
         vvbox_set(&folder->gcfloor,
                   vv_join(folder->engine->scratch, folder->gcfloor.v, p->done_floor.v));
         index->gcfloor_put(index->self, folder->number, folder->gcfloor.v);
@@ -210,7 +211,7 @@ static void pull_end(struct share *share)
 static void pull_finish(struct share *share)
 {
     struct pulling *p = &share->pulling;
-    if (vv_le(p->done_floor.v, share->folder->k.v)) {
+    if (vv_le(p->done_floor.v, share->folder->k.v) || PLANTED(floor_not_checked)) {
         pull_end(share);
         return;
     }
@@ -251,6 +252,8 @@ void versions_handle(struct share *share, const struct msg_versions *page)
         ingest_refused(share, over);
         return;
     }
+    for (uint32_t i = 0; i < share->said_k.v.count && PLANTED(k_before_done); i++)
+        k_raise(folder, share->said_k.v.entries[i]);
     if (txn_end(folder) != ERR_OK) {
         session_end(share->session, BYE_STOPPING, "the index cannot be written");
         return;
@@ -375,6 +378,7 @@ static void serve_pages(struct share *share)
     while (s->active && s->page - s->acked < UNACKED_MAX) {
         AUTO(page_fini) struct page page;
         page_init(&page, folder->engine->scratch, PROTO_PAGE_VERSIONS_MAX, PROTO_PAGE_BYTES_HARD);
+        if (folder->engine->o.page_versions > 0) page.enough = folder->engine->o.page_versions;
         bool last = page_fill(folder, s, &page);
         if (page.count > 0) page_send(share, &page);
         if (last) done_send(share);

@@ -4,6 +4,7 @@
 // all. All changes of items go through item_save, so that need is always what the facts say.
 #include <string.h>
 
+#include "agent/base/planted.h"
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -50,6 +51,7 @@ void txn_submit(struct folder *folder, struct job *job)
     CHECK(folder->in_txn &&
           folder->outbox_count < sizeof folder->outbox / sizeof folder->outbox[0]);
     folder->outbox[folder->outbox_count++] = job;
+    if (PLANTED(job_before_commit)) submit(folder, folder->outbox[--folder->outbox_count]);
 }
 
 static void outbox_settle(struct folder *folder, bool committed)
@@ -208,6 +210,7 @@ bool item_mint(struct folder *folder, struct item *item, const struct version *f
                struct vv context, const struct fingerprint *print, struct dots bundle)
 {
     struct engine *engine = folder->engine;
+    if (PLANTED(edit_based_on_known)) context = heads_join(engine->scratch, item);
     if (!own_chain(folder, item)) {
         char escaped[LOG_ESCAPED_MAX];
         log_error(LOG_SYNC, "own chain broken", "folder=%s path=\"%s\"", folder->name,

@@ -2,14 +2,16 @@
 //
 // A machine: its disk and index outlive its processes. A process that dies leaves what it had in
 // memory behind; nobody frees it, because a run is short.
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/base/check.h"
 #include "agent/daemon/wire_rooms.h"
+#include "proto/path.h"
 #include "tests/sim/sim.h"
 
-enum { SPINS_MAX = 2000 };
+enum { SPINS_MAX = 2000, RACED_CALLS = 4 };
 
 #define WALL_START_S INT64_C(1750000000)
 
@@ -23,6 +25,23 @@ static void on_noticed(void *context)
         (struct event){.kind = EVENT_WATCH, .device = device->index, .epoch = device->epoch});
 }
 
+// At what the job is working on: there an edit is a race.
+static void aim_at_job(struct device *device)
+{
+    const struct job *job = device->job;
+    struct rng *rng = &device->world->rng;
+    uint32_t count = job->kind == JOB_APPLY  ? job->apply.count
+                     : job->kind == JOB_LOOK ? job->look.count
+                                             : 0;
+    if (count == 0 || rng_below(rng, 3) == 0) return;
+    uint32_t at = rng_below(rng, count);
+    struct slice path =
+        job->kind == JOB_APPLY ? job->apply.steps[at].path : job->look.looks[at].path;
+    // Nobody writes a file of a conflict item's name before there is one.
+    if (path_is_conflict_item(path)) return;
+    (void)snprintf(device->aim, sizeof device->aim, "%.*s", SLICE_ARG(path));
+}
+
 // Anything may happen between two system calls of a job.
 static void on_call(void *context, const char *call, const char *object, bool changes)
 {
@@ -33,22 +52,54 @@ static void on_call(void *context, const char *call, const char *object, bool ch
         world_say(world, "    %s job %u: %s %s", device->name, device->job->kind, call, object);
     if (!world->trouble) return;
     uint32_t edit = changes ? world->o.edit_in_job : world->o.edit_in_job / 4;
+    // Where a race is won or lost.
+    bool exchanges = strcmp(call, "exchange") == 0 && !world->o.plain;
+    if (exchanges && edit > 0) edit = 200000;
     bool writes = world->o.writer < 0 || world->o.writer == (int)device->index;
-    if (writes && rng_chance(&world->rng, edit)) {
+    if (writes && rng_chance(&world->rng, edit) && world_act(world)) {
         world_say(world, "%s edits during a job, before %s", device->name, call);
+        if (!world->o.plain) aim_at_job(device);
+        device->raced = RACED_CALLS;
         user_act(device);
     }
-    if (world->crash_armed && rng_chance(&world->rng, world->o.crash_in_job)) {
+    uint32_t crash = world->o.crash_in_job;
+    if (device->raced > 0 && !world->o.plain && crash > 0) crash = 200000;
+    if (device->raced > 0) device->raced--;
+    if (world->crash_armed && rng_chance(&world->rng, crash) && world_act(world)) {
         world_say(world, "%s crashes in a job, before %s", device->name, call);
         longjmp(world->crash, 1);
     }
+}
+
+// What is wrong with the disk, or with us, at this call.
+static int call_fails(void *context, enum posix_call what, const char *call)
+{
+    static const int open[] = {EIO, EMFILE};
+    static const int write[] = {EIO, ENOSPC}, name[] = {EIO, ENOSPC, EACCES};
+    struct device *device = context;
+    struct world *world = device->world;
+    if (device->job == NULL || !world->trouble) return 0;
+    if (what == CALL_WRITE && rng_chance(&world->rng, world->o.short_write)) return POSIX_SHORT;
+    if (!rng_chance(&world->rng, world->o.disk_error) || !world_act(world)) return 0;
+    int code = EIO;
+    switch (what) {
+    case CALL_OPEN: code = open[rng_below(&world->rng, 2)]; break;
+    case CALL_WRITE: code = write[rng_below(&world->rng, 2)]; break;
+    case CALL_NAME: code = name[rng_below(&world->rng, 3)]; break;
+    case CALL_LOOK:
+    case CALL_READ:
+    case CALL_SYNC: break;
+    }
+    world_say(world, "%s job %u: %s fails: %s", device->name, device->job->kind, call,
+              strerror(code));
+    return code;
 }
 
 void device_crash_maybe(struct device *device)
 {
     struct world *world = device->world;
     if (!world->crash_armed || !world->trouble) return;
-    if (!rng_chance(&world->rng, world->o.crash_in_call)) return;
+    if (!rng_chance(&world->rng, world->o.crash_in_call) || !world_act(world)) return;
     world_say(world, "%s crashes at a port call", device->name);
     longjmp(world->crash, 1);
 }
@@ -56,7 +107,6 @@ void device_crash_maybe(struct device *device)
 void device_init(struct world *world, uint32_t index)
 {
     struct device *device = &world->devices[index];
-    struct fault fault;
     uint8_t seed[32] = {0};
     rng_fill(&world->rng, seed, sizeof seed);
     *device = (struct device){.world = world, .index = index, .tick_us = INT64_MAX};
@@ -66,16 +116,21 @@ void device_init(struct world *world, uint32_t index)
     device->skew_us = world->o.skew_max_us == 0 ? 0 : rng_u64(&world->rng) % world->o.skew_max_us;
     vfs_init(&device->vfs, 7);
     device->vfs.grain_ns = world->o.grain_ns;
+    vfs_names(&device->vfs, world->o.names);
     device->vfs.notices_max = world->o.overflow;
     device->vfs.noticed = on_noticed;
     device->vfs.context = device;
     device->posix = (struct posix){.vfs = &device->vfs,
                                    .hook = on_call,
+                                   .fails = call_fails,
+                                   .no_exchange = world->o.no_exchange,
                                    .context = device,
                                    .total = UINT64_C(1) << 40,
                                    .available = UINT64_C(1) << 39,
                                    .watches_max = world->o.watches_max};
-    CHECK(store_open(NULL, &device->store, &fault) == ERR_OK);
+    device->index_here = world->o.index_file;
+    device_index_open(device);
+    if (world->o.power_cut > 0) power_init(&device->vfs);
     if (world->o.preset_id) memset(device->folder_id.bytes, 0x42, sizeof device->folder_id.bytes);
 }
 
@@ -93,6 +148,7 @@ void device_enter(struct device *device)
     device->posix.wall_ns = wall_us(device) * 1000;
     if (device->vfs.now_ns < device->posix.wall_ns) device->vfs.now_ns = device->posix.wall_ns;
     posix_enter(&device->posix);
+    index_disk_use(&device->index_disk);
     if (device->engine != NULL)
         engine_now(device->engine, (world->now_us + 1000000) / 1000, wall_us(device) / 1000);
 }
@@ -198,10 +254,12 @@ void device_crash(struct device *device)
     world_say(device->world, "%s crashed", device->name);
     posix_enter(NULL);
     device->world->current = NULL;
-    if (device->in_txn) store_rollback(device->store);
+    if (device->in_txn && !device->index_here) store_rollback(device->store);
     device->in_txn = false;
     pending_drop(device);
     process_gone(device);
+    if (rng_chance(&device->world->rng, device->world->o.power_cut)) device_power_cut(device);
+    if (device->index_here) device_index_open(device);
 }
 
 void device_stop(struct device *device)

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--verbose] [--token N]: so many
-// runs, each from one seed, each in a process of its own; after so many seconds no new one is
-// begun. With a token, which is the number of a save, --verbose tells the way of that content. sim
-// --seeds FILE: the seeds that stand first in the lines of a file. Ends with "N passed, N failed".
+// sim --seed N --steps N --runs N [--devices N] [--seconds N] [--plain] [--verbose] [--token N]
+// [--until-failed] [--shrink] [--drop LIST]: so many runs, each from one seed, each in a process of
+// its own; after so many seconds no new one is begun. docs/TESTING.md says what the others mean.
+// sim
+// --seeds FILE: the seeds that stand first in the lines of a file. sim_planted --defect NAME: with
+// a defect. Ends with "N passed, N failed".
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,15 +20,14 @@
 #include "agent/base/log.h"
 #include "tests/sim/sim.h"
 
-enum { LATE_S = 10 };
+enum { LATE_S = 10, SHRINK_TRIES = 400 };
 
 struct arguments {
-    uint64_t seed, steps, runs;
+    struct run run; // the first
+    uint64_t runs;
     uint64_t seconds; // 0: no limit
-    uint32_t devices;
-    bool verbose;
-    uint64_t token;
-    const char *program;
+    uint64_t tries;   // to shrink a failure; 0: not at all
+    bool until_failed;
     const char *seeds; // NULL: none
 };
 
@@ -45,6 +47,9 @@ static void log_print(enum log_level level, enum log_area area, const char *line
     bool identity = strstr(line, "new incarnation") != NULL ||
                     strstr(line, "index is older") != NULL || strstr(line, "one dot") != NULL ||
                     strstr(line, "BUG-K") != NULL;
+    bool io =
+        strstr(line, "index not written") != NULL || strstr(line, "index call failed") != NULL;
+    if (logged->o.index_error > 0 && io && strstr(line, "malformed") == NULL) level = LOG_WARN;
     if (logged->restored ? level == LOG_ERROR && !identity : level == LOG_ERROR || identity)
         world_fail(logged, "%s: %s", device != NULL ? device->name : "-", line);
     if (logged->o.writer >= 0 && !logged->restored && strstr(line, "sync: conflict") != NULL)
@@ -63,57 +68,99 @@ static void on_late(int signal_number)
     logged->late = 1;
 }
 
-static int run_one(const struct arguments *arguments, uint64_t seed)
+static void run_here(const struct run *run, struct outcome *out)
 {
     struct world *world = mem_zalloc(1, sizeof *world);
-    world->seed = seed;
-    world->steps_max = arguments->steps;
-    world->o.devices = arguments->devices;
-    world->verbose = arguments->verbose;
-    world->token = arguments->token;
+    world->seed = run->seed;
+    world->steps_max = run->steps;
+    world->drops = run->drops;
+    world->o.devices = run->devices;
+    world->o.plain = run->plain;
+    world->o.folded = run->folded;
+    world->verbose = run->verbose;
+    world->token = run->token;
     logged = world;
     log_set_sink(log_print);
-    log_set_level(arguments->verbose ? LOG_DEBUG : LOG_WARN);
+    log_set_level(run->verbose ? LOG_DEBUG : LOG_WARN);
     (void)signal(SIGALRM, on_late);
     (void)alarm(LATE_S);
     world_run(world);
-    if (arguments->verbose) {
+    if (run->verbose) {
         printf("seed %llu: %llu steps, %llu user acts, %zu saves, %.1f s of virtual time\n",
-               (unsigned long long)seed, (unsigned long long)world->steps,
+               (unsigned long long)run->seed, (unsigned long long)world->steps,
                (unsigned long long)world->counts[0], world->saved_count,
                (double)world->now_us / 1e6);
     }
-    if (world->failure[0] == 0) return 0;
-    printf("FAILED seed %llu: %s\n", (unsigned long long)seed, world->failure);
-    (void)fflush(stdout);
-    return 1;
+    out->acts = world->acts;
+    out->steps = run->steps;
+    out->failed = world->failure[0] != 0;
+    memcpy(out->what, world->failure, sizeof out->what);
 }
 
-static void replay_print(const struct arguments *arguments, uint64_t seed)
+// Of the sources that it was built from, if they are still at hand.
+static void commit_print(void)
 {
-    printf("    replay: %s --seed %llu --steps %llu --runs 1", arguments->program,
-           (unsigned long long)seed, (unsigned long long)arguments->steps);
-    if (arguments->devices > 0) printf(" --devices %u", arguments->devices);
+    char line[64] = "";
+    FILE *git = popen("git -C " CFGSYNC_SOURCES " describe --always --dirty 2>/dev/null", "r");
+    if (git == NULL) return;
+    bool read = fgets(line, sizeof line, git) != NULL;
+    line[strcspn(line, "\n")] = 0;
+    if (pclose(git) == 0 && read) printf("commit %s, ", line);
+}
+
+void run_print_replay(const struct run *run)
+{
+    printf("    ");
+    commit_print();
+    printf("replay: %s --seed %llu --steps %llu", run->program, (unsigned long long)run->seed,
+           (unsigned long long)run->steps);
+    if (run->devices > 0) printf(" --devices %u", run->devices);
+    if (run->plain) printf(" --plain");
+    if (run->folded) printf(" --folded");
+    if (run->defect != NULL) printf(" --defect %s", run->defect);
+    drops_print(&run->drops);
     printf(" --verbose\n");
 }
 
-static bool run_apart(const struct arguments *arguments, uint64_t seed)
+void run_apart(const struct run *run, bool quiet, struct outcome *out)
 {
+    void *memory =
+        mmap(NULL, sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    struct outcome *shared = memory;
     (void)fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        int code = run_one(arguments, seed);
+        if (quiet) CHECK(freopen("/dev/null", "w", stderr) != NULL);
+        run_here(run, shared);
         (void)fflush(stdout);
-        _exit(code);
+        _exit(0);
     }
     int status = 0;
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    if (WIFSIGNALED(status))
-        printf("FAILED seed %llu: ended by signal %d\n", (unsigned long long)seed,
-               WTERMSIG(status));
-    replay_print(arguments, seed);
-    return false;
+    *out = *shared;
+    (void)munmap(memory, sizeof *out);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+    out->failed = true;
+    (void)snprintf(out->what, sizeof out->what, "ended by signal %d",
+                   WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}
+
+static void run_count(const struct arguments *arguments, uint64_t seed, struct result *result)
+{
+    struct run run = arguments->run;
+    struct outcome outcome;
+    run.seed = seed;
+    run_apart(&run, false, &outcome);
+    if (!outcome.failed) {
+        result->passed++;
+        return;
+    }
+    result->failed++;
+    printf("FAILED seed %llu: %s\n", (unsigned long long)seed, outcome.what);
+    run_print_replay(&run);
+    run.verbose = false;
+    if (arguments->tries > 0) run_shrink(&run, &outcome, arguments->tries);
 }
 
 static bool number(const char *text, uint64_t *out)
@@ -124,34 +171,51 @@ static bool number(const char *text, uint64_t *out)
     return errno == 0 && *end == 0 && end != text;
 }
 
+// False: it is none of these, or its value is none.
+static bool parse_run(const char *name, const char *value, struct run *out)
+{
+    uint64_t devices;
+    if (strcmp(name, "--seed") == 0) return number(value, &out->seed);
+    if (strcmp(name, "--steps") == 0) return number(value, &out->steps);
+    if (strcmp(name, "--token") == 0) return number(value, &out->token);
+    if (strcmp(name, "--drop") == 0) return drops_parse(value, &out->drops);
+    if (strcmp(name, "--defect") == 0) return plant(out->defect = value);
+    if (strcmp(name, "--devices") != 0) return false;
+    if (!number(value, &devices) || devices < 2 || devices > DEVICES_MAX) return false;
+    out->devices = (uint32_t)devices;
+    return true;
+}
+
 static bool parse(int argc, char **argv, struct arguments *out)
 {
-    uint64_t devices = 0;
-    *out = (struct arguments){.seed = 1, .steps = 1000, .runs = 1, .program = argv[0]};
+    *out = (struct arguments){.run = {.seed = 1, .steps = 1000, .program = argv[0]}, .runs = 1};
     for (int i = 1; i < argc; i++) {
-        bool more = i + 1 < argc;
-        bool known = true;
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        bool valued = false, known = true;
         if (strcmp(argv[i], "--verbose") == 0)
-            out->verbose = true;
-        else if (more && strcmp(argv[i], "--seed") == 0)
-            known = number(argv[++i], &out->seed);
-        else if (more && strcmp(argv[i], "--steps") == 0)
-            known = number(argv[++i], &out->steps);
-        else if (more && strcmp(argv[i], "--runs") == 0)
-            known = number(argv[++i], &out->runs);
-        else if (more && strcmp(argv[i], "--seconds") == 0)
-            known = number(argv[++i], &out->seconds);
-        else if (more && strcmp(argv[i], "--token") == 0)
-            known = number(argv[++i], &out->token);
-        else if (more && strcmp(argv[i], "--seeds") == 0)
-            out->seeds = argv[++i];
-        else if (more && strcmp(argv[i], "--devices") == 0)
-            known = number(argv[++i], &devices) && devices >= 2 && devices <= DEVICES_MAX;
+            out->run.verbose = true;
+        else if (strcmp(argv[i], "--plain") == 0)
+            out->run.plain = true;
+        else if (strcmp(argv[i], "--folded") == 0)
+            out->run.folded = true;
+        else if (strcmp(argv[i], "--until-failed") == 0)
+            out->until_failed = true;
+        else if (strcmp(argv[i], "--shrink") == 0)
+            out->tries = SHRINK_TRIES;
         else
-            known = false;
+            valued = true;
+        if (!valued) continue;
+        if (strcmp(argv[i], "--runs") == 0)
+            known = number(value, &out->runs);
+        else if (strcmp(argv[i], "--seconds") == 0)
+            known = number(value, &out->seconds);
+        else if (strcmp(argv[i], "--seeds") == 0)
+            out->seeds = value;
+        else
+            known = parse_run(argv[i], value, &out->run);
         if (!known) return false;
+        i++;
     }
-    out->devices = (uint32_t)devices;
     return true;
 }
 
@@ -161,11 +225,8 @@ static void run_range(const struct arguments *arguments, struct result *out)
     for (uint64_t i = 0; i < arguments->runs; i++) {
         bool late =
             arguments->seconds > 0 && (uint64_t)difftime(time(NULL), start) >= arguments->seconds;
-        if (late) return;
-        if (run_apart(arguments, arguments->seed + i))
-            out->passed++;
-        else
-            out->failed++;
+        if (late || (arguments->until_failed && out->failed > 0)) return;
+        run_count(arguments, arguments->run.seed + i, out);
     }
 }
 
@@ -181,10 +242,7 @@ static bool run_file(const struct arguments *arguments, struct result *out)
         char *end = NULL;
         uint64_t seed = strtoull(line, &end, 10);
         if (end == line) continue;
-        if (run_apart(arguments, seed))
-            out->passed++;
-        else
-            out->failed++;
+        run_count(arguments, seed, out);
     }
     return fclose(file) == 0;
 }
@@ -194,11 +252,16 @@ int main(int argc, char **argv)
     struct arguments arguments;
     struct result result = {0};
     if (!parse(argc, argv, &arguments)) {
-        fprintf(stderr, "usage: sim [--seed N] [--steps N] [--runs N] [--seeds FILE] [--devices N] "
-                        "[--seconds N] [--token N] [--verbose]\n");
+        fprintf(
+            stderr,
+            "usage: sim [--seed N] [--steps N] [--runs N] [--seeds FILE] [--devices N] "
+            "[--seconds N]\n           [--plain] [--folded] [--until-failed] [--shrink] [--drop "
+            "LIST] [--token N] [--verbose]\n"
+            "       sim_planted --defect NAME, and the same\n");
         return 2;
     }
     crypto_init();
+    index_disk_register();
     if (arguments.seeds == NULL)
         run_range(&arguments, &result);
     else if (!run_file(&arguments, &result))

@@ -65,9 +65,40 @@ static void faults_draw(struct options *o, struct rng *rng)
     o->skew_max_us = ONE_OF(rng, 0, SECOND, 3600 * SECOND, 10 * 365 * 24 * 3600 * SECOND);
 }
 
-void options_draw(struct options *o, struct rng *rng, uint32_t devices)
+// What a disk does besides storing. Half of the runs have a good one.
+static void disk_draw(struct options *o, struct rng *rng)
 {
-    *o = (struct options){0};
+    if (rng_below(rng, 2) == 0) return;
+    o->power_cut = (uint32_t)ONE_OF(rng, 0, 500000, 1000000);
+    o->disk_error = (uint32_t)ONE_OF(rng, 0, 0, 300, 5000);
+    o->short_write = (uint32_t)ONE_OF(rng, 0, 100000);
+    o->index_error = (uint32_t)ONE_OF(rng, 0, 0, 0, 100, 3000);
+    o->index_file = o->power_cut > 0 || o->index_error > 0;
+    o->no_exchange = rng_below(rng, 6) == 0;
+    o->names = (enum names)ONE_OF(rng, 0, 0, 0, NAMES_NORMAL, NAMES_NORMAL);
+    o->lose_weight = (uint32_t)ONE_OF(rng, 0, 0, 0, 1);
+    // A save between comparing and renaming is lost there: docs/STORAGE.md says so.
+    if (o->no_exchange) o->edit_in_job = 0;
+}
+
+// Deletions are forgotten only where people are slow, and matter where somebody was away.
+static void forget_draw(struct options *o, struct rng *rng)
+{
+    if (o->forget_ms == 0 || rng_below(rng, 2) == 0) return;
+    o->user_us = ONE_OF(rng, SECOND, 5 * SECOND);
+    o->fault_us = ONE_OF(rng, 5 * SECOND, 30 * SECOND);
+    o->down_us = 60 * SECOND;
+    o->stop_weight += 1;
+    o->restore_weight = rng_below(rng, 4);
+    o->backup_weight = o->restore_weight * 2;
+    o->act_weight[ACT_DELETE] += 20;
+}
+
+void options_draw(struct options *o, struct rng *rng)
+{
+    uint32_t devices = o->devices;
+    bool plain = o->plain, folded = o->folded;
+    *o = (struct options){.plain = plain, .folded = folded};
     o->devices = devices > 0 ? devices : rng_between(rng, 2, 4);
     o->topology = (enum topology)rng_below(rng, 3);
     o->latency_us = ONE_OF(rng, 100, 2 * MS, 40 * MS, 400 * MS);
@@ -87,6 +118,16 @@ void options_draw(struct options *o, struct rng *rng, uint32_t devices)
     o->restore_weight = (uint32_t)ONE_OF(rng, 0, 0, 0, 1);
     o->backup_weight = o->restore_weight * 2;
     o->forget_ms = (int64_t)ONE_OF(rng, 0, 0, 10000, 60000); // longer than anything is on its way
+    o->page_versions = (uint32_t)ONE_OF(rng, 0, 0, 1, 5);
+    if (o->plain) return;
+    disk_draw(o, rng);
+    forget_draw(o, rng);
+    if (!o->folded) return;
+    // Two people who spell one name in two cases have two items, and one of them nowhere; a backup
+    // that is put back is as good as a second one.
+    o->names = NAMES_FOLDED;
+    o->writer = o->writer < 0 ? 0 : o->writer;
+    o->restore_weight = o->lose_weight = 0;
 }
 
 // By a generator of its own: most seeds stay what they were.

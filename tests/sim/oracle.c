@@ -70,8 +70,11 @@ static void list_tree(struct buf *out, const struct device *device, const struct
         }
         const struct vfs_entry *entry = &dir->entries[stack[depth - 1].next++];
         (void)snprintf(at + base, sizeof at - base, "%s%s", base > 0 ? "/" : "", entry->name);
-        if (strcmp(at, ".cfgsync") == 0) continue;
-        list_entry(out, device, at, entry->inode);
+        // What a power cut left of a save is left out everywhere.
+        if (strcmp(at, ".cfgsync") == 0 || strcmp(entry->name, ".tmp.swp") == 0) continue;
+        char normal[NAMES_PATH_MAX];
+        names_common(entry->inode->names == NAMES_BYTES ? NAMES_BYTES : NAMES_NORMAL, at, normal);
+        list_entry(out, device, normal, entry->inode);
         if (!S_ISDIR(entry->inode->mode) || depth == DEPTH_MAX) continue;
         stack[depth].dir = entry->inode;
         stack[depth].next = 0;
@@ -85,6 +88,7 @@ static void list_device(struct buf *out, const struct device *device, bool agree
     const struct inode *conflicts = vfs_find(&device->vfs, ".cfgsync/conflicts");
     list_tree(out, with, device->vfs.root, "");
     if (conflicts != NULL) list_tree(out, with, conflicts, ".cfgsync/conflicts");
+    if (device->world->o.names != NAMES_BYTES) lines_sort(out);
 }
 
 // ---- what an index says
@@ -421,8 +425,10 @@ static void check_refused(struct world *world)
         device_leave(device);
         if (status.counters.sessions_refused > 0)
             world_fail(world, "%s refused a session, though all are honest", device->name);
+        // A dot of a life that was cut off below it may be in no K any more, though both have it.
+        bool owed = world->restored && status.state == FOLDER_PENDING_OUT;
         if (status.folder_count == 1 && status.state != FOLDER_SYNCED &&
-            status.state != FOLDER_CONFLICT)
+            status.state != FOLDER_CONFLICT && !owed)
             world_fail(world, "%s is settled and says %s %s", device->name,
                        folder_state_text(status.state), status.folders[0].code);
         for (uint32_t k = 0; world->failure[0] != 0 && k < status.peer_count; k++)
@@ -480,11 +486,15 @@ void oracle_final(struct world *world)
     oracle_knowledge(world);
     check_lost(world);
     check_writer(world);
+    quiet_copies(world);
+    forgotten_check(world);
     quiet_idle(world);
     check_refused(world);
-    check_staging(world);
+    // What could not be removed then is removed at the next start.
+    if (world->o.disk_error == 0) check_staging(world);
     quiet_base(world);
     quiet_verify(world);
     check_scan(world, false);
     check_scan(world, true);
+    check_staging(world);
 }

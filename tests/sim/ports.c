@@ -8,6 +8,7 @@
 #include "agent/base/check.h"
 #include "agent/base/map.h"
 #include "agent/base/own.h"
+#include "agent/core/heads.h"
 #include "agent/daemon/wire_rooms.h"
 #include "crypto/hash.h"
 #include "proto/vv.h"
@@ -70,8 +71,10 @@ static enum err port_commit(struct store *store)
     device->in_txn = false;
     if (err == ERR_OK)
         pending_publish(device);
-    else
+    else if (the_world->o.index_error == 0)
         world_fail(the_world, "commit failed: %s", err_text(err));
+    else
+        pending_drop(device);
     device_crash_maybe(device);
     return err;
 }
@@ -108,11 +111,48 @@ static void note_dots(struct device *device, struct slice path, const struct ver
     }
 }
 
+static bool is_established(const struct version *v)
+{
+    bool leaf = v->value.kind == KIND_FILE || v->value.kind == KIND_SYMLINK;
+    return leaf && (v->flags & (VERSION_FIRST | VERSION_AUTO)) == 0;
+}
+
+static bool minted_here(const struct device *device, struct arena *arena, const struct version *v)
+{
+    struct folder_row row;
+    return store_folder_get(device->store, arena, slice_text("f"), &row) && v->dots.count == 1 &&
+           v->dots.entries[0].inc == row.inc;
+}
+
+// What the first scan of an index that came later found takes no name from what was there: whoever
+// resolves the two sees to it.
+static void check_first(struct device *device, uint32_t folder, const struct item *item)
+{
+    struct item before;
+    const struct version *now = &item->heads[0];
+    bool first = item->head_count == 1 && now->value.kind != KIND_DIR &&
+                 now->value.kind != KIND_TOMB && (now->flags & VERSION_FIRST) != 0;
+    if (!first) return;
+    struct arena *arena = arena_new();
+    store_item_get(device->store, arena, folder, item->path, &before);
+    bool here = minted_here(device, arena, now);
+    for (uint32_t i = 0; i < before.head_count && here; i++) {
+        const struct version *v = &before.heads[i];
+        if (is_established(v) && !value_same_content(&v->value, &now->value))
+            world_fail(the_world,
+                       "%s: %.*s, which was established, goes to what a first scan found",
+                       device->name, SLICE_ARG(item->path));
+    }
+    arena_destroy(&arena);
+}
+
 static void port_item_put(struct store *store, uint32_t folder, struct item *item,
                           bool heads_changed)
 {
     struct device *device = the_world->current;
     if (heads_changed) {
+        check_first(device, folder, item);
+        forgotten_note(device, folder, item);
         for (uint32_t i = 0; i < item->head_count; i++)
             note_dots(device, item->path, &item->heads[i]);
     }
@@ -288,5 +328,6 @@ struct engine_options device_options(struct device *device)
         .name = device->name,
         .program = "sim",
         .forget_ms = device->world->o.forget_ms,
+        .page_versions = device->world->o.page_versions,
     };
 }

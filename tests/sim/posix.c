@@ -37,9 +37,10 @@ int posix_fail(int code)
     return code == 0 ? 0 : -1;
 }
 
-void posix_hook(const char *call, const char *object, bool changes)
+int posix_hook(const char *call, const char *object, bool changes, enum posix_call what)
 {
     if (posix_here->hook != NULL) posix_here->hook(posix_here->context, call, object, changes);
+    return posix_here->fails != NULL ? posix_here->fails(posix_here->context, what, call) : 0;
 }
 
 static bool is_ours(int fd)
@@ -118,8 +119,9 @@ static int open_inode(struct inode *inode, int flags)
 static int open_at(int fd, const char *path, int flags, mode_t mode)
 {
     struct at at;
-    posix_hook("openat", path, (flags & O_CREAT) != 0);
-    int code = posix_at(fd, path, &at);
+    bool makes = (flags & O_CREAT) != 0;
+    int code = posix_hook("openat", path, makes, makes ? CALL_NAME : CALL_OPEN);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code != 0) return posix_fail(code);
     if (at.inode != NULL && (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0)
         return posix_fail(EEXIST);
@@ -142,7 +144,10 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
 
 int __wrap_open(const char *path, int flags, ...)
 {
-    CHECK(posix_here != NULL && strcmp(path, POSIX_ROOT) == 0);
+    static struct inode index = {.mode = S_IFREG | 0600};
+    CHECK(posix_here != NULL);
+    if (strcmp(path, POSIX_INDEX) == 0) return open_inode(&index, flags);
+    CHECK(strcmp(path, POSIX_ROOT) == 0);
     return open_inode(posix_here->vfs->root, flags);
 }
 
@@ -152,8 +157,8 @@ static long openat2_call(va_list list)
     const char *path = va_arg(list, const char *);
     const struct open_how *how = va_arg(list, const struct open_how *);
     struct at at;
-    posix_hook("openat2", path, false);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("openat2", path, false, CALL_OPEN);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
     bool through = code == 0 && S_ISLNK(at.inode->mode) && (how->flags & O_DIRECTORY) != 0;
     if (through) code = ELOOP;
@@ -208,8 +213,8 @@ int __wrap_fstatat(int fd, const char *path, struct stat *out, int flags)
 {
     struct at at;
     CHECK((flags & AT_SYMLINK_NOFOLLOW) != 0);
-    posix_hook("fstatat", path, false);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("fstatat", path, false, CALL_LOOK);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
     if (code == 0) vfs_stat(posix_here->vfs, at.inode, out);
     return posix_fail(code);
@@ -234,8 +239,8 @@ int __wrap_fstatvfs(int fd, struct statvfs *out)
 ssize_t __wrap_readlinkat(int fd, const char *path, char *out, size_t size)
 {
     struct at at;
-    posix_hook("readlinkat", path, false);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("readlinkat", path, false, CALL_LOOK);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
     if (code == 0 && !S_ISLNK(at.inode->mode)) code = EINVAL;
     if (code != 0) return posix_fail(code);
@@ -260,8 +265,8 @@ struct listing {
 DIR *__wrap_fdopendir(int fd)
 {
     struct inode *dir;
-    posix_hook("readdir", "", false);
-    int code = posix_dir(fd, &dir);
+    int code = posix_hook("readdir", "", false, CALL_READ);
+    if (code == 0) code = posix_dir(fd, &dir);
     if (code != 0) {
         (void)posix_fail(code);
         return NULL;
@@ -299,8 +304,9 @@ int __wrap_closedir(DIR *dir)
 
 ssize_t __wrap_pread(int fd, void *out, size_t size, off_t offset)
 {
-    posix_hook("pread", "", false);
+    int code = posix_hook("pread", "", false, CALL_READ);
     struct posix_fd *f = posix_fd(fd);
+    if (code != 0) return posix_fail(code);
     if (f == NULL) return posix_fail(EBADF);
     size_t at = (size_t)offset;
     if (at >= f->inode->size) return 0;
@@ -311,9 +317,11 @@ ssize_t __wrap_pread(int fd, void *out, size_t size, off_t offset)
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    posix_hook("pwrite", "", true);
+    int code = posix_hook("pwrite", "", true, CALL_WRITE);
     struct posix_fd *f = posix_fd(fd);
     if (f == NULL || !f->writes) return posix_fail(EBADF);
+    if (code == POSIX_SHORT && size > 1) size /= 2;
+    if (code != 0 && code != POSIX_SHORT) return posix_fail(code);
     vfs_write(posix_here->vfs, f->inode, data, size, (size_t)offset);
     f->dirty = true;
     return (ssize_t)size;
@@ -348,20 +356,33 @@ ssize_t __wrap_read(int fd, void *out, size_t size)
     return at == 0 ? posix_fail(EAGAIN) : (ssize_t)at;
 }
 
+static int sync_one(int fd, bool all)
+{
+    int code = posix_hook("fsync", "", true, CALL_SYNC);
+    struct posix_fd *f = posix_fd(fd);
+    if (f == NULL) return posix_fail(EBADF);
+    if (code != 0) return posix_fail(code);
+    power_sync(posix_here->vfs, f->inode, all);
+    return 0;
+}
+
 int __wrap_fsync(int fd)
 {
-    posix_hook("fsync", "", true);
-    return posix_fd(fd) == NULL ? posix_fail(EBADF) : 0;
+    return sync_one(fd, true);
 }
 
 int __wrap_fdatasync(int fd)
 {
-    return __wrap_fsync(fd);
+    return sync_one(fd, false);
 }
 
 int __wrap_syncfs(int fd)
 {
-    return __wrap_fsync(fd);
+    int code = posix_hook("syncfs", "", true, CALL_SYNC);
+    if (posix_fd(fd) == NULL) return posix_fail(EBADF);
+    if (code != 0) return posix_fail(code);
+    power_sync_all(posix_here->vfs);
+    return 0;
 }
 
 ssize_t __wrap_flistxattr(int fd, char *names, size_t size)

@@ -9,9 +9,10 @@
 
 #include "tests/sim/vfs.h"
 
-#define POSIX_ROOT "/sim" // the root of the folder of whichever process runs
+#define POSIX_ROOT  "/sim"   // the root of the folder of whichever process runs
+#define POSIX_INDEX "/index" // its index; what is in it is index_disk's affair
 
-enum { POSIX_FDS_MAX = 512 };
+enum { POSIX_FDS_MAX = 512, POSIX_SHORT = -1 };
 
 struct posix_fd {
     struct inode *inode; // NULL: free
@@ -19,6 +20,9 @@ struct posix_fd {
     bool dirty; // written since it was opened
     bool inotify;
 };
+
+// As far as it matters for how it may fail; POSIX_SHORT: half of a write.
+enum posix_call { CALL_OPEN, CALL_LOOK, CALL_READ, CALL_WRITE, CALL_NAME, CALL_SYNC };
 
 // What one process sees.
 struct posix {
@@ -29,6 +33,9 @@ struct posix {
     void (*hook)(void *context, const char *call, const char *object, bool changes);
     void *context;
     uint64_t total, available; // bytes of the disk
+    // After it: the errno with which the call fails; 0: it goes on. `what`: of which kind it is.
+    int (*fails)(void *context, enum posix_call what, const char *call);
+    bool no_exchange;
     uint32_t watches_max;
     pid_t pid;
 };

@@ -16,8 +16,8 @@
 int __wrap_mkdirat(int fd, const char *path, mode_t mode)
 {
     struct at at;
-    posix_hook("mkdirat", path, true);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("mkdirat", path, true, CALL_NAME);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0)
         code = vfs_create(posix_here->vfs, at.dir, at.name, S_IFDIR | (mode & 07777), NULL);
     return posix_fail(code);
@@ -32,8 +32,8 @@ int __wrap_mkdir(const char *path, mode_t mode)
 int __wrap_symlinkat(const char *target, int fd, const char *path)
 {
     struct at at;
-    posix_hook("symlinkat", path, true);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("symlinkat", path, true, CALL_NAME);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0) code = vfs_symlink(posix_here->vfs, at.dir, at.name, target);
     return posix_fail(code);
 }
@@ -42,8 +42,8 @@ int __wrap_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags)
 {
     struct at from, to;
     (void)flags;
-    posix_hook("linkat", b, true);
-    int code = posix_at(a_fd, a, &from);
+    int code = posix_hook("linkat", b, true, CALL_NAME);
+    if (code == 0) code = posix_at(a_fd, a, &from);
     if (code == 0) code = posix_at(b_fd, b, &to);
     if (code == 0 && from.inode == NULL) code = ENOENT;
     if (code == 0) code = vfs_link(posix_here->vfs, to.dir, to.name, from.inode);
@@ -53,8 +53,8 @@ int __wrap_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags)
 int __wrap_unlinkat(int fd, const char *path, int flags)
 {
     struct at at;
-    posix_hook("unlinkat", path, true);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("unlinkat", path, true, CALL_NAME);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0)
         code = (flags & AT_REMOVEDIR) != 0 ? vfs_rmdir(posix_here->vfs, at.dir, at.name)
                                            : vfs_unlink(posix_here->vfs, at.dir, at.name);
@@ -64,9 +64,11 @@ int __wrap_unlinkat(int fd, const char *path, int flags)
 static int rename_at(int a_fd, const char *a, int b_fd, const char *b, enum vfs_rename how)
 {
     struct at from, to;
-    posix_hook(how == VFS_EXCHANGE ? "exchange" : "renameat", strncmp(b, "x-", 2) == 0 ? a : b,
-               true);
-    int code = posix_at(a_fd, a, &from);
+    bool swap = how == VFS_EXCHANGE;
+    int code = posix_hook(swap ? "exchange" : "renameat", strncmp(b, "x-", 2) == 0 ? a : b, true,
+                          CALL_NAME);
+    if (code == 0 && swap && posix_here->no_exchange) code = EINVAL;
+    if (code == 0) code = posix_at(a_fd, a, &from);
     if (code == 0) code = posix_at(b_fd, b, &to);
     if (code == 0) code = vfs_rename(posix_here->vfs, from.dir, from.name, to.dir, to.name, how);
     return posix_fail(code);
@@ -85,9 +87,10 @@ int __wrap_renameat2(int a_fd, const char *a, int b_fd, const char *b, unsigned 
 
 int __wrap_fchmod(int fd, mode_t mode)
 {
-    posix_hook("fchmod", "", true);
+    int code = posix_hook("fchmod", "", true, CALL_NAME);
     struct posix_fd *f = posix_fd(fd);
     if (f == NULL) return posix_fail(EBADF);
+    if (code != 0) return posix_fail(code);
     vfs_chmod(posix_here->vfs, f->inode, mode);
     return 0;
 }
@@ -112,9 +115,10 @@ static int64_t ns_of(struct timespec t)
 
 int __wrap_futimens(int fd, const struct timespec times[2])
 {
-    posix_hook("futimens", "", true);
+    int code = posix_hook("futimens", "", true, CALL_NAME);
     struct posix_fd *f = posix_fd(fd);
     if (f == NULL) return posix_fail(EBADF);
+    if (code != 0) return posix_fail(code);
     vfs_mtime(posix_here->vfs, f->inode, ns_of(times[1]));
     return 0;
 }
@@ -123,8 +127,8 @@ int __wrap_utimensat(int fd, const char *path, const struct timespec times[2], i
 {
     struct at at;
     (void)flags;
-    posix_hook("utimensat", path, true);
-    int code = posix_at(fd, path, &at);
+    int code = posix_hook("utimensat", path, true, CALL_NAME);
+    if (code == 0) code = posix_at(fd, path, &at);
     if (code == 0 && at.inode == NULL) code = ENOENT;
     if (code == 0) vfs_mtime(posix_here->vfs, at.inode, ns_of(times[1]));
     return posix_fail(code);
@@ -148,8 +152,8 @@ int __wrap_inotify_add_watch(int fd, const char *path, uint32_t mask)
 {
     struct inode *dir;
     (void)fd, (void)mask;
-    posix_hook("inotify_add_watch", path, false);
-    int code = posix_dir(proc_fd(path), &dir);
+    int code = posix_hook("inotify_add_watch", path, false, CALL_LOOK);
+    if (code == 0) code = posix_dir(proc_fd(path), &dir);
     if (code != 0) return posix_fail(code);
     if (posix_here->watches_max > 0 && dir->wd == 0 && dir->ino % posix_here->watches_max == 0)
         return posix_fail(ENOSPC);

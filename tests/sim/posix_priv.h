@@ -24,7 +24,8 @@ struct at {
 };
 
 int posix_fail(int code); // sets errno; 0 stays 0
-void posix_hook(const char *call, const char *object, bool changes);
+// An errno: the call fails with it.
+int posix_hook(const char *call, const char *object, bool changes, enum posix_call what);
 struct posix_fd *posix_fd(int fd); // NULL: none
 int posix_dir(int fd, struct inode **out);
 int posix_at(int fd, const char *path, struct at *out);

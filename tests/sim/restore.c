@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Backups that are put back: index and files of one time, or one of them alone. What went down with
-// the disk is nobody's fault; all else must come back, and dots may be drawn twice until somebody
-// notices.
+// Backups that are put back: index and files of one time, or one of them alone; and an index that
+// is lost. What went down with the disk is nobody's fault; all else must come back, and dots may be
+// drawn twice until somebody notices.
 #include <string.h>
 
 #include "agent/base/check.h"
@@ -149,10 +149,23 @@ void backup_take(struct device *device)
     // A root without its marker is missing, and stays so until somebody says what it is.
     if (vfs_find(&device->vfs, ".cfgsync/root") == NULL) return;
     if (device->in_txn || device->world->current != NULL) return;
+    // An old one is worse.
+    bool kept = device->backup_store != NULL && !device->world->o.plain;
+    if (kept && rng_below(&device->world->rng, 4) > 0) return;
     device->backup_store = store_copy(device->store);
     device->backup_root = tree_copy(&device->vfs, device->vfs.root, false);
     device->backup_us = device->world->now_us;
     world_say(device->world, "%s is backed up", device->name);
+}
+
+static void window_note(struct device *device)
+{
+    struct world *world = device->world;
+    if (device->window_to_us == 0 || device->backup_us < device->window_from_us)
+        device->window_from_us = device->backup_us;
+    device->window_to_us = world->now_us;
+    device->noticed = false;
+    world->restored = true;
 }
 
 // A version whose only content goes down with the disk would be a need for ever: that is for a
@@ -179,9 +192,14 @@ bool backup_restore(struct device *device)
     device_crash(device);
     world_say(world, "%s is restored:%s%s", device->name, index ? " index" : "",
               files ? " files" : "");
-    if (index) device->store = store_copy(device->backup_store);
+    if (index) {
+        device->store = store_copy(device->backup_store);
+        device->index_here = false;
+        device->kept_unknown = true;
+    }
     if (files)
         device->vfs.root = tree_copy(&device->vfs, device->backup_root, rng_below(&world->rng, 2));
+    power_sync_all(&device->vfs);
     lost_excuse(world, tokens);
     // With the witness of its last start, what is not there looks deleted by a user.
     if (files) {
@@ -190,10 +208,27 @@ bool backup_restore(struct device *device)
         lost_excuse(world, here);
         moved_excuse(device);
     }
-    if (device->window_to_us == 0 || device->backup_us < device->window_from_us)
-        device->window_from_us = device->backup_us;
-    device->window_to_us = world->now_us;
-    device->noticed = false;
+    window_note(device);
+    return true;
+}
+// The files are still there, what was kept has no rows any more.
+bool index_lose(struct device *device)
+{
+    struct world *world = device->world;
+    if (world->current != NULL || vfs_find(&device->vfs, ".cfgsync/root") == NULL) return false;
+    struct map *ids = map_new();
+    for (uint32_t i = 0; i < world->o.devices; i++)
+        contents_below(world->devices[i].vfs.root, i != device->index, ids, map_new());
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        if (!heads_held(&world->devices[i], ids)) return false;
+    }
+    device_crash(device);
+    world_say(world, "%s loses its index", device->name);
+    index_disk_wipe(&device->index_disk);
+    device->index_here = world->o.index_file;
+    device_index_open(device);
+    device->noticed = true; // it knows that it is new
+    device->kept_unknown = true;
     world->restored = true;
     return true;
 }
@@ -202,8 +237,10 @@ bool contents_orphaned(struct world *world)
 {
     struct map *ids = map_new();
     bool held = true;
-    for (uint32_t i = 0; i < world->o.devices; i++)
-        contents_below(world->devices[i].vfs.root, true, ids, map_new());
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        bool with_kept = world->o.plain || !world->devices[i].kept_unknown;
+        contents_below(world->devices[i].vfs.root, with_kept, ids, map_new());
+    }
     for (uint32_t i = 0; i < world->o.devices; i++)
         held &= heads_held(&world->devices[i], ids);
     return !held;

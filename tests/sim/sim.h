@@ -12,8 +12,10 @@
 #include "agent/store/store.h"
 #include "agent/sync/engine.h"
 #include "crypto/identity.h"
+#include "tests/sim/index_disk.h"
 #include "tests/sim/posix.h"
 #include "tests/sim/rng.h"
+#include "tests/sim/run.h"
 
 enum { DEVICES_MAX = 8, PATHS_MAX = 24, PATH_TEXT_MAX = 64 };
 enum { SIM_BASE_BYTES = 8 * BASE_BLOCK_BYTES }; // so few that some always give way
@@ -70,6 +72,17 @@ struct options {
     uint32_t backup_weight, restore_weight;
     bool preset_id; // all start with the folder's id
     bool both_dial;
+    uint32_t page_versions; // 0: as many as fit
+    bool plain;             // none of what follows
+    bool folded;            // asked for
+    bool index_file;        // the index is in files, not in memory
+    uint32_t power_cut;     // per million crashes
+    uint32_t disk_error;    // per million system calls that could fail so
+    uint32_t short_write;   // per million writes
+    uint32_t index_error;   // per million writes and flushes of the index
+    bool no_exchange;
+    enum names names;     // of all disks
+    uint32_t lose_weight; // an index is lost
     uint32_t pool;
     char paths[PATHS_MAX][PATH_TEXT_MAX];
 };
@@ -83,6 +96,8 @@ struct device {
     struct vfs vfs;
     struct posix posix;
     struct store *store;
+    struct index_disk index_disk;
+    bool index_here; // the store is on index_disk
     struct disk *disk;
     struct engine *engine;
     struct identity *identity;
@@ -100,6 +115,8 @@ struct device {
     bool watch_due;
     struct job *job;   // being carried out
     uint32_t jobs;     // under way
+    char aim[256];     // what its user does next, he does here
+    uint32_t raced;    // so many calls after an edit that met a job, a crash is likely
     uint64_t messages; // sent
     uint64_t ticket;
     int verify_exit;
@@ -110,6 +127,7 @@ struct device {
     // where its counters caught up before anybody compared: then it never noticed.
     int64_t window_from_us, window_to_us;
     bool noticed;
+    bool kept_unknown; // its index is older than files in kept, and has no rows of them
 };
 
 // ---- events
@@ -141,7 +159,7 @@ struct event {
 
 struct saved { // a content that a user put somewhere
     uint64_t token;
-    char path[256];
+    char path[NAMES_PATH_MAX];
     uint32_t device;
     int64_t at_us;
     bool excused; // a user who saw it there took it away
@@ -153,6 +171,8 @@ struct world {
     struct rng rng;
     int64_t now_us;
     uint64_t steps, steps_max;
+    uint64_t acts; // so far, those that were dropped, too
+    struct drops drops;
     bool trouble;
     bool verbose;
     uint64_t token;      // where it is, is said whenever that changes
@@ -175,6 +195,7 @@ struct world {
     size_t saved_count, saved_room;
     uint64_t token_last;
     struct map *drawn; // dot -> struct drawn
+    struct forgotten *forgotten;
     char failure[512]; // empty: none
     uint64_t counts[16];
     volatile sig_atomic_t late; // the run takes too much real time
@@ -185,11 +206,15 @@ void world_run(struct world *world);
 void world_event(struct world *world, uint64_t delay_us, struct event event);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_say(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool world_act(struct world *world); // something is about to happen; false: it is dropped
 void world_settle(struct world *world, int64_t until_us); // events up to a time
 
-// ---- options.c
-void options_draw(struct options *options, struct rng *rng, uint32_t devices);
+// ---- options.c; devices and plain are set before
+void options_draw(struct options *options, struct rng *rng);
 void options_draw_apart(struct options *options, uint64_t seed);
+
+// ---- planted.c: one defect for this process; false: this program has none
+bool plant(const char *name);
 
 // ---- device.c
 void device_init(struct world *world, uint32_t index);
@@ -207,10 +232,15 @@ void device_sync(struct device *device);
 void device_verify(struct device *device);
 void device_abandon(struct device *device);
 
+// ---- cut.c
+void device_index_open(struct device *device);
+void device_power_cut(struct device *device);
+
 // ---- restore.c
 void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 
+bool index_lose(struct device *device); // false: nobody would have a content
 bool lost_unnoticed(const struct world *world, const struct saved *saved);
 bool contents_orphaned(struct world *world); // nobody has what some head names
 
@@ -243,10 +273,16 @@ void user_gave_up(struct world *world, const struct given_up *given);
 uint64_t token_of(const struct inode *inode); // 0: none
 void user_saves_visit(struct world *world);
 
+// ---- forgotten.c
+void forgotten_note(struct device *device, uint32_t folder, const struct item *item);
+void forgotten_check(struct world *world);
+
 // ---- standing.c: without deletions that one of two has forgotten; how many are left
 void quiet_idle(struct world *world);
 void quiet_verify(struct world *world);
 void quiet_base(struct world *world);
+void quiet_copies(struct world *world);
+void lines_sort(struct buf *text);
 uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor);
 
 // ---- oracle.c

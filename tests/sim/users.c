@@ -39,12 +39,14 @@ static void remember(struct device *device, const char *path, uint64_t token)
     }
     struct saved *saved = &world->saved[world->saved_count++];
     *saved = (struct saved){.token = token, .device = device->index, .at_us = world->now_us};
-    (void)snprintf(saved->path, sizeof saved->path, "%s", path);
+    char common[NAMES_PATH_MAX];
+    names_common(world->o.names, path, common);
+    (void)snprintf(saved->path, sizeof saved->path, "%s", common);
     // What was there before may have been taken away elsewhere by somebody who had seen it: to put
     // it back before anybody looks is no change.
     for (size_t i = 0; i + 1 < world->saved_count; i++) {
         const struct saved *other = &world->saved[i];
-        if (other->token == token && other->excused && strcmp(other->path, path) == 0)
+        if (other->token == token && other->excused && strcmp(other->path, saved->path) == 0)
             saved->excused = true;
     }
 }
@@ -53,9 +55,11 @@ static void remember(struct device *device, const char *path, uint64_t token)
 static void excuse(struct world *world, const char *path, uint64_t token)
 {
     bool conflict = is_internal(path);
+    char common[NAMES_PATH_MAX];
+    names_common(world->o.names, path, common);
     for (size_t i = 0; token != 0 && i < world->saved_count; i++) {
         struct saved *saved = &world->saved[i];
-        if (saved->token == token && (conflict || strcmp(saved->path, path) == 0))
+        if (saved->token == token && (conflict || strcmp(saved->path, common) == 0))
             saved->excused = true;
     }
 }
@@ -133,12 +137,18 @@ static void excuse_in_flight(struct device *device, const char *path)
 {
     const struct job *job = device->job;
     const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    // Until the next start has given it back.
+    for (uint32_t i = 0; staging != NULL && !device->running && i < staging->count; i++) {
+        if (strncmp(staging->entries[i].name, "x-", 2) == 0)
+            excuse(device->world, path, token_of(staging->entries[i].inode));
+    }
     if (job == NULL || job->kind != JOB_APPLY || staging == NULL) return;
     for (uint32_t i = 0; i < job->apply.count; i++) {
         char name[64];
         (void)snprintf(name, sizeof name, "x-%llu-%u", (unsigned long long)job->apply.journal, i);
         const struct inode *out = vfs_child(staging, name);
-        if (out != NULL && slice_equal(job->apply.steps[i].path, slice_text(path)))
+        if (out != NULL && names_same(device->world->o.names,
+                                      arena_text(job->arena, job->apply.steps[i].path), path))
             excuse(device->world, path, token_of(out));
     }
 }
@@ -204,6 +214,9 @@ static bool make_parents(struct device *device, const char *path)
 
 static size_t content_size(struct world *world)
 {
+    // Of one size and within one tick of the clock a save does not show.
+    bool alike = !world->o.plain && world->o.grain_ns > 1 && rng_below(&world->rng, 4) > 0;
+    if (alike) return 24;
     if (!rng_chance(&world->rng, world->o.large)) return rng_between(&world->rng, 8, 60);
     if (rng_below(&world->rng, 8) == 0) return rng_between(&world->rng, 1 << 20, CONTENT_MAX);
     return rng_between(&world->rng, 1000, 200000);
@@ -276,7 +289,7 @@ static void do_copy(struct device *device, const char *from, const char *path)
 {
     const char *name;
     struct inode *source = vfs_find(&device->vfs, from);
-    if (source == NULL || !S_ISREG(source->mode) || strcmp(from, path) == 0) return;
+    if (source == NULL || !S_ISREG(source->mode) || source == vfs_find(&device->vfs, path)) return;
     uint64_t token = token_of(source);
     uint8_t *bytes = mem_alloc(source->size + 1);
     size_t size = source->size;
@@ -321,13 +334,19 @@ static void do_rename(struct device *device, const char *from, const char *to)
 {
     const char *a, *b;
     struct inode *inode = vfs_find(&device->vfs, from);
-    if (inode == NULL || is_above(to, from) || is_above(from, to)) return;
+    char a_common[NAMES_PATH_MAX], b_common[NAMES_PATH_MAX];
+    names_common(device->world->o.names, from, a_common);
+    names_common(device->world->o.names, to, b_common);
+    bool above = is_above(b_common, a_common) || is_above(a_common, b_common);
+    if (inode == NULL || (above && strcmp(a_common, b_common) != 0)) return;
+    if (above && strcmp(from, to) == 0) return;
     if (!make_parents(device, to)) return;
     struct inode *from_dir = vfs_parent(&device->vfs, from, &a);
     struct inode *to_dir = vfs_parent(&device->vfs, to, &b);
     inode = from_dir != NULL ? vfs_child(from_dir, a) : NULL;
     if (inode == NULL || to_dir == NULL) return;
     struct inode *old = vfs_child(to_dir, b);
+    if (old == inode) old = NULL;
     bool in_place = old != NULL && S_ISREG(old->mode) && S_ISREG(inode->mode);
     if (in_place) visit_tree(device, to, old, VISIT_TAKEN);
     if (old != NULL && !in_place) take_away(device, to);
@@ -403,13 +422,25 @@ static enum act act_draw(struct world *world)
     return ACT_WRITE;
 }
 
+static const char *respelled(struct world *world, const char *path, char out[NAMES_PATH_MAX])
+{
+    if (world->o.names == NAMES_BYTES) return path;
+    names_respell(world->o.names, &world->rng, path, out);
+    return out;
+}
+
 // Now and then somebody clears a conflict item away.
-static const char *path_draw(struct device *device, char out[512])
+static const char *path_draw(struct device *device, char out[NAMES_PATH_MAX])
 {
     struct world *world = device->world;
     struct inode *conflicts = vfs_find(&device->vfs, ".cfgsync/conflicts");
+    if (device->aim[0] != 0) {
+        memcpy(out, device->aim, sizeof device->aim);
+        device->aim[0] = 0;
+        return out;
+    }
     if (conflicts == NULL || conflicts->count == 0 || rng_below(&world->rng, 12) > 0)
-        return world->o.paths[rng_below(&world->rng, world->o.pool)];
+        return respelled(world, world->o.paths[rng_below(&world->rng, world->o.pool)], out);
     const char *name = conflicts->entries[rng_below(&world->rng, conflicts->count)].name;
     (void)snprintf(out, 512, ".cfgsync/conflicts/%s", name);
     return out;
@@ -421,7 +452,7 @@ void user_act(struct device *device)
         "write", "save over", "copy",  "delete", "delete tree", "mkdir",  "rename", "symlink",
         "chmod", "touch",     "empty", "type",   "sync",        "verify", "abandon"};
     struct world *world = device->world;
-    char text[512], other[512];
+    char text[NAMES_PATH_MAX], other[NAMES_PATH_MAX];
     enum act act = act_draw(world);
     const char *path = path_draw(device, text);
     const char *to = path_draw(device, other);

@@ -18,6 +18,11 @@ void vfs_init(struct vfs *vfs, uint64_t device)
     vfs->root->links = 1;
 }
 
+void vfs_names(struct vfs *vfs, enum names names)
+{
+    vfs->names = vfs->root->names = names;
+}
+
 static int64_t now_of(struct vfs *vfs)
 {
     int64_t now = ++vfs->now_ns;
@@ -116,6 +121,10 @@ bool vfs_notice_next(struct vfs *vfs, struct vfs_notice *out)
 static uint32_t place_of(const struct inode *dir, const char *name, bool *out_found)
 {
     uint32_t low = 0, high = dir->count;
+    *out_found = dir->names != NAMES_BYTES;
+    for (uint32_t i = 0; i < dir->count && dir->names != NAMES_BYTES; i++) {
+        if (names_same(dir->names, dir->entries[i].name, name)) return i;
+    }
     *out_found = false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
@@ -153,9 +162,19 @@ static void entry_put(struct vfs *vfs, struct inode *dir, const char *name, stru
         dir->entries[at].name = mem_strdup(name);
         dir->count++;
     }
+    power_entry(vfs, dir, found ? dir->entries[at].name : name,
+                found ? dir->entries[at].inode : NULL, inode);
     dir->entries[at].inode = inode;
     if (S_ISDIR(inode->mode)) inode->parent = dir;
     dir->mtime_ns = dir->ctime_ns = now_of(vfs);
+}
+
+// As the directory spells it, which is what watchers hear.
+static const char *spelling(const struct inode *dir, const char *name)
+{
+    bool found;
+    uint32_t at = place_of(dir, name, &found);
+    return found ? dir->entries[at].name : name;
 }
 
 static void entry_drop(struct vfs *vfs, struct inode *dir, const char *name)
@@ -163,6 +182,7 @@ static void entry_drop(struct vfs *vfs, struct inode *dir, const char *name)
     bool found;
     uint32_t at = place_of(dir, name, &found);
     CHECK(found);
+    power_entry(vfs, dir, dir->entries[at].name, dir->entries[at].inode, NULL);
     memmove(dir->entries + at, dir->entries + at + 1, (dir->count - at - 1) * sizeof *dir->entries);
     dir->count--;
     dir->mtime_ns = dir->ctime_ns = now_of(vfs);
@@ -191,7 +211,9 @@ int vfs_create(struct vfs *vfs, struct inode *dir, const char *name, mode_t mode
     inode->ino = ++vfs->ino_last;
     inode->mode = mode;
     inode->links = 1;
+    inode->names = vfs->names;
     inode->mtime_ns = inode->ctime_ns = now_of(vfs);
+    power_op(vfs);
     entry_put(vfs, dir, name, inode);
     tell_dir(vfs, dir, IN_CREATE | isdir(inode), name);
     if (out != NULL) *out = inode;
@@ -215,6 +237,7 @@ int vfs_link(struct vfs *vfs, struct inode *dir, const char *name, struct inode 
     if (S_ISDIR(file->mode)) return EPERM;
     file->links++;
     file->ctime_ns = now_of(vfs);
+    power_op(vfs);
     entry_put(vfs, dir, name, file);
     tell_dir(vfs, dir, IN_CREATE, name);
     return 0;
@@ -232,6 +255,8 @@ int vfs_unlink(struct vfs *vfs, struct inode *dir, const char *name)
     struct inode *inode = vfs_child(dir, name);
     if (inode == NULL) return ENOENT;
     if (S_ISDIR(inode->mode)) return EISDIR;
+    name = spelling(dir, name);
+    power_op(vfs);
     entry_drop(vfs, dir, name);
     inode->links--;
     inode->ctime_ns = now_of(vfs);
@@ -245,6 +270,8 @@ int vfs_rmdir(struct vfs *vfs, struct inode *dir, const char *name)
     if (inode == NULL) return ENOENT;
     if (!S_ISDIR(inode->mode)) return ENOTDIR;
     if (inode->count > 0) return ENOTEMPTY;
+    name = spelling(dir, name);
+    power_op(vfs);
     entry_drop(vfs, dir, name);
     inode->links = 0;
     watch_dies(vfs, inode);
@@ -302,12 +329,19 @@ int vfs_rename(struct vfs *vfs, struct inode *from, const char *a, struct inode 
     if (how == VFS_NOREPLACE && old != NULL) return EEXIST;
     if (how == VFS_EXCHANGE && old == NULL) return ENOENT;
     if (S_ISDIR(inode->mode) && is_inside(to, inode)) return EINVAL;
+    a = spelling(from, a);
     if (how == VFS_EXCHANGE) {
+        b = spelling(to, b);
         if (S_ISDIR(old->mode) && is_inside(from, old)) return EINVAL;
+        power_op(vfs);
         exchange(vfs, from, a, to, b);
         return 0;
     }
-    if (old == inode) return 0;
+    bool found, respelled = from == to && place_of(from, a, &found) == place_of(to, b, &found) &&
+                            strcmp(from->entries[place_of(from, a, &found)].name, b) != 0;
+    if (old == inode && !respelled) return 0;
+    if (old == inode) old = NULL;
+    power_op(vfs);
     int code = old != NULL ? replaced(vfs, inode, old, to, b) : 0;
     if (code != 0) return code;
     entry_drop(vfs, from, a);
@@ -341,6 +375,7 @@ void vfs_truncate(struct vfs *vfs, struct inode *file, size_t size)
     }
     if (size > file->size) memset(file->data + file->size, 0, size - file->size);
     file->size = size;
+    file->dirty = file->written = true;
     file->mtime_ns = file->ctime_ns = now_of(vfs);
     tell_names(vfs, file, IN_MODIFY);
 }
@@ -356,6 +391,7 @@ void vfs_write(struct vfs *vfs, struct inode *file, const void *data, size_t siz
         file->size = offset + size;
     }
     if (size > 0) memcpy(file->data + offset, data, size);
+    file->dirty = file->written = true;
     file->mtime_ns = file->ctime_ns = now_of(vfs);
     tell_names(vfs, file, IN_MODIFY);
 }
@@ -368,6 +404,7 @@ void vfs_closed(struct vfs *vfs, struct inode *file)
 void vfs_chmod(struct vfs *vfs, struct inode *inode, mode_t mode)
 {
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
+    inode->dirty = true;
     inode->ctime_ns = now_of(vfs);
     tell_names(vfs, inode, IN_ATTRIB);
 }
@@ -375,6 +412,7 @@ void vfs_chmod(struct vfs *vfs, struct inode *inode, mode_t mode)
 void vfs_mtime(struct vfs *vfs, struct inode *inode, int64_t mtime_ns)
 {
     inode->mtime_ns = mtime_ns - mtime_ns % vfs->grain_ns;
+    inode->dirty = true;
     inode->ctime_ns = now_of(vfs);
     tell_names(vfs, inode, IN_ATTRIB);
 }

@@ -12,11 +12,21 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "tests/sim/names.h"
+
 enum { VFS_NAME_MAX = 256, VFS_PATH_MAX = 4200 };
 
 struct vfs_entry {
     char *name;
     struct inode *inode;
+};
+
+// What of a file a power cut cannot take away.
+struct image {
+    uint8_t *data;
+    size_t size;
+    mode_t mode;
+    int64_t mtime_ns, ctime_ns;
 };
 
 struct inode {
@@ -31,6 +41,9 @@ struct inode {
     uint32_t count, room;
     struct inode *parent; // directory: where it hangs
     int wd;               // watch of the running process; 0: none
+    struct image *image;  // power.c; NULL: nothing of it was ever flushed
+    bool dirty, written;  // it is not as its image says; its bytes are not
+    enum names names;     // directory
 };
 
 struct vfs_notice {
@@ -46,6 +59,7 @@ struct vfs {
     uint64_t device;
     int64_t now_ns;   // set by the owner; each change takes the next nanosecond
     int64_t grain_ns; // of times
+    enum names names; // vfs_names sets it
     bool watching;
     int wd_last;
     struct inode **watched; // by wd
@@ -55,9 +69,21 @@ struct vfs {
     uint32_t notices_max;           // more: they overflow
     void (*noticed)(void *context); // the first notice after none
     void *context;
+    struct power *power; // NULL: nothing is forgotten, and nothing is noted for it
 };
 
 void vfs_init(struct vfs *vfs, uint64_t device);
+void vfs_names(struct vfs *vfs, enum names names); // before anything is on it
+
+// ---- power.c: what survives a power cut
+struct rng;
+void power_init(struct vfs *vfs);
+void power_op(struct vfs *vfs); // a change of names begins: all of it survives, or nothing
+void power_entry(struct vfs *vfs, struct inode *dir, const char *name, struct inode *before,
+                 struct inode *after);
+void power_sync(struct vfs *vfs, struct inode *inode, bool all); // fsync; not all: fdatasync
+void power_sync_all(struct vfs *vfs);
+void power_cut(struct vfs *vfs, struct rng *rng);
 
 // ---- by inode and name, as a system call sees it
 struct inode *vfs_child(const struct inode *dir, const char *name);

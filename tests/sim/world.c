@@ -32,6 +32,12 @@ void world_say(struct world *world, const char *format, ...)
     va_end(list);
 }
 
+bool world_act(struct world *world)
+{
+    uint64_t number = world->acts++;
+    return number >= world->drops.count || !world->drops.dropped[number];
+}
+
 // ---- the heap
 
 static bool sooner(const struct event *a, const struct event *b)
@@ -84,7 +90,7 @@ static void user_event(struct world *world)
     world_event(world, wait, (struct event){.kind = EVENT_USER});
     uint32_t who =
         world->o.writer >= 0 ? (uint32_t)world->o.writer : rng_below(&world->rng, world->o.devices);
-    user_act(&world->devices[who]);
+    if (world_act(world)) user_act(&world->devices[who]);
 }
 
 static void device_down(struct device *device, bool crash)
@@ -105,10 +111,10 @@ static void fault_event(struct world *world)
     if (!world->trouble) return;
     world_event(world, rng_wait(&world->rng, o->fault_us), (struct event){.kind = EVENT_FAULT});
     uint32_t sum = o->crash_weight + o->stop_weight + o->cut_weight + o->loss_weight +
-                   o->oneway_weight + o->backup_weight + o->restore_weight;
+                   o->oneway_weight + o->backup_weight + o->restore_weight + o->lose_weight;
     uint32_t at = rng_below(&world->rng, sum);
     struct device *device = &world->devices[rng_below(&world->rng, o->devices)];
-    if (sum == 0) return;
+    if (sum == 0 || !world_act(world)) return;
     if (at < o->crash_weight) {
         device_down(device, true);
         return;
@@ -131,6 +137,13 @@ static void fault_event(struct world *world)
         return;
     }
     at -= o->restore_weight;
+    if (at < o->lose_weight) {
+        if (index_lose(device))
+            world_event(world, rng_wait(&world->rng, o->down_us),
+                        (struct event){.kind = EVENT_START, .device = device->index});
+        return;
+    }
+    at -= o->lose_weight;
     if (at < o->cut_weight + o->oneway_weight)
         net_cut(world, at >= o->cut_weight);
     else
@@ -308,7 +321,7 @@ static void meet(struct world *world)
 void world_run(struct world *world)
 {
     rng_seed(&world->rng, world->seed);
-    options_draw(&world->o, &world->rng, world->o.devices);
+    options_draw(&world->o, &world->rng);
     options_draw_apart(&world->o, world->seed);
     world->drawn = map_new();
     link_all(world);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// The power goes. What a user saved and nobody flushed may be gone with it; what a device has told
+// others must not be.
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/base/map.h"
+#include "agent/base/own.h"
+#include "crypto/hash.h"
+#include "tests/sim/sim.h"
+
+enum { DEPTH_MAX = 64 };
+
+static bool index_fails(void *context, bool *out_full)
+{
+    struct device *device = context;
+    struct world *world = device->world;
+    if (world->current != device || !world->trouble || !device->running) return false;
+    device_crash_maybe(device);
+    *out_full = rng_below(&world->rng, world->o.index_error > 0 ? 2 : 0) == 1;
+    return rng_chance(&world->rng, world->o.index_error);
+}
+
+// The connection of before is never heard of again: its process is gone.
+void device_index_open(struct device *device)
+{
+    struct fault fault;
+    device->index_disk.fails = index_fails;
+    device->index_disk.context = device;
+    posix_enter(&device->posix);
+    index_disk_use(&device->index_disk);
+    enum err err = store_open(device->index_here ? POSIX_INDEX : NULL, &device->store, &fault);
+    posix_enter(NULL);
+    if (err == ERR_OK) return;
+    world_fail(device->world, "%s: %s", device->name, fault.what);
+    device->index_here = false;
+    CHECK(store_open(NULL, &device->store, &fault) == ERR_OK);
+}
+
+// ---- what is on a disk, by token
+
+struct found {
+    struct digest id;
+    char path[256];
+};
+
+static void found_put(struct map *found, const char *path, const struct inode *inode)
+{
+    uint64_t token = token_of(inode);
+    if (token == 0) return;
+    struct found *here = mem_zalloc(1, sizeof *here);
+    here->id = hash_content(slice_of(inode->data, inode->size));
+    (void)snprintf(here->path, sizeof here->path, "%s", path);
+    (void)map_put(found, slice_of(&token, sizeof token), here);
+}
+
+static struct map *found_on(const struct inode *root)
+{
+    struct map *found = map_new();
+    struct {
+        const struct inode *dir;
+        char path[256];
+    } *stack = mem_zalloc(DEPTH_MAX, sizeof *stack);
+    uint32_t depth = 0;
+    stack[depth++].dir = root;
+    while (depth > 0) {
+        const struct inode *dir = stack[--depth].dir;
+        char above[256], path[600];
+        memcpy(above, stack[depth].path, sizeof above);
+        for (uint32_t i = 0; i < dir->count; i++) {
+            const struct inode *inode = dir->entries[i].inode;
+            (void)snprintf(path, sizeof path, "%s%s%s", above, above[0] != 0 ? "/" : "",
+                           dir->entries[i].name);
+            if (!S_ISDIR(inode->mode)) {
+                found_put(found, path, inode);
+                continue;
+            }
+            CHECK(depth < DEPTH_MAX && strlen(path) < sizeof stack->path);
+            stack[depth].dir = inode;
+            memcpy(stack[depth++].path, path, strlen(path) + 1);
+        }
+    }
+    mem_free(&stack);
+    return found;
+}
+
+// A version of the path says so, and others may have heard of it.
+static bool published(const struct device *device, const char *path, const struct digest *id)
+{
+    struct item item;
+    struct arena *arena = arena_new();
+    store_item_get(device->store, arena, device->folder, slice_text(path), &item);
+    bool found = false;
+    for (uint32_t h = 0; h < item.head_count; h++)
+        found |= memcmp(&item.heads[h].value.content, id, sizeof *id) == 0;
+    arena_destroy(&arena);
+    return found;
+}
+
+static void path_set(const struct world *world, struct saved *saved, const char *path)
+{
+    char common[NAMES_PATH_MAX];
+    names_common(world->o.names, path, common);
+    (void)snprintf(saved->path, sizeof saved->path, "%s", common);
+}
+
+// What is gone and was not published is nobody's fault. What has its name of before again is seen
+// under that name by whoever takes it away.
+static void cut_excuse(struct device *device, struct map *before)
+{
+    struct world *world = device->world;
+    struct map *after = found_on(device->vfs.root);
+    for (size_t i = 0; i < world->saved_count; i++) {
+        struct saved *saved = &world->saved[i];
+        struct slice key = slice_of(&saved->token, sizeof saved->token);
+        const struct found *was = map_get(before, key), *is = map_get(after, key);
+        if (saved->excused || saved->device != device->index || was == NULL) continue;
+        const struct inode *there = vfs_find(&device->vfs, saved->path);
+        if (there != NULL && token_of(there) == saved->token) continue;
+        if (is != NULL && strncmp(is->path, ".cfgsync/", 9) != 0)
+            path_set(world, saved, is->path);
+        else
+            saved->excused = !published(device, saved->path, &was->id);
+    }
+}
+
+void device_power_cut(struct device *device)
+{
+    struct world *world = device->world;
+    struct map *before = found_on(device->vfs.root);
+    world_say(world, "%s: the power goes", device->name);
+    power_cut(&device->vfs, &world->rng);
+    index_disk_cut(&device->index_disk, &world->rng);
+    if (device->index_here) device_index_open(device);
+    cut_excuse(device, before);
+}
