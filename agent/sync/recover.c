@@ -178,6 +178,9 @@ void folder_recover_done(struct folder *folder, struct job *job)
         else
             apply_done(folder, job);
     }
+    // Its row stays, and no step may be done, nor its mark removed, before it has been looked at.
+    if (job->apply.journal != 0 && job->err != ERR_OK && folder->root == ROOT_RECOVERING)
+        folder_set_root_missing(folder, err_text(job->err));
     if (folder->recover_jobs > 0 || folder->recover_wanted || folder->root != ROOT_RECOVERING)
         return;
     if (job->apply.journal != 0) {
