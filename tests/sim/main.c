@@ -133,8 +133,8 @@ void run_apart(const struct run *run, bool quiet, struct outcome *out)
     if (child == 0) {
         if (quiet) CHECK(freopen("/dev/null", "w", stderr) != NULL);
         run_here(run, shared);
-        (void)fflush(stdout);
-        _exit(0);
+        posix_enter(NULL);
+        exit(0); // so that a coverage build counts it
     }
     int status = 0;
     CHECK(child > 0 && waitpid(child, &status, 0) == child);

@@ -33,7 +33,9 @@ int posix_at(int fd, const char *path, struct at *out);
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wreserved-identifier"
 
+int __real_open(const char *path, int flags, ...);
 int __real_close(int fd);
+int __real_fcntl(int fd, int command, ...);
 ssize_t __real_read(int fd, void *out, size_t size);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 
