@@ -255,7 +255,8 @@ struct dirty_list {
 };
 
 struct published { // rate of publications of one path
-    int64_t times[3], hash_ms;
+    int64_t times[3];
+    int64_t hash_ms;
     bool often; // three times within the window, and no pause since
 };
 
@@ -284,55 +285,7 @@ struct tree_want { // a subtree to walk
     struct tree_want *next;
 };
 
-enum transfer_state {
-    TRANSFER_NEW,
-    TRANSFER_COPYING,
-    TRANSFER_ASKED,
-    TRANSFER_PART,
-    TRANSFER_LIST,
-    TRANSFER_LEAVES,
-    TRANSFER_FINISHING,
-    TRANSFER_STAGING,
-    TRANSFER_BROKEN,
-    TRANSFER_NO_SOURCE
-};
-
-struct leaf_want {
-    struct share *asked; // NULL: not asked
-    uint8_t *bytes;      // being assembled
-    uint32_t have;       // bytes so far, chunks come in order
-    bool written;
-    bool writing;
-    int64_t asked_ms;
-};
-
-struct transfer {
-    struct folder *folder;
-    struct content content;
-    enum transfer_state state;
-    bool copy_tried, kept_tried, moved;
-    bool large;
-    struct slice *paths; // items that wait for it
-    uint32_t path_count, path_capacity;
-    bool more_paths; // than are remembered here: all needs are looked at when it is done
-    struct arena *arena;
-    struct share *asked;
-    int64_t asked_ms;
-    struct device_id tried[16];
-    uint32_t tried_count;
-    struct digest *leaves;
-    uint32_t leaf_count;
-    int64_t chunk_ms;      // large: when a part worth the name last came
-    int64_t progress_ms;   // when something of it was last complete
-    int64_t not_before_ms; // it was put off, so many times in a row
-    uint32_t put_offs;
-    uint32_t list_have; // bytes of the list so far
-    struct leaf_want *parts;
-    uint32_t written, asked_leaves;
-    uint32_t jobs;
-    bool listed;
-    struct transfer *prev, *next; // of the folder's lists of new ones
-};
+struct transfer; // fetch_priv.h
 
 struct transfer_list {
     struct transfer *first, *last;
@@ -403,8 +356,10 @@ struct folder {
     struct map *transfers;
     struct transfer_list small_new, large_new; // nobody asked yet
     uint32_t large_count;
-    int64_t fetch_check_ms, sought_noted_ms, staging_clean_ms; // the last: nobody's things go
-    struct map *problems;                                      // path -> struct problem
+    int64_t fetch_check_ms;
+    int64_t sought_noted_ms;
+    int64_t staging_clean_ms; // then nobody's things go
+    struct map *problems;     // path -> struct problem
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
     struct map *step_paths;  // ready to be applied
@@ -431,7 +386,8 @@ struct folder {
     bool batch_idle;        // nothing was left to do since its last step
     int64_t batch_ms;       // when that was
     uint64_t kept_bytes_max;
-    int64_t kept_check_ms, kept_ms;
+    int64_t kept_check_ms;
+    int64_t kept_ms;
     uint64_t *kept_drops; // numbers of kept rows that are to go
     uint32_t kept_drop_count, kept_drop_capacity;
     bool kept_dropping;
@@ -460,7 +416,8 @@ struct engine {
     int64_t now_ms, wall_ms;
     bool after_crash; // the last run did not end cleanly
     bool age_looked;
-    int64_t age_looked_ms, age_ms;
+    int64_t age_looked_ms;
+    int64_t age_ms;
     struct arena *scratch; // reset at the start of every event
     struct peer *peers;
     struct conn *conns;

@@ -1,10 +1,63 @@
 // SPDX-License-Identifier: MIT
 //
-// Shared by fetch.c (any content) and parts.c (large ones, leaf by leaf).
+// Shared by what gets contents: transfers.c (which), sources.c (from whom), fetch.c, parts.c (leaf
+// by leaf), orphans.c and abandon.c (those nobody has).
 #ifndef AGENT_SYNC_FETCH_PRIV_H
 #define AGENT_SYNC_FETCH_PRIV_H
 
 #include "agent/sync/engine_priv.h"
+
+enum transfer_state {
+    TRANSFER_NEW,
+    TRANSFER_COPYING,
+    TRANSFER_ASKED,
+    TRANSFER_PART,
+    TRANSFER_LIST,
+    TRANSFER_LEAVES,
+    TRANSFER_FINISHING,
+    TRANSFER_STAGING,
+    TRANSFER_BROKEN,
+    TRANSFER_NO_SOURCE
+};
+
+struct leaf_want {
+    struct share *asked; // NULL: not asked
+    uint8_t *bytes;      // being assembled
+    uint32_t have;       // bytes so far, chunks come in order
+    bool written;
+    bool writing;
+    int64_t asked_ms;
+};
+
+struct transfer {
+    struct folder *folder;
+    struct content content;
+    enum transfer_state state;
+    bool copy_tried;
+    bool kept_tried;
+    bool moved;
+    bool large;
+    struct slice *paths; // items that wait for it
+    uint32_t path_count, path_capacity;
+    bool more_paths; // than are remembered here: all needs are looked at when it is done
+    struct arena *arena;
+    struct share *asked;
+    int64_t asked_ms;
+    struct device_id tried[16];
+    uint32_t tried_count;
+    struct digest *leaves;
+    uint32_t leaf_count;
+    int64_t chunk_ms;      // large: when a part worth the name last came
+    int64_t progress_ms;   // when something of it was last complete
+    int64_t not_before_ms; // it was put off, so many times in a row
+    uint32_t put_offs;
+    uint32_t list_have; // bytes of the list so far
+    struct leaf_want *parts;
+    uint32_t written, asked_leaves;
+    uint32_t jobs;
+    bool listed;
+    struct transfer *prev, *next; // of the folder's lists of new ones
+};
 
 struct transfer *transfer_find(struct folder *folder, const struct content *content);
 void transfer_list_new(struct folder *folder, struct transfer *t);
