@@ -255,6 +255,7 @@ void share_start_anew(struct share *share); // what was said so far was said of 
 void session_offer_all(struct session *session);
 void folder_offer_all(struct folder *folder);
 void share_offer(struct share *share);
+bool share_ready(const struct share *share);
 void offer_handle(struct session *session, const struct msg_offer *offer);
 bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
                   uint32_t count); // false: the session was ended

@@ -298,13 +298,13 @@ void folder_check_root(struct folder *folder)
 
 void folder_set_root_missing(struct folder *folder, const char *what)
 {
-    if (folder->root != ROOT_MISSING) {
-        log_warn(LOG_SYNC, "root missing", "folder=%s what=\"%s\"", folder->name, what);
-    }
+    bool news = folder->root != ROOT_MISSING;
+    if (news) log_warn(LOG_SYNC, "root missing", "folder=%s what=\"%s\"", folder->name, what);
     folder->root = ROOT_MISSING;
     folder->root_what = what;
     folder->root_retry_ms = folder->engine->now_ms + ROOT_RETRY_MS;
     scan_stop(folder);
+    if (news) folder_offer_all(folder); // before what is asked for here is NOT_HELD
     engine_changed(folder->engine);
 }
 

@@ -55,8 +55,10 @@ bool transfer_refused_by_all(struct folder *folder, const struct transfer *t)
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
         if (share == NULL || !share->joined) continue;
-        // Who lets a request go unanswered has not said that it has nothing.
-        if (!transfer_tried(t, p->device) || share->silences > 0) return false;
+        // Who lets a request go unanswered has not said that it has nothing, nor has he whose disk
+        // is away or is being looked at.
+        if (!transfer_tried(t, p->device) || share->silences > 0 || !share_ready(share))
+            return false;
     }
     return true;
 }
@@ -104,6 +106,13 @@ static struct slice device_name(struct folder *folder, struct arena *arena,
     return arena_copy(arena, peer != NULL ? slice_text(peer->name) : owner.name);
 }
 
+// It is connected, and says of this folder what it has.
+static bool can_tell(const struct folder *folder, const struct peer *peer)
+{
+    const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
+    return share != NULL && share_ready(share);
+}
+
 // Who has said to have it on disk; of several, who was here last. Else who made it.
 static void last_holder(struct folder *folder, struct arena *arena, const struct version *head,
                         struct orphan *out)
@@ -113,7 +122,7 @@ static void last_holder(struct folder *folder, struct arena *arena, const struct
     const struct peer *maker = peer_find(folder->engine, author);
     if (maker != NULL) out->holder_seen_ms = maker->last_seen_wall_ms;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        if (!folder_shared_with(folder, p->device) || p->in_use != NULL) continue;
+        if (!folder_shared_with(folder, p->device) || can_tell(folder, p)) continue;
         if (!dots_covered(head->dots, bond_get(folder, p->device)->a.v)) continue;
         if (p->last_seen_wall_ms < out->holder_seen_ms) continue;
         out->holder = arena_copy(arena, slice_text(p->name));

@@ -244,6 +244,13 @@ void folder_offer_all(struct folder *folder)
     }
 }
 
+// What it does not have it has not got: its disk is there and was looked at.
+bool share_ready(const struct share *share)
+{
+    bool ready = share->offer_state == OFFER_READY || share->offer_state == OFFER_PENDING;
+    return share->joined && ready;
+}
+
 static void share_join(struct share *share, const struct msg_offer *offer)
 {
     struct folder *folder = share->folder;

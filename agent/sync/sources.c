@@ -120,6 +120,7 @@ void fetch_source_came(struct folder *folder)
         struct transfer *t = value;
         t->not_before_ms = 0;
         t->put_offs = 0;
+        t->tried_count = 0; // what was refused before may be there now
     }
     fetch_retry_sources(folder);
 }

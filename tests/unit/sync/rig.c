@@ -164,6 +164,10 @@ static void copy_do(struct rig *rig, struct job *job)
 
 static void job_carry_out(struct rig *rig, struct job *job)
 {
+    if (rig->away) {
+        job->err = ERR_UNREACHABLE;
+        return;
+    }
     switch (job->kind) {
     case JOB_HEALTH:
         job->health.healthy = true;

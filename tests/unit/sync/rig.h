@@ -73,6 +73,7 @@ struct rig {
     int64_t now_ms;
     int64_t skew_ms;    // of its wall clock
     const char *unread; // a directory that gives errors
+    bool away;          // the root is not there
     uint64_t hash_ms;   // what it takes to read a file
     uint32_t folder;
     struct folder_id id;

@@ -315,6 +315,86 @@ static void test_seen_meanwhile(void **state)
     rig_close(&rig);
 }
 
+static void applied_say(struct script *script, struct vv a)
+{
+    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = script->rig->id, .a = a}};
+    script_send(script, LANE_CONTROL, &m);
+    rig_settle(script->rig);
+}
+
+// It is connected and says NOT_HELD to all, because the disk with its folder is away.
+static void test_a_disk_is_away(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", NULL);
+    struct version v = rig_item(&rig, "a").heads[0];
+    struct vv k = store_k(rig.store, rig.arena, rig.folder);
+    script_reconnect(peer);
+    script_offer_as(peer, rig.id, true, OFFER_ERROR, k);
+    rig_settle(&rig);
+    (void)abandon(&rig, "a", true);
+    answer_audit(peer, &v, 1);
+    for (int i = 0; i < 5; i++) {
+        refuse_wants(peer);
+        rig_wait(&rig, 1000);
+    }
+    assert_int_equal(rig.abandoned, 0);
+    script_offer(peer, k);
+    rig_wait(&rig, 200);
+    assert_int_equal(rig.abandoned, 0); // it has not been asked since
+    refuse_wants(peer);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.abandoned, 1);
+    assert_int_equal(rig.abandon.count, 1);
+    rig_close(&rig);
+}
+
+static void test_who_had_it_last(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *maker = orphan_made(&rig, "a", NULL);
+    struct script *peer = script_connect(&rig, 5);
+    script_offer_as(peer, rig.id, true, OFFER_ERROR, (struct vv){0});
+    applied_say(peer, vv_with(rig.arena, (struct vv){0}, (struct dot){maker->inc, 1}));
+    refuse_wants(peer);
+    rig_wait(&rig, 10000);
+    assert_true(slice_equal(only_orphan(&rig).holder, slice_text("peer5")));
+    script_offer(peer, (struct vv){0}); // it can tell, and has not got it any more
+    refuse_wants(peer);
+    assert_true(slice_equal(only_orphan(&rig).holder, slice_text("peer3")));
+    rig_close(&rig);
+}
+
+// What is asked for while the root is away is not there: that it is away is told first.
+static void test_the_root_goes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "here");
+    rig_settle(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_settle(&rig);
+    assert_int_equal(script_last(peer, MSG_OFFER)->offer.state, OFFER_READY);
+    rig.away = true;
+    struct content content = {.id = hash_sha256(slice_text("here")), .size = 4};
+    struct message m = {.kind = MSG_WANT, .want = {.folder = rig.id, .ids = &content}};
+    m.want.id_count = 1;
+    script_send(peer, LANE_CONTROL, &m);
+    rig_wait(&rig, 1000);
+    assert_int_equal(script_heard(peer, MSG_NOT_HELD), 1);
+    assert_int_equal(script_last(peer, MSG_OFFER)->offer.state, OFFER_ERROR);
+    rig.away = false;
+    rig_wait(&rig, 10000);
+    assert_int_equal(script_last(peer, MSG_OFFER)->offer.state, OFFER_READY);
+    rig_close(&rig);
+}
+
 // Somebody comes while it is being given up.
 static void test_another_comes(void **state)
 {
@@ -480,6 +560,9 @@ int main(void)
         cmocka_unit_test(test_who_does_not_compare),
         cmocka_unit_test(test_who_does_not_answer),
         cmocka_unit_test(test_seen_meanwhile),
+        cmocka_unit_test(test_a_disk_is_away),
+        cmocka_unit_test(test_who_had_it_last),
+        cmocka_unit_test(test_the_root_goes),
         cmocka_unit_test(test_another_comes),
         cmocka_unit_test(test_the_client_goes),
         cmocka_unit_test(test_two_give_up),
