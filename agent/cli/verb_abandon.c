@@ -152,8 +152,8 @@ static int show(const struct cli_context *context, const struct sums *sums)
                   sums->came);
     if (sums->unsure > 0)
         cli_error("%" PRIu64
-                  " not given up: a connected peer did not answer in time, or is sending "
-                  "it; try again",
+                  " not given up: a connected peer did not answer in time, is sending it, or "
+                  "its folder is not ready; try again",
                   sums->unsure);
     return sums->came + sums->unsure > 0 ? CLI_FAILED : CLI_DONE;
 }

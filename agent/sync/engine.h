@@ -157,6 +157,7 @@ struct orphan {
     int64_t when_ms;        // and when
     struct slice holder;    // who had it last, as far as is known here
     int64_t holder_seen_ms; // 0: never, or not a peer
+    bool holder_away;       // it is connected, but its disk is away or not looked at yet
     bool here;              // another version of it is on this disk
     int64_t sought_ms;      // for so long
     int64_t left_ms;        // until it counts as an orphan; 0: it does

@@ -129,6 +129,7 @@ static void last_holder(struct folder *folder, struct arena *arena, const struct
         out->holder_seen_ms = p->last_seen_wall_ms;
         maker = p;
     }
+    out->holder_away = maker != NULL && maker->in_use != NULL && !can_tell(folder, maker);
     // Before it was seen last it could have been asked.
     int64_t away = folder->engine->wall_ms - out->holder_seen_ms;
     bool is_away = maker != NULL && maker->in_use == NULL && out->holder_seen_ms > 0;

@@ -236,7 +236,8 @@ static uint32_t orphan_errors(struct folder *folder, struct arena *arena, struct
         e->message =
             arena_printf(arena, "nobody has answered with its content for %s; %.*s had it last",
                          orphan_sought(arena, &orphans[i]), SLICE_ARG(orphans[i].holder));
-        e->hint = arena_printf(arena, "connect %.*s, or give it up: cfgsync-agent abandon PATH",
+        const char *first = orphans[i].holder_away ? "see to the folder on" : "connect";
+        e->hint = arena_printf(arena, "%s %.*s, or give it up: cfgsync-agent abandon PATH", first,
                                SLICE_ARG(orphans[i].holder));
     }
     return due;

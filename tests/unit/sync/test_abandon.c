@@ -351,6 +351,49 @@ static void test_a_disk_is_away(void **state)
     rig_close(&rig);
 }
 
+// Its disk comes back while another is asked: what it said before that counts for nothing.
+static void test_the_disk_comes_back(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *other = script_connect(&rig, 5); // whoever came later is asked first
+    script_offer(other, (struct vv){0});
+    struct version seen[2] = {{.flags = 0}, script_file(other, "b", "there")};
+    script_push(other, 0, &seen[1], 1, "there");
+    rig_settle(&rig);
+    go(other);
+    struct script *peer = orphan_made(&rig, "a", NULL);
+    seen[0] = rig_item(&rig, "a").heads[0];
+    struct vv k = store_k(rig.store, rig.arena, rig.folder);
+    script_reconnect(peer);
+    script_offer_as(peer, rig.id, true, OFFER_ERROR, k);
+    script_reconnect(other);
+    script_offer(other, k);
+    rig_settle(&rig);
+    for (int i = 0; i < 2; i++) {
+        refuse_wants(peer);
+        refuse_wants(other);
+    }
+    (void)abandon(&rig, "a", true);
+    answer_audit(peer, seen, 2);
+    answer_audit(other, seen, 2);
+    rig_wait(&rig, 200);
+    uint32_t asked = script_heard(other, MSG_WANT);
+    refuse_wants(peer);
+    assert_int_equal(script_heard(other, MSG_WANT), asked + 1);
+    script_offer(peer, k);
+    refuse_wants(other);
+    rig_wait(&rig, 200);
+    assert_int_equal(rig.abandoned, 0);
+    refuse_wants(peer);
+    refuse_wants(other);
+    refuse_wants(peer);
+    rig_wait(&rig, 200);
+    assert_int_equal(rig.abandon.count, 1);
+    rig_close(&rig);
+}
+
 static void test_who_had_it_last(void **state)
 {
     (void)state;
@@ -561,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_who_does_not_answer),
         cmocka_unit_test(test_seen_meanwhile),
         cmocka_unit_test(test_a_disk_is_away),
+        cmocka_unit_test(test_the_disk_comes_back),
         cmocka_unit_test(test_who_had_it_last),
         cmocka_unit_test(test_the_root_goes),
         cmocka_unit_test(test_another_comes),
