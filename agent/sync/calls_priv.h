@@ -178,7 +178,9 @@ void verify_drop(struct engine *engine, const struct abandon *abandon);
 bool head_missing(const struct folder *folder, const struct item *item, const struct version *head);
 const struct version *orphan_head(const struct folder *folder, const struct item *item); // NULL
 // At most `max`, in tree order.
-uint32_t orphans_of(struct folder *folder, struct arena *arena, uint32_t max, struct orphan *out);
+// `due`: only those that have been sought for so long that they count.
+uint32_t orphans_of(struct folder *folder, struct arena *arena, bool due, uint32_t max,
+                    struct orphan *out);
 bool orphan_of(struct folder *folder, struct arena *arena, struct slice path, struct orphan *out);
 const char *orphan_sought(struct arena *arena, const struct orphan *orphan); // for how long
 void orphans_note(struct folder *folder); // not inside a transaction

@@ -158,16 +158,21 @@ static bool orphan_fill(struct folder *folder, struct arena *arena, const struct
     return true;
 }
 
-uint32_t orphans_of(struct folder *folder, struct arena *arena, uint32_t max, struct orphan *out)
+uint32_t orphans_of(struct folder *folder, struct arena *arena, bool due, uint32_t max,
+                    struct orphan *out)
 {
     const struct index_port *index = INDEX(folder);
     struct path_row *rows = arena_alloc(arena, PAGE, sizeof *rows);
     struct slice after = {0};
+    int64_t latest = age_recent(folder->engine) - ORPHAN_MS;
     uint32_t count = 0;
     for (uint32_t got = PAGE; got == PAGE && count < max; after = rows[got - 1].path) {
         got = index->sought(index->self, arena, folder->number, after, PAGE, rows);
-        for (uint32_t i = 0; i < got && count < max; i++)
-            count += orphan_fill(folder, arena, &rows[i], &out[count]);
+        for (uint32_t i = 0; i < got && count < max; i++) {
+            if (due && (int64_t)rows[i].counter > latest) continue;
+            bool found = orphan_fill(folder, arena, &rows[i], &out[count]);
+            count += found && (!due || out[count].left_ms == 0);
+        }
         if (got == 0) break;
     }
     return count;
@@ -181,7 +186,7 @@ uint32_t engine_orphans(struct engine *engine, struct arena *arena, const char *
     for (struct folder *f = engine->folders; f != NULL && count < max; f = f->next) {
         bool asked = name == NULL || slice_equal(slice_text(f->name), slice_text(name));
         if (f->gone || !asked || f->row.folder == 0) continue;
-        count += orphans_of(f, arena, max - count, &out[count]);
+        count += orphans_of(f, arena, false, max - count, &out[count]);
     }
     return count;
 }

@@ -226,11 +226,10 @@ static void held_there(struct folder *folder, struct arena *arena, struct folder
 static uint32_t orphan_errors(struct folder *folder, struct arena *arena, struct folder_status *out)
 {
     struct orphan *orphans = arena_alloc(arena, ERRORS_MAX, sizeof *orphans);
-    uint32_t count = orphans_of(folder, arena, ERRORS_MAX, orphans), due = 0;
+    uint32_t count = orphans_of(folder, arena, true, ERRORS_MAX, orphans);
     for (uint32_t i = 0; i < count; i++) {
-        struct status_error *e = orphans[i].left_ms == 0 ? error_add(out) : NULL;
-        if (e == NULL) continue;
-        due++;
+        struct status_error *e = error_add(out);
+        if (e == NULL) break;
         e->code = "no-source";
         e->path = orphans[i].path;
         e->message =
@@ -240,7 +239,7 @@ static uint32_t orphan_errors(struct folder *folder, struct arena *arena, struct
         e->hint = arena_printf(arena, "%s %.*s, or give it up: cfgsync-agent abandon PATH", first,
                                SLICE_ARG(orphans[i].holder));
     }
-    return due;
+    return count;
 }
 
 static void folder_state(struct folder *folder, struct arena *arena, struct folder_status *out)

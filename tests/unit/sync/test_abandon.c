@@ -1,124 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Contents that nobody has: when they count as lost, who is asked before they are given up, and
-// what is there then.
-#include "tests/unit/sync/rig.h"
-
-static const int64_t DAY_MS = INT64_C(24) * 3600 * 1000;
-
-static void go(struct script *script)
-{
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(script->rig->engine, script->conns[lane]);
-    rig_settle(script->rig);
-}
-
-static void days(struct rig *rig, int count)
-{
-    for (int day = 0; day < count; day++)
-        rig_wait(rig, DAY_MS);
-}
-
-static struct abandon_result abandon(struct rig *rig, const char *path, bool now)
-{
-    struct slice paths[] = {slice_text(path)};
-    const struct abandon_request request = {.folder = "f", .paths = paths, .count = 1, .now = now};
-    uint64_t ticket = rig->abandoned + 1;
-    engine_abandon(rig->engine, ticket, &request);
-    return rig->abandon;
-}
-
-static struct orphan only_orphan(struct rig *rig)
-{
-    struct orphan out[4];
-    assert_int_equal(engine_orphans(rig->engine, rig->arena, NULL, 4, out), 1);
-    return out[0];
-}
-
-static bool status_names(struct rig *rig, const char *path)
-{
-    struct folder_status status = rig_status(rig);
-    for (uint32_t i = 0; i < status.error_count; i++) {
-        if (strcmp(status.errors[i].code, "no-source") == 0 &&
-            slice_equal(status.errors[i].path, slice_text(path)))
-            return true;
-    }
-    return false;
-}
-
-// What the peer has made of the first head of a path.
-static struct version edit_of(struct script *script, const char *path, const char *text)
-{
-    struct rig *rig = script->rig;
-    struct item item = rig_item(rig, path);
-    struct version v = script_file(script, path, text);
-    v.vv = vv_join(rig->arena, v.vv, item.heads[0].vv);
-    v.has_parent = true;
-    v.parent = item.heads[0].value.content;
-    v.parent_mode = 0644;
-    return v;
-}
-
-static bool shows(struct rig *rig, const char *path, const char *text)
-{
-    const struct on_disk *at = disk_find(rig, slice_text(path));
-    return at != NULL && digest_equal(at->value.content, hash_sha256(slice_text(text)));
-}
-
-static bool says(const struct version *v, const char *text)
-{
-    return v->value.kind == KIND_FILE &&
-           digest_equal(v->value.content, hash_sha256(slice_text(text)));
-}
-
-// A version comes, its content does not, and who made it goes.
-static struct script *orphan_made(struct rig *rig, const char *path, const char *before)
-{
-    if (before != NULL) rig_write(rig, path, before);
-    rig_settle(rig);
-    struct script *peer = script_connect(rig, 3);
-    script_offer(peer, (struct vv){0});
-    struct version v =
-        before != NULL ? edit_of(peer, path, "lost") : script_file(peer, path, "lost");
-    script_push(peer, 0, &v, 1, NULL);
-    rig_settle(rig);
-    assert_int_equal(script_heard(peer, MSG_WANT), 1);
-    go(peer);
-    return peer;
-}
-
-static void test_a_week(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    (void)orphan_made(&rig, "a", NULL);
-    rig_wait(&rig, 10000);
-    struct orphan orphan = only_orphan(&rig);
-    assert_true(slice_equal(orphan.path, slice_text("a")) && orphan.value.size == 4);
-    assert_true(slice_equal(orphan.by, slice_text("peer3")));
-    assert_true(slice_equal(orphan.holder, slice_text("peer3")) && orphan.holder_seen_ms > 0);
-    assert_true(!orphan.here && orphan.left_ms > 6 * DAY_MS);
-    days(&rig, 4);
-    rig_restart(&rig); // it is remembered
-    days(&rig, 2);
-    assert_false(status_names(&rig, "a"));
-    assert_int_equal(abandon(&rig, "a", false).err, ERR_DENIED);
-    days(&rig, 1);
-    assert_true(status_names(&rig, "a"));
-    assert_int_equal(rig_status(&rig).state, FOLDER_ERROR);
-    assert_string_equal(rig_status(&rig).code, "no-source");
-    (void)abandon(&rig, "a", false);
-    rig_wait(&rig, 10000);
-    assert_int_equal(rig.abandon.err, ERR_OK);
-    assert_int_equal(rig.abandon.count, 1);
-    struct item item = rig_item(&rig, "a");
-    assert_true(item.head_count == 1 && item.heads[0].value.kind == KIND_TOMB && !item.need);
-    assert_true(item.heads[0].flags & VERSION_AUTO);
-    assert_int_equal(rig_status(&rig).state, FOLDER_SYNCED);
-    assert_int_equal(engine_orphans(rig.engine, rig.arena, NULL, 1, &orphan), 0);
-    rig_close(&rig);
-}
+// Giving up contents that nobody has: who is asked before, and what is there then.
+#include "tests/unit/sync/orphan_test.h"
 
 static void test_what_waits_for_nothing(void **state)
 {
@@ -153,50 +36,6 @@ static void test_what_is_on_disk(void **state)
 }
 
 // ---- who is connected is compared with, and asked
-
-static void answer_audit(struct script *script, struct version *has, uint32_t count)
-{
-    const struct msg_ranges *open = &script_last(script, MSG_RANGES)->ranges;
-    struct range all = {.what = RANGE_ITEMS};
-    struct message m = {.kind = MSG_RANGES};
-    assert_int_equal(open->step, RANGES_OPEN);
-    m.ranges.folder = script->rig->id;
-    m.ranges.audit = open->audit;
-    m.ranges.step = RANGES_GO;
-    m.ranges.ranges = &all;
-    m.ranges.range_count = 1;
-    m.ranges.versions = (struct versions){has, count};
-    script_send(script, LANE_CONTROL, &m);
-    struct message end = {.kind = MSG_RANGES, .ranges = {.folder = script->rig->id}};
-    end.ranges.audit = open->audit;
-    end.ranges.step = RANGES_END;
-    script_send(script, LANE_CONTROL, &end);
-    rig_settle(script->rig);
-}
-
-static void refuse_wants(struct script *script)
-{
-    for (; script->answered < script->heard_count; script->answered++) {
-        const struct message *m = &script->heard[script->answered];
-        if (m->kind != MSG_WANT) continue;
-        struct message no = {.kind = MSG_NOT_HELD, .not_held = {.folder = script->rig->id}};
-        no.not_held.ids = &m->want.ids[0].id;
-        no.not_held.count = 1;
-        script_send(script, LANE_CONTROL, &no);
-    }
-    rig_settle(script->rig);
-}
-
-// It comes back, knowing what we know.
-static struct version back(struct script *script, const char *path)
-{
-    struct version v = rig_item(script->rig, path).heads[0];
-    script->answered = script->heard_count;
-    script_reconnect(script);
-    script_offer(script, store_k(script->rig->store, script->rig->arena, script->rig->folder));
-    rig_settle(script->rig);
-    return v;
-}
 
 static void test_nobody_has_it(void **state)
 {
@@ -293,148 +132,6 @@ static void test_who_does_not_answer(void **state)
     rig_wait(&rig, 1000);
     assert_int_equal(rig.abandoned, 2);
     assert_int_equal(rig.abandon.err, ERR_BUSY);
-    rig_close(&rig);
-}
-
-// Seen a day ago it could have been asked a day ago, and asked it was.
-static void test_seen_meanwhile(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    struct script *peer = orphan_made(&rig, "a", NULL);
-    days(&rig, 6);
-    (void)back(peer, "a");
-    refuse_wants(peer);
-    go(peer);
-    days(&rig, 2);
-    assert_false(status_names(&rig, "a"));
-    assert_in_range(only_orphan(&rig).left_ms, 4 * DAY_MS, 5 * DAY_MS + 1000);
-    days(&rig, 6);
-    assert_true(status_names(&rig, "a"));
-    rig_close(&rig);
-}
-
-static void applied_say(struct script *script, struct vv a)
-{
-    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = script->rig->id, .a = a}};
-    script_send(script, LANE_CONTROL, &m);
-    rig_settle(script->rig);
-}
-
-// It is connected and says NOT_HELD to all, because the disk with its folder is away.
-static void test_a_disk_is_away(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    struct script *peer = orphan_made(&rig, "a", NULL);
-    struct version v = rig_item(&rig, "a").heads[0];
-    struct vv k = store_k(rig.store, rig.arena, rig.folder);
-    script_reconnect(peer);
-    script_offer_as(peer, rig.id, true, OFFER_ERROR, k);
-    rig_settle(&rig);
-    (void)abandon(&rig, "a", true);
-    answer_audit(peer, &v, 1);
-    for (int i = 0; i < 5; i++) {
-        refuse_wants(peer);
-        rig_wait(&rig, 1000);
-    }
-    assert_int_equal(rig.abandoned, 0);
-    script_offer(peer, k);
-    rig_wait(&rig, 200);
-    assert_int_equal(rig.abandoned, 0); // it has not been asked since
-    refuse_wants(peer);
-    rig_wait(&rig, 1000);
-    assert_int_equal(rig.abandoned, 1);
-    assert_int_equal(rig.abandon.count, 1);
-    rig_close(&rig);
-}
-
-// Its disk comes back while another is asked: what it said before that counts for nothing.
-static void test_the_disk_comes_back(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    struct script *other = script_connect(&rig, 5); // whoever came later is asked first
-    script_offer(other, (struct vv){0});
-    struct version seen[2] = {{.flags = 0}, script_file(other, "b", "there")};
-    script_push(other, 0, &seen[1], 1, "there");
-    rig_settle(&rig);
-    go(other);
-    struct script *peer = orphan_made(&rig, "a", NULL);
-    seen[0] = rig_item(&rig, "a").heads[0];
-    struct vv k = store_k(rig.store, rig.arena, rig.folder);
-    script_reconnect(peer);
-    script_offer_as(peer, rig.id, true, OFFER_ERROR, k);
-    script_reconnect(other);
-    script_offer(other, k);
-    rig_settle(&rig);
-    for (int i = 0; i < 2; i++) {
-        refuse_wants(peer);
-        refuse_wants(other);
-    }
-    (void)abandon(&rig, "a", true);
-    answer_audit(peer, seen, 2);
-    answer_audit(other, seen, 2);
-    rig_wait(&rig, 200);
-    uint32_t asked = script_heard(other, MSG_WANT);
-    refuse_wants(peer);
-    assert_int_equal(script_heard(other, MSG_WANT), asked + 1);
-    script_offer(peer, k);
-    refuse_wants(other);
-    rig_wait(&rig, 200);
-    assert_int_equal(rig.abandoned, 0);
-    refuse_wants(peer);
-    refuse_wants(other);
-    refuse_wants(peer);
-    rig_wait(&rig, 200);
-    assert_int_equal(rig.abandon.count, 1);
-    rig_close(&rig);
-}
-
-static void test_who_had_it_last(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    struct script *maker = orphan_made(&rig, "a", NULL);
-    struct script *peer = script_connect(&rig, 5);
-    script_offer_as(peer, rig.id, true, OFFER_ERROR, (struct vv){0});
-    applied_say(peer, vv_with(rig.arena, (struct vv){0}, (struct dot){maker->inc, 1}));
-    refuse_wants(peer);
-    rig_wait(&rig, 10000);
-    assert_true(slice_equal(only_orphan(&rig).holder, slice_text("peer5")));
-    script_offer(peer, (struct vv){0}); // it can tell, and has not got it any more
-    refuse_wants(peer);
-    assert_true(slice_equal(only_orphan(&rig).holder, slice_text("peer3")));
-    rig_close(&rig);
-}
-
-// What is asked for while the root is away is not there: that it is away is told first.
-static void test_the_root_goes(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    rig_write(&rig, "a", "here");
-    rig_settle(&rig);
-    struct script *peer = script_connect(&rig, 3);
-    script_offer(peer, (struct vv){0});
-    rig_settle(&rig);
-    assert_int_equal(script_last(peer, MSG_OFFER)->offer.state, OFFER_READY);
-    rig.away = true;
-    struct content content = {.id = hash_sha256(slice_text("here")), .size = 4};
-    struct message m = {.kind = MSG_WANT, .want = {.folder = rig.id, .ids = &content}};
-    m.want.id_count = 1;
-    script_send(peer, LANE_CONTROL, &m);
-    rig_wait(&rig, 1000);
-    assert_int_equal(script_heard(peer, MSG_NOT_HELD), 1);
-    assert_int_equal(script_last(peer, MSG_OFFER)->offer.state, OFFER_ERROR);
-    rig.away = false;
-    rig_wait(&rig, 10000);
-    assert_int_equal(script_last(peer, MSG_OFFER)->offer.state, OFFER_READY);
     rig_close(&rig);
 }
 
@@ -595,18 +292,12 @@ static void test_what_lives_beside_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_week),
         cmocka_unit_test(test_what_waits_for_nothing),
         cmocka_unit_test(test_what_is_on_disk),
         cmocka_unit_test(test_nobody_has_it),
         cmocka_unit_test(test_a_holder_turns_up),
         cmocka_unit_test(test_who_does_not_compare),
         cmocka_unit_test(test_who_does_not_answer),
-        cmocka_unit_test(test_seen_meanwhile),
-        cmocka_unit_test(test_a_disk_is_away),
-        cmocka_unit_test(test_the_disk_comes_back),
-        cmocka_unit_test(test_who_had_it_last),
-        cmocka_unit_test(test_the_root_goes),
         cmocka_unit_test(test_another_comes),
         cmocka_unit_test(test_the_client_goes),
         cmocka_unit_test(test_two_give_up),
