@@ -203,6 +203,78 @@ static void own_rules_are_watched(void **state)
     assert_true(watch_tells_root(w));
 }
 
+// ---- changed by command, while somebody saves
+
+static void (*at_fsync)(struct world *w);
+static struct world *at_fsync_world;
+
+// The moment between what is compared first and what is put in place.
+int fsync(int fd)
+{
+    if (at_fsync != NULL) at_fsync(at_fsync_world);
+    at_fsync = NULL;
+    return fdatasync(fd);
+}
+
+static void editor_renames(struct world *w)
+{
+    put_file(w, ".cfgsyncignore.new", "mine\n");
+    shell("mv '%s/.cfgsyncignore.new' '%s/.cfgsyncignore'", w->root, w->root);
+}
+
+static void editor_writes(struct world *w)
+{
+    put_file(w, ".cfgsyncignore", "mine\n");
+}
+
+static void editor_removes(struct world *w)
+{
+    shell("rm '%s/.cfgsyncignore'", w->root);
+}
+
+static enum err rules_write(struct world *w, const char *before, const char *text)
+{
+    return disk_rules_write(w->disk, 1, false, slice_text(before), slice_text(text));
+}
+
+static void expect_rules(struct world *w, const char *text)
+{
+    char out[256];
+    const char *found = text_of(w, ".cfgsyncignore", out);
+    if (text == NULL)
+        assert_null(found);
+    else
+        assert_string_equal(found, text);
+    shell("test -z \"$(ls -A '%s/.cfgsync/kept')\"", w->root);
+}
+
+static void what_is_saved_meanwhile_stays(void **state)
+{
+    struct world *w = *state;
+    void (*const savers[])(struct world *) = {editor_renames, editor_writes};
+    at_fsync_world = w;
+    for (int i = 0; i < 4; i++) {
+        w->disk->without_exchange = i >= 2;
+        put_file(w, ".cfgsyncignore", "old\n");
+        assert_int_equal(rules_write(w, "other\n", "new\n"), ERR_CHANGED);
+        expect_rules(w, "old\n");
+        at_fsync = savers[i % 2];
+        assert_int_equal(rules_write(w, "old\n", "new\n"), ERR_CHANGED);
+        expect_rules(w, "mine\n");
+        assert_int_equal(rules_write(w, "mine\n", "new\n"), ERR_OK);
+        expect_rules(w, "new\n");
+        at_fsync = editor_removes;
+        assert_int_equal(rules_write(w, "new\n", "newer\n"), ERR_CHANGED);
+        expect_rules(w, NULL);
+        at_fsync = savers[i % 2];
+        assert_int_equal(rules_write(w, "", "new\n"), ERR_CHANGED);
+        expect_rules(w, "mine\n");
+        shell("rm '%s/.cfgsyncignore'", w->root);
+        assert_int_equal(rules_write(w, "", "new\n"), ERR_OK);
+        expect_rules(w, "new\n");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_new_root_with_faulty_rules_is_refused, world_open,
                                         world_close),
         cmocka_unit_test_setup_teardown(own_rules_are_watched, world_open, world_close),
+        cmocka_unit_test_setup_teardown(what_is_saved_meanwhile_stays, world_open, world_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
