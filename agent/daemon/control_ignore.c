@@ -89,6 +89,26 @@ static bool has_rule(struct slice text, struct slice rule)
     return false;
 }
 
+static bool negates(struct slice rule)
+{
+    return rule.size > 0 && rule.data[0] == '!';
+}
+
+// The last rule that matches decides: one of the other kind further down may take it back.
+static bool decides(struct slice text, struct slice rule)
+{
+    struct slice line;
+    bool found = false;
+    for (size_t at = 0; line_next(text, &at, &line);) {
+        struct slice other = line_rule(line);
+        if (slice_equal(other, rule))
+            found = true;
+        else if (other.size > 0 && other.data[0] != '#' && negates(other) != negates(rule))
+            found = false;
+    }
+    return found;
+}
+
 // ---- what rules mean for what is synced
 
 struct touched {
@@ -238,7 +258,7 @@ void control_ignore_add(struct agent *agent, uint64_t request, const json_t *bod
     if (before.size > 0) buf_append(&text, before.data, before.size);
     if (before.size > 0 && before.data[before.size - 1] != '\n') buf_append_text(&text, "\n");
     for (uint32_t i = 0; i < count; i++) {
-        if (has_rule(buf_slice(&text), line_rule(slice_text(rules[i])))) continue;
+        if (decides(buf_slice(&text), line_rule(slice_text(rules[i])))) continue;
         buf_printf(&text, "%s\n", rules[i]);
         buf_printf(&fresh, "%s\n", rules[i]);
         added++;

@@ -330,6 +330,18 @@ def test_rules_by_command(world):
     wait_for(lambda: (fb / "new.log").exists(), "it comes when the rule is gone")
 
 
+def test_a_rule_that_is_taken_back(world):
+    """A line that has no effect because of a later one is not what was asked for."""
+    a, b, fa, fb = world.pair()
+    write(fa / ".cfgsyncignore", "*.tmp\n!a.*\n# the end\n")
+    check("1 rule added" in a.cli("ignore", "*.tmp").out, "it has an effect now")
+    check("has it already" in a.cli("ignore", "*.tmp").out, "twice is once")
+    check("1 rule added" in a.cli("ignore", "!a.*").out, "and the other way round")
+    text = "*.tmp\n!a.*\n# the end\n*.tmp\n!a.*\n"
+    check((fa / ".cfgsyncignore").read_text() == text, "appended",
+          (fa / ".cfgsyncignore").read_text())
+
+
 def test_rules_of_one_machine_by_command(world):
     a, b, fa, fb = world.pair()
     b.cli("ignore", "--local", "cache/")
