@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Who joins: looks the host up, tries its addresses in turn, and has one guess. Only "busy" is
-// tried again, until a code can no longer be good.
+// Who joins: looks the host up, tries its addresses in turn, and has one guess. Only "busy" in the
+// place of a SHARE is tried again, until a code can no longer be good.
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -117,8 +117,10 @@ static enum outcome expect(struct pair *pair, struct pair_link *link, enum pair_
     if (is_frame && out->kind == kind) return OUTCOME_MET;
     if (is_frame && out->kind == PAIR_BYE) {
         enum pair_end end = link_reason(out->payload);
-        if (end == PAIR_END_BUSY) return OUTCOME_BUSY;
-        pair_ended(pair, end, true);
+        // The PROOF that was sent tests a guess of whoever answers: it is sent once.
+        bool is_too_late = end == PAIR_END_BUSY && kind != PAIR_SHARE;
+        if (end == PAIR_END_BUSY && !is_too_late) return OUTCOME_BUSY;
+        pair_ended(pair, is_too_late ? PAIR_END_MALFORMED : end, !is_too_late);
         return OUTCOME_OVER;
     }
     bool is_silent = state == LINK_LATE || state == LINK_CLOSED;

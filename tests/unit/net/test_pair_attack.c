@@ -154,17 +154,23 @@ static void *relay_run(void *context)
     return NULL;
 }
 
-static void relay_begin(struct relay *relay, const char *to, bool back, size_t flip)
+static int listen_local(char at[64])
 {
     struct sockaddr_in local = {.sin_family = AF_INET};
     socklen_t size = sizeof local;
     local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&local, sizeof local), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&local, &size), 0);
+    (void)snprintf(at, 64, "tcp://127.0.0.1:%u", ntohs(local.sin_port));
+    return fd;
+}
+
+static void relay_begin(struct relay *relay, const char *to, bool back, size_t flip)
+{
     *relay = (struct relay){.to = to, .back = back, .flip = flip};
-    relay->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(relay->listener, (struct sockaddr *)&local, sizeof local), 0);
-    assert_int_equal(listen(relay->listener, 8), 0);
-    assert_int_equal(getsockname(relay->listener, (struct sockaddr *)&local, &size), 0);
-    (void)snprintf(relay->at, sizeof relay->at, "tcp://127.0.0.1:%u", ntohs(local.sin_port));
+    relay->listener = listen_local(relay->at);
     assert_int_equal(pthread_create(&relay->thread, NULL, relay_run, relay), 0);
 }
 
@@ -278,13 +284,50 @@ static void a_replay_is_a_wrong_guess(void **state)
     side_end(&a);
 }
 
+// Whoever answers in the offerer's place can test one code by the joiner's proof, and no second.
+static void busy_after_the_proof_is_the_end(void **state)
+{
+    (void)state;
+    struct side b;
+    char at[64];
+    uint8_t payload[PAIR_FRAME_MAX];
+    uint8_t busy = PAIR_END_BUSY;
+    size_t size = 0;
+    AUTO(fd_close) int listener = listen_local(at);
+    side_begin(&b, 2, CODE, at, &patient);
+    for (int i = 0; i < 2; i++) { // busy before the share: it comes again
+        int fd = accept(listener, NULL, NULL);
+        assert_int_equal(hear(fd, payload, &size), PAIR_BEGIN);
+        if (i == 1) {
+            // Any point of the group will do: that of the values in PROTOCOL 17.
+            static const uint8_t share[] = {0xf6, 0xb0, 0xeb, 0x37, 0x59, 0x51, 0x41, 0x98,
+                                            0xde, 0x4c, 0x11, 0x3b, 0xb2, 0x18, 0x0e, 0xef,
+                                            0x7c, 0xb3, 0xe7, 0x80, 0x20, 0x53, 0xb9, 0xf1,
+                                            0xc7, 0x55, 0xc4, 0x2e, 0x2d, 0x80, 0x13, 0x4b};
+            uint8_t answer[1 + PAIR_NONCE_BYTES + CPACE_SHARE_BYTES] = {PAIR_VERSION};
+            memcpy(answer + 1 + PAIR_NONCE_BYTES, share, sizeof share);
+            say(fd, PAIR_SHARE, answer, sizeof answer);
+            assert_int_equal(hear(fd, payload, &size), PAIR_PROOF);
+        }
+        say(fd, PAIR_BYE, &busy, 1);
+        (void)close(fd);
+    }
+    expect_end(&b, PAIR_END_MALFORMED, false);
+    side_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(garbage_changes_nothing),      cmocka_unit_test(bad_points_end_it),
-        cmocka_unit_test(a_flood_keeps_nobody_out),     cmocka_unit_test(one_attempt_at_a_time),
-        cmocka_unit_test(a_relay_learns_nothing),       cmocka_unit_test(a_relay_alters_nothing),
-        cmocka_unit_test(an_altered_answer_is_noticed), cmocka_unit_test(a_replay_is_a_wrong_guess),
+        cmocka_unit_test(garbage_changes_nothing),
+        cmocka_unit_test(bad_points_end_it),
+        cmocka_unit_test(a_flood_keeps_nobody_out),
+        cmocka_unit_test(one_attempt_at_a_time),
+        cmocka_unit_test(a_relay_learns_nothing),
+        cmocka_unit_test(a_relay_alters_nothing),
+        cmocka_unit_test(an_altered_answer_is_noticed),
+        cmocka_unit_test(a_replay_is_a_wrong_guess),
+        cmocka_unit_test(busy_after_the_proof_is_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
