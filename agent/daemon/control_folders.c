@@ -13,6 +13,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/invites_priv.h"
 #include "agent/daemon/left_out_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "agent/daemon/roots_priv.h"
@@ -433,10 +434,12 @@ void control_folders_remove(struct agent *agent, uint64_t request, const json_t 
     const char *name = body_text(body, "name");
     const struct registry_folder *folder = control_folder(agent, request, name);
     if (folder == NULL || control_declared(agent, request, folder)) return;
-    enum err err = registry_remove_folder(agent->registry, name);
+    // First: another folder of that name was never meant by an invitation.
+    enum err err = invites_drop_folder(agent->invites, name);
+    if (!err) err = registry_remove_folder(agent->registry, name);
     if (err) {
-        control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",
-                       err_text(err));
+        control_refuse(agent, request, REFUSE_FAILED, NULL,
+                       "the registry or the invitations cannot be written: %s", err_text(err));
         return;
     }
     folders_close(agent, name);

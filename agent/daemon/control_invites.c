@@ -129,11 +129,23 @@ static void refuse_new(struct agent *agent, uint64_t request, enum err err)
 {
     if (err == ERR_LIMIT) {
         control_refuse(agent, request, REFUSE_NOT_POSSIBLE, "cfgsync-agent invite list, and revoke",
-                       "there are %d invitations already", (int)INVITES_MAX);
+                       "there are %d open invitations already", (int)INVITES_MAX);
         return;
     }
     control_refuse(agent, request, REFUSE_FAILED, NULL, "the invitation cannot be written: %s",
                    err_text(err));
+}
+
+// One that is used up is kept only to repeat an answer that was lost: the oldest makes room.
+static enum err make_room(struct agent *agent)
+{
+    const struct invite *list;
+    uint32_t count = invites_all(agent->invites, &list);
+    if (count < INVITES_MAX) return ERR_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].used_count == list[i].uses) return invites_revoke(agent, list[i].key);
+    }
+    return ERR_OK;
 }
 
 void control_invites_add(struct agent *agent, uint64_t request, const json_t *body)
@@ -156,7 +168,8 @@ void control_invites_add(struct agent *agent, uint64_t request, const json_t *bo
     invite->uses = (uint32_t)uses;
     invite->made_ms = agent->wall_ms;
     invite->expires_ms = agent->wall_ms + seconds * 1000;
-    enum err err = invites_add(agent->invites, invite);
+    enum err err = make_room(agent);
+    if (!err) err = invites_add(agent->invites, invite);
     if (err) {
         refuse_new(agent, request, err);
     } else {
@@ -184,10 +197,9 @@ void control_invites_revoke(struct agent *agent, uint64_t request, const json_t 
     if (err) {
         refuse_new(agent, request, err);
     } else if (found == 0 && !all) {
-        control_refuse(
-            agent, request, REFUSE_NOT_POSSIBLE,
-            "cfgsync-agent invite list shows all; used and expired ones go by themselves",
-            "there is no invitation %.64s", wanted);
+        control_refuse(agent, request, REFUSE_NOT_POSSIBLE,
+                       "cfgsync-agent invite list shows all; expired ones go by themselves",
+                       "there is no invitation %.64s", wanted);
     } else {
         json_t *out = json_object();
         json_object_set_new(out, "revoked", json_integer(found));

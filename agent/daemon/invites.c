@@ -42,6 +42,22 @@ enum err invites_revoke(struct agent *agent, struct device_id key)
     return ERR_OK;
 }
 
+// The secret of an invitation by which the device came is still in its hands: whoever else the
+// invitation was for needs a new one.
+enum err invites_revoke_of(struct agent *agent, struct device_id device)
+{
+    const struct invite *list;
+    for (uint32_t i = invites_all(agent->invites, &list); i-- > 0;) {
+        char id[DEVICE_ID_TEXT_MAX];
+        if (!invite_used_by(&list[i], device)) continue;
+        log_info(LOG_DAEMON, "invitation revoked", "id=%s why=\"a device that used it is removed\"",
+                 device_id_short(list[i].key, id));
+        enum err err = invites_revoke(agent, list[i].key);
+        if (err) return err;
+    }
+    return ERR_OK;
+}
+
 // ---- time
 
 void invites_expire(struct agent *agent)
@@ -112,7 +128,7 @@ static void answer(struct agent *agent, const struct guest *guest, enum join_ans
 static void share(struct agent *agent, const char *name, const char *peer)
 {
     const struct registry_folder *known = registry_folder(agent->registry, name);
-    if (known == NULL || known->with_all) return;
+    if (known == NULL || known->with_all || known->declared_at != NULL) return;
     for (uint32_t i = 0; i < known->with_count; i++)
         if (strcmp(known->with[i], peer) == 0) return;
     struct registry_folder folder = *known;

@@ -29,11 +29,14 @@ bool invites_net(struct agent *agent, const struct net_event *event);
 void invites_expire(struct agent *agent);
 int64_t invites_deadline(const struct agent *agent);
 enum err invites_revoke(struct agent *agent, struct device_id key) MUST_USE;
+// All by which that device has come.
+enum err invites_revoke_of(struct agent *agent, struct device_id device) MUST_USE;
 void invites_end(struct agent *agent);
 
 // ---- redeem.c: an invitation that `init --join-file` has left, used in a thread of its own
 void redeem_start(struct agent *agent);
 void redeem_take(struct agent *agent); // what the thread has to say
+int64_t redeem_deadline(const struct agent *agent);
 void redeem_end(struct agent *agent);
 // What is to be shown of it: a code of status' errors, or NULL.
 const char *redeem_problem(const struct agent *agent, const char **out_message,

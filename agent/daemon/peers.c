@@ -74,7 +74,9 @@ enum err peers_remove(struct agent *agent, const char *name)
     const struct registry_peer *known = registry_peer(agent->registry, name);
     CHECK(known != NULL);
     struct device_id device = known->device;
-    enum err err = registry_remove_peer(agent->registry, name);
+    // First: by what is left of an invitation it would be trusted again.
+    enum err err = invites_revoke_of(agent, device);
+    if (!err) err = registry_remove_peer(agent->registry, name);
     if (err) return err;
     peers_trust(agent);
     engine_peer_remove(agent->engine, device);

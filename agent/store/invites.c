@@ -33,6 +33,13 @@ static bool is_same(struct device_id a, struct device_id b)
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
 
+bool invite_used_by(const struct invite *invite, struct device_id device)
+{
+    for (uint32_t i = 0; i < invite->used_count; i++)
+        if (is_same(invite->used[i], device)) return true;
+    return false;
+}
+
 // ---- the form of the file
 
 static json_t *dump_one(const struct invite *invite)
@@ -191,8 +198,7 @@ enum err invites_use(struct invites *invites, struct device_id key, struct devic
     uint32_t at = find(invites, key);
     CHECK(at < invites->count);
     struct invite *invite = &invites->list[at];
-    for (uint32_t i = 0; i < invite->used_count; i++)
-        if (is_same(invite->used[i], device)) return ERR_OK;
+    if (invite_used_by(invite, device)) return ERR_OK;
     if (invite->used_count == invite->uses) return ERR_DENIED;
     invite->used[invite->used_count++] = device;
     enum err err = save(invites);
@@ -217,5 +223,38 @@ enum err invites_remove(struct invites *invites, struct device_id key)
             (invites->count - at) * sizeof invites->list[0]);
     invites->list[at] = gone;
     invites->count++;
+    return err;
+}
+
+// The number of `name` among the folders, or their count.
+static uint32_t find_folder(const struct invite *invite, const char *name)
+{
+    uint32_t at = 0;
+    while (at < invite->folder_count && strcmp(invite->folders[at], name) != 0)
+        at++;
+    return at;
+}
+
+enum err invites_drop_folder(struct invites *invites, const char *name)
+{
+    bool named[INVITES_MAX] = {false};
+    bool any = false;
+    // The last one takes its place, and goes when that is written down.
+    for (uint32_t i = 0; i < invites->count; i++) {
+        struct invite *invite = &invites->list[i];
+        uint32_t at = find_folder(invite, name);
+        if (at == invite->folder_count) continue;
+        any = named[i] = true;
+        char *gone = invite->folders[at];
+        invite->folders[at] = invite->folders[--invite->folder_count];
+        invite->folders[invite->folder_count] = gone;
+    }
+    if (!any) return ERR_OK;
+    enum err err = save(invites);
+    for (uint32_t i = 0; i < invites->count; i++) {
+        struct invite *invite = &invites->list[i];
+        if (named[i] && err) invite->folder_count++;
+        if (named[i] && !err) free(invite->folders[invite->folder_count]);
+    }
     return err;
 }

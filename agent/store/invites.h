@@ -31,6 +31,7 @@ void invites_close(struct invites **invites);
 
 // Good until the next change.
 uint32_t invites_all(const struct invites *invites, const struct invite **out);
+bool invite_used_by(const struct invite *invite, struct device_id device);
 const struct invite *invites_find(const struct invites *invites, struct device_id key);
 
 // On an error nothing has changed. LIMIT: there are INVITES_MAX already.
@@ -38,5 +39,7 @@ enum err invites_add(struct invites *invites, const struct invite *invite) MUST_
 enum err invites_use(struct invites *invites, struct device_id key,
                      struct device_id device) MUST_USE; // it is there and not used up
 enum err invites_remove(struct invites *invites, struct device_id key) MUST_USE;
+// None shares a folder of that name any more.
+enum err invites_drop_folder(struct invites *invites, const char *name) MUST_USE;
 
 #endif

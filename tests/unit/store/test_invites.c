@@ -102,6 +102,29 @@ static void uses_are_counted_by_device(void **state)
     assert_int_equal(invites_find(invites, device(1))->used_count, 2);
 }
 
+// Another folder of that name is not the one that was meant.
+static void a_folder_that_goes_is_shared_no_more(void **state)
+{
+    AUTO(invites_close) struct invites *invites = open_invites(*state);
+    static char other[] = "other";
+    struct invite one = example(1), two = example(2), three = example(3);
+    one.folders[one.folder_count++] = other;
+    two.folders[0] = other;
+    assert_int_equal(invites_add(invites, &one), ERR_OK);
+    assert_int_equal(invites_add(invites, &two), ERR_OK);
+    assert_int_equal(invites_add(invites, &three), ERR_OK);
+    assert_int_equal(invites_drop_folder(invites, "notes"), ERR_OK);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(invites_find(invites, device(1))->folder_count, 1);
+        assert_string_equal(invites_find(invites, device(1))->folders[0], "other");
+        assert_string_equal(invites_find(invites, device(2))->folders[0], "other");
+        assert_int_equal(invites_find(invites, device(3))->folder_count, 0);
+        invites_close(&invites);
+        invites = open_invites(*state);
+    }
+    assert_int_equal(invites_drop_folder(invites, "nowhere"), ERR_OK);
+}
+
 static void there_is_an_end_of_them(void **state)
 {
     AUTO(invites_close) struct invites *invites = open_invites(*state);
@@ -129,6 +152,8 @@ static void what_cannot_be_written_is_not_done(void **state)
     assert_int_not_equal(invites_use(invites, device(1), device(9)), ERR_OK);
     assert_int_not_equal(invites_add(invites, &two), ERR_OK);
     assert_int_not_equal(invites_remove(invites, device(1)), ERR_OK);
+    assert_int_not_equal(invites_drop_folder(invites, "notes"), ERR_OK);
+    assert_string_equal(invites_find(invites, device(1))->folders[0], "notes");
     assert_int_equal(invites_find(invites, device(1))->used_count, 0);
     assert_null(invites_find(invites, device(2)));
     assert_int_equal(rmdir(aside), 0);
@@ -169,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_given_survives, setup, teardown),
         cmocka_unit_test_setup_teardown(uses_are_counted_by_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_goes_is_shared_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(there_is_an_end_of_them, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_not_done, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, setup, teardown),
