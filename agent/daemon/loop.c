@@ -135,6 +135,7 @@ static int sleep_ms(const struct agent *agent)
     int64_t due = earlier(engine_deadline(agent->engine), net_next_ms(agent->net));
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
+    due = earlier(due, redeem_deadline(agent));
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Uses an invitation: a second, small `net` with the invitation's key dials the inviter until it
-// answers. What comes back is an answer for good, so the file goes; only who cannot be reached is
-// tried again.
+// answers. What comes back over CURVE is an answer for good, so the file goes. Anything else is
+// tried again: "key not accepted", too, can be said by whoever is on the way.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,12 +20,17 @@
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/pairing.h"
 
+#define NO_MEANS "no descriptors or threads left"
+
+enum { AGAIN_MS = 30000 };
+
 enum redeem_state { REDEEM_WAITING, REDEEM_DONE, REDEEM_REFUSED };
 
 // From the thread. `why` is static.
 struct redeem_news {
     enum redeem_state state;
     const char *why;
+    bool is_last;    // the thread has ended
     struct buf card; // DONE
     char *host;
 };
@@ -33,6 +38,7 @@ struct redeem_news {
 struct redeem {
     enum redeem_state state;
     char message[160];
+    int64_t again_ms; // when the thread, which has ended, is started again; else INT64_MAX
     struct mailbox *news;
     // the thread's
     bool is_running;
@@ -63,7 +69,8 @@ static struct redeem_news *tell(struct redeem *redeem, enum redeem_state state, 
     struct redeem_news *news = mem_zalloc(1, sizeof *news);
     news->state = state;
     news->why = why;
-    if (state != REDEEM_WAITING) atomic_store(&redeem->stop, true);
+    news->is_last = state != REDEEM_WAITING;
+    if (news->is_last) atomic_store(&redeem->stop, true);
     return news;
 }
 
@@ -117,7 +124,8 @@ static void on_event(struct redeem *redeem, struct net *net, const struct net_ev
         news = on_answer(redeem, event);
         keep_host(news, event->address);
     } else if (event->kind == NET_FAILED && strcmp(event->text, "key not accepted") == 0) {
-        news = tell(redeem, REDEEM_REFUSED, "it is used up, expired or revoked");
+        news = tell(redeem, REDEEM_WAITING,
+                    "it is used up, expired or revoked, or another machine answers there");
     } else if (event->kind == NET_FAILED) {
         news = tell(redeem, REDEEM_WAITING, event->text);
     }
@@ -132,7 +140,9 @@ static void *redeem_run(void *context)
     struct net_options options = {
         .identity = redeem->identity, .trusted = only_inviter, .context = redeem};
     if (net_open(&options, &net, &fault) != ERR_OK) {
-        mailbox_put(redeem->news, tell(redeem, REDEEM_WAITING, "no descriptors or threads left"));
+        struct redeem_news *news = tell(redeem, REDEEM_WAITING, NO_MEANS);
+        news->is_last = true;
+        mailbox_put(redeem->news, news);
         return NULL;
     }
     net_dial(net, redeem->inviter, (const char *const *)redeem->addresses, redeem->address_count);
@@ -164,8 +174,18 @@ static bool read_token(struct agent *agent, struct buf *out)
     return ok;
 }
 
+// Another token may have been left there meanwhile, for the next start.
 static void forget(struct agent *agent)
 {
+    AUTO(buf_fini) struct buf bytes = {0};
+    struct ticket ticket;
+    struct fault fault;
+    if (!read_token(agent, &bytes)) return;
+    if (ticket_read(buf_slice(&bytes), &ticket, &fault) != ERR_OK) return;
+    AUTO(identity_destroy) struct identity *key = identity_from_seed(ticket.seed);
+    crypto_wipe(ticket.seed, sizeof ticket.seed);
+    crypto_wipe(bytes.data, bytes.size);
+    if (!device_same(identity_device(key), identity_device(agent->redeem->identity))) return;
     if (unlinkat(agent->state_fd, HOME_JOIN_NAME, 0) != 0 || fsync(agent->state_fd) != 0) {
         (void)log_errno(LOG_DAEMON, "unlink", slice_text(HOME_JOIN_NAME));
     }
@@ -186,10 +206,20 @@ static void make_join(struct agent *agent, struct redeem *redeem)
     buf_append(&redeem->join, card.data, card.size);
 }
 
+static void say_state(struct redeem *redeem, enum redeem_state state, const char *why)
+{
+    redeem->state = state;
+    (void)snprintf(redeem->message, sizeof redeem->message, "the invitation %s: %s",
+                   state == REDEEM_REFUSED ? "was refused" : "could not be used yet",
+                   why != NULL ? why : "");
+}
+
 static bool launch(struct redeem *redeem)
 {
     sigset_t all;
     sigset_t before;
+    atomic_store(&redeem->stop, false);
+    redeem->again_ms = INT64_MAX;
     if (wake_init(&redeem->wake) != ERR_OK) return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -198,12 +228,26 @@ static bool launch(struct redeem *redeem)
     return redeem->is_running;
 }
 
-static void say_state(struct redeem *redeem, enum redeem_state state, const char *why)
+// The thread has ended, or is to.
+static void halt(struct redeem *redeem)
 {
-    redeem->state = state;
-    (void)snprintf(redeem->message, sizeof redeem->message, "the invitation %s: %s",
-                   state == REDEEM_REFUSED ? "was refused" : "could not be used yet",
-                   why != NULL ? why : "");
+    atomic_store(&redeem->stop, true);
+    if (redeem->is_running) {
+        wake_up(&redeem->wake);
+        CHECK(pthread_join(redeem->thread, NULL) == 0);
+    }
+    redeem->is_running = false;
+    wake_fini(&redeem->wake);
+}
+
+static void start(struct agent *agent)
+{
+    struct redeem *redeem = agent->redeem;
+    if (launch(redeem)) return;
+    halt(redeem);
+    say_state(redeem, REDEEM_WAITING, NO_MEANS);
+    redeem->again_ms = agent->now_ms + AGAIN_MS;
+    log_error(LOG_DAEMON, "invitation not used", "why=\"%s\"", NO_MEANS);
 }
 
 void redeem_start(struct agent *agent)
@@ -230,7 +274,7 @@ void redeem_start(struct agent *agent)
     crypto_wipe(bytes.data, bytes.size);
     make_join(agent, redeem);
     agent->redeem = redeem;
-    if (!launch(redeem)) log_error(LOG_DAEMON, "invitation not used", "why=\"no threads left\"");
+    start(agent);
 }
 
 static enum err accept_card(struct agent *agent, const struct redeem_news *news)
@@ -256,32 +300,43 @@ static void take(struct agent *agent, const struct redeem_news *news)
         log_error(LOG_DAEMON, "invitation refused", "why=\"%s\"", news->why);
     }
     if (redeem->state != REDEEM_WAITING) forget(agent);
+    if (redeem->state == REDEEM_WAITING && news->is_last) {
+        redeem->again_ms = agent->now_ms + AGAIN_MS;
+    }
     show_dirty(agent);
 }
 
-void redeem_take(struct agent *agent)
+static void take_all(struct agent *agent)
 {
-    if (agent->redeem == NULL) return;
     for (struct redeem_news *next; (next = mailbox_try(agent->redeem->news)) != NULL;) {
         AUTO(news_destroy) struct redeem_news *news = next;
         take(agent, news);
     }
 }
 
+void redeem_take(struct agent *agent)
+{
+    if (agent->redeem == NULL) return;
+    take_all(agent);
+    if (agent->now_ms < agent->redeem->again_ms) return;
+    halt(agent->redeem);
+    start(agent);
+}
+
+int64_t redeem_deadline(const struct agent *agent)
+{
+    return agent->redeem != NULL ? agent->redeem->again_ms : INT64_MAX;
+}
+
 void redeem_end(struct agent *agent)
 {
     struct redeem *redeem = agent->redeem;
     if (redeem == NULL) return;
-    atomic_store(&redeem->stop, true);
-    if (redeem->is_running) {
-        wake_up(&redeem->wake);
-        CHECK(pthread_join(redeem->thread, NULL) == 0);
-    }
-    redeem_take(agent);
+    halt(redeem);
+    take_all(agent);
     for (uint32_t i = 0; i < redeem->address_count; i++)
         free(redeem->addresses[i]);
     mailbox_destroy(&redeem->news);
-    wake_fini(&redeem->wake);
     identity_destroy(&redeem->identity);
     buf_fini(&redeem->join);
     free(redeem);
@@ -298,6 +353,8 @@ const char *redeem_problem(const struct agent *agent, const char **out_message,
         *out_hint = "ask for another: cfgsync-agent invite, on the other machine";
         return "join-refused";
     }
-    *out_hint = "the machine that invited this one is dialled again and again";
+    *out_hint =
+        "the machine that invited this one is dialled again and again; it can make another: "
+        "cfgsync-agent invite";
     return "join-waiting";
 }

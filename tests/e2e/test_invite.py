@@ -5,7 +5,9 @@
 import base64
 import json
 import re
+import socket
 import stat
+import threading
 
 from harness import check, main, stays, wait_for
 from trees import put, same
@@ -82,14 +84,47 @@ def test_uses(world):
     check(set(peers(a)) == {"beta", "gamma"}, "two came", peers(a))
 
 
+def not_admitted(world, a, name, token):
+    """The key is not known any more: said, but another machine could do the same."""
+    b = invited(world, name, token)
+    wait_for(lambda: "used up, expired or revoked" in
+             problem(b).get("join-waiting", {"message": ""})["message"],
+             lambda: f"not admitted: {problem(b)}")
+    check(not peers(b) and name not in peers(a) and left(b), "no peer on either side", peers(a))
+
+
 def test_expired_and_revoked(world):
     a = world.agent("alpha").start()
     brief, long = invite(a, "--expires", "1s"), invite(a)
     wait_for(lambda: len(invites(a)) == 1, "the brief one goes by itself", 20)
-    refused(world, a, "beta", brief, "expired")
+    not_admitted(world, a, "beta", brief)
     a.cli("invite", "revoke", invites(a)[0]["id"])
     check(not invites(a), "none is left", invites(a))
-    refused(world, a, "gamma", long, "revoked")
+    not_admitted(world, a, "gamma", long)
+
+
+def test_a_newer_token(world):
+    """What was put in the place of a token meanwhile is not thrown away with it."""
+    a = world.agent("alpha").start()
+    old, new = invite(a), invite(a)
+    a.stop()
+    b = invited(world, "beta", old)
+    put(b.home / "join", new + "\n")
+    a.start()
+    wait_for(lambda: peers(b), "joined", 60)
+    stays(lambda: left(b), "the newer one is kept", 0.5)
+
+
+def test_room_for_new_ones(world):
+    a = world.agent("alpha").start()
+    token = invite(a)
+    for _ in range(31):
+        invite(a)
+    b = invited(world, "beta", token)
+    wait_for(lambda: peers(b) and not left(b), "joined")
+    invite(a)
+    check(len(invites(a)) == 32 and not any(i["used"] for i in invites(a)), "the used one went")
+    check("32 open invitations" in a.try_cli("invite").text, "there is an end of them")
 
 
 def test_inviter_is_off(world):
@@ -135,6 +170,72 @@ def test_told_again(world):
     refused(world, a, "gamma", token, "used up")
 
 
+def test_removed_stays_removed(world):
+    """Who was removed does not come back by the invitation that it has used."""
+    a = world.agent("alpha").start()
+    a.folder_add("f", share=None)
+    token = invite(a, "--uses", 3, "--expires", "30d", "--folders", "f")
+    other = invite(a)
+    b = invited(world, "beta", token)
+    wait_for(lambda: peers(b) and not left(b), "joined")
+    a.cli("peer", "remove", "beta")
+    check(len(invites(a)) == 1, "the invitation is revoked, and only that", invites(a))
+    b.stop()
+    (b.home / "registry.json").unlink()
+    put(b.home / "join", token)
+    b.start()
+    wait_for(lambda: "revoked" in problem(b).get("join-waiting", {"message": ""})["message"],
+             lambda: f"not answered: {problem(b)}")
+    check(not peers(a), "it is no peer", peers(a))
+    c = invited(world, "gamma", other)
+    wait_for(lambda: peers(c), "others join by theirs")
+
+
+def test_another_folder_of_that_name(world):
+    """An invitation shares the folder that it was made for and no other."""
+    a = world.agent("alpha").start()
+    for name in ("gone", "declared"):
+        a.folder_add(name, share=None)
+    token = invite(a, "--folders", "gone,declared")
+    a.cli("folder", "remove", "gone")
+    a.folder_add("gone", path=world.dir / "private", share=None)
+    a.stop()
+    with open(a.home / "config", "a", encoding="utf-8") as config:
+        config.write(f'folder declared {{ path = "{a.paths["declared"]}"\nwith = {{}} }}\n')
+    a.start()
+    b = invited(world, "beta", token)
+    wait_for(lambda: peers(b) and not left(b), "joined")
+    check(peers(a)["beta"]["folders"] == [], "nothing is shared with it", peers(a))
+
+
+def test_an_impostor_destroys_nothing(world):
+    """Whoever answers at the address, without any key, does not end the invitation."""
+    a = world.agent("alpha").start()
+    token = invite(a)
+    a.stop()
+    asked = []
+
+    def refuse(sock):
+        sock.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15) + b"\x01" + bytes(31))
+        sock.recv(64, socket.MSG_WAITALL)
+        sock.recv(202, socket.MSG_WAITALL)  # HELLO
+        sock.sendall(b"\x04\x0a\x05ERROR\x03400")
+        asked.append(sock)
+
+    impostor = socket.create_server(("127.0.0.1", a.port))
+    threading.Thread(target=lambda: [refuse(impostor.accept()[0]) for _ in range(2)],
+                     daemon=True).start()
+    b = invited(world, "beta", token)
+    wait_for(lambda: len(asked) == 2, lambda: f"it dials again: {problem(b)}", 30)
+    wait_for(lambda: "another machine" in problem(b)["join-waiting"]["message"], "what it may be")
+    check(left(b), "the token is kept")
+    impostor.close()
+    for sock in asked:
+        sock.close()
+    a.start()
+    wait_for(lambda: peers(b) and not left(b), "joined", 60)
+
+
 def test_nothing_is_kept(world):
     """Who reads the inviter's files can invite nobody."""
     a = world.agent("alpha").start()
@@ -169,7 +270,7 @@ def test_usage(world):
     for _ in range(32):
         invite(a)
     result = a.try_cli("invite")
-    check(result.code == 1 and "32 invitations" in result.text, "not without end", result)
+    check(result.code == 1 and "32 open invitations" in result.text, "not without end", result)
     a.cli("invite", "revoke", "all")
     token = invite(a, "--at", "hub.example:7575")
     b = world.agent("beta", init=False)
