@@ -4,17 +4,30 @@
 #ifndef AGENT_CLI_PAIR_PRIV_H
 #define AGENT_CLI_PAIR_PRIV_H
 
+#include <signal.h>
+
 #include "agent/base/json.h"
 #include "agent/cli/args_priv.h"
 #include "agent/cli/cli.h"
 
 // Shows who the other one is (an answer of the agent with state "met"), and asks, unless --yes.
-bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met);
+bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met,
+                  const char *question);
 // What is said in the end; CLI_DONE.
 int pair_done(const struct cli_context *context, const json_t *done);
 int pair_bad_text(void); // CLI_USAGE
 // One line of standard input without its end, whatever that is. False: there is none.
 bool pair_read_line(struct buf *out);
+
+// SIGINT, SIGTERM and SIGHUP wait until pair_read_answer waits, and end that; *before is what was
+// blocked.
+void pair_hold_signals(sigset_t *before);
+void pair_release_signals(const sigset_t *before);
+// One line, as pair_read_line. False: also when a signal came, or nobody answers in time.
+bool pair_read_answer(const sigset_t *before, struct buf *out);
+
+// Takes back what POST /v1/pair/introduce has made, if that was new.
+void pair_undo(const struct cli_context *context, const json_t *introduced);
 
 int pair_ssh(const struct cli_context *context, const struct args *args, const char *url);
 int pair_stdio(const struct cli_context *context); // the other end of pair_ssh

@@ -6,6 +6,8 @@
 //     here:  {"card": HEX}                           after the person here has said yes
 //     there: {"stored": true}
 //     here:  {"stored": true}                        without it the other side takes it back
+//
+// This side takes it back unless the other then ends with 0.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,10 +42,17 @@ static json_t *hear(struct ssh *ssh, const char *key)
     return NULL;
 }
 
+static int another_version(const struct ssh *ssh)
+{
+    cli_error("the cfgsync-agent on %s is of another version: it cannot pair so", ssh->target);
+    (void)fprintf(stderr, "  install the same version on both machines\n");
+    return CLI_FAILED;
+}
+
 // Why there was no answer, from ssh's exit code.
 static int explain(const struct ssh *ssh, int code)
 {
-    const char *hint = NULL;
+    if (code == CLI_USAGE) return another_version(ssh);
     if (code == SSH_NO_CONNECTION) {
         cli_error("ssh could not connect to %s, see above", ssh->target);
         return CLI_UNREACHED;
@@ -51,14 +60,10 @@ static int explain(const struct ssh *ssh, int code)
     if (code == SSH_NOT_FOUND) {
         cli_error("there is no cfgsync-agent on %s, or not in the PATH that ssh has there",
                   ssh->target);
-        hint = "install it there, for all users";
-    } else if (code == CLI_USAGE) {
-        cli_error("the cfgsync-agent on %s is of another version: it cannot pair so", ssh->target);
-        hint = "install the same version on both machines";
+        (void)fprintf(stderr, "  install it there, for all users\n");
     } else {
         cli_error("cfgsync-agent on %s ended with %d without pairing", ssh->target, code);
     }
-    if (hint != NULL) (void)fprintf(stderr, "  %s\n", hint);
     return CLI_FAILED;
 }
 
@@ -94,7 +99,8 @@ static int introduce(const struct cli_context *context, const struct args *args,
 static int trust(const struct cli_context *context, const struct args *args, struct ssh *ssh,
                  const char *card, const json_t *own)
 {
-    if (!pair_confirm(context, args, json_object_get(own, "other"))) {
+    if (!pair_confirm(context, args, json_object_get(own, "other"),
+                      "Is this the machine that you mean?")) {
         (void)ssh_end(ssh);
         cli_error("not paired");
         return CLI_FAILED;
@@ -103,9 +109,20 @@ static int trust(const struct cli_context *context, const struct args *args, str
     AUTO(json_drop) json_t *answer = hear(ssh, "stored");
     if (!field_true(answer, "stored")) return no_answer(ssh, answer);
     AUTO(json_drop) json_t *peer = NULL;
+    sigset_t before;
+    pair_hold_signals(&before); // ssh gets Ctrl-C, too, and then ends with an error
     int result = introduce(context, args, ssh, card, &peer);
     if (result == CLI_DONE) say(ssh, json_pack("{s:b}", "stored", 1));
-    (void)ssh_end(ssh);
+    bool is_kept_there = ssh_end(ssh) == 0;
+    if (result == CLI_DONE && !is_kept_there) {
+        pair_undo(context, peer);
+        cli_error("not paired: %s did not confirm the end", ssh->target);
+        (void)fprintf(stderr,
+                      "  if this machine stands in cfgsync-agent peer list there, pair again "
+                      "or remove it\n");
+        result = CLI_FAILED;
+    }
+    pair_release_signals(&before);
     return result == CLI_DONE ? pair_done(context, peer) : result;
 }
 
@@ -129,6 +146,10 @@ int pair_ssh(const struct cli_context *context, const struct args *args, const c
     AUTO(json_drop) json_t *hello = hear(&ssh, "cfgsync-pair");
     const char *card = field_text(hello, "card", NULL);
     if (card == NULL) return no_answer(&ssh, hello);
+    if (field_number(hello, "cfgsync-pair") != SSH_VERSION) {
+        (void)ssh_end(&ssh);
+        return another_version(&ssh);
+    }
     json_drop(&own);
     body = json_pack("{s:s, s:s, s:s*}", "card", card, "host", ssh.host, "name",
                      args_value(args, "--name"));

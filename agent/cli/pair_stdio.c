@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // agent/cli/pair_stdio — the far end of pair ssh://. ssh has said who is there, so nobody is asked.
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,20 @@ static void say(json_t *take)
     (void)fflush(stdout);
 }
 
-// NULL at the end, or when it is no JSON.
-static json_t *hear(void)
+// NULL if it is no JSON.
+static json_t *parse(const struct buf *line)
+{
+    if (line->size > SSH_LINE_MAX) return NULL;
+    return json_loadb((const char *)line->data, line->size, JSON_REJECT_DUPLICATES, NULL);
+}
+
+// Has the near end stored it, too?
+static bool confirmed(const sigset_t *before)
 {
     AUTO(buf_fini) struct buf line = {0};
-    if (!pair_read_line(&line) || line.size > SSH_LINE_MAX) return NULL;
-    return json_loadb(buf_text(&line), line.size, JSON_REJECT_DUPLICATES, NULL);
+    if (!pair_read_answer(before, &line)) return false;
+    AUTO(json_drop) json_t *last = parse(&line);
+    return field_true(last, "stored");
 }
 
 static int fail(int result, const char *message)
@@ -49,21 +58,23 @@ static int introduce(const struct cli_context *context, const char *card, json_t
 {
     char host[64];
     json_t *body = json_pack("{s:s, s:s}", "card", card, "host", client_host(host));
-    return agent_ask(context, "POST", "/v1/pair/introduce", body, SSH_ANSWER_S, out);
+    // However long it takes: what became of it must be known.
+    return agent_ask(context, "POST", "/v1/pair/introduce", body, 0, out);
 }
 
-static void undo(const struct cli_context *context, const json_t *peer)
+void pair_undo(const struct cli_context *context, const json_t *introduced)
 {
     AUTO(json_drop) json_t *answer = NULL;
-    if (!field_true(peer, "new")) return;
-    json_t *body = json_pack("{s:s}", "name", field_text(peer, "peer", ""));
+    if (!field_true(introduced, "new")) return;
+    json_t *body = json_pack("{s:s}", "name", field_text(introduced, "peer", ""));
     (void)agent_ask(context, "POST", "/v1/peers/remove", body, SSH_ANSWER_S, &answer);
 }
 
 int pair_stdio(const struct cli_context *context)
 {
     struct cli_context quiet = *context;
-    quiet.json = false; // standard output is the other one's
+    quiet.json = false;             // standard output is the other one's
+    (void)signal(SIGPIPE, SIG_IGN); // who has gone says nothing more, which is heard
     AUTO(json_drop) json_t *own = NULL;
     AUTO(json_drop) json_t *peer = NULL;
     int result = agent_ask(&quiet, "POST", "/v1/pair/card", NULL, SSH_ANSWER_S, &own);
@@ -71,14 +82,17 @@ int pair_stdio(const struct cli_context *context)
     if (result != CLI_DONE) return fail(result, "the agent there cannot pair");
     say(json_pack("{s:i, s:s}", "cfgsync-pair", SSH_VERSION, "card", field_text(own, "card", "")));
 
-    AUTO(json_drop) json_t *other = hear();
+    AUTO(buf_fini) struct buf line = {0};
+    if (!pair_read_line(&line)) return CLI_FAILED; // it has gone, or was told no
+    AUTO(json_drop) json_t *other = parse(&line);
     const char *card = field_text(other, "card", NULL);
-    if (card == NULL) return CLI_FAILED; // it has gone, or was told no
+    if (card == NULL) return CLI_FAILED;
+    sigset_t before;
+    pair_hold_signals(&before); // who is trusted from here on is let go again on every way out
     result = introduce(&quiet, card, &peer);
     if (result != CLI_DONE) return fail(result, "the agent there refuses it");
     say(json_pack("{s:b}", "stored", 1));
-    AUTO(json_drop) json_t *last = hear();
-    if (field_true(last, "stored")) return CLI_DONE;
-    undo(&quiet, peer);
+    if (confirmed(&before)) return CLI_DONE;
+    pair_undo(&quiet, peer);
     return CLI_FAILED;
 }

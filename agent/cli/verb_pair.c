@@ -16,7 +16,7 @@
 #include "crypto/identity.h"
 #include "crypto/words.h"
 
-enum { ANSWER_S = 60 };
+enum { ANSWER_S = 60, QUESTION_S = 150 };
 
 int pair_bad_text(void)
 {
@@ -47,9 +47,7 @@ static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 enum { ENDING_COUNT = 3 };
 
-// From here on Ctrl-C is an answer to the question that follows, so that the other machine learns
-// of it. The signals wait until somebody waits for the answer.
-static void hold_signals(sigset_t *before)
+void pair_hold_signals(sigset_t *before)
 {
     sigset_t held;
     struct sigaction quiet = {.sa_handler = on_signal};
@@ -61,7 +59,7 @@ static void hold_signals(sigset_t *before)
     (void)sigprocmask(SIG_BLOCK, &held, before);
 }
 
-static void release_signals(const sigset_t *before)
+void pair_release_signals(const sigset_t *before)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL};
     (void)sigprocmask(SIG_SETMASK, before, NULL);
@@ -69,13 +67,15 @@ static void release_signals(const sigset_t *before)
         (void)sigaction(ending_signals[i], &usual, NULL);
 }
 
-// False: nobody answers, or a signal came.
-static bool read_answer(const sigset_t *before, struct buf *out)
+bool pair_read_answer(const sigset_t *before, struct buf *out)
 {
     fd_set input;
     FD_ZERO(&input);
     FD_SET(STDIN_FILENO, &input);
-    return pselect(STDIN_FILENO + 1, &input, NULL, NULL, NULL, before) == 1 && pair_read_line(out);
+    // The agents wait no longer, either.
+    struct timespec patience = {.tv_sec = QUESTION_S};
+    return pselect(STDIN_FILENO + 1, &input, NULL, NULL, &patience, before) == 1 &&
+           pair_read_line(out);
 }
 
 static void print_met(const json_t *met)
@@ -90,12 +90,13 @@ static void print_met(const json_t *met)
            field_true(met, "known") ? " (it is a peer already)" : "");
 }
 
-bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met)
+bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met,
+                  const char *question)
 {
     AUTO(buf_fini) struct buf answer = {0};
     sigset_t before;
-    bool asks = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-    hold_signals(&before);
+    // From here on Ctrl-C is an answer to the question, so that the other machine learns of it.
+    pair_hold_signals(&before);
     if (context->json) {
         print_json(met);
     } else {
@@ -103,16 +104,16 @@ bool pair_confirm(const struct cli_context *context, const struct args *args, co
     }
     (void)fflush(stdout);
     bool yes = args_has(args, "--yes");
-    if (!yes && asks) {
-        (void)fprintf(stderr, "Does the other machine show the same? Trust it? [y/N] ");
-    }
-    if (!yes && read_answer(&before, &answer)) {
+    // Also without a terminal: a person may sit behind the pipe.
+    if (!yes) (void)fprintf(stderr, "%s Trust it? [y/N] ", question);
+    if (!yes && pair_read_answer(&before, &answer)) {
         const char *text = buf_text(&answer);
         yes = text[0] == 'y' || text[0] == 'Y';
-    } else if (!yes && !asks) {
+    } else if (!yes && !isatty(STDIN_FILENO)) {
+        (void)fputc('\n', stderr);
         cli_error("nobody is here to confirm it; --yes does");
     }
-    release_signals(&before);
+    pair_release_signals(&before);
     return yes;
 }
 
@@ -138,7 +139,7 @@ static int settle(const struct cli_context *context, const struct args *args)
     AUTO(json_drop) json_t *done = NULL;
     int result = agent_ask(context, "POST", "/v1/pair/wait", NULL, 0, &met);
     if (result != CLI_DONE) return result;
-    bool yes = pair_confirm(context, args, met);
+    bool yes = pair_confirm(context, args, met, "Does the other machine show the same?");
     if (yes && !context->json) {
         (void)fprintf(stderr, "waiting for the answer there ...\n");
     }

@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 from harness import Failure, Skip, check, die_with_parent, free_port, main, program, wait_for
@@ -130,6 +131,9 @@ def test_what_may_be_missing_there(world):
     sshd.script("cfgsync-agent", 'echo "unknown verb pair" >&2; exit 2')
     done = sshd.pair(near, "--yes")
     check(done.code == 1 and "another version" in done.err, "another version", done)
+    sshd.script("cfgsync-agent", """echo '{"cfgsync-pair": 2, "card": "00"}'; cat >/dev/null""")
+    done = sshd.pair(near, "--yes")
+    check(done.code == 1 and "another version" in done.err, "a newer one", done)
     os.unlink(sshd.bin / "cfgsync-agent")
     done = sshd.pair(near, "--yes")
     check(done.code == 1 and "there is no cfgsync-agent on" in done.err, "no program", done)
@@ -158,6 +162,38 @@ def test_taken_back(world):
         kept = "true" in last
         check(far_end.wait() == (0 if kept else 1), "how it ends", last)
         check(("near" in peers(far)) == kept, "is it a peer?", last)
+
+
+def test_taken_back_on_every_way_out(world):
+    """The line is lost, or the far end is told to end, after it has stored the other one."""
+    near, far = world.agent("near").start(), world.agent("far").start()
+    card = subprocess.run(
+        [program(), "pair", "--stdio"], env=near.env, stdin=subprocess.DEVNULL, text=True,
+        capture_output=True, check=False).stdout
+    for way in ("pipe", signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        far_end = subprocess.Popen([program(), "pair", "--stdio"], env=far.env, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        check("cfgsync-pair" in far_end.stdout.readline(), "it says hello")
+        if way == "pipe":
+            far_end.stdout.close()  # its next word hits nobody
+        far_end.stdin.write(card)
+        far_end.stdin.flush()
+        if way == "pipe":
+            far_end.stdin.close()
+        else:
+            check('"stored":true' in far_end.stdout.readline(), "it has stored it")
+            far_end.send_signal(way)
+        check(far_end.wait() == 1, "it ends with an error", way, far_end.returncode)
+        check("near" not in peers(far), "it is no peer", way)
+
+
+def test_not_kept_there(world):
+    """The far side took it back: the near one does, too."""
+    near, far, sshd = scene(world)
+    sshd.script("cfgsync-agent", f'head -n 1 | {program()} "$@"')
+    done = sshd.pair(near, "--yes")
+    check(done.code == 1 and "did not confirm" in done.err, "not paired", done)
+    check(not peers(near) and not peers(far), "no peers", peers(near), peers(far))
 
 
 def test_bad_cards(world):
