@@ -97,13 +97,10 @@ static struct guest *guest_find(const struct agent *agent, conn_id conn)
 
 static void guest_add(struct agent *agent, const struct net_event *event)
 {
-    const char *address = arena_text(agent->scratch, event->address);
-    const char *host = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
-    const char *colon = strrchr(host, ':');
-    size_t size = colon != NULL ? (size_t)(colon - host) : strlen(host);
     agent->guests = mem_realloc(agent->guests, (agent->guest_count + 1) * sizeof *agent->guests);
-    agent->guests[agent->guest_count++] = (struct guest){
-        event->conn, event->device, mem_strdup(arena_text(agent->scratch, slice_of(host, size)))};
+    agent->guests[agent->guest_count++] =
+        (struct guest){event->conn, event->device,
+                       mem_strdup(arena_text(agent->scratch, address_host(event->address)))};
 }
 
 static void guest_remove(struct agent *agent, struct guest *guest)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/daemon/names_priv.h"
+#include "agent/net/net.h"
 
 static bool is_name_byte(char c)
 {
@@ -90,9 +91,9 @@ static bool v6_is_local(const struct in6_addr *ip)
 
 bool address_is_local(const char *address)
 {
-    const char *host = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
-    const char *colon = strrchr(host, ':');
-    size_t size = colon != NULL ? (size_t)(colon - host) : strlen(host);
+    struct slice part = address_host(slice_text(address));
+    const char *host = (const char *)part.data;
+    size_t size = part.size;
     char text[64];
     struct in_addr v4;
     struct in6_addr v6;

@@ -101,17 +101,6 @@ static struct redeem_news *on_answer(struct redeem *redeem, const struct net_eve
     return news;
 }
 
-static void keep_host(struct redeem_news *news, struct slice address)
-{
-    AUTO(buf_fini) struct buf text = {0};
-    buf_append(&text, address.data, address.size);
-    const char *host = buf_text(&text);
-    if (strncmp(host, "tcp://", 6) == 0) host += 6;
-    const char *colon = strrchr(host, ':');
-    news->host = mem_strdup(host);
-    if (colon != NULL) news->host[colon - host] = '\0';
-}
-
 static void on_event(struct redeem *redeem, struct net *net, const struct net_event *event)
 {
     struct redeem_news *news = NULL;
@@ -122,7 +111,9 @@ static void on_event(struct redeem *redeem, struct net *net, const struct net_ev
         }
     } else if (event->kind == NET_MESSAGE && event->conn == redeem->conn) {
         news = on_answer(redeem, event);
-        keep_host(news, event->address);
+        struct slice host = address_host(event->address);
+        news->host = mem_zalloc(host.size + 1, 1);
+        if (host.size > 0) memcpy(news->host, host.data, host.size);
     } else if (event->kind == NET_FAILED && strcmp(event->text, "key not accepted") == 0) {
         news = tell(redeem, REDEEM_WAITING,
                     "it is used up, expired or revoked, or another machine answers there");

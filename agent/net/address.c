@@ -40,6 +40,17 @@ bool address_parse(const char *text, struct address *out)
     return !strpbrk(out->host, "[]/ ");
 }
 
+struct slice address_host(struct slice address)
+{
+    static const char scheme[] = "tcp://";
+    size_t begin = sizeof scheme - 1;
+    size_t end = address.size;
+    if (end < begin || memcmp(address.data, scheme, begin) != 0) begin = 0;
+    while (end > begin && address.data[end - 1] != ':')
+        end--;
+    return slice_of(address.data + begin, (end > begin ? end - 1 : address.size) - begin);
+}
+
 static void address_info_free(struct addrinfo **info)
 {
     if (*info) freeaddrinfo(*info);

@@ -84,4 +84,7 @@ void net_poll(struct net *net, const int *fds, bool *ready, uint32_t fd_count, i
 bool net_next(struct net *net, int64_t now_ms, struct net_event *out);
 int64_t net_next_ms(const struct net *net); // monotonic ms of its next timer, INT64_MAX: none
 
+// What stands between "tcp://" and the port; IPv6 keeps its brackets.
+struct slice address_host(struct slice address);
+
 #endif

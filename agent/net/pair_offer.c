@@ -115,9 +115,9 @@ static void take_stranger(struct offer *offer, int listener)
     link_init(&attempt->link, fd);
     attempt->until_ms = pair_now_ms() + offer->pair->times.step_ms;
     if (address_text((const struct sockaddr *)&from, size, text)) {
-        const char *host = text + strlen("tcp://");
-        (void)snprintf(attempt->link.host, sizeof attempt->link.host, "%.*s",
-                       (int)(strrchr(host, ':') - host), host);
+        struct slice host = address_host(slice_text(text));
+        (void)snprintf(attempt->link.host, sizeof attempt->link.host, "%.*s", (int)host.size,
+                       (const char *)host.data);
     }
     offer->attempts[offer->count++] = attempt;
 }
