@@ -120,6 +120,7 @@ def test_pair(world):
           joined.shows(r"its fingerprint: +(.*)") == shown.shows(r"this machine's: +(.*)"),
           "each shows what the other is", shown.text, joined.text)
     strangers(a, b)
+    shown.shows(r"Does the other machine show the same\? Trust it\? \[y/N\]")
     shown.type("y\n")
     strangers(a, b)
     joined.type("y\n")

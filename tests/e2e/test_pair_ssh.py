@@ -119,6 +119,8 @@ def test_said_no(world):
     near, far, sshd = scene(world)
     done = sshd.pair(near)
     check(done.code == 1 and "not paired" in done.err, "nobody said yes", done)
+    check("Is this the machine that you mean? Trust it? [y/N]" in done.err and
+          "--yes" in done.err, "it was asked", done)
     check(not peers(near) and not peers(far), "no peers")
 
 
