@@ -180,6 +180,11 @@ bool dots_covered(struct dots s, struct vv v)
     return true;
 }
 
+bool device_equal(struct device_id a, struct device_id b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
 bool digest_equal(struct digest a, struct digest b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;

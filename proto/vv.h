@@ -31,5 +31,6 @@ int birth_compare(struct birth a, struct birth b);                   // by wall,
 bool version_same(const struct version *a, const struct version *b); // equal dots, vv and value
 struct version version_copy(struct arena *arena, const struct version *v); // deep
 bool digest_equal(struct digest a, struct digest b);
+bool device_equal(struct device_id a, struct device_id b);
 
 #endif

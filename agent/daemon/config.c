@@ -17,6 +17,7 @@
 #include "agent/daemon/config_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "crypto/identity.h"
+#include "proto/vv.h"
 
 enum { CONFIG_BYTES_MAX = 1 << 20, CONFIG_MESSAGE_MAX = 512 };
 
@@ -392,21 +393,16 @@ void config_fini(struct config *config)
 
 // ---- into the registry
 
-static bool same_device(struct device_id a, struct device_id b)
-{
-    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
-}
-
 static enum err peer_fits(const struct config *config, uint32_t at, struct device_id own,
                           const struct registry *registry, struct buf *out)
 {
     const struct registry_peer *peer = &config->peers[at];
     const char *where = peer->declared_at;
-    if (same_device(peer->device, own)) {
+    if (device_equal(peer->device, own)) {
         return fail(out, where, "peer %s: id: this is this device's own id", peer->name);
     }
     for (uint32_t i = 0; i < at; i++) {
-        if (same_device(config->peers[i].device, peer->device)) {
+        if (device_equal(config->peers[i].device, peer->device)) {
             return fail(out, where, "peer %s: id: peer %s has the same id", peer->name,
                         config->peers[i].name);
         }
@@ -417,7 +413,7 @@ static enum err peer_fits(const struct config *config, uint32_t at, struct devic
                     peer->name, known->name);
     }
     known = registry_peer(registry, peer->name);
-    if (known != NULL && !same_device(known->device, peer->device)) {
+    if (known != NULL && !device_equal(known->device, peer->device)) {
         return fail(out, where, "peer %s: a peer of this name with another id was added by command",
                     peer->name);
     }

@@ -9,6 +9,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/net/accept_priv.h"
+#include "proto/vv.h"
 
 enum fd_use { FD_CLOSED, FD_ACCEPTED, FD_HAS_CONN };
 
@@ -128,8 +129,7 @@ void accept_cut_stranger(struct net *net, zmq_msg_t *body)
 
 static bool accepted_is_of(const struct conn *conn, struct device_id device)
 {
-    return conn->state != CONN_MUTED &&
-           !memcmp(conn->device.bytes, device.bytes, sizeof device.bytes);
+    return conn->state != CONN_MUTED && device_equal(conn->device, device);
 }
 
 static uint32_t accepted_count(const struct net *net, struct device_id device,

@@ -11,6 +11,7 @@
 #include "agent/base/check.h"
 #include "agent/base/own.h"
 #include "agent/net/net_priv.h"
+#include "proto/vv.h"
 
 enum { NET_SOCKETS_MAX = 4096, NET_ENDING_MS = 1000 };
 
@@ -165,7 +166,7 @@ void net_forget(struct net *net, struct device_id device)
     dial_forget(net, device);
     for (size_t at = 0; map_next(net->by_routing, &at, &key, &value);) {
         struct conn *conn = value;
-        bool is_theirs = !memcmp(conn->device.bytes, device.bytes, sizeof device.bytes);
+        bool is_theirs = device_equal(conn->device, device);
         if (is_theirs && conn->state != CONN_MUTED) conn_drop(net, conn);
     }
 }

@@ -11,6 +11,7 @@
 #include "agent/base/own.h"
 #include "agent/store/file_priv.h"
 #include "agent/store/registry_priv.h"
+#include "proto/vv.h"
 
 enum { INVITES_FORM = 1 };
 
@@ -28,15 +29,10 @@ static void invite_fini(struct invite *invite)
     invite->folder_count = 0;
 }
 
-static bool is_same(struct device_id a, struct device_id b)
-{
-    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
-}
-
 bool invite_used_by(const struct invite *invite, struct device_id device)
 {
     for (uint32_t i = 0; i < invite->used_count; i++)
-        if (is_same(invite->used[i], device)) return true;
+        if (device_equal(invite->used[i], device)) return true;
     return false;
 }
 
@@ -165,7 +161,7 @@ uint32_t invites_all(const struct invites *invites, const struct invite **out)
 static uint32_t find(const struct invites *invites, struct device_id key)
 {
     uint32_t at = 0;
-    while (at < invites->count && !is_same(invites->list[at].key, key))
+    while (at < invites->count && !device_equal(invites->list[at].key, key))
         at++;
     return at;
 }

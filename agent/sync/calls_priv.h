@@ -17,7 +17,6 @@ struct peer *peer_find(struct engine *engine, struct device_id device);
 struct folder *folder_by_number(struct engine *engine, uint32_t number);
 struct folder *folder_by_id(struct engine *engine, struct folder_id id);
 struct folder *folder_by_name(struct engine *engine, struct slice name);
-bool device_equal(struct device_id a, struct device_id b);
 bool folder_id_equal(struct folder_id a, struct folder_id b);
 bool folder_shared_with(const struct folder *folder, struct device_id device);
 struct slice content_key(const struct content *content, uint8_t out[40]);

@@ -34,11 +34,6 @@ void vvbox_fini(struct vvbox *box)
     box->v = (struct vv){0};
 }
 
-bool device_equal(struct device_id a, struct device_id b)
-{
-    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
-}
-
 bool folder_id_equal(struct folder_id a, struct folder_id b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
