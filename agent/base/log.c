@@ -51,6 +51,7 @@ const char *log_area_text(enum log_area area)
     case LOG_NET: return "net";
     case LOG_SYNC: return "sync";
     case LOG_API: return "api";
+    case LOG_DISCOVERY: return "discovery";
     case LOG_DAEMON: return "daemon";
     case LOG_CLI: return "cli";
     }

@@ -27,6 +27,7 @@ enum log_area {
     LOG_NET,
     LOG_SYNC,
     LOG_API,
+    LOG_DISCOVERY,
     LOG_DAEMON,
     LOG_CLI,
 };

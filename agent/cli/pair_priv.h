@@ -29,6 +29,10 @@ bool pair_read_answer(const sigset_t *before, struct buf *out);
 // Takes back what POST /v1/pair/introduce has made, if that was new.
 void pair_undo(const struct cli_context *context, const json_t *introduced);
 
+// Where somebody on the local network shows a code: HOST:PORT in *out_at. It stays empty if nobody
+// does, unless there `must` be somebody. Anything but CLI_DONE was explained.
+int pair_find(const struct cli_context *context, bool must, struct buf *out_at);
+
 int pair_ssh(const struct cli_context *context, const struct args *args, const char *url);
 int pair_stdio(const struct cli_context *context); // the other end of pair_ssh
 

@@ -205,17 +205,27 @@ static const char *code_of(const struct args *args, char out[CODE_TEXT_MAX])
     return out;
 }
 
-static int join(const struct cli_context *context, const struct args *args)
+static int join(const struct cli_context *context, const struct args *args, const char *at)
 {
     char code[CODE_TEXT_MAX];
     if (code_of(args, code) == NULL) return CLI_USAGE;
-    json_t *body = json_pack("{s:s, s:s, s:s*}", "at", args_value(args, "--at"), "code", code,
-                             "name", args_value(args, "--name"));
+    json_t *body = json_pack("{s:s, s:s, s:s*}", "at", at, "code", code, "name",
+                             args_value(args, "--name"));
     crypto_wipe(code, sizeof code);
     if (body == NULL) return pair_bad_text();
     AUTO(json_drop) json_t *answer = NULL;
     int result = agent_ask(context, "POST", "/v1/pair/join", body, ANSWER_S, &answer);
     return result != CLI_DONE ? result : settle(context, args);
+}
+
+// Joins whoever shows a code on this network. At a terminal, if nobody does, shows one.
+static int find(const struct cli_context *context, const struct args *args)
+{
+    AUTO(buf_fini) struct buf at = {0};
+    bool may_offer = args->word_count == 0 && isatty(STDIN_FILENO);
+    int result = pair_find(context, !may_offer, &at);
+    if (result != CLI_DONE) return result;
+    return at.size > 0 ? join(context, args, buf_text(&at)) : offer(context, args);
 }
 
 static int run(const struct cli_context *context, const struct args *args)
@@ -235,15 +245,13 @@ static int run(const struct cli_context *context, const struct args *args)
         return CLI_USAGE;
     }
     if (is_ssh) return pair_ssh(context, args, word);
-    if (has_at) return join(context, args);
-    if (word == NULL && (offers || isatty(STDIN_FILENO))) return offer(context, args);
-    cli_error("where? --at HOST:PORT, as the other machine shows it; --offer is for that one");
-    return CLI_USAGE;
+    if (has_at) return join(context, args, args_value(args, "--at"));
+    return offers ? offer(context, args) : find(context, args);
 }
 
 static const struct cli_option options[] = {
-    {"--offer", NULL, "show a code (without a terminal this must be said)"},
-    {"--at", "HOST:PORT", "join: where the other machine shows a code"},
+    {"--offer", NULL, "show a code, whoever else does (without a terminal this must be said)"},
+    {"--at", "HOST:PORT", "join: where the other machine shows a code, if it is not found"},
     {"--name", "NAME", "what to call the other machine here (default: as it calls itself)"},
     {"--yes", NULL, "trust whoever has the code, without asking"},
     {"--stdio", NULL, "for the far end of pair ssh://"},
@@ -255,9 +263,10 @@ const struct cli_verb verb_pair = {
     .usage = "[--offer | --at HOST:PORT | ssh://[USER@]HOST[:PORT] | --stdio] [--name NAME] "
              "[--yes]",
     .summary = "make this and another machine trust each other",
-    .help = "One machine shows a code and the line to type on the other, which asks for the code\n"
-            "(without a terminal: the first line of standard input). A code lives for two minutes\n"
-            "and is good for one guess. Both show the other's name and fingerprint, and both ask.\n"
+    .help = "One machine shows a code, and the line to type on the other, which asks for the code\n"
+            "(without a terminal: the first line of standard input). On the same network plain\n"
+            "`pair` on both does: the second finds the first. A code lives for two minutes and is\n"
+            "good for one guess. Both show the other's name and fingerprint, and both ask.\n"
             "With ssh:// no code is needed: ssh runs cfgsync-agent there, and whoever may log in\n"
             "is believed.",
     .options = options,

@@ -103,6 +103,7 @@ struct agent {
     struct folder_wait *folder_waits;
     uint32_t folder_wait_count;
     struct pairing *pairing;
+    struct nearby *nearby;
     struct invites *invites;
     struct guest *guests; // connections that came with an invitation
     uint32_t guest_count;

@@ -48,7 +48,7 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 static const char *const keys[] = {"name", "listen",          "peer",       "folder",
                                    "id",   "address",         "approves",   "path",
-                                   "with", "include_secrets", "include_vcs"};
+                                   "with", "include_secrets", "include_vcs", "discovery"};
 
 // libconfuse says: no such option 'KEY'
 static void suggest_key(const char *text, struct buf *out)
@@ -255,6 +255,7 @@ static void take(struct config *out, const char *text, cfg_t *cfg)
     out->name = name != NULL ? mem_strdup(name) : NULL;
     out->has_listen = (cfg_getopt(cfg, "listen")->flags & CFGF_MODIFIED) != 0;
     out->listen = copy_list(cfg, "listen", &out->listen_count);
+    out->discovery = cfg_getbool(cfg, "discovery") == cfg_true;
     out->peer_count = cfg_size(cfg, "peer");
     out->peers = mem_zalloc(out->peer_count + 1, sizeof *out->peers);
     for (uint32_t i = 0; i < out->peer_count; i++) {
@@ -290,6 +291,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_opt_t root[] = {
         CFG_STR("name", NULL, CFGF_NODEFAULT),
         CFG_STR_LIST("listen", NULL, CFGF_NODEFAULT),
+        CFG_BOOL("discovery", cfg_true, CFGF_NONE),
         CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("folder", folder, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_END(),

@@ -5,6 +5,7 @@
 //
 //     name = "laptop"
 //     listen = {"tcp://*:7575"}
+//     discovery = on
 //     peer hub { id = "ABCDEFG1-..." address = {"tcp://hub:7575"} approves = true }
 //     folder etc { path = "/home/u/etc" with = {"hub"} include_secrets = false include_vcs = false
 //     }
@@ -24,6 +25,7 @@ struct config {
     bool has_listen; // false: the default applies
     char **listen;
     uint32_t listen_count;
+    bool discovery; // by mDNS; true unless switched off
     struct registry_peer *peers; // declared_at is "FILE:LINE"
     uint32_t peer_count;
     struct registry_folder *folders;

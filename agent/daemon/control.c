@@ -9,6 +9,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/nearby_priv.h"
 
 enum field_type { FIELD_TEXT, FIELD_TEXTS, FIELD_BOOL, FIELD_NUMBER };
 
@@ -140,6 +141,7 @@ static const struct route routes[] = {
       {"at", FIELD_TEXTS, false}}},
     {"POST", "/v1/invites/revoke", control_invites_revoke, {{"id", FIELD_TEXT, true}}},
     {"POST", "/v1/pair/offer", control_pair_offer, {{"name", FIELD_TEXT, false}}},
+    {"POST", "/v1/pair/find", control_pair_find, {{0}}},
     {"POST",
      "/v1/pair/join",
      control_pair_join,
@@ -356,6 +358,7 @@ void control_request(struct agent *agent, struct api_request *request)
         control_folders_gone(agent, request->number);
         control_sync_gone(agent, request->number);
         control_pair_gone(agent, request->number);
+        nearby_find_gone(agent, request->number);
         engine_decide_cancel(agent->engine, request->number);
         engine_verify_cancel(agent->engine, request->number);
         engine_abandon_cancel(agent->engine, request->number);

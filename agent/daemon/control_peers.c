@@ -5,6 +5,7 @@
 
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/names_priv.h"
 
 // ---- as JSON
@@ -32,6 +33,7 @@ static json_t *peer_json(const struct agent *agent, const struct registry_peer *
     json_object_set_new(out, "name", json_string(peer->name));
     json_object_set_new(out, "id", json_string(device_id_text(peer->device, id)));
     json_object_set_new(out, "addresses", json_texts(peer->addresses, peer->address_count));
+    json_object_set_new(out, "seen_at", nearby_json(agent, peer->device));
     json_object_set_new(out, "approves", json_boolean(peer->approves));
     json_object_set_new(out, "declared_at",
                         peer->declared_at ? json_bytes(slice_text(peer->declared_at))

@@ -62,6 +62,7 @@ control_handler control_conflicts, control_conflicts_take, control_conflicts_res
 control_handler control_kept, control_restore, control_undo;
 control_handler control_plan, control_approve, control_revert;
 control_handler control_pair_offer, control_pair_join, control_pair_wait, control_pair_answer;
+control_handler control_pair_find;
 control_handler control_invites_list, control_invites_add, control_invites_revoke;
 control_handler control_pair_card, control_pair_introduce;
 

@@ -8,6 +8,7 @@
 #include "agent/daemon/control_priv.h"
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/names_priv.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "crypto/hash.h"
 
@@ -100,6 +101,17 @@ static json_t *folder_json(const struct view *view, const struct folder_view *fo
     return out;
 }
 
+// Where its address is from. Who dials us is seen at a port of no further use.
+static const char *peer_from(const struct agent *agent, const struct peer_status *peer)
+{
+    if (!peer->connected || peer->address.size == 0) return NULL;
+    const struct registry_peer *known = registry_peer_by_device(agent->registry, peer->device);
+    const char *address = arena_text(agent->scratch, peer->address);
+    for (uint32_t i = 0; known != NULL && i < known->address_count; i++)
+        if (strcmp(known->addresses[i], address) == 0) return "configured";
+    return nearby_is(agent, peer->device, address) ? "mdns" : "incoming";
+}
+
 static json_t *peer_json(const struct agent *agent, const struct peer_status *peer)
 {
     char id[DEVICE_ID_TEXT_MAX];
@@ -120,6 +132,8 @@ static json_t *peer_json(const struct agent *agent, const struct peer_status *pe
     json_object_set_new(out, "address",
                         peer->address.size > 0 ? json_bytes(peer->address) : json_null());
     json_object_set_new(out, "via", text_or_null(via));
+    json_object_set_new(out, "from", text_or_null(peer_from(agent, peer)));
+    json_object_set_new(out, "seen_at", nearby_json(agent, peer->device));
     json_object_set_new(out, "rtt_ms",
                         peer->rtt_ms >= 0 ? json_integer((json_int_t)peer->rtt_ms) : json_null());
     json_object_set_new(out, "last_seen",
@@ -229,6 +243,7 @@ json_t *view_json(const struct agent *agent, const struct view *view)
     json_object_set_new(out, "uptime_ms",
                         json_integer((json_int_t)(agent->now_ms - agent->started_ms)));
     json_object_set_new(out, "listen", listen);
+    json_object_set_new(out, "discovery", json_string(nearby_state(agent)));
     json_object_set_new(out, "state", json_string(folder_state_text(view->state)));
     json_object_set_new(out, "folders", folders);
     json_object_set_new(out, "peers", peers);

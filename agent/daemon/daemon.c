@@ -27,6 +27,7 @@
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/logsink_priv.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/roots_priv.h"
 
@@ -259,6 +260,7 @@ static enum err start(struct agent *agent, struct buf *out)
     engine_now(agent->engine, agent->now_ms, agent->wall_ms);
     agent->statusfile = (struct statusfile){.dir_fd = agent->state_fd, .name = HOME_STATUS_NAME};
     show_dirty(agent);
+    nearby_start(agent);
     peers_start(agent);
     redeem_start(agent);
     return folders_start(agent, out);
@@ -299,6 +301,7 @@ static void end(struct agent *agent)
     status_off(agent);
     control_pair_end(agent);
     redeem_end(agent);
+    nearby_end(agent);
     engine_destroy(&agent->engine);
     if (agent->net != NULL) net_close(&agent->net, LINGER_MS);
     close_workers(agent);

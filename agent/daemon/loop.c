@@ -10,6 +10,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 enum {
@@ -54,6 +55,7 @@ static bool take_jobs(struct agent *agent)
 static void take_net(struct agent *agent, const struct net_event *event)
 {
     if (invites_net(agent, event)) return;
+    nearby_net(agent, event);
     switch (event->kind) {
     case NET_UP:
         peers_note(agent, event->device, NULL);
@@ -117,6 +119,7 @@ static bool turn(struct agent *agent)
     control_pair_take(agent);
     redeem_take(agent);
     invites_expire(agent);
+    nearby_settle(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -135,7 +138,7 @@ static int sleep_ms(const struct agent *agent)
     int64_t due = earlier(engine_deadline(agent->engine), net_next_ms(agent->net));
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
-    due = earlier(due, redeem_deadline(agent));
+    due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;

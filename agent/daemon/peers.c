@@ -10,6 +10,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/nearby_priv.h"
 
 bool device_same(struct device_id a, struct device_id b)
 {
@@ -30,6 +31,7 @@ void peers_trust(struct agent *agent)
     for (uint32_t i = 0; i < invited; i++)
         devices[count + i] = invites[i].key;
     trust_set(agent->trust, devices, count + invited);
+    nearby_peers_changed(agent);
 }
 
 // A change of the folders' `with` lists is the caller's to pass on.
@@ -37,7 +39,7 @@ static void peer_start(struct agent *agent, const struct registry_peer *peer)
 {
     engine_peer_put(agent->engine, peer->device, peer->name);
     engine_peer_approves(agent->engine, peer->device, peer->approves);
-    net_dial(agent->net, peer->device, (const char *const *)peer->addresses, peer->address_count);
+    nearby_dial(agent, peer);
 }
 
 void peers_start(struct agent *agent)

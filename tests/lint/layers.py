@@ -26,7 +26,7 @@ ROOMS = {
     "api": ("agent/api", 3, "base"),
     "discovery": ("discovery", 3, "base"),
     "cli": ("agent/cli", 4, "api store crypto proto base"),
-    "daemon": ("agent/daemon", 4, "sync store fs net api core delta crypto proto base"),
+    "daemon": ("agent/daemon", 4, "sync store fs net api discovery core delta crypto proto base"),
 }
 
 # Nothing includes its neighbours, but for these: words that keys are made for, and the one main()

@@ -1,0 +1,25 @@
+# Which discovery_*.c is built: CFGSYNC_DISCOVERY is avahi, none, or auto for avahi if it is there.
+# Sets DISCOVERY_EXCLUDE and DISCOVERY_LIBS.
+set(discovery_backend ${CFGSYNC_DISCOVERY})
+if(discovery_backend STREQUAL "auto")
+    pkg_check_modules(AVAHI IMPORTED_TARGET avahi-client)
+    set(discovery_backend none)
+    if(AVAHI_FOUND)
+        set(discovery_backend avahi)
+    endif()
+elseif(discovery_backend STREQUAL "avahi")
+    pkg_check_modules(AVAHI REQUIRED IMPORTED_TARGET avahi-client)
+elseif(NOT discovery_backend STREQUAL "none")
+    message(FATAL_ERROR "CFGSYNC_DISCOVERY is auto, avahi or none, not ${CFGSYNC_DISCOVERY}")
+endif()
+
+if(discovery_backend STREQUAL "avahi")
+    message(STATUS "Discovery: mDNS by avahi-client ${AVAHI_VERSION}")
+    set(DISCOVERY_EXCLUDE discovery_none.c)
+    set(DISCOVERY_LIBS PkgConfig::AVAHI)
+else()
+    message(STATUS "Discovery: none; machines are found by their addresses alone. "
+        "For mDNS install avahi-client (Debian: libavahi-client-dev)")
+    set(DISCOVERY_EXCLUDE discovery_avahi.c)
+    set(DISCOVERY_LIBS "")
+endif()
