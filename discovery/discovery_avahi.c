@@ -428,8 +428,7 @@ struct backend *backend_open(struct hub *hub, int wake_fd)
     if (backend->poll != NULL) {
         const AvahiPoll *api = avahi_simple_poll_get(backend->poll);
         backend->wake = api->watch_new(api, wake_fd, AVAHI_WATCH_IN, on_wake, backend);
-        backend->client =
-            avahi_client_new(api, AVAHI_CLIENT_NO_FAIL, on_client, backend, &error);
+        backend->client = avahi_client_new(api, AVAHI_CLIENT_NO_FAIL, on_client, backend, &error);
     }
     if (backend->client == NULL) {
         log_debug(LOG_DISCOVERY, "avahi", "call=client error=\"%s\"", avahi_strerror(error));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "discovery/places_priv.h"
-
 #include <string.h>
+
+#include "discovery/places_priv.h"
 
 bool place_key_same(const struct place_key *a, const struct place_key *b)
 {

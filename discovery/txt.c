@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "discovery/txt_priv.h"
-
 #include <string.h>
+
+#include "discovery/txt_priv.h"
 
 _Static_assert(TXT_STRINGS <= 10, "one digit");
 _Static_assert(sizeof(struct discovery_tag) == DISCOVERY_TAG_BYTES, "tags are bytes in a row");

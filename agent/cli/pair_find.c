@@ -12,7 +12,8 @@
 
 enum { ANSWER_S = 60 };
 
-// The one to dial; IPv4 if there is a choice, because who listens on one address only does so there.
+// The one to dial; IPv4 if there is a choice, because who listens on one address only does so
+// there.
 static const char *address_of(const json_t *offer)
 {
     size_t at;

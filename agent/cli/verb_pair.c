@@ -209,8 +209,8 @@ static int join(const struct cli_context *context, const struct args *args, cons
 {
     char code[CODE_TEXT_MAX];
     if (code_of(args, code) == NULL) return CLI_USAGE;
-    json_t *body = json_pack("{s:s, s:s, s:s*}", "at", at, "code", code, "name",
-                             args_value(args, "--name"));
+    json_t *body =
+        json_pack("{s:s, s:s, s:s*}", "at", at, "code", code, "name", args_value(args, "--name"));
     crypto_wipe(code, sizeof code);
     if (body == NULL) return pair_bad_text();
     AUTO(json_drop) json_t *answer = NULL;

@@ -68,6 +68,11 @@ static void row(struct table *table, const json_t *peer)
     {
         buf_printf(&addresses, "%s%s", at > 0 ? " " : "", json_string_value(address));
     }
+    json_array_foreach(json_object_get(peer, "seen_at"), at, address)
+    {
+        buf_printf(&addresses, "%s%s (mDNS)", addresses.size > 0 ? " " : "",
+                   json_string_value(address));
+    }
     table_cell(table, field_text(peer, "name", "?"));
     table_cell(table, field_true(peer, "connected") ? "connected" : "-");
     table_cell(table, field_true(peer, "approves") ? "" : "may not approve");

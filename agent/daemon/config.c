@@ -46,8 +46,8 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 // ---- while parsing
 
-static const char *const keys[] = {"name", "listen",          "peer",       "folder",
-                                   "id",   "address",         "approves",   "path",
+static const char *const keys[] = {"name", "listen",          "peer",        "folder",
+                                   "id",   "address",         "approves",    "path",
                                    "with", "include_secrets", "include_vcs", "discovery"};
 
 // libconfuse says: no such option 'KEY'

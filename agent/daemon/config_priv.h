@@ -25,7 +25,7 @@ struct config {
     bool has_listen; // false: the default applies
     char **listen;
     uint32_t listen_count;
-    bool discovery; // by mDNS; true unless switched off
+    bool discovery;              // by mDNS; true unless switched off
     struct registry_peer *peers; // declared_at is "FILE:LINE"
     uint32_t peer_count;
     struct registry_folder *folders;

@@ -5,8 +5,8 @@
 
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
-#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/names_priv.h"
+#include "agent/daemon/nearby_priv.h"
 
 // ---- as JSON
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What discovery is asked for (tags of today's peers, a pairing that is open), and what is done with
-// what it shows. Tags change with the day and with the peers, and then the announced name does, too.
-#include "agent/daemon/nearby_priv.h"
-
+// What discovery is asked for (tags of today's peers, a pairing that is open), and what is done
+// with what it shows. Tags change with the day and with the peers, and then the announced name
+// does, too.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/hash.h"
 #include "crypto/tag.h"
@@ -21,8 +21,8 @@ _Static_assert(sizeof(struct discovery_tag) == sizeof(struct tag), "tags");
 enum {
     DAYS = 3,      // the others' clocks may be a day off
     TAGS_STEP = 8, // how many are announced tells no more than this about the number of peers
-    // Changes are dialled at once, a few of them; then one in so many ms, so that nobody can keep us
-    // from dialling by announcing all the time.
+    // Changes are dialled at once, a few of them; then one in so many ms, so that nobody can keep
+    // us from dialling by announcing all the time.
     CHANGE_MS = 10 * 1000,
     CHANGES_MAX = 5,
     FIND_MS = 3000,      // to find whoever offers to pair
@@ -97,7 +97,7 @@ static uint16_t port_of(const char *const *endpoints, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         const char *colon = strrchr(endpoints[i], ':');
-        if (colon != NULL && !is_loopback(endpoints[i])) return (uint16_t)atoi(colon + 1);
+        if (colon != NULL && !is_loopback(endpoints[i])) return (uint16_t)strtoul(colon + 1, NULL, 10);
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/daemon/nearby — peers that are seen on the local network are dialled there, too, and whoever
-// offers to pair is found.
+// agent/daemon/nearby — peers that are seen on the local network are dialled there, too, and
+// whoever offers to pair is found.
 //
 // Where a peer was seen is a hint that anybody could have made: it is only dialled, and CURVE says
 // who answers.

@@ -122,6 +122,7 @@ class Agent:
         self.port = free_port() if listen else None
         self.address = f"tcp://127.0.0.1:{self.port}" if listen else None
         self.process = None
+        self.inside = []  # put before everything of `run`: enters another network
         self.device_id = None
         self.paths = {}
         self.env = dict(os.environ, CFGSYNC_HOME=str(self.home), HOME=str(world.dir / "nobody"))
@@ -199,7 +200,8 @@ class Agent:
     # ---- the process
     def start(self, env=None, wait=True, preexec=die_with_parent):
         check(self.process is None, f"{self.name} runs already")
-        command = shlex.split(os.environ.get("CFGSYNC_WRAP", "")) + [program(), "run"]
+        command = (self.inside + shlex.split(os.environ.get("CFGSYNC_WRAP", "")) +
+                   [program(), "run"])
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command, env=env or self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
