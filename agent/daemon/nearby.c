@@ -97,7 +97,8 @@ static uint16_t port_of(const char *const *endpoints, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         const char *colon = strrchr(endpoints[i], ':');
-        if (colon != NULL && !is_loopback(endpoints[i])) return (uint16_t)strtoul(colon + 1, NULL, 10);
+        if (colon != NULL && !is_loopback(endpoints[i]))
+            return (uint16_t)strtoul(colon + 1, NULL, 10);
     }
     return 0;
 }
