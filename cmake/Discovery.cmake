@@ -20,6 +20,6 @@ if(discovery_backend STREQUAL "avahi")
 else()
     message(STATUS "Discovery: none; machines are found by their addresses alone. "
         "For mDNS install avahi-client (Debian: libavahi-client-dev)")
-    set(DISCOVERY_EXCLUDE discovery_avahi.c)
+    set(DISCOVERY_EXCLUDE discovery_avahi.c discovery_avahi_browse.c)
     set(DISCOVERY_LIBS "")
 endif()

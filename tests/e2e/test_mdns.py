@@ -255,7 +255,7 @@ def test_flood(world):
     a, b, c = strangers(world, "alpha", "beta", "gamma")
     a.start()
     forge = os.path.join(os.path.dirname(__file__), "forge_mdns.py")
-    c.host.run("python3", forge, "10.99.0.3", 1500, "_cfgsync._tcp", "00" * 8)
+    c.host.run("python3", forge, "10.99.0.3", 700, "_cfgsync._tcp", "00" * 8)
     b.start()
     acquaint(a, b)
     meet(a, b, 90)
