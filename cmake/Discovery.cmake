@@ -1,25 +1,35 @@
-# Which discovery_*.c is built: CFGSYNC_DISCOVERY is avahi, none, or auto for avahi if it is there.
-# Sets DISCOVERY_EXCLUDE and DISCOVERY_LIBS.
+# Which discovery_*.c is built: CFGSYNC_DISCOVERY is avahi, dnssd (macOS has it), none, or auto for
+# what is there. Sets DISCOVERY_EXCLUDE and DISCOVERY_LIBS.
 set(discovery_backend ${CFGSYNC_DISCOVERY})
 if(discovery_backend STREQUAL "auto")
     pkg_check_modules(AVAHI IMPORTED_TARGET avahi-client)
     set(discovery_backend none)
-    if(AVAHI_FOUND)
+    if(APPLE)
+        set(discovery_backend dnssd)
+    elseif(AVAHI_FOUND)
         set(discovery_backend avahi)
     endif()
 elseif(discovery_backend STREQUAL "avahi")
     pkg_check_modules(AVAHI REQUIRED IMPORTED_TARGET avahi-client)
-elseif(NOT discovery_backend STREQUAL "none")
-    message(FATAL_ERROR "CFGSYNC_DISCOVERY is auto, avahi or none, not ${CFGSYNC_DISCOVERY}")
+elseif(NOT discovery_backend MATCHES "^(dnssd|none)$")
+    message(FATAL_ERROR
+        "CFGSYNC_DISCOVERY is auto, avahi, dnssd or none, not ${CFGSYNC_DISCOVERY}")
 endif()
 
+set(discovery_avahi discovery_avahi.c discovery_avahi_browse.c)
+set(DISCOVERY_LIBS "")
 if(discovery_backend STREQUAL "avahi")
     message(STATUS "Discovery: mDNS by avahi-client ${AVAHI_VERSION}")
-    set(DISCOVERY_EXCLUDE discovery_none.c)
+    set(DISCOVERY_EXCLUDE discovery_dnssd.c discovery_none.c)
     set(DISCOVERY_LIBS PkgConfig::AVAHI)
+elseif(discovery_backend STREQUAL "dnssd")
+    message(STATUS "Discovery: mDNS by dns_sd.h")
+    set(DISCOVERY_EXCLUDE ${discovery_avahi} discovery_none.c)
+    if(NOT APPLE)
+        set(DISCOVERY_LIBS dns_sd)
+    endif()
 else()
     message(STATUS "Discovery: none; machines are found by their addresses alone. "
         "For mDNS install avahi-client (Debian: libavahi-client-dev)")
-    set(DISCOVERY_EXCLUDE discovery_avahi.c discovery_avahi_browse.c)
-    set(DISCOVERY_LIBS "")
+    set(DISCOVERY_EXCLUDE ${discovery_avahi} discovery_dnssd.c)
 endif()
