@@ -46,6 +46,7 @@ struct lookup {
     struct backend *backend;
     DNSServiceRef refs[LOOKUP_REFS];
     struct discovery_place place; // KEPT: all but the address
+    uint8_t addresses[FAMILIES][16];
     uint16_t port;
     unsigned ticks; // OPEN: since when
 };
@@ -148,8 +149,12 @@ static void DNSSD_API on_record(DNSServiceRef ref, DNSServiceFlags flags, uint32
     struct place_key key = lookup->key;
     key.protocol = (int)family;
     if ((flags & kDNSServiceFlagsAdd) == 0) {
-        tell_lost(lookup, family);
-    } else if (write_address(family, interface, data, lookup->port, place.address)) {
+        // The old one of two may go after the new one has come.
+        if (memcmp(lookup->addresses[family], bytes, size) == 0) tell_lost(lookup, family);
+        return;
+    }
+    memcpy(lookup->addresses[family], bytes, size);
+    if (write_address(family, interface, data, lookup->port, place.address)) {
         (void)hub_found(lookup->backend->hub, &key, &place);
     }
 }

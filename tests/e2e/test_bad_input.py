@@ -200,7 +200,7 @@ def test_usage(world):
     check(a.try_cli().code == 2, "no verb is 2")
     for args in (("dance",), ("status", "--colour"), ("peer",), ("peer", "dance"),
                  ("folder", "add"), ("init", "--listen"), ("init", "extra"), ("--nothing",),
-                 ("restore",), ("pair",)):
+                 ("restore",), ("pair", "--offer", "--at", "hub:7576")):
         refused(a, *args, codes=(2,), unchanged=[a.home])
     check(a.try_cli("help").code == 0 and a.try_cli("version").code == 0, "help and version")
     for verb in ("init", "run", "id", "peer", "folder", "status", "sync", "stop", "why",

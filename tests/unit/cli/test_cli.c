@@ -180,7 +180,7 @@ static void wrong_usage_is_2(void **state)
     assert_int_equal(CLI(f, "peer", "ad"), 2);
     ERR_HAS(f, "did you mean peer add?");
     assert_int_equal(CLI(f, "peer"), 2);
-    assert_int_equal(CLI(f, "pair"), 2); // not built yet: does not exist
+    assert_int_equal(CLI(f, "pair", "--offer", "--at", "hub:7576"), 2);
     assert_int_equal(CLI(f, "sync", "--wiat"), 2);
     ERR_HAS(f, "did you mean --wait?");
     assert_int_equal(CLI(f, "sync", "a", "b"), 2);
