@@ -330,15 +330,18 @@ def test_itself(world):
 
 def test_usage(world):
     a = world.agent("alpha")
-    for args in (("pair",), ("pair", "--offer", "--at", "h:1"), ("pair", "42-amber-river"),
-                 ("pair", "--offer", "42-amber-river"), ("pair", "ssh://u@h", "--at", "h:1"),
+    for args in (("pair", "--offer", "--at", "h:1"), ("pair", "--offer", "42-amber-river"),
+                 ("pair", "ssh://u@h", "--at", "h:1"),
                  ("pair", "ssh://-oProxyCommand=x"), ("pair", "ssh://"),
                  ("pair", "--at", "h:1", "x")):
         result = a.try_cli(*args)
         check(result.code == 2, "usage", result)
-    result = a.try_cli("pair", "--offer")
-    check(result.code == 6, "no agent", result)
+    for args in (("pair",), ("pair", "--offer"), ("pair", "42-amber-river")):
+        result = a.try_cli(*args)
+        check(result.code == 6, "no agent", result)
     a.start()
+    result = a.try_cli("pair", "42-amber-river")
+    check(result.code == 4 and "--at HOST:PORT" in result.err, "nobody offers here", result)
     for at in ("nonsense", "host:", "host:99999", ":7576", "ho st:1"):
         result = a.try_cli("pair", "--at", at, "42-amber-river")
         check(result.code == 2 and "HOST:PORT" in result.text, "a bad address", result)
