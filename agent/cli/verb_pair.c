@@ -163,6 +163,9 @@ static void print_offer(const struct cli_context *context, const json_t *offer)
            "and when it asks for the code:\n\n"
            "    %s\n\n",
            first != NULL ? first : "?", field_text(offer, "code", "?"));
+    if (strcmp(field_text(offer, "discovery", ""), "works") == 0) {
+        printf("On the same network it finds this machine by itself, without --at.\n\n");
+    }
     if (count > 1) {
         printf("Other addresses of this machine:");
         for (size_t i = 1; i < count; i++)

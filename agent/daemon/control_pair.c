@@ -9,6 +9,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/names_priv.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/words.h"
 
@@ -302,6 +303,7 @@ void control_pair_offer(struct agent *agent, uint64_t request, const json_t *bod
     json_object_set_new(out, "at", at);
     json_object_set_new(out, "expires_ms", json_integer(agent->wall_ms + PAIR_CODE_MS));
     json_object_set_new(out, "own", introduce_own_json(agent));
+    json_object_set_new(out, "discovery", json_string(nearby_state(agent)));
     control_answer(agent, request, out);
     crypto_wipe(code, sizeof code);
 }

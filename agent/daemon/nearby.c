@@ -268,6 +268,14 @@ static void look(struct agent *agent)
 
 // ---- dialling
 
+static uint32_t add_address(const char **addresses, uint32_t count, const char *address)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(addresses[i], address) == 0) return count;
+    addresses[count] = address;
+    return count + 1;
+}
+
 void nearby_dial(struct agent *agent, const struct registry_peer *peer)
 {
     const struct nearby *nearby = agent->nearby;
@@ -282,9 +290,9 @@ void nearby_dial(struct agent *agent, const struct registry_peer *peer)
     // Where it was seen last, then where it always is, so that lies cost one attempt.
     if (seen_count > 0) addresses[count++] = seen[0];
     for (uint32_t i = 0; i < peer->address_count; i++)
-        addresses[count++] = peer->addresses[i];
+        count = add_address(addresses, count, peer->addresses[i]);
     for (uint32_t i = 1; i < seen_count; i++)
-        addresses[count++] = seen[i];
+        count = add_address(addresses, count, seen[i]);
     net_dial(agent->net, peer->device, addresses, count);
 }
 
