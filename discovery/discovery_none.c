@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Built without mDNS: there is nothing to be seen.
+#include <stddef.h>
+
 #include "discovery/backend_priv.h"
 
 bool discovery_built(void)
