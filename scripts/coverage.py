@@ -14,8 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def reports(data):
     """What gcov says of one object, source by source."""
-    done = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", str(data)],
-                          capture_output=True, text=True, check=False, cwd=data.parent)
+    done = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities",
+                           str(data)], capture_output=True, text=True,
+                          check=False, cwd=data.parent)
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             yield from json.loads(line)["files"]

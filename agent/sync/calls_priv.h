@@ -192,6 +192,7 @@ void abandons_forget(struct folder *folder);
 // ---- dirty.c, local.c, scan.c: local changes
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
 void dirty_written(struct folder *folder, struct slice path); // closed, or moved into place
+bool dirty_deferred(const struct folder *folder); // a save waits for the step at its path to end
 void dirty_dispatch(struct folder *folder);
 void dirty_all_now(struct folder *folder);
 void dirty_clear(struct folder *folder);

@@ -250,6 +250,17 @@ static bool wait_for_step(struct folder *folder, struct dirty *dirty)
     return true;
 }
 
+bool dirty_deferred(const struct folder *folder)
+{
+    size_t at = 0;
+    struct slice path;
+    void *mark;
+    while (map_next(folder->busy, &at, &path, &mark)) {
+        if (mark == &look_again) return true;
+    }
+    return false;
+}
+
 void dirty_dispatch(struct folder *folder)
 {
     if (!folder_usable(folder)) return;

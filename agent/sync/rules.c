@@ -6,12 +6,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum {
-    UNBLOCK_PAGE = 256,
-    RULES_AGAIN_MS = 2100,
-    RULES_UNREAD_MS = 60 * 1000,
-    RULES_FIRST_MS = 10 * 1000
-};
+enum { UNBLOCK_PAGE = 256, RULES_AGAIN_MS = 2100, RULES_FIRST_MS = 10 * 1000 };
 
 static struct slice rules_path(void)
 {
@@ -123,15 +118,6 @@ static void go_on(struct folder *folder, bool changed)
     work_again(folder);
 }
 
-// No event says that it can be read again.
-static bool any_unread(const struct job_health *health)
-{
-    bool unread = false;
-    for (uint32_t i = 0; i < health->rules_fault_count; i++)
-        unread |= health->rules_faults[i].line == 0;
-    return unread;
-}
-
 void rules_read(struct folder *folder, const struct job *job)
 {
     const struct job_health *health = &job->health;
@@ -140,7 +126,6 @@ void rules_read(struct folder *folder, const struct job *job)
     folder->rules_again_ms = 0;
     if (job->err != ERR_OK) return;
     faults_take(folder, health);
-    if (any_unread(health)) folder->rules_again_ms = folder->engine->now_ms + RULES_UNREAD_MS;
     if (health->rules_again) folder->rules_again_ms = folder->engine->now_ms + RULES_AGAIN_MS;
     if (health->rules_changed) {
         log_info(LOG_SYNC, "rules read", "folder=%s rules=%u", folder->name, health->rules_count);

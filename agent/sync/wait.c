@@ -141,23 +141,11 @@ void engine_sync(struct engine *engine, uint64_t ticket, const struct sync_reque
 
 // ---- the present
 
-// A save that is looked at when the step under way at its path has ended.
-static bool looks_deferred(const struct folder *folder)
-{
-    size_t at = 0;
-    struct slice path;
-    void *mark;
-    while (map_next(folder->busy, &at, &path, &mark)) {
-        if (*(const char *)mark == 2) return true;
-    }
-    return false;
-}
-
 static bool is_present(const struct folder *folder)
 {
     if (folder->root == ROOT_MISSING || folder->stopped != NULL) return true;
     if (folder->root != ROOT_OK || !folder->row.scanned || folder->scan.active) return false;
-    if (folder->trees != NULL || looks_deferred(folder)) return false;
+    if (folder->trees != NULL || dirty_deferred(folder)) return false;
     if (!rules_settled(folder)) return false;
     return map_count(folder->dirty) == 0 && folder->look_jobs == 0 && !brake_counting(folder);
 }

@@ -133,9 +133,10 @@ class Writer(threading.Thread):
         found = {}
         for name, versions in self.versions.items():
             path = pathlib.Path(root) / name
-            if not path.exists():
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
                 continue
-            data = path.read_bytes()
             # What was saved just before the cut, not flushed and not published, may be empty.
             check(data in versions or (not data and not self.in_place), f"{name} is whole",
                   f"{len(data)} bytes: {data[:30]!r}")

@@ -15,7 +15,6 @@ import time
 
 from faults import ERRORS, READING, WRITING, Fault, hit, preload
 from harness import SLOW, World, check, main, stays, wait_for
-from test_editors import minted
 from test_kill9 import Watcher
 from trees import conflicts, leftovers, put, same, tree, wait_same
 
@@ -138,11 +137,11 @@ def fail_all(which):
         world, failed = World(), True
         try:
             a, b, user, watcher = scene(world)
-            before = minted(b)
+            before = b.minted()
             hits = sum(fail_once(world, (a, b), (a, b)[which], user, fault) for fault in part)
             check(hits > 0, "some calls failed", part)
             ends_well(a, b, watcher)
-            check(minted(b) == before, "beta has edited nothing", minted(b) - before)
+            check(b.minted() == before, "beta has edited nothing", b.minted() - before)
             failed = False
         finally:
             world.close(failed)
@@ -257,7 +256,7 @@ def test_unreadable(world):
                   {p: e for p, e in before.items() if p != "d0/late"}, "nothing is gone")
         wait_for(lambda: synced(a, b), lambda: f"it goes on: {wrong(a, b)}", 60, every=0.3)
         wait_same(on_a, on_b)
-    check(minted(b) == 0, "beta has edited nothing")
+    check(b.minted() == 0, "beta has edited nothing")
 
 
 def test_spelling(world):
@@ -295,7 +294,7 @@ def test_index(world):
                      lambda: f"it says so: {side.folder('f')} {wrong(side)}")
             stays(lambda: not (synced(a, b) and tree(on_a) != tree(on_b)), "nobody says synced", 3)
     ends_well(a, b, watcher)
-    check(minted(b) == 0, "beta has edited nothing")
+    check(b.minted() == 0, "beta has edited nothing")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import time
 
 from harness import SLOW, Skip, check, main, stays, wait_for
 from test_disk import Mount
-from test_editors import minted
 from trees import conflicts, leftovers, put, tree
 
 
@@ -107,15 +106,15 @@ def edit_both(a, b, on_a, on_b):
 
 def idle_mints_nothing(a, b):
     """Neither by itself, nor when it looks at everything again."""
-    before = minted(a), minted(b)
-    stays(lambda: (minted(a), minted(b)) == before, "nothing is published at rest", 1.5)
+    before = a.minted(), b.minted()
+    stays(lambda: (a.minted(), b.minted()) == before, "nothing is published at rest", 1.5)
     for agent in (a, b):
         agent.restart()
     wait_for(lambda: a.connected("beta") and b.connected("alpha"), "connected")
     in_step(a, b)
     time.sleep(0.5 * SLOW)
-    check((minted(a), minted(b)) == (0, 0), "a walk of everything finds nothing new",
-          minted(a), minted(b))
+    check((a.minted(), b.minted()) == (0, 0), "a walk of everything finds nothing new",
+          a.minted(), b.minted())
 
 
 def ends(a, b, on_a, on_b):
@@ -132,7 +131,7 @@ def test_exfat(world):
     put(on_a / "secret.d/x", "1", 0o600)
     (on_a / "secret.d").chmod(0o700)
     in_step(a, b)
-    counts = minted(b)
+    counts = b.minted()
     os.chmod(on_a / "tool", 0o750)
     a.sync("f")
     put(on_b / "tool", "#!/bin/sh\necho\n")
@@ -143,7 +142,7 @@ def test_exfat(world):
     check(oct((on_a / "secret.d/x").stat().st_mode & 0o777) == "0o600", "so do others")
     check(oct((on_a / "secret.d").stat().st_mode & 0o777) == "0o700", "a directory's, too")
     check(oct((on_a / "secret.d/y").stat().st_mode & 0o777) == "0o644", "a new one is ordinary")
-    check(minted(b) == counts + 2, "two changes there, and no chmod", minted(b) - counts)
+    check(b.minted() == counts + 2, "two changes there, and no chmod", b.minted() - counts)
     idle_mints_nothing(a, b)
     ends(a, b, on_a, on_b)
     os.symlink("from-a", on_a / "link")

@@ -9,7 +9,6 @@ import signal
 import time
 
 from harness import SLOW, check, die_with_parent, main, wait_for
-from test_editors import minted
 from trees import conflicts, leftovers, put, same
 
 
@@ -63,7 +62,7 @@ def test_no_descriptors(world):
             time.sleep(1.5 * SLOW)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         ends_well(a, b, on_a, on_b)
-        check(minted(b) == 0, "beta has edited nothing")
+        check(b.minted() == 0, "beta has edited nothing")
 
 
 def exhaust(agent, root):
