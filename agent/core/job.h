@@ -195,7 +195,7 @@ struct job_apply {
     struct content *drop; // JOB_RECOVER without steps or number: staged contents nobody needs
     uint32_t drop_count;
     struct slice *drop_kept; // likewise: names of kept files, and the submitter's numbers of them
-    uint64_t *drop_numbers;
+    uint64_t *drop_numbers;  // result: 0 where the file could not be removed
     uint32_t drop_kept_count;
     uint64_t *drop_marks; // likewise: numbers of intents that the index has now
     uint32_t drop_mark_count;
@@ -255,7 +255,7 @@ struct base_keep {
     struct slice bytes;
     uint32_t mode;
     int64_t mtime_ns;
-    enum err err; // result: OK: durable; CHANGED: it is not stored, or damaged
+    enum err err; // result: OK: it is there; CHANGED: it is not stored, or damaged
 };
 
 struct base_put {
@@ -281,7 +281,7 @@ struct job_base {
     uint32_t stored_count;
     struct base_keep *keeps; // with `list`: which are there already; OK or CHANGED
     uint32_t keep_count;
-    struct content *drops;
+    struct content *drops; // result: those that could not be removed
     uint32_t drop_count;
     struct base_put *puts;
     uint32_t put_count;

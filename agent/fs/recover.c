@@ -326,8 +326,9 @@ static void kept_drop(const struct group *group)
     for (uint32_t i = 0; i < group->apply->drop_kept_count; i++) {
         const char *name = arena_text(group->arena, group->apply->drop_kept[i]);
         bool plain = *name != '\0' && strchr(name, '/') == NULL && strcmp(name, "..") != 0;
-        if (plain && unlinkat(group->kept_fd, name, 0) != 0 && errno != ENOENT)
-            (void)log_errno(LOG_FS, "unlink", slice_text(name));
+        if (!plain || unlinkat(group->kept_fd, name, 0) == 0 || errno == ENOENT) continue;
+        (void)log_errno(LOG_FS, "unlink", slice_text(name));
+        group->apply->drop_numbers[i] = 0;
     }
 }
 

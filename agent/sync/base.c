@@ -356,6 +356,15 @@ static void puts_done(struct base *b, const struct job *job)
     }
 }
 
+// What is still there goes another time, unless it has come again meanwhile.
+static void drops_done(struct base *b, const struct job *job)
+{
+    for (uint32_t i = 0; i < job->base.drop_count; i++) {
+        const struct content *content = &job->base.drops[i];
+        if (base_find(b, content) == NULL) buf_append(&b->drops, content, sizeof *content);
+    }
+}
+
 // An orderly end waits for what is to be kept, and for nothing else.
 static void keeps_now(struct folder *folder)
 {
@@ -373,7 +382,8 @@ void base_job_done(struct folder *folder, const struct job *job)
 {
     struct base *b = folder->base;
     b->job_out = false;
-    b->next_ms = folder->engine->now_ms + (job->err == ERR_OK ? PAUSE_MS : FAILED_MS);
+    bool done = job->err == ERR_OK && job->base.drop_count == 0;
+    b->next_ms = folder->engine->now_ms + (done ? PAUSE_MS : FAILED_MS);
     if (folder->gone) {
         // What it has put there came perhaps after all was to go.
         if (job->base.emptied.size == 0) base_empty(folder);
@@ -386,6 +396,7 @@ void base_job_done(struct folder *folder, const struct job *job)
         return;
     }
     puts_done(b, job);
+    drops_done(b, job);
     keeps_done(folder, job);
     if (b->resting) keeps_now(folder);
 }

@@ -195,15 +195,26 @@ static void drop_some(struct folder *folder)
     submit(folder, job);
 }
 
+// False: a file is still there, and keeps its row.
+static bool rows_remove(struct folder *folder, const struct job *job)
+{
+    bool all = true;
+    if (job->err != ERR_OK) return false;
+    txn_begin(folder);
+    for (uint32_t i = 0; i < job->apply.drop_kept_count; i++) {
+        uint64_t number = job->apply.drop_numbers[i];
+        if (number != 0) INDEX(folder)->kept_remove(INDEX(folder)->self, folder->number, number);
+        all &= number != 0;
+    }
+    return txn_end(folder) == ERR_OK && all;
+}
+
 void kept_dropped(struct folder *folder, const struct job *job)
 {
     folder->kept_dropping = false;
-    if (job->err != ERR_OK) return;
-    txn_begin(folder);
-    for (uint32_t i = 0; i < job->apply.drop_kept_count; i++)
-        INDEX(folder)->kept_remove(INDEX(folder)->self, folder->number, job->apply.drop_numbers[i]);
-    if (txn_end(folder) != ERR_OK)
-        log_warn(LOG_SYNC, "kept versions not forgotten", "folder=%s", folder->name);
+    if (rows_remove(folder, job)) return;
+    log_warn(LOG_SYNC, "kept versions not forgotten", "folder=%s", folder->name);
+    folder->kept_check_ms = folder->engine->now_ms + CHECK_MS;
 }
 
 // A file of a row that goes may only be on its way.

@@ -165,6 +165,25 @@ static void test_damaged(void **state)
     assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
 }
 
+static void test_not_removed(void **state)
+{
+    struct world *w = *state;
+    char name[192];
+    struct content contents[] = {content_text("one"), content_text("two"), content_text("three")};
+    assert_int_equal(put(w, &contents[0], "", slice_text("one"), NULL), ERR_OK);
+    shell("mkdir '%s/%s'", w->root, name_of(&contents[1], name));
+    struct job *job = job_for(JOB_BASE);
+    job->base.drops = contents;
+    job->base.drop_count = 3;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->base.drop_count, 1);
+    struct content two = content_text("two");
+    assert_memory_equal(&job->base.drops[0], &two, sizeof two);
+    assert_int_equal(count_in(w, ".cfgsync/base", ""), 1);
+    job_end(&job);
+}
+
 static void test_list(void **state)
 {
     struct world *w = *state;
@@ -202,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_there_and_back, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_compressed, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_damaged, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_not_removed, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_list, world_open, world_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

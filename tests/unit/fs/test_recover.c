@@ -328,6 +328,26 @@ static void test_cleaning_keeps_unknown_bytes(void **state)
     job_end(&job);
 }
 
+// The submitter must not lose the rows of files that are still there.
+static void test_kept_not_removed(void **state)
+{
+    struct world *w = *state;
+    struct slice names[] = {slice_text("own-1"), slice_text("own-2"), slice_text("own-3")};
+    uint64_t numbers[] = {11, 12, 13};
+    struct job *job = job_for(JOB_RECOVER);
+    put_file(w, ".cfgsync/kept/own-1", "goes");
+    shell("mkdir '%s/.cfgsync/kept/own-2'", w->root); // cannot be unlinked
+    job->apply.drop_kept = names;
+    job->apply.drop_numbers = numbers;
+    job->apply.drop_kept_count = 3;
+    run(w, job);
+    assert_int_equal(numbers[0], 11);
+    assert_int_equal(numbers[1], 0);
+    assert_int_equal(numbers[2], 13);
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 1);
+    job_end(&job);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -343,6 +363,7 @@ int main(void)
         T(test_edits_after_an_intent_stay),
         T(test_whole_intent_stays),
         T(test_cleaning_keeps_unknown_bytes),
+        T(test_kept_not_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,8 @@ struct rig {
     uint32_t base_jobs;              // carried out
     struct slice kept[RIG_BASE_MAX]; // names of kept files that were made of it
     uint32_t kept_count;
-    bool kept_full; // no more of them can be made
+    bool kept_full;  // no more of them can be made
+    bool base_stuck; // nothing stored can be removed
     uint8_t witness[16];
     uint32_t held; // bits 1 << enum job_kind: not carried out
     int64_t now_ms;

@@ -64,8 +64,9 @@ void rig_base_do(struct rig *rig, struct job *job)
     }
     for (uint32_t i = 0; i < base->keep_count; i++)
         keep(rig, &base->keeps[i]);
-    for (uint32_t i = 0; i < base->drop_count; i++)
+    for (uint32_t i = 0; i < base->drop_count && !rig->base_stuck; i++)
         drop(rig, &base->drops[i]);
+    if (!rig->base_stuck) base->drop_count = 0;
     for (uint32_t i = 0; i < base->put_count; i++)
         put(rig, &base->puts[i]);
 }

@@ -156,6 +156,24 @@ static void test_what_no_file_has(void **state)
     rig_close(&rig);
 }
 
+static void test_not_removed_at_first(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig.base_stuck = true;
+    write_and_wait(&rig, "a", NULL);
+    assert_true(rig_base_has(&rig, "one"));
+    uint32_t jobs = rig.base_jobs;
+    rig_wait(&rig, 10 * 60 * 1000);
+    assert_in_range(rig.base_jobs - jobs, 5, 20); // tried again, and not all the time
+    rig.base_stuck = false;
+    rig_wait(&rig, 2 * 60 * 1000);
+    assert_int_equal(rig.base_count, 0);
+    rig_close(&rig);
+}
+
 static void test_edited_while_away(void **state)
 {
     (void)state;
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_last_change_has_the_right),
         cmocka_unit_test(test_rests),
         cmocka_unit_test(test_what_no_file_has),
+        cmocka_unit_test(test_not_removed_at_first),
         cmocka_unit_test(test_edited_while_away),
         cmocka_unit_test(test_minted_or_not),
         cmocka_unit_test(test_orderly_end),
