@@ -16,6 +16,8 @@ struct forgotten {
     struct forgotten *next;
     struct slice path;
     struct vv vv;
+    struct dots dots; // of the deletion itself
+    bool unknown;     // nobody has heard of it any more
 };
 
 // An item is about to lose its last head.
@@ -29,8 +31,24 @@ void forgotten_note(struct device *device, uint32_t folder, const struct item *i
     struct forgotten *forgotten = arena_alloc(arena, 1, sizeof *forgotten);
     *forgotten = (struct forgotten){.next = device->world->forgotten,
                                     .path = arena_copy(arena, item->path),
-                                    .vv = before.heads[0].vv};
+                                    .vv = before.heads[0].vv,
+                                    .dots = before.heads[0].dots};
     device->world->forgotten = forgotten;
+}
+
+// Backups of before a deletion, put in place everywhere, undo it: what it ended may live then.
+void forgotten_unheard(struct world *world)
+{
+    for (struct forgotten *f = world->forgotten; f != NULL; f = f->next) {
+        struct arena *arena = arena_new();
+        bool known = false;
+        for (uint32_t i = 0; i < world->o.devices && !known; i++) {
+            const struct device *device = &world->devices[i];
+            known = dots_covered(f->dots, store_k(device->store, arena, device->folder));
+        }
+        f->unknown |= !known;
+        arena_destroy(&arena);
+    }
 }
 
 static bool is_ended(const struct forgotten *forgotten, struct slice path, const struct version *v)
@@ -42,12 +60,15 @@ static bool is_ended(const struct forgotten *forgotten, struct slice path, const
     return true;
 }
 
+// A dot that was drawn a second time may name what was never deleted, or a deletion no more.
 static void check_head(struct device *device, struct slice path, const struct version *head)
 {
-    for (const struct forgotten *f = device->world->forgotten; f != NULL; f = f->next) {
-        if (!version_live(head) || !is_ended(f, path, head)) continue;
-        world_fail(device->world, "%s: %.*s is back, though its deletion was forgotten",
-                   device->name, SLICE_ARG(path));
+    struct world *world = device->world;
+    if (!version_live(head) || dots_drawn_twice(world, head->dots)) return;
+    for (const struct forgotten *f = world->forgotten; f != NULL; f = f->next) {
+        if (f->unknown || dots_drawn_twice(world, f->dots) || !is_ended(f, path, head)) continue;
+        world_fail(world, "%s: %.*s is back, though its deletion was forgotten", device->name,
+                   SLICE_ARG(path));
     }
 }
 

@@ -50,17 +50,29 @@ static void pending_publish(struct device *device)
         uint8_t key[16];
         memcpy(drawn, device->pending.data + i * sizeof *drawn, sizeof *drawn);
         struct slice slot = dot_key(&drawn->dot, key);
-        const struct drawn *known = map_get(the_world->drawn, slot);
-        if (known == NULL) {
+        struct drawn *known = map_get(the_world->drawn, slot);
+        bool other =
+            known != NULL && memcmp(&known->digest, &drawn->digest, sizeof known->digest) != 0;
+        if (known == NULL)
             (void)map_put(the_world->drawn, slot, drawn);
-        } else if (!the_world->restored &&
-                   memcmp(&known->digest, &drawn->digest, sizeof known->digest) != 0) {
+        else if (other && the_world->restored)
+            known->twice = true;
+        else if (other)
             world_fail(the_world, "I5: dot %016llx:%llu names two things, at %s and %s",
                        (unsigned long long)drawn->dot.inc, (unsigned long long)drawn->dot.counter,
                        known->path, drawn->path);
-        }
     }
     pending_drop(device);
+}
+
+bool dots_drawn_twice(const struct world *world, struct dots dots)
+{
+    for (uint32_t i = 0; i < dots.count; i++) {
+        uint8_t key[16];
+        const struct drawn *drawn = map_get(world->drawn, dot_key(&dots.entries[i], key));
+        if (drawn != NULL && drawn->twice) return true;
+    }
+    return false;
 }
 
 static enum err port_commit(struct store *store)

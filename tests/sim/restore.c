@@ -209,6 +209,7 @@ bool backup_restore(struct device *device)
         moved_excuse(device);
     }
     window_note(device);
+    forgotten_unheard(world);
     return true;
 }
 // The files are still there, what was kept has no rows any more.
@@ -230,6 +231,7 @@ bool index_lose(struct device *device)
     device->noticed = true; // it knows that it is new
     device->kept_unknown = true;
     world->restored = true;
+    forgotten_unheard(world);
     return true;
 }
 

@@ -249,9 +249,11 @@ struct drawn { // what a dot names
     struct dot dot;
     struct digest digest; // of path and value
     char path[256];
+    bool twice; // and something else, since an index was put back
 };
 struct engine_options device_options(struct device *device);
 void pending_drop(struct device *device);
+bool dots_drawn_twice(const struct world *world, struct dots dots); // any of them
 
 // ---- net.c
 void net_init(struct world *world);
@@ -275,6 +277,7 @@ void user_saves_visit(struct world *world);
 
 // ---- forgotten.c
 void forgotten_note(struct device *device, uint32_t folder, const struct item *item);
+void forgotten_unheard(struct world *world); // after an index was put back, or lost
 void forgotten_check(struct world *world);
 
 // ---- standing.c: without deletions that one of two has forgotten; how many are left
