@@ -232,21 +232,35 @@ static bool name_read(const char *name, struct content *out)
     return *end == '\0' && out->size <= BASE_CONTENT_BYTES_MAX;
 }
 
-static void stored_list(const struct dirs *dirs, struct job *job)
+// 0, or an errno: half of what is there would be taken for all of it.
+static int stored_find(const struct dirs *dirs, struct buf *found)
 {
     AUTO(dir_end) DIR *dir = dir_list(dirs->base_fd);
-    AUTO(buf_fini) struct buf found = {0};
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+    if (dir == NULL) return errno;
+    for (struct dirent *entry; (entry = dir_next(dir)) != NULL;) {
         struct stat st;
         struct fingerprint print;
         struct base_stored stored;
-        if (!name_read(entry->d_name, &stored.content) ||
-            fstatat(dirs->base_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
+        if (!name_read(entry->d_name, &stored.content)) continue;
+        if (fstatat(dirs->base_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT) continue;
+            return errno;
+        }
         print_of(&st, &print);
         stored.mtime_ns = print.mtime_ns;
         stored.room = room_of(print.size);
-        buf_append(&found, &stored, sizeof stored);
+        buf_append(found, &stored, sizeof stored);
+    }
+    return errno;
+}
+
+static void stored_list(const struct dirs *dirs, struct job *job)
+{
+    AUTO(buf_fini) struct buf found = {0};
+    errno = stored_find(dirs, &found);
+    if (errno != 0) {
+        job->err = log_errno(LOG_FS, "list", slice_text(FS_BASE));
+        return;
     }
     job->base.stored_count = (uint32_t)(found.size / sizeof(struct base_stored));
     job->base.stored =
