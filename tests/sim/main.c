@@ -230,9 +230,11 @@ static void run_range(const struct arguments *arguments, struct result *out)
     }
 }
 
+// All are read first: a run's process ends with exit, which moves the place in files it shares.
 static bool run_file(const struct arguments *arguments, struct result *out)
 {
     char line[512];
+    struct buf seeds = {0};
     FILE *file = fopen(arguments->seeds, "r");
     if (file == NULL) {
         perror(arguments->seeds);
@@ -241,10 +243,16 @@ static bool run_file(const struct arguments *arguments, struct result *out)
     while (fgets(line, sizeof line, file) != NULL) {
         char *end = NULL;
         uint64_t seed = strtoull(line, &end, 10);
-        if (end == line) continue;
+        if (end != line) buf_append(&seeds, &seed, sizeof seed);
+    }
+    bool closed = fclose(file) == 0;
+    for (size_t at = 0; at < seeds.size; at += sizeof(uint64_t)) {
+        uint64_t seed;
+        memcpy(&seed, seeds.data + at, sizeof seed);
         run_count(arguments, seed, out);
     }
-    return fclose(file) == 0;
+    buf_fini(&seeds);
+    return closed;
 }
 
 int main(int argc, char **argv)
