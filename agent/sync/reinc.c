@@ -130,7 +130,11 @@ static void mint_again(struct folder *folder, const struct again *again, struct 
     struct vv cut = again->version.vv;
     if (vv_get(cut, end.inc) > end.counter) cut = vv_set(arena, cut, end);
     struct dots old = without_beyond(arena, again->version.bundle, end);
-    (void)item_mint(folder, &item, &again->version, cut, NULL, dots_union(arena, old, bundle));
+    struct version version = again->version;
+    // A birth up there names something else, too: who has seen that has not seen this.
+    struct dot birth = {version.birth.inc, version.birth.counter};
+    if (beyond(birth, end)) version.birth.counter = 0;
+    (void)item_mint(folder, &item, &version, cut, NULL, dots_union(arena, old, bundle));
     if (again->state == LOCAL_OK || item.local.state != LOCAL_OK) return;
     item.local.state = again->state;
     item_save(folder, &item, false, heads_live(&item));

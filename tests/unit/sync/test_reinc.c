@@ -57,6 +57,9 @@ static void test_a_mark_above_the_counter(void **state)
     assert_int_equal(a.head_count, 1);
     assert_true(a.heads[0].dots.count == 1 && a.heads[0].dots.entries[0].inc == after.inc);
     assert_int_equal(vv_get(a.heads[0].vv, before.inc), 0); // what was lost is not covered
+    // Who has seen what was lost has not seen this.
+    assert_true(a.heads[0].birth.inc == after.inc);
+    assert_int_equal(a.heads[0].birth.counter, a.heads[0].dots.entries[0].counter);
     assert_true(digest_equal(a.heads[0].value.content, hash_sha256(slice_text("2"))));
     assert_int_equal(b.heads[0].value.kind, KIND_TOMB);
     assert_true(version_same(&a.local.version, &a.heads[0]));
