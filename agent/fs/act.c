@@ -286,25 +286,14 @@ static int dir_do(struct group *group, uint32_t index, const struct place *place
     return code;
 }
 
-// Two edits met: x must end with what is ours, the path with the newest of theirs.
+// Somebody saved just before the exchange.
 static int exchange_back(struct group *group, uint32_t index, const struct place *place)
 {
-    struct act *act = &group->acts[index];
-    struct disk *disk = group->grip->disk;
-    struct fingerprint out;
-    int code = swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
-    if (code == ENOENT) {
+    int code = exchange_newest(group, index, place);
+    if (code == ENOENT)
         put_back(group, index, place);
-        return ESTALE;
-    }
-    if (code == 0 && look_out(group, index, &out) == 0 && print_still(&out, &act->ours)) {
-        act->ready = true;
-        act->out = false;
-        return ESTALE;
-    }
-    // What came out is a still later save over ours: it has the better right to the name.
-    if (code == 0) (void)swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
-    swap_to_kept(group, index);
+    else if (code != 0)
+        swap_to_kept(group, index);
     return ESTALE;
 }
 

@@ -100,6 +100,10 @@ void step_undo(struct group *group, uint32_t index);
 bool step_take_back(struct group *group, uint32_t index, const struct place *place);
 void put_back(struct group *group, uint32_t index,
               const struct place *place); // x to the path, else to kept
+bool holds_version(int dir_fd, const char *name, const struct value *value);
+// x changes places with the path, which should have what the step put there. 0: that is under x
+// now. ESTALE: the path has what was saved last, x something older. Else an errno.
+int exchange_newest(struct group *group, uint32_t index, const struct place *place);
 int dir_restore(const struct group *group, const struct place *place, uint32_t mode);
 
 #endif

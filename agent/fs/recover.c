@@ -33,17 +33,6 @@ static void unseen(struct group *group, int code)
     if (code != 0 && err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
 }
 
-static bool holds_version(int dir_fd, const char *name, const struct value *value)
-{
-    if (value->kind == KIND_FILE) {
-        const struct content content = {value->content, value->size};
-        return content_is(dir_fd, name, &content);
-    }
-    char target[PROTO_STRING_BYTES_MAX + 1];
-    ssize_t size = readlinkat(dir_fd, name, target, sizeof target);
-    return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
-}
-
 // ---- what had already gone to kept comes back to x, so that there is one case less
 
 static bool is_kept_of(const char *name, const char *tail)
@@ -83,23 +72,30 @@ static void kept_back(struct group *group, uint32_t index, int to_fd, const char
 
 // ---- per kind of step
 
+// The directory that the step put in its place goes if it is empty: nothing else is ours.
+static void raced_dir(struct group *group, uint32_t index, const struct place *place)
+{
+    if (place->fd >= 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
+    put_back(group, index, place);
+}
+
 static enum state raced(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
     const struct value *value = &group->apply->steps[index].version.value;
-    struct fingerprint print;
-    bool ours = step_has_content(&group->apply->steps[index]) &&
-                holds_version(place->fd, place->name, value);
     act->out = true;
-    if (ours && swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd,
-                              place->name) == 0) {
-        act->out = false;
-        if (look_out(group, index, &print) == 0) act->ours = print;
-        act->ready = holds_version(group->staging_fd, act->swap, value);
-        if (!act->ready) swap_to_kept(group, index);
+    if (value->kind == KIND_DIR) {
+        raced_dir(group, index, place);
         return STATE_RACED;
     }
-    put_back(group, index, place);
+    bool holds = step_has_content(&group->apply->steps[index]) &&
+                 holds_version(place->fd, place->name, value);
+    int code = holds ? exchange_newest(group, index, place) : ENOENT;
+    if (code == ENOENT) {
+        put_back(group, index, place);
+        return STATE_RACED;
+    }
+    if (code != 0) swap_to_kept(group, index);
     return STATE_RACED;
 }
 

@@ -10,6 +10,8 @@
 #include "agent/base/own.h"
 #include "agent/fs/apply_priv.h"
 
+enum { EXCHANGES_MAX = 16 }; // who saves that often in microseconds has the rest in kept
+
 void put_back(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
@@ -19,6 +21,43 @@ void put_back(struct group *group, uint32_t index, const struct place *place)
         act->out = false;
     else
         swap_to_kept(group, index);
+}
+
+bool holds_version(int dir_fd, const char *name, const struct value *value)
+{
+    if (value->kind == KIND_FILE) {
+        const struct content content = {value->content, value->size};
+        return content_is(dir_fd, name, &content);
+    }
+    char target[PROTO_STRING_BYTES_MAX + 1];
+    ssize_t size = readlinkat(dir_fd, name, target, sizeof target);
+    return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
+}
+
+// Two edits met: what comes out, if it is not what was put there, is a later save over that, and
+// has the better right to the name; while it is given back the same may happen again.
+int exchange_newest(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    const struct value *value = &group->apply->steps[index].version.value;
+    struct fingerprint there = {0}, in, out;
+    int code = look_out(group, index, &in);
+    for (int tries = 0; code == 0 && tries < EXCHANGES_MAX; tries++) {
+        code =
+            swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+        if (code == 0) code = look_out(group, index, &out);
+        if (code != 0) return code;
+        if (tries == 0 && holds_version(group->staging_fd, act->swap, value)) {
+            act->ours = out; // perhaps with another time
+            act->ready = true;
+            act->out = false;
+            return 0;
+        }
+        if (print_still(&out, &there)) return ESTALE;
+        there = in;
+        in = out;
+    }
+    return code != 0 ? code : ESTALE;
 }
 
 int dir_restore(const struct group *group, const struct place *place, uint32_t mode)
@@ -57,20 +96,7 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
 
 static bool undo_exchange(struct group *group, uint32_t index, const struct place *place)
 {
-    struct act *act = &group->acts[index];
-    struct fingerprint out;
-    const struct disk *disk = group->grip->disk;
-    if (!holds_ours(group, index, place)) return false;
-    if (swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name) != 0)
-        return false;
-    if (look_out(group, index, &out) == 0 && print_still(&out, &act->ours)) {
-        act->ready = true;
-        act->out = false;
-        return true;
-    }
-    // An edit slipped in: it keeps the name.
-    (void)swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
-    return false;
+    return holds_ours(group, index, place) && exchange_newest(group, index, place) == 0;
 }
 
 static bool undo_over(struct group *group, uint32_t index, const struct place *place)

@@ -133,25 +133,31 @@ static void test_raced_edit_is_given_back(void **state)
     struct world *w = *state;
     char text[256];
     struct step *steps;
-    struct job *job = job_of(&steps, 3);
+    struct job *job = job_of(&steps, 4);
     put_file(w, "f", "old bytes");
     put_file(w, "gone", "removed bytes");
     put_file(w, "later", "old later");
+    put_file(w, "folder", "old file");
     steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
     steps[1] = step_of(w, "gone", version_gone("gone"));
     steps[2] = step_of(w, "later", version_file("later", "new later", 0644));
+    steps[3] = step_of(w, "folder", version_dir("folder", 0755));
     put_file(w, ".cfgsync/staging/x-7-0", "the user's edit");
     put_file(w, "f", "new bytes");
     shell("cd '%s' && rm gone", w->root);
     put_file(w, ".cfgsync/staging/x-7-1", "another edit");
     put_file(w, ".cfgsync/staging/x-7-2", "first edit");
     put_file(w, "later", "second edit");
+    put_file(w, ".cfgsync/staging/x-7-3", "an edit of what becomes a directory");
+    remove_all(w, "folder");
+    put_dir(w, "folder", 0755);
     run(w, job);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         assert_int_equal(steps[i].result, STEP_CHANGED);
     assert_string_equal(text_of(w, "f", text), "the user's edit");
     assert_string_equal(text_of(w, "gone", text), "another edit");
     assert_string_equal(text_of(w, "later", text), "second edit");
+    assert_string_equal(text_of(w, "folder", text), "an edit of what becomes a directory");
     assert_true(anywhere(w, ".cfgsync/kept", "first edit"));
     job_end(&job);
 }
