@@ -67,6 +67,20 @@ static bool of_rolled_back(struct folder *folder, const struct version *w)
     return false;
 }
 
+// What it changes then is that other dots go, which somebody has superseded.
+static bool has_its_dots(struct folder *folder, const struct version *w)
+{
+    struct item item;
+    uint32_t found = 0;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, w->path,
+                            &item);
+    for (uint32_t h = 0; h < item.head_count; h++) {
+        for (uint32_t i = 0; i < w->dots.count; i++)
+            found += dots_contain(item.heads[h].dots, w->dots.entries[i]);
+    }
+    return found == w->dots.count;
+}
+
 // It came although K covered it.
 static void moved_note(struct audit *audit, const struct version *w, bool collided)
 {
@@ -114,12 +128,13 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
         const struct version *w = &versions->entries[i];
         if (range_dots(folder->engine->scratch, w, folder->gcfloor.v).count == 0) continue;
         if (left_to_maker(audit, w)) continue;
+        bool there = has_its_dots(folder, w);
         const char *over = ingest_one(folder, w, true, &changed);
         if (over != NULL) {
             ingest_refused(share, over);
             return false;
         }
-        if (changed) moved_note(audit, w, folder->collisions != collisions);
+        if (changed && !there) moved_note(audit, w, folder->collisions != collisions);
     }
     folder->row.ever_had_items = true;
     if (txn_end(folder) != ERR_OK) {
