@@ -51,6 +51,12 @@ static void remember(struct device *device, const char *path, uint64_t token)
     }
 }
 
+static bool is_above(const char *path, const char *above)
+{
+    size_t size = strlen(above);
+    return strncmp(path, above, size) == 0 && (path[size] == '/' || path[size] == 0);
+}
+
 // A conflict item is the content of some path; who takes it away has seen it there.
 static void excuse(struct world *world, const char *path, uint64_t token)
 {
@@ -61,6 +67,25 @@ static void excuse(struct world *world, const char *path, uint64_t token)
         struct saved *saved = &world->saved[i];
         if (saved->token == token && (conflict || strcmp(saved->path, common) == 0))
             saved->excused = true;
+    }
+}
+
+// What a step has just taken out of the way, and would put back, its user saw a moment ago at this
+// path or below it; and so what recovery is to put back.
+static void excuse_in_flight(struct device *device, const char *path)
+{
+    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    char common[NAMES_PATH_MAX];
+    names_common(device->world->o.names, path, common);
+    for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
+        if (strncmp(staging->entries[i].name, "x-", 2) != 0) continue;
+        uint64_t token = token_of(staging->entries[i].inode);
+        for (size_t k = 0; token != 0 && k < device->world->saved_count; k++) {
+            struct saved *saved = &device->world->saved[k];
+            if (saved->token == token && saved->device == device->index &&
+                is_above(saved->path, common))
+                saved->excused = true;
+        }
     }
 }
 
@@ -87,6 +112,7 @@ static void visit_tree(struct device *device, const char *path, const struct ino
     char at[1024];
     uint32_t depth = 0;
     visit_one(device, path, inode, what);
+    if (what == VISIT_TAKEN) excuse_in_flight(device, path);
     (void)snprintf(at, sizeof at, "%s", path);
     if (S_ISDIR(inode->mode)) {
         stack[depth].dir = inode;
@@ -129,27 +155,6 @@ void user_gave_up(struct world *world, const struct given_up *given)
                 if (digest_equal(id, given->content.id)) excuse(world, path, token_of(inode));
             }
         }
-    }
-}
-
-// What a step has just taken out of the way, and would put back, the user saw a moment ago.
-static void excuse_in_flight(struct device *device, const char *path)
-{
-    const struct job *job = device->job;
-    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
-    // Until the next start has given it back.
-    for (uint32_t i = 0; staging != NULL && !device->running && i < staging->count; i++) {
-        if (strncmp(staging->entries[i].name, "x-", 2) == 0)
-            excuse(device->world, path, token_of(staging->entries[i].inode));
-    }
-    if (job == NULL || job->kind != JOB_APPLY || staging == NULL) return;
-    for (uint32_t i = 0; i < job->apply.count; i++) {
-        char name[64];
-        (void)snprintf(name, sizeof name, "x-%llu-%u", (unsigned long long)job->apply.journal, i);
-        const struct inode *out = vfs_child(staging, name);
-        if (out != NULL && names_same(device->world->o.names,
-                                      arena_text(job->arena, job->apply.steps[i].path), path))
-            excuse(device->world, path, token_of(out));
     }
 }
 
@@ -324,12 +329,6 @@ static void do_mkdir(struct device *device, const char *path)
     (void)vfs_create(&device->vfs, dir, name, S_IFDIR | 0755, NULL);
 }
 
-static bool is_above(const char *path, const char *above)
-{
-    size_t size = strlen(above);
-    return strncmp(path, above, size) == 0 && (path[size] == '/' || path[size] == 0);
-}
-
 static void do_rename(struct device *device, const char *from, const char *to)
 {
     const char *a, *b;
@@ -464,8 +463,8 @@ void user_act(struct device *device)
     world_say(world, "%s user: %s %s %s", device->name, names[act], path,
               act == ACT_COPY || act == ACT_RENAME ? to : "");
     world->counts[0]++;
-    excuse_in_flight(device, path);
-    excuse_in_flight(device, to);
+    if (vfs_find(&device->vfs, path) == NULL) excuse_in_flight(device, path);
+    if (vfs_find(&device->vfs, to) == NULL) excuse_in_flight(device, to);
     switch (act) {
     case ACT_WRITE: do_write(device, path); break;
     case ACT_SAVE_OVER: do_save_over(device, path); break;
