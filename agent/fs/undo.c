@@ -4,6 +4,7 @@
 // wrote meanwhile keeps its place, and what cannot go back goes to kept.
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
@@ -34,12 +35,19 @@ bool holds_version(int dir_fd, const char *name, const struct value *value)
     return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
 }
 
+// A touch is no save; a save within the tick of the clock that our time is of may not show in it.
+static bool is_ours(const struct group *group, uint32_t index, const struct fingerprint *out)
+{
+    const struct act *act = &group->acts[index];
+    if (print_still(out, &act->ours) && !print_racy_put(out, clock_ns(CLOCK_REALTIME))) return true;
+    return holds_version(group->staging_fd, act->swap, &group->apply->steps[index].version.value);
+}
+
 // Two edits met: what comes out, if it is not what was put there, is a later save over that, and
 // has the better right to the name; while it is given back the same may happen again.
 int exchange_newest(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    const struct value *value = &group->apply->steps[index].version.value;
     struct fingerprint there = {0}, in, out;
     int code = look_out(group, index, &in);
     for (int tries = 0; code == 0 && tries < EXCHANGES_MAX; tries++) {
@@ -47,7 +55,7 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
             swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
         if (code == 0) code = look_out(group, index, &out);
         if (code != 0) return code;
-        if (tries == 0 && holds_version(group->staging_fd, act->swap, value)) {
+        if (tries == 0 && is_ours(group, index, &out)) {
             act->ours = out; // perhaps with another time
             act->ready = true;
             act->out = false;
