@@ -240,6 +240,8 @@ static bool run_file(const struct arguments *arguments, struct result *out)
         perror(arguments->seeds);
         return false;
     }
+    // A child that exits would give back what was read ahead, and the same seeds would come again.
+    (void)setvbuf(file, NULL, _IONBF, 0);
     while (fgets(line, sizeof line, file) != NULL) {
         char *end = NULL;
         uint64_t seed = strtoull(line, &end, 10);
