@@ -47,6 +47,8 @@ static bool take_jobs(struct agent *agent)
     for (int i = 0; i < JOBS_MAX; i++) {
         struct job *job = mailbox_try(agent->results);
         if (job == NULL) return true;
+        // Rules that were written before a file was are known before that file's look counts.
+        if (job->kind == JOB_LOOK) (void)loop_watch(agent);
         engine_job_done(agent->engine, job);
     }
     return false;

@@ -100,6 +100,7 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
     struct dirty *dirty = map_get(folder->dirty, path);
     if (dirty == NULL) dirty = dirty_new(folder, path);
     dirty->force |= force;
+    dirty->awaits_content = false;
     if (dirty->looking) {
         dirty->again = true;
         dirty->again_delay_ms = delay_ms;
@@ -276,6 +277,7 @@ void dirty_dispatch(struct folder *folder)
             if (wait_for_step(folder, dirty)) continue;
             list_remove(&folder->ready, dirty);
             dirty->looking = true;
+            dirty->awaits_content = false;
             look_fill(folder, job, &job->look.looks[job->look.count++], dirty);
         }
         if (job->look.count == 0) {
@@ -323,6 +325,14 @@ static void looks_postpone(struct folder *folder, const struct job_look *looks)
     }
 }
 
+// The rules were written after the look began, and perhaps before what it found was.
+static bool wait_for_rules(struct folder *folder, const struct look *look, struct dirty *dirty)
+{
+    if (!rules_unsure(folder) || rules_is_file(look->path)) return false;
+    dirty->due_ms = folder->engine->now_ms;
+    return true;
+}
+
 void dirty_look_done(struct folder *folder, struct job *job)
 {
     const struct job_look *looks = &job->look;
@@ -337,7 +347,10 @@ void dirty_look_done(struct folder *folder, struct job *job)
     txn_begin(folder);
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
-        if (dirty != NULL) verdicts[i] = local_look(folder, &looks->looks[i], dirty);
+        if (dirty == NULL) continue;
+        verdicts[i] = wait_for_rules(folder, &looks->looks[i], dirty)
+                          ? LOOK_AGAIN_LATER
+                          : local_look(folder, &looks->looks[i], dirty);
     }
     brake_publish(folder);
     if (txn_end(folder) != ERR_OK) {

@@ -271,6 +271,7 @@ static bool wait_for_content(struct folder *folder, const struct item *item,
     if (dirty->empty_since_ms == 0) dirty->empty_since_ms = now;
     if (now - dirty->empty_since_ms >= EMPTY_WAIT_MS) return false;
     dirty->due_ms = dirty->empty_since_ms + EMPTY_WAIT_MS;
+    dirty->awaits_content = !dirty->again;
     return true;
 }
 

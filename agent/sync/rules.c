@@ -27,7 +27,7 @@ void rules_check(struct folder *folder)
 bool rules_unsure(const struct folder *folder)
 {
     const struct dirty *dirty = map_get(folder->dirty, rules_path());
-    return folder->rules_wanted || (dirty != NULL && dirty->empty_since_ms == 0);
+    return folder->rules_wanted || (dirty != NULL && !dirty->awaits_content);
 }
 
 bool rules_settled(const struct folder *folder)
