@@ -440,7 +440,8 @@ int64_t folder_deadline(const struct folder *folder)
     for (const struct bond *b = folder->bonds; b != NULL; b = b->next) {
         if (b->unsaved) at = earlier(at, b->save_at_ms);
     }
-    if (folder->root == ROOT_MISSING) at = earlier(at, folder->root_retry_ms);
+    bool root_retry = folder->root == ROOT_MISSING && !folder->health_out;
+    if (root_retry) at = earlier(at, folder->root_retry_ms);
     if (folder->index_failed_ms != 0) at = earlier(at, folder->index_failed_ms + INDEX_FAILED_MS);
     at = earlier(at, decide_deadline(folder));
     at = earlier(at, folder_turn_deadline(folder));
