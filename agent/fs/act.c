@@ -426,10 +426,9 @@ static void print_after(struct group *group, uint32_t index, const struct place 
     step->print = (struct fingerprint){0};
     if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
     print_of(&st, &step->print);
-    // Written by somebody since: a fingerprint that matches nothing makes the next look read it.
     bool ours = step_has_content(step) ? print_still(&step->print, &act->ours)
                                        : step_left_alone(step, &step->print);
-    if (!ours) step->print.ctime_ns = 0;
+    if (!ours) print_doubt(&step->print); // written by somebody since
     step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 

@@ -133,6 +133,8 @@ bool print_still(const struct fingerprint *a, const struct fingerprint *b);
 bool print_racy(const struct fingerprint *print, int64_t now_ns);
 // The same of what we have just put in place: its change time is now, whatever it holds.
 bool print_racy_put(const struct fingerprint *print, int64_t now_ns);
+// It matches nothing any more: the next look reads what is there.
+void print_doubt(struct fingerprint *print);
 int64_t clock_ns(int clock);
 
 // ---- read.c

@@ -241,7 +241,7 @@ static void print_recovered(struct group *group, uint32_t index, const struct pl
                     ? step_mode_stands(step, &step->print) &&
                           holds_version(place->fd, place->name, &step->version.value)
                     : step_left_alone(step, &step->print);
-    if (!same) step->print.ctime_ns = 0; // edited since: the next look reads it
+    if (!same) print_doubt(&step->print); // edited since
     step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 

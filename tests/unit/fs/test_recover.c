@@ -128,6 +128,25 @@ static void test_chmod_after_the_exchange_is_seen(void **state)
     job_end(&job);
 }
 
+// The walk compares it with the fingerprint, and of directories it compares no times.
+static void test_directory_after_the_exchange_is_seen(void **state)
+{
+    struct world *w = *state;
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "new bytes");
+    swap(w, "f", ".cfgsync/staging/x-7-0");
+    shell("rm '%s/f' && mkdir '%s/f'", w->root, w->root);
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_DONE);
+    struct fingerprint now = print_at(w, "f");
+    assert_int_equal(now.kind, KIND_DIR);
+    assert_int_not_equal(now.ino, steps[0].print.ino);
+    job_end(&job);
+}
+
 static void test_raced_edit_is_given_back(void **state)
 {
     struct world *w = *state;
@@ -362,6 +381,7 @@ int main(void)
         T(test_exchanged_is_finished),
         T(test_edit_after_the_exchange_is_not_claimed),
         T(test_chmod_after_the_exchange_is_seen),
+        T(test_directory_after_the_exchange_is_seen),
         T(test_raced_edit_is_given_back),
         T(test_directories),
         T(test_half_an_intent_is_taken_back),
