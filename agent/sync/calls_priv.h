@@ -56,7 +56,7 @@ void folder_destroy(struct folder *folder);
 
 // ---- problems.c: what of the tree cannot be read or be an item
 void problem_note(struct folder *folder, struct slice path, enum err err, const char *what);
-void problem_clear(struct folder *folder, struct slice path);
+void problem_clear(struct folder *folder, struct slice path, bool is_dir); // it could be read
 void problems_drop(struct folder *folder, struct slice prefix);
 enum blocked problem_blocked(const struct problem *problem); // NONE: it is only not synced
 const char *problem_what(const struct problem *problem);

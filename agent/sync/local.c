@@ -431,11 +431,11 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
         look->value.mode = mode_of(folder, &item, KIND_FILE, look->value.mode);
     switch (look->result) {
     case LOOK_SAME:
-        problem_clear(folder, look->path);
+        problem_clear(folder, look->path, look->print.kind == KIND_DIR);
         look_same(folder, &item, look);
         return LOOK_SETTLED;
     case LOOK_VALUE:
-        problem_clear(folder, look->path);
+        problem_clear(folder, look->path, look->value.kind == KIND_DIR);
         if (local_left_out(folder, &item, look->value.kind == KIND_DIR)) {
             leave_out(folder, &item);
             return LOOK_SETTLED;
@@ -443,7 +443,7 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
         if (wait_for_parent(folder, look->path, dirty)) return LOOK_AGAIN_LATER;
         return look_value(folder, &item, look, dirty);
     case LOOK_GONE:
-        problem_clear(folder, look->path);
+        problem_clear(folder, look->path, false);
         if (look->other.size > 0) dirty_mark(folder, look->other, 0, false);
         return look_gone(folder, &item);
     case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;

@@ -33,11 +33,14 @@ void problems_later(struct folder *folder)
         folder->problems_retry_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
 }
 
-void problem_clear(struct folder *folder, struct slice path)
+void problem_clear(struct folder *folder, struct slice path, bool is_dir)
 {
     if (map_count(folder->problems) == 0) return;
     void *old = map_remove(folder->problems, path);
+    if (old == NULL) return;
     mem_free(&old);
+    // That it is well says nothing of what is in it, which no walk has seen and no watch tells of.
+    if (is_dir) scan_tree(folder, path);
 }
 
 // Problems below are found again, or are no more.

@@ -51,6 +51,26 @@ static void test_what_cannot_be_read_is_not_gone(void **state)
     rig_close(&rig);
 }
 
+// That the directory itself can be looked at again says nothing of what is in it.
+static void test_what_could_not_be_read_is_read_later(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct on_disk *d = disk_put(&rig, slice_text("d"));
+    d->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755, .ino = 99};
+    d->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    rig.unread = "d";
+    walk(&rig);
+    rig_save(&rig, "d/x", "x", rig.now_ms);
+    rig.unread = NULL;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d"));
+    rig_wait(&rig, 30 * SECOND_MS);
+    assert_true(version_live(&rig_item(&rig, "d/x").heads[0]));
+    assert_int_equal(rig_status(&rig).error_count, 0);
+    rig_close(&rig);
+}
+
 // ---- a newer device's field passes through an older one
 
 static void test_unknown_keys_are_passed_on(void **state)
@@ -151,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
+        cmocka_unit_test(test_what_could_not_be_read_is_read_later),
         cmocka_unit_test(test_unknown_keys_are_passed_on),
         cmocka_unit_test(test_a_log_every_second),
         cmocka_unit_test(test_a_clock_in_2099),
