@@ -11,7 +11,7 @@
 #include "proto/path.h"
 #include "tests/sim/sim.h"
 
-enum { SPINS_MAX = 2000, RACED_CALLS = 4 };
+enum { SPINS_MAX = 2000, RACED_CALLS = 4, RESCAN_US = 30 * 1000 * 1000 };
 
 #define WALL_START_S INT64_C(1750000000)
 
@@ -165,14 +165,28 @@ static void spin_check(struct device *device)
                    device->name);
 }
 
+// As the agent's loop does.
+static void rescan_unwatched(struct device *device)
+{
+    int64_t now_us = device->world->now_us;
+    if (now_us >= device->rescan_us) {
+        device->rescan_us = INT64_MAX;
+        engine_watch(device->engine, device->folder, ENGINE_RESCAN, slice_text(""));
+    }
+    if (device->rescan_us == INT64_MAX && disk_unwatched(device->disk, device->folder) > 0)
+        device->rescan_us = now_us + RESCAN_US;
+}
+
 void device_leave(struct device *device)
 {
     struct world *world = device->world;
     if (device->running) {
+        rescan_unwatched(device);
         if (!rng_chance(&world->rng, world->trouble ? world->o.tick_skipped : 0))
             engine_tick(device->engine);
         int64_t due = engine_deadline(device->engine);
         int64_t us = due == INT64_MAX ? INT64_MAX : due * 1000 - 1000000;
+        if (device->rescan_us < us) us = device->rescan_us;
         device->tick_us = us < world->now_us ? world->now_us : us;
         if (device->tick_us <= world->now_us) spin_check(device);
     }
@@ -219,6 +233,7 @@ void device_start(struct device *device)
     device->posix.pid = (pid_t)(1000 + device->epoch);
     device->jobs = 0;
     device->watch_due = false;
+    device->rescan_us = INT64_MAX;
     device->engine = NULL;
     device_enter(device);
     device->disk = disk_new();
