@@ -138,6 +138,7 @@ void folder_met(struct folder *folder); // a peer's counters were compared with 
 void rollbacks_tell(struct share *share);
 void rollback_handle(struct share *share, const struct msg_rollback *rollback);
 bool rolled_back(struct folder *folder, uint64_t inc);
+struct vv k_beyond_ends(struct folder *folder);
 
 // ---- collide.c: two different things under one dot
 // Inside a transaction, before w is stored. True: it is evidence against this index.

@@ -321,6 +321,19 @@ bool rolled_back(struct folder *folder, uint64_t inc)
     return INDEX(folder)->rollback_has(INDEX(folder)->self, folder->number, inc, 0);
 }
 
+// K as if it covered all of the lives that were rolled back: beyond their ends it never will.
+struct vv k_beyond_ends(struct folder *folder)
+{
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct rollback *rows = arena_alloc(arena, ROLLBACKS_MAX, sizeof *rows);
+    uint32_t count = index->rollbacks_after(index->self, folder->number, 0, ROLLBACKS_MAX, rows);
+    struct vv k = folder->k.v;
+    for (uint32_t i = 0; i < count; i++)
+        k = vv_set(arena, k, (struct dot){rows[i].old, PROTO_COUNTER_MAX});
+    return k;
+}
+
 static void rollback_send(struct share *share, struct rollback *row)
 {
     struct folder *folder = share->folder;

@@ -192,6 +192,8 @@ static bool has_gap(struct folder *folder)
     const struct index_port *index = INDEX(folder);
     if (folder->engine->now_ms - folder->heard_ms >= GAP_OLD_MS) return false;
     index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);
+    if (changes == 0) return false;
+    index->owed(index->self, folder->number, k_beyond_ends(folder), 1, &changes, &bytes);
     return changes > 0;
 }
 
