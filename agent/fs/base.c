@@ -73,7 +73,7 @@ static enum err stored_read(const struct dirs *dirs, const struct content *conte
     stage_name(content, name);
     AUTO(fd_close)
     int fd = openat(dirs->base_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) return ERR_CHANGED;
+    if (fd < 0) return errno == ENOENT ? ERR_CHANGED : err_from_errno(errno);
     enum err err = fd_slurp(fd, content->size, &stored);
     if (err != ERR_OK) return err;
     if (stored.size == content->size)

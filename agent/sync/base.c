@@ -206,6 +206,15 @@ void base_doubt(struct folder *folder, const struct value *was)
     base_quiet(folder);
 }
 
+// It is not what it was stored as: nothing of it is flushed, and the power may have gone.
+void base_spoilt(struct folder *folder, const struct content *content)
+{
+    struct base_entry *entry = base_find(folder->base, content);
+    if (entry == NULL || entry->keeps > 0 || entry->arriving) return;
+    entry_drop(folder->base, entry);
+    base_quiet(folder);
+}
+
 // ---- the parts of a job
 
 static bool shows(const struct item *item)

@@ -214,6 +214,8 @@ bool local_below(struct folder *folder, struct slice path, bool stuck);
 void local_gone_below(struct folder *folder, struct slice path);
 bool local_emptied(const struct item *item, const struct look *look);
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
+// Nobody has the content that these are to have.
+void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count);
 void links_look(struct folder *folder);
 void links_tick(struct folder *folder);
 // ---- made.c
@@ -395,6 +397,7 @@ void base_limit(struct folder *folder, uint64_t bytes_max); // 0: nothing is sto
 void base_empty(struct folder *folder);                     // it is no folder any more
 void base_list_again(struct folder *folder);
 bool base_has(const struct folder *folder, const struct content *content);
+void base_spoilt(struct folder *folder, const struct content *content);
 void base_quiet(struct folder *folder);                          // something has changed: not now
 void base_doubt(struct folder *folder, const struct value *was); // perhaps no file has it any more
 // A version found here is in the place of what the item was. Inside a transaction.

@@ -49,3 +49,42 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     item_save(folder, item, false, heads_live(item));
     return true;
 }
+
+// What it was before it was found empty, if that is to be put back.
+static const struct version *put_back(const struct item *item)
+{
+    const struct local *local = &item->local;
+    const struct value *value = &local->version.value;
+    if (local->state != LOCAL_OBSOLETE || value->kind != KIND_FILE || value->size > 0) return NULL;
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        const struct version *head = &item->heads[i];
+        if (dots_equal(head->dots, local->version.dots) && head->value.size > 0) return head;
+    }
+    return NULL;
+}
+
+static void stays_empty(struct folder *folder, struct item *item, const struct version *was)
+{
+    char escaped[LOG_ESCAPED_MAX];
+    item->local.state = LOCAL_DIRTY;
+    item->local.version = *was;
+    txn_begin(folder);
+    item_save(folder, item, false, heads_live(item));
+    if (txn_end(folder) != ERR_OK) return;
+    log_warn(LOG_SYNC, "what it was cannot be put back", "folder=%s path=\"%s\"", folder->name,
+             log_escape(item->path, escaped));
+    dirty_mark(folder, item->path, 0, true);
+}
+
+// What was stored of it here may be spoilt, too, or be gone from where it was. Then the file is
+// empty, and that is published as an edit, or everybody would want the content for ever.
+void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count)
+{
+    const struct index_port *index = INDEX(folder);
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item;
+        index->item_get(index->self, folder->engine->scratch, folder->number, paths[i], &item);
+        const struct version *was = put_back(&item);
+        if (was != NULL && !held_elsewhere(folder, was)) stays_empty(folder, &item, was);
+    }
+}

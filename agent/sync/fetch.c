@@ -303,6 +303,7 @@ static void copy_done(struct folder *folder, struct transfer *t, const struct jo
     } else if (job->err == ERR_NO_SPACE) {
         transfer_blocked(folder, t, job->err);
     } else {
+        if (job->copy.base && job->err == ERR_CHANGED) base_spoilt(folder, &t->content);
         transfer_list_new(folder, t);
         fetch_step(folder);
     }

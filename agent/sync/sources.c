@@ -195,6 +195,7 @@ void fetch_expire(struct folder *folder)
         }
         // A content that no item needs any more is not worth waiting for.
         if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
+            emptied_review(folder, t->paths, t->path_count);
             transfer_free(folder, t);
             folder->needs_done = false;
         }

@@ -63,6 +63,7 @@ struct rig {
     uint64_t last_ino;
     struct base_stored base[RIG_BASE_MAX]; // what the base store holds
     uint32_t base_count;
+    bool base_spoilt;                // it holds other bytes
     uint64_t base_bytes_max;         // what the engine is told at its start
     uint32_t base_jobs;              // carried out
     struct slice kept[RIG_BASE_MAX]; // names of kept files that were made of it

@@ -74,7 +74,7 @@ void rig_base_do(struct rig *rig, struct job *job)
 // Out of what is stored, or of what was kept of it.
 bool rig_base_copy(struct rig *rig, const struct job_copy *copy)
 {
-    if (copy->base) return find(rig, &copy->content) != NULL;
+    if (copy->base) return !rig->base_spoilt && find(rig, &copy->content) != NULL;
     return copy->kept && !copy->outside && is_kept(rig, copy->path);
 }
 

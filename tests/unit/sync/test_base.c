@@ -311,6 +311,38 @@ static void test_comes_back(void **state)
     rig_close(&rig);
 }
 
+// A power cut empties a file and spoils what was put aside of it.
+static void emptied(bool spoilt)
+{
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig_save(&rig, "a", "", rig.now_ms);
+    rig.base_spoilt = spoilt;
+    rig_fail_commits(0, 2); // it never noted that it had come to its end
+    rig_restart(&rig);
+    rig_wait(&rig, 10 * LATER_MS);
+    struct item item = rig_item(&rig, "a");
+    assert_true(rig_logged("empty after a crash, to be put back"));
+    assert_false(item.need);
+    assert_int_equal(item.local.state, LOCAL_OK);
+    assert_int_equal(item.heads[0].value.size, spoilt ? 0 : 3);
+    assert_int_equal(disk_find(&rig, slice_text("a"))->value.size, spoilt ? 0 : 3);
+    rig_close(&rig);
+}
+
+static void test_emptied_comes_back(void **state)
+{
+    (void)state;
+    emptied(false);
+}
+
+static void test_emptied_for_good(void **state)
+{
+    (void)state;
+    emptied(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +359,8 @@ int main(void)
         cmocka_unit_test(test_first_and_last),
         cmocka_unit_test(test_undo_is_of_others),
         cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_emptied_comes_back),
+        cmocka_unit_test(test_emptied_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
