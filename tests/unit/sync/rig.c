@@ -125,11 +125,10 @@ static void scan_do(struct rig *rig, struct job *job)
     scan->done = true;
     scan->complete = rig->unread == NULL;
     scan->unread = arena_alloc(job->arena, 1, sizeof *scan->unread);
-    if (rig->unread != NULL) scan->unread[scan->unread_count++] = slice_text(rig->unread);
     scan->problems = arena_alloc(job->arena, 1, sizeof *scan->problems);
-    if (rig->unread != NULL)
-        scan->problems[scan->problem_count++] = (struct scan_problem){
-            .path = slice_text(rig->unread), .code = ERR_IO, .what = "cannot be read"};
+    scan->unread_count = scan->problem_count = rig->unread != NULL;
+    scan->unread[0] = slice_text(rig->unread != NULL ? rig->unread : "");
+    scan->problems[0] = (struct scan_problem){scan->unread[0], "cannot be read", ERR_IO};
     scan->entries = arena_alloc(job->arena, rig->disk_count + 1U, sizeof *scan->entries);
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         const struct on_disk *at = &rig->disk[i];
