@@ -245,7 +245,7 @@ struct dirty {
     bool now;  // sync asked: no quiet window
     bool gone; // a deletion is expected
     int64_t empty_since_ms;
-    bool awaits_content; // was found empty, and nothing has happened to it since
+    bool awaits_content;   // was found empty, and nothing has happened to it since
     uint32_t parent_waits; // for the directory above to be published first
     struct dirty *prev, *next;
 };

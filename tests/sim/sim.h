@@ -111,7 +111,7 @@ struct device {
     struct buf pending; // struct drawn of the transaction under way
     int64_t tick_us;
     int64_t rescan_us; // not all is watched: walked then
-    uint32_t spins; // ticks without time going on
+    uint32_t spins;    // ticks without time going on
     int64_t spin_us;
     bool watch_due;
     struct job *job;   // being carried out
