@@ -11,7 +11,7 @@ if [[ -z $tool ]]; then
     exit 1
 fi
 mapfile -d '' files < <(
-    find agent proto crypto discovery bench tests -name build -prune -o \
+    find agent proto crypto discovery tests -name build -prune -o \
         \( -name '*.c' -o -name '*.h' \) -type f -print0 | sort -z
 )
 ((${#files[@]})) || exit 0
