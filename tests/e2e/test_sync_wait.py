@@ -118,6 +118,7 @@ def test_blocked_deletion(world):
     """A folder deleted there holds ignored files here: they are never touched."""
     a, b, on_a, on_b = world.pair()
     put(on_a / "d/x", "x")
+    put(on_a / "stays", "an act that leaves nothing would be held")
     a.sync("f")
     (on_b / "d/mine.local").write_text("mine")
     os.unlink(on_a / "d/x")

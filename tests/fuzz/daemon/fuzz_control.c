@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/sync/rig.h"
@@ -264,6 +265,7 @@ static void agent_open(struct play *play)
     agent->api = (struct api_server *)(void *)play;
     agent->scratch = arena_new();
     agent->pairing = pairing_new(agent);
+    nearby_start(agent); // as with `discovery = off`
     struct registry_peer known = {.name = agent->name, .device = peer->device};
     char name[] = "peer3", folder[] = "f", path[] = "/f";
     known.name = name;
@@ -284,6 +286,7 @@ static void agent_close(struct play *play)
         net_dial(agent->net, peers[i].device, NULL, 0);
     while (agent->folder_count > 0)
         folders_close(agent, agent->folders[0].name);
+    nearby_end(agent);
     pairing_destroy(&agent->pairing);
     disk_close(&agent->workers.disk);
     trust_destroy(&agent->trust);
