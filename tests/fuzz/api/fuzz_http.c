@@ -62,7 +62,7 @@ static void house_open(struct house *house)
     struct fault fault;
     (void)snprintf(house->folder, sizeof house->folder, "/tmp/cfgsync-fuzz-XXXXXX");
     CHECK(mkdtemp(house->folder) != NULL);
-    (void)snprintf(house->path, sizeof house->path, "%s/s", house->folder);
+    (void)snprintf(house->path, sizeof house->path, "%.63s/s", house->folder);
     house->inbox = mailbox_new(NULL, NULL);
     CHECK(api_server_open(house->path, house->inbox, &house->server, &fault) == ERR_OK);
     CHECK(pthread_create(&house->thread, NULL, answer, house) == 0);
