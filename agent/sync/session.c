@@ -276,6 +276,8 @@ static void ping_handle(struct session *session, const struct msg_ping *ping)
 {
     struct message m = {.kind = MSG_PONG,
                         .ping = {.token = ping->token, .wall_ms = session->engine->wall_ms}};
+    // A PONG says that all before it has been said, and who asks may use this session earlier.
+    if (session->peer->in_use != session) session_offer_all(session);
     (void)session_send(session, LANE_CONTROL, &m);
 }
 

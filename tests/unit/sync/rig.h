@@ -44,6 +44,7 @@ struct script { // a peer
     uint64_t conns[2];
     struct lane_state lanes[2]; // its own side: it dialled
     bool cut[2];
+    uint64_t boot;
     uint64_t inc, counter;
     uint8_t nonce[16];
     struct message heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
@@ -126,6 +127,8 @@ void rig_log_clear(void);
 // A trusted device comes, its two lanes open. It lives as long as the rig.
 struct script *script_connect(struct rig *rig, uint8_t seed);
 void script_reconnect(struct script *script);
+void script_open(struct script *script, enum lane lane,
+                 uint64_t number); // of a session of that number
 void script_send(struct script *script, enum lane lane, struct message *message); // unless cut
 bool script_is_cut(const struct script *script);
 uint32_t script_heard(const struct script *script, enum message_kind kind);

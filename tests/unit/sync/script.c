@@ -2,7 +2,7 @@
 #include "agent/core/incarnation.h"
 #include "tests/unit/sync/rig.h"
 
-static void lane_open_one(struct script *script, enum lane lane, uint64_t number)
+void script_open(struct script *script, enum lane lane, uint64_t number)
 {
     struct rig *rig = script->rig;
     script->conns[lane] = ++rig->last_conn;
@@ -14,7 +14,7 @@ static void lane_open_one(struct script *script, enum lane lane, uint64_t number
     hello.hello.protocol = PROTO_VERSION;
     hello.hello.program = slice_text("script");
     hello.hello.name = slice_text("script");
-    hello.hello.boot = number;
+    hello.hello.boot = script->boot;
     hello.hello.wall_ms = 1700000000000 + rig->now_ms;
     script_send(script, lane, &hello);
 }
@@ -22,8 +22,9 @@ static void lane_open_one(struct script *script, enum lane lane, uint64_t number
 void script_reconnect(struct script *script)
 {
     uint64_t number = 1000 + script->rig->last_conn;
-    lane_open_one(script, LANE_CONTROL, number);
-    lane_open_one(script, LANE_BULK, number);
+    script->boot = number; // another process
+    script_open(script, LANE_CONTROL, number);
+    script_open(script, LANE_BULK, number);
 }
 
 struct script *script_connect(struct rig *rig, uint8_t seed)
