@@ -205,6 +205,7 @@ struct share {
     uint64_t approvals_sent; // up to this row
     struct vvbox said_k;     // what it said of its K in this session
     int64_t said_ms;         // when that grew last
+    struct vvbox applied_a;  // A of its last APPLIED, which says what of it is blocked
     struct vvbox told_k;
     struct vvbox shown; // highest mark shown per incarnation
     struct vvbox owners_shown;

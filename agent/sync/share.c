@@ -56,6 +56,7 @@ void share_start_anew(struct share *share)
     share->joined = share->pulling.active = share->serving.active = false;
     share->pushed = 0;
     share->approvals_sent = 0;
+    vvbox_fini(&share->applied_a);
     holds_forget(share);
 }
 
@@ -66,6 +67,7 @@ void share_destroy(struct share *share)
     holds_forget(share);
     audits_drop(share);
     vvbox_fini(&share->said_k);
+    vvbox_fini(&share->applied_a);
     vvbox_fini(&share->told_k);
     vvbox_fini(&share->shown);
     vvbox_fini(&share->owners_shown);
@@ -448,6 +450,7 @@ void applied_handle(struct share *share, const struct msg_applied *applied)
     share_said_k(share, applied->a, false);
     if (!is_in_use(share)) return;
     vvbox_set(&bond->a, applied->a);
+    vvbox_set(&share->applied_a, applied->a);
     bond->blocked_total = applied->blocked_total;
     buf_clear(&bond->blocked);
     struct message keep = {.kind = MSG_APPLIED, .applied = *applied};

@@ -244,10 +244,11 @@ static bool not_carried(const struct target *t)
     return t->answered && (share == NULL || !share->offer_heard);
 }
 
-static bool out_done(const struct target *t)
+static bool out_done(const struct target *t) // of a share that is joined
 {
     if (t->own_inc != t->folder->row.inc || t->own_counter == 0) return true;
-    return vv_get(bond_get(t->folder, t->device)->a.v, t->own_inc) >= t->own_counter;
+    // What is blocked counts in A: an OFFER has A alone, only APPLIED says what of it is blocked.
+    return vv_get(target_share(t)->applied_a.v, t->own_inc) >= t->own_counter;
 }
 
 static bool in_done(const struct target *t, struct arena *arena)

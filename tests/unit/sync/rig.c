@@ -340,9 +340,9 @@ static void on_abandoned(void *context, uint64_t ticket, const struct abandon_re
 
 static void on_sync_done(void *context, uint64_t ticket, const struct sync_result *result)
 {
-    (void)context;
-    (void)ticket;
-    (void)result;
+    struct rig *rig = context;
+    rig->synced = ticket;
+    rig->sync_exit = result->exit;
 }
 
 static void on_folder_id(void *context, struct slice name, struct folder_id id)

@@ -89,6 +89,8 @@ struct rig {
     uint32_t decisions;
     uint64_t abandoned; // ticket of the last abandon that ended
     struct abandon_result abandon;
+    uint64_t synced; // ticket of the last sync that ended
+    int sync_exit;
     uint64_t verified; // ticket of the last verify that ended
     int verify_exit;
     uint64_t verify_came, verify_went;

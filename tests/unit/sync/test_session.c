@@ -31,10 +31,70 @@ static void test_a_pong_follows_the_offers(void **state)
     rig_close(&rig);
 }
 
+// `a` says what is on the script's disk or blocked there.
+static void offer_with(struct script *script, struct vv a)
+{
+    struct message m = {.kind = MSG_OFFER};
+    m.offer.folder = script->rig->id;
+    m.offer.name = slice_text("f");
+    m.offer.state = OFFER_READY;
+    m.offer.has_items = true;
+    m.offer.inc = script->inc;
+    memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
+    m.offer.k = m.offer.a = a;
+    struct mark mark = script_mark(script, script->counter);
+    m.offer.marks = (struct marks){&mark, 1};
+    script_send(script, LANE_CONTROL, &m);
+}
+
+static void applied_blocked(struct script *script, struct vv a, const char *path)
+{
+    struct blocked_item item = {.path = slice_text(path), .reason = slice_text("file-type")};
+    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = script->rig->id, .a = a}};
+    m.applied.blocked = &item;
+    m.applied.blocked_count = 1;
+    m.applied.blocked_total = 1;
+    script_send(script, LANE_CONTROL, &m);
+}
+
+// A new session begins with an OFFER whose A covers what is blocked there; what that is, is said
+// after it.
+static void test_sync_wait_hears_of_what_is_blocked(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    struct version theirs = script_file(peer, "y", "Y");
+    const char *text = "Y";
+    struct dot dot = {peer->inc, peer->counter};
+    script_offer(peer, (struct vv){&dot, 1});
+    rig_write(&rig, "x", "X");
+    for (int i = 0; i < 10; i++) {
+        rig_wait(&rig, 500);
+        (void)script_answer(peer, &theirs, 1, &text, 1);
+    }
+    struct vv own = store_k(rig.store, rig.arena, rig.folder);
+    struct sync_request request = {.wait = true, .timeout_ms = 60000};
+    engine_sync(rig.engine, 7, &request);
+    offer_with(peer, own);
+    for (int i = 0; i < 10; i++) {
+        rig_wait(&rig, 500);
+        (void)script_answer(peer, &theirs, 1, &text, 1);
+    }
+    assert_int_equal(rig.synced, 0);
+    applied_blocked(peer, own, "x");
+    rig_wait(&rig, 500);
+    assert_int_equal(rig.synced, 7);
+    assert_int_equal(rig.sync_exit, 1);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pong_follows_the_offers),
+        cmocka_unit_test(test_sync_wait_hears_of_what_is_blocked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
