@@ -7,11 +7,11 @@ function(cfgsync_room name)
     foreach(unwanted ${ROOM_EXCLUDE})
         list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${ROOM_DIR}/${unwanted})
     endforeach()
-    # x_linux.c and x_macos.c are siblings behind one header; the name chooses.
+    # Siblings behind one header are named for their system, or for what only that has.
     if(APPLE)
-        list(FILTER sources EXCLUDE REGEX "_linux\\.c$")
+        list(FILTER sources EXCLUDE REGEX "_(linux|inotify)\\.c$")
     else()
-        list(FILTER sources EXCLUDE REGEX "_macos\\.c$")
+        list(FILTER sources EXCLUDE REGEX "_(macos|fsevents)\\.c$")
     endif()
     # A room that has only its header yet still takes its place in the graph.
     if(sources)

@@ -15,6 +15,7 @@
 
 #include <sodium.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "crypto/hash.h"
@@ -63,7 +64,8 @@ static enum err write_temp(int dir_fd, const char *temp, const uint8_t seed[SEED
     enum err err = ERR_OK;
     if (fchmod(fd, 0600) != 0) err = log_errno(LOG_CRYPTO, "fchmod", slice_text(temp));
     if (err == ERR_OK) err = write_seed(fd, seed);
-    if (err == ERR_OK && fsync(fd) != 0) err = log_errno(LOG_CRYPTO, "fsync", slice_text(temp));
+    if (err == ERR_OK && flush_file(fd) != 0)
+        err = log_errno(LOG_CRYPTO, "fsync", slice_text(temp));
     if (err != ERR_OK) (void)unlinkat(dir_fd, temp, 0);
     return err;
 }
@@ -73,7 +75,7 @@ static enum err sync_dir(int dir_fd)
 {
     AUTO(fd_close) int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return log_errno(LOG_CRYPTO, "openat", slice_text("."));
-    if (fsync(fd) != 0) return log_errno(LOG_CRYPTO, "fsync", slice_text("."));
+    if (flush_file(fd) != 0) return log_errno(LOG_CRYPTO, "fsync", slice_text("."));
     return ERR_OK;
 }
 

@@ -28,7 +28,7 @@ enum message_kind {
     MSG_NOT_HELD,
     MSG_DATA,
     MSG_PACK,
-    MSG_HOLD,
+    MSG_HELD,
     MSG_APPROVALS,
     MSG_RANGES,
     MSG_ROLLBACK,

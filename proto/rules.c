@@ -100,7 +100,7 @@ enum err message_rules(const struct message *message, const char **out_what)
     case MSG_VERSIONS:
     case MSG_NEWS:
     case MSG_NOT_HELD:
-    case MSG_HOLD:
+    case MSG_HELD:
     case MSG_APPROVALS:
     case MSG_PING:
     case MSG_PONG:

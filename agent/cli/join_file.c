@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/own.h"
 #include "agent/cli/join_file_priv.h"
 #include "agent/cli/print_priv.h"
@@ -59,7 +60,7 @@ int join_file_leave(const struct cli_context *context, const struct buf *token)
     int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     AUTO(fd_close) int dir = open(context->home.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && dir >= 0 && write(fd, token->data, token->size) == (ssize_t)token->size &&
-        fsync(fd) == 0 && rename(name, context->home.join) == 0 && fsync(dir) == 0) {
+        flush_file(fd) == 0 && rename(name, context->home.join) == 0 && flush_file(dir) == 0) {
         return CLI_DONE;
     }
     cli_error("cannot write %s: %s", context->home.join, strerror(errno));

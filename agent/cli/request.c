@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/own.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/request_priv.h"
@@ -14,7 +15,7 @@ static bool make_file(const char *path, const char *dir)
 {
     AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     AUTO(fd_close) int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && dir_fd >= 0 && fsync(fd) == 0 && fsync(dir_fd) == 0;
+    return fd >= 0 && dir_fd >= 0 && flush_file(fd) == 0 && flush_file(dir_fd) == 0;
 }
 
 int request_leave(const struct cli_context *context, const char *path)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/own.h"
 #include "agent/cli/device_priv.h"
 #include "agent/cli/join_file_priv.h"
@@ -122,7 +123,7 @@ static bool write_new(const char *path, const struct buf *text)
     (void)unlink(name);
     AUTO(fd_close)
     int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || write(fd, text->data, text->size) != (ssize_t)text->size || fsync(fd) != 0 ||
+    if (fd < 0 || write(fd, text->data, text->size) != (ssize_t)text->size || flush_file(fd) != 0 ||
         link(name, path) != 0) {
         int number = errno;
         if (fd >= 0) (void)unlink(name);

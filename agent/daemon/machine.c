@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
@@ -72,7 +73,7 @@ static enum err new_identity(struct agent *agent)
     if (renameat(agent->state_fd, IDENTITY_NEW, agent->state_fd, HOME_IDENTITY_NAME) != 0) {
         return log_errno(LOG_DAEMON, "rename", slice_text(HOME_IDENTITY_NAME));
     }
-    if (fsync(agent->state_fd) != 0) return log_errno(LOG_DAEMON, "fsync", slice_text(""));
+    if (flush_file(agent->state_fd) != 0) return log_errno(LOG_DAEMON, "fsync", slice_text(""));
     identity_destroy(&agent->identity);
     agent->identity = TAKE(made);
     agent->device = identity_device(agent->identity);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/invites_priv.h"
@@ -177,7 +178,7 @@ static void forget(struct agent *agent)
     crypto_wipe(ticket.seed, sizeof ticket.seed);
     crypto_wipe(bytes.data, bytes.size);
     if (!device_same(identity_device(key), identity_device(agent->redeem->identity))) return;
-    if (unlinkat(agent->state_fd, HOME_JOIN_NAME, 0) != 0 || fsync(agent->state_fd) != 0) {
+    if (unlinkat(agent->state_fd, HOME_JOIN_NAME, 0) != 0 || flush_file(agent->state_fd) != 0) {
         (void)log_errno(LOG_DAEMON, "unlink", slice_text(HOME_JOIN_NAME));
     }
 }

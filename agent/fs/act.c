@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/base/planted.h"
@@ -39,7 +40,7 @@ void step_blocked(struct step *step, int code)
     case EINTR:
     case EAGAIN: block(step, BLOCKED_BUSY); break;
     case EEXIST: block(step, BLOCKED_IN_THE_WAY); break;
-    case ENOTUNIQ: block(step, BLOCKED_CASE); break;
+    case SPELLED_OTHERWISE: block(step, BLOCKED_CASE); break;
     case ENOTEMPTY: block(step, BLOCKED_NOT_EMPTY); break;
     case EINVAL:
     case ENOSYS:
@@ -111,7 +112,7 @@ static int dir_make(struct group *group, struct slice path, uint32_t mode)
     } else if (errno != EEXIST) {
         code = errno;
     } else if (place.clash[0] != '\0') {
-        code = ENOTUNIQ;
+        code = SPELLED_OTHERWISE;
     }
     place_close(&place);
     return code;
@@ -190,7 +191,7 @@ static int file_sync(const struct place *place)
     AUTO(fd_close)
     int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return 0; // unreadable for us: the next flush of the file system has it
-    return fsync(fd) == 0 ? 0 : errno;
+    return flush_file(fd);
 }
 
 static int mode_change(struct group *group, uint32_t index, const struct place *place,
@@ -463,7 +464,7 @@ void step_run(struct group *group, uint32_t index)
         bool made = what == DID_CREATE || what == DID_DIR_TO_FILE || what == DID_MKDIR;
         if (made || step_take_back(group, index, &place)) code = ESTALE;
     }
-    if (code == EEXIST && place.fd >= 0 && place.clash[0] != '\0') code = ENOTUNIQ;
+    if (code == EEXIST && place.fd >= 0 && place.clash[0] != '\0') code = SPELLED_OTHERWISE;
     step->result = STEP_DONE;
     step->blocked = BLOCKED_NONE;
     if (code == ESTALE)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/base/planted.h"
@@ -77,7 +78,7 @@ static bool contents_sync(struct group *group)
     if (PLANTED(step_not_synced)) return true;
     for (uint32_t i = 0; i < group->apply->count; i++) {
         struct act *act = &group->acts[i];
-        if (act->fd < 0 || fsync(act->fd) == 0) continue;
+        if (act->fd < 0 || flush_file(act->fd) == 0) continue;
         (void)log_errno(LOG_FS, "fsync", group->apply->steps[i].path);
         act->unflushed = true;
         all = false;

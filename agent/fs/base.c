@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/delta/compress.h"
@@ -105,7 +106,7 @@ static enum err temp_make(const struct dirs *dirs, struct slice bytes, const str
     int code = fd_write_at(fd, bytes.data, bytes.size, 0);
     if (code == 0 && fchmod(fd, (mode_t)dress->mode) != 0) code = errno;
     (void)futimens(fd, times); // a time that cannot be had is no reason not to have the content
-    if (code == 0 && dress->durable && fdatasync(fd) != 0) code = errno;
+    if (code == 0 && dress->durable) code = flush_data(fd);
     if (code == 0) return ERR_OK;
     (void)unlinkat(dirs->staging_fd, out_temp, 0);
     errno = code;

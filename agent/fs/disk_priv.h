@@ -8,6 +8,7 @@
 #define AGENT_FS_DISK_PRIV_H
 
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -85,12 +86,12 @@ int kept_open(const struct grip *grip, struct slice name, int *out_fd); // a fil
 int internal_open(const struct grip *grip, const char *path,
                   int *out_fd); // a directory of ours, readable
 // A directory by its canonical path, searched by normal form when the disk spells it differently.
-// O_PATH descriptor.
+// A handle.
 int dir_open(const struct grip *grip, struct slice path, int *out_fd);
 
 // An item's name in its directory.
 struct place {
-    int fd; // parent, O_PATH
+    int fd; // parent, a handle
     char name[FS_NAME_MAX];
     char clash[FS_NAME_MAX]; // the name belongs to this one, which only differs in case; else empty
 };
@@ -104,8 +105,9 @@ int place_stat(const struct place *place, struct stat *out); // of a link itself
 int place_spell(struct place *place);
 int place_find(struct place *place, struct stat *out); // under whatever spelling
 
-// ENOTUNIQ of the calls above: some directory of the path is there only under a name that differs
-// in case; the path itself is not.
+// Of the calls above: some directory of the path is there only under a name that differs in case;
+// the path itself is not. (A code that no file system gives.)
+enum { SPELLED_OTHERWISE = EIDRM };
 
 // Only some codes say that nothing is there: a link or a file where a directory was is no parent.
 bool is_absence(int code);
@@ -118,7 +120,7 @@ int resolve_kernel(int root_fd, const char *path, int flags,
                    int *out_fd); // ENOSYS: not on this kernel
 int resolve_walk(int root_fd, const char *path, int flags, int *out_fd);
 
-// ---- dirs.c: what is in a directory, also by an O_PATH descriptor. NULL: errno; for
+// ---- dirs.c: what is in a directory, also by a handle. NULL: errno; for
 // AUTO(dir_end).
 DIR *dir_list(int dir_fd);
 struct dirent *dir_next(DIR *dir); // without the two dots; NULL: the end if errno is 0
@@ -154,15 +156,25 @@ void stage_name(const struct content *content, char out[STAGE_NAME_MAX]);
 void part_drop(int staging_fd, const char *staged); // part.c: what has come of a large one so far
 void temp_name(struct disk *disk, char out[STAGE_NAME_MAX]);
 bool space_left(int dir_fd, uint64_t bytes); // after writing so many
-int dir_sync(int dir_fd);                    // also of an O_PATH descriptor
+int dir_sync(int dir_fd);                    // also of a handle
 
-// ---- *_linux.c
+// ---- beyond_linux.c, beyond_macos.c: what POSIX lacks
+// A handle: a descriptor of a directory that need not be readable, to resolve names from.
+extern const int dir_handle; // flags to open one
 int sync_all(int fd);
+void stat_times(const struct stat *st, struct timespec *out_modified, struct timespec *out_changed);
+int dir_path(int dir_fd, char *out,
+             size_t size); // absolute, as the system has it; also of a handle
 bool clone_file(int source_fd, int target_fd);
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
-int mode_set_fd(int fd, uint32_t mode);                    // also of an O_PATH descriptor
+int mode_set_fd(int fd, uint32_t mode);                    // also of a handle
 bool link_lacks(int code); // over.c; of linkat: there are no hard links, or not of this
+
+// ---- swap.c, swap_linux.c, swap_macos.c
+// EINVAL, ENOSYS: the file system cannot.
+int names_exchange(int a_fd, const char *a, int b_fd, const char *b);
+int names_move(int a_fd, const char *a, int b_fd, const char *b); // to a name that nobody has
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 
@@ -179,7 +191,12 @@ void held_put(struct disk *disk, struct root *root, struct slice path);
 void held_remove(struct disk *disk, struct root *root, struct slice path);
 void held_clear(struct disk *disk, struct root *root);
 
-// ---- watch_*.c
+// ---- watch.c: what an event of whatever system means
+// An error that does not say that nothing is there is none of the caller's: a look will tell.
+int watch_stat(struct disk *disk, uint32_t folder, struct slice path, struct stat *out);
+bool watch_reported(struct disk *disk, const struct watch_event *event, bool is_dir);
+
+// ---- watch_inotify.c, watch_fsevents.c
 struct watcher *watcher_new(struct disk *disk);
 void watcher_destroy(struct watcher **watcher);
 int watcher_fd(const struct watcher *watcher);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/rules_priv.h"
@@ -51,7 +52,7 @@ static int temp_fill(int fd, struct slice text)
 {
     int code = fd_write_at(fd, text.data, text.size, 0);
     if (code != 0) return code;
-    return fsync(fd) == 0 ? 0 : errno;
+    return flush_file(fd);
 }
 
 int file_write(struct disk *disk, int dir_fd, const char *name, struct slice text)

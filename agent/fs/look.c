@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/base/planted.h"
@@ -276,7 +277,7 @@ static bool look_flush(const struct grip *grip, const struct look *look)
 {
     AUTO(fd_close) int fd = flush_open(grip, look);
     if (fd < 0 && (errno == ENOENT || errno == ELOOP)) return true; // to be looked at again
-    if (fd >= 0 && fsync(fd) == 0) return true;
+    if (fd >= 0 && flush_file(fd) == 0) return true;
     (void)log_errno(LOG_FS, "fsync", look->path);
     return false;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/disk_priv.h"
@@ -250,7 +251,7 @@ static enum err part_finish(struct part *part, const struct content *content)
     struct stat st;
     if (!map_leaves(part, content, leaves) || !have_all(part)) return ERR_CHANGED;
     if (fstat(part->part_fd, &st) != 0 || (uint64_t)st.st_size != content->size) return ERR_CHANGED;
-    if (fsync(part->part_fd) != 0) {
+    if (flush_file(part->part_fd) != 0) {
         enum err err = log_errno(LOG_FS, "fsync", slice_text(part->part));
         part_drop(part->dir_fd, part->staged);
         return err;

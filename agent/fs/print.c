@@ -26,6 +26,8 @@ static enum kind kind_of(mode_t mode)
 
 void print_of(const struct stat *st, struct fingerprint *out)
 {
+    struct timespec modified, changed;
+    stat_times(st, &modified, &changed);
     *out = (struct fingerprint){
         .present = true,
         .kind = kind_of(st->st_mode),
@@ -34,8 +36,8 @@ void print_of(const struct stat *st, struct fingerprint *out)
         .ino = (uint64_t)st->st_ino,
         .size = (uint64_t)st->st_size,
         .links = (uint64_t)st->st_nlink,
-        .mtime_ns = ns_of(st->st_mtim),
-        .ctime_ns = ns_of(st->st_ctim),
+        .mtime_ns = ns_of(modified),
+        .ctime_ns = ns_of(changed),
     };
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/own.h"
 #include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
@@ -69,7 +70,7 @@ int fd_copy(int source_fd, int target_fd)
     struct stat st;
     // An empty file has no bytes that could be lost.
     if (fstat(target_fd, &st) == 0 && st.st_size == 0) return 0;
-    return fdatasync(target_fd) == 0 ? 0 : errno;
+    return flush_data(target_fd);
 }
 
 bool content_is(int dir_fd, const char *name, const struct content *content)

@@ -276,7 +276,7 @@ static bool is_older(int dir_fd, const char *name, int64_t seconds)
 {
     struct stat st;
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
-    return clock_ns(CLOCK_REALTIME) / 1000000000 - (int64_t)st.st_mtim.tv_sec > seconds;
+    return clock_ns(CLOCK_REALTIME) / 1000000000 - (int64_t)st.st_mtime > seconds;
 }
 
 // Temporary names of another run, or of one with our process number.

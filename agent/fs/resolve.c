@@ -14,7 +14,7 @@
 
 bool is_absence(int code)
 {
-    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENOTUNIQ;
+    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == SPELLED_OTHERWISE;
 }
 
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd)
@@ -59,8 +59,8 @@ static int spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
     return errno != 0 ? errno : ENOENT;
 }
 
-// On a file system that folds names: is what has this name spelled so? ENOTUNIQ: as *out_clash
-// says.
+// On a file system that folds names: is what has this name spelled so? SPELLED_OTHERWISE: as
+// *out_clash says.
 static int check_spelling(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_NAME_MAX])
 {
     char found[FS_NAME_MAX];
@@ -73,7 +73,7 @@ static int check_spelling(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_
     bool same = path_normalize(arena, slice_text(found), &normal) == ERR_OK &&
                 slice_equal(normal, slice_text(name));
     memcpy(same ? name : out_clash, found, strlen(found) + 1);
-    return same ? 0 : ENOTUNIQ;
+    return same ? 0 : SPELLED_OTHERWISE;
 }
 
 static int component_find(const struct grip *grip, int dir_fd, struct slice component,
@@ -93,7 +93,7 @@ static int component_find(const struct grip *grip, int dir_fd, struct slice comp
 static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
 {
     AUTO(fd_close) int at = -1;
-    int code = beneath_open(grip, slice_of("", 0), O_PATH | O_DIRECTORY, &at);
+    int code = beneath_open(grip, slice_of("", 0), dir_handle, &at);
     for (size_t start = 0; code == 0 && start < path.size;) {
         const uint8_t *slash = memchr(path.data + start, '/', path.size - start);
         size_t end = slash ? (size_t)(slash - path.data) : path.size;
@@ -101,7 +101,7 @@ static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
         code = component_find(grip, at, slice_of(path.data + start, end - start), name);
         if (code != 0) return code;
         int next = -1;
-        code = resolve_walk(at, name, O_PATH | O_DIRECTORY, &next);
+        code = resolve_walk(at, name, dir_handle, &next);
         fd_close(&at);
         at = next;
         start = end + 1;
@@ -115,7 +115,7 @@ static int dir_search(const struct grip *grip, struct slice path, int *out_fd)
 int dir_open(const struct grip *grip, struct slice path, int *out_fd)
 {
     if (grip->folds && path.size > 0) return dir_search(grip, path, out_fd);
-    int code = beneath_open(grip, path, O_PATH | O_DIRECTORY, out_fd);
+    int code = beneath_open(grip, path, dir_handle, out_fd);
     if (code != ENOENT || path_is_ascii(path)) return code;
     return dir_search(grip, path, out_fd);
 }
@@ -134,7 +134,7 @@ int place_open(const struct grip *grip, struct slice path, struct slice disk_nam
     int code = dir_open(grip, path_parent(path), &out->fd);
     out->clash[0] = '\0';
     if (code == 0 && grip->folds) code = check_spelling(out->fd, out->name, out->clash);
-    if (code == ENOTUNIQ && out->clash[0] != '\0') return 0;
+    if (code == SPELLED_OTHERWISE && out->clash[0] != '\0') return 0;
     if (code != 0) place_close(out);
     return code;
 }

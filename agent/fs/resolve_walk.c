@@ -42,7 +42,7 @@ int resolve_walk(int root_fd, const char *path, int flags, int *out_fd)
         name[size] = '\0';
         if (strcmp(name, "..") == 0) return EXDEV;
         AUTO(fd_close) int next = -1;
-        int code = component_open(at, name, slash ? O_PATH | O_DIRECTORY : flags, &next);
+        int code = component_open(at, name, slash ? dir_handle : flags, &next);
         if (code != 0) return code;
         if (!same_device(next, (uint64_t)root.st_dev)) return EXDEV;
         if (slash == NULL) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/rules_priv.h"
@@ -105,7 +106,7 @@ static int text_make(struct put *put, mode_t mode)
     if (fd < 0) return errno;
     int code = put->text.size > 0 ? fd_write_at(fd, put->text.data, put->text.size, 0) : 0;
     if (code == 0) code = mode_set_fd(fd, mode & 0777);
-    if (code == 0 && fsync(fd) != 0) code = errno;
+    if (code == 0 && flush_file(fd) != 0) code = errno;
     if (code == 0 && fstat(fd, &st) != 0) code = errno;
     if (code == 0)
         put->ours = st.st_ino;

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/base/planted.h"
@@ -43,7 +44,7 @@ int dir_sync(int dir_fd)
 {
     AUTO(fd_close) int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return errno;
-    return fsync(fd) == 0 ? 0 : errno;
+    return flush_file(fd);
 }
 
 static bool staged_is_there(int dir_fd, const struct content *content)
@@ -68,7 +69,7 @@ static enum err temp_write(int dir_fd, const char *name, struct slice bytes, boo
     int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_FS, "create", slice_text(name));
     int code = fd_write_at(fd, bytes.data, bytes.size, 0);
-    if (code == 0 && sync && fdatasync(fd) != 0) code = errno;
+    if (code == 0 && sync) code = flush_data(fd);
     if (code == 0) return ERR_OK;
     errno = code;
     return log_errno(LOG_FS, "write", slice_text(name));
@@ -148,7 +149,8 @@ static enum err copy_hashed(int source_fd, int target_fd, struct content *out)
     uint32_t count;
     content_hash_end(hash, out, &leaves, &count);
     if (PLANTED(staged_not_synced)) return ERR_OK;
-    return fdatasync(target_fd) == 0 ? ERR_OK : err_from_errno(errno);
+    int code = flush_data(target_fd);
+    return code == 0 ? ERR_OK : err_from_errno(code);
 }
 
 static bool content_equal(const struct content *a, const struct content *b)

@@ -1,37 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Exchanging two names, and moving to a name nobody has: renameat2(2), with the nearest thing where
-// a file system lacks it.
+// renameat2(2).
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "agent/fs/disk_priv.h"
 
-int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b)
+int names_exchange(int a_fd, const char *a, int b_fd, const char *b)
 {
-    if (disk->without_exchange) return EINVAL;
     return renameat2(a_fd, a, b_fd, b, RENAME_EXCHANGE) == 0 ? 0 : errno;
 }
 
-// A hard link refuses an existing name just as atomically; the old name goes afterwards.
-static int link_and_unlink(int a_fd, const char *a, int b_fd, const char *b)
+int names_move(int a_fd, const char *a, int b_fd, const char *b)
 {
-    if (linkat(a_fd, a, b_fd, b, 0) != 0) return errno;
-    return unlinkat(a_fd, a, 0) == 0 ? 0 : errno;
-}
-
-int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b)
-{
-    if (!disk->without_exchange) {
-        if (renameat2(a_fd, a, b_fd, b, RENAME_NOREPLACE) == 0) return 0;
-        if (errno != EINVAL && errno != ENOSYS) return errno;
-    }
-    int code = link_and_unlink(a_fd, a, b_fd, b);
-    if (!link_lacks(code)) return code;
-    // Neither exists here (FAT): what is left is to look first.
-    struct stat st;
-    if (fstatat(b_fd, b, &st, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
-    return renameat(a_fd, a, b_fd, b) == 0 ? 0 : errno;
+    return renameat2(a_fd, a, b_fd, b, RENAME_NOREPLACE) == 0 ? 0 : errno;
 }

@@ -305,18 +305,14 @@ static struct slice raw_parent_of(const struct grip *grip, struct arena *arena, 
 {
     AUTO(fd_close) int fd = -1;
     struct slice parent = path_parent(prefix);
-    if (beneath_open(grip, parent, O_PATH | O_DIRECTORY, &fd) == 0) return parent;
+    if (beneath_open(grip, parent, dir_handle, &fd) == 0) return parent;
     if (dir_open(grip, parent, &fd) != 0) return parent;
-    char link[64];
-    char root_link[64];
     char *text = arena_alloc(arena, 2, PROTO_PATH_BYTES_MAX * 2);
     char *root_text = text + (size_t)PROTO_PATH_BYTES_MAX * 2;
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    (void)snprintf(root_link, sizeof root_link, "/proc/self/fd/%d", grip->fd);
-    ssize_t size = readlink(link, text, (size_t)PROTO_PATH_BYTES_MAX * 2 - 1);
-    ssize_t root_size = readlink(root_link, root_text, (size_t)PROTO_PATH_BYTES_MAX * 2 - 1);
-    if (size <= root_size || root_size <= 0 || strncmp(text, root_text, (size_t)root_size) != 0)
-        return parent;
+    if (dir_path(fd, text, (size_t)PROTO_PATH_BYTES_MAX * 2) != 0) return parent;
+    if (dir_path(grip->fd, root_text, (size_t)PROTO_PATH_BYTES_MAX * 2) != 0) return parent;
+    size_t root_size = strlen(root_text);
+    if (strncmp(text, root_text, root_size) != 0 || text[root_size] != '/') return parent;
     return slice_text(text + root_size + 1);
 }
 

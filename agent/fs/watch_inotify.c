@@ -230,31 +230,17 @@ uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder)
 
 // ---- events
 
-// An error that does not say that nothing is there is none of the caller's: a look will tell.
-static int item_stat(const struct watcher *w, uint32_t folder, struct slice path, struct stat *out)
-{
-    struct grip grip = {.fd = -1};
-    struct place place = {.fd = -1};
-    int code = EIO;
-    if (grip_take_unchecked(w->disk, folder, &grip) == ERR_OK && grip.fd >= 0)
-        code = place_open(&grip, path, slice_of("", 0), &place);
-    if (code == 0) code = place_find(&place, out);
-    place_close(&place);
-    grip_drop(&grip);
-    return code;
-}
-
 static bool is_there(const struct watcher *w, const struct watch_event *event)
 {
     struct stat st;
-    return !is_absence(item_stat(w, event->folder, event->path, &st));
+    return !is_absence(watch_stat(w->disk, event->folder, event->path, &st));
 }
 
 // A file that was just made will be closed by its writer, unless it is a link of either sort.
 static bool classify_created(const struct watcher *w, struct watch_event *event)
 {
     struct stat st;
-    int code = item_stat(w, event->folder, event->path, &st);
+    int code = watch_stat(w->disk, event->folder, event->path, &st);
     if (is_absence(code)) return false;
     bool whole = code != 0 || S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1);
     event->what = whole ? WATCH_WRITTEN : WATCH_MODIFIED;
@@ -297,13 +283,6 @@ static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *e
     return (mask & IN_ATTRIB) != 0 && is_there(w, event);
 }
 
-static bool is_reported(const struct watcher *w, const struct watch_event *event, bool is_dir)
-{
-    if (path_fault(event->path) != NULL) return false;
-    enum ignored ignored = disk_ignored_path(w->disk, event->folder, event->path, is_dir, NULL);
-    return ignored == IGNORED_NO || ignored == IGNORED_SECRET;
-}
-
 // Our own directory has gone, or the rules in it are others. While they are being written they are
 // nothing to go by.
 static bool is_of_root(struct slice path, uint32_t mask)
@@ -343,7 +322,7 @@ static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struc
         out->path = slice_of("", 0);
         return true;
     }
-    if (!is_reported(w, out, is_dir)) return false;
+    if (!watch_reported(w->disk, out, is_dir)) return false;
     return is_dir ? classify_dir(w, mask, out) : classify_file(w, mask, out);
 }
 

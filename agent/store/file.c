@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/store/file_priv.h"
@@ -54,7 +55,7 @@ static enum err write_all(int fd, const char *name, struct slice bytes)
         if (done < 0) return log_errno(LOG_STORE, "write", slice_text(name));
         bytes = slice_of(bytes.data + done, bytes.size - (size_t)done);
     }
-    return fsync(fd) == 0 ? ERR_OK : log_errno(LOG_STORE, "fsync", slice_text(name));
+    return flush_file(fd) == 0 ? ERR_OK : log_errno(LOG_STORE, "fsync", slice_text(name));
 }
 
 static enum err write_new(int dir_fd, const char *name, struct slice bytes)
@@ -80,5 +81,6 @@ enum err file_replace(int dir_fd, const char *name, struct slice bytes)
         (void)unlinkat(dir_fd, fresh_name, 0);
         return err;
     }
-    return fsync(dir_fd) == 0 ? ERR_OK : log_errno(LOG_STORE, "fsync directory", slice_text(name));
+    return flush_file(dir_fd) == 0 ? ERR_OK
+                                   : log_errno(LOG_STORE, "fsync directory", slice_text(name));
 }

@@ -401,7 +401,7 @@ struct folder {
     struct folder *next;
 };
 
-struct wait;
+struct sync_wait;
 struct verify;
 struct abandon;
 
@@ -425,7 +425,7 @@ struct engine {
     struct conn *conns;
     struct session *sessions;
     struct folder *folders;
-    struct wait *waits;
+    struct sync_wait *waits;
     struct verify *verifies;
     struct abandon *abandons;
     struct engine_counters counters;

@@ -11,7 +11,7 @@ static void hold_send(struct share *share, bool unpublished)
 {
     struct folder *folder = share->folder;
     struct told *told = &share->told_holds[unpublished];
-    struct message m = {.kind = MSG_HOLD};
+    struct message m = {.kind = MSG_HELD};
     const char *brake = unpublished ? brake_text(folder) : brake_in_text(folder);
     uint64_t changes = unpublished ? brake_held(folder) : brake_in_held(folder);
     if (changes == 0) brake = "";

@@ -337,7 +337,7 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_NOT_HELD: return m->not_held.folder;
     case MSG_DATA: return m->data.folder;
     case MSG_PACK: return m->pack.folder;
-    case MSG_HOLD: return m->hold.folder;
+    case MSG_HELD: return m->hold.folder;
     case MSG_APPROVALS: return m->approvals.folder;
     case MSG_RANGES: return m->ranges.folder;
     case MSG_ROLLBACK: return m->rollback.folder;
@@ -366,7 +366,7 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_NOT_HELD: not_held_handle(share, &m->not_held); break;
     case MSG_DATA: data_handle(share, &m->data); break;
     case MSG_PACK: pack_handle(share, &m->pack); break;
-    case MSG_HOLD: hold_handle(share, &m->hold); break;
+    case MSG_HELD: hold_handle(share, &m->hold); break;
     case MSG_APPROVALS: approvals_handle(share, &m->approvals); break;
     case MSG_RANGES: ranges_handle(share, &m->ranges); break;
     case MSG_ROLLBACK: rollback_handle(share, &m->rollback); break;
@@ -430,7 +430,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_NOT_HELD:
     case MSG_DATA:
     case MSG_PACK:
-    case MSG_HOLD:
+    case MSG_HELD:
     case MSG_APPROVALS:
     case MSG_RANGES:
     case MSG_ROLLBACK: folder_message(session, m, frame); break;

@@ -25,7 +25,7 @@ struct target {
     struct target *next;
 };
 
-struct wait {
+struct sync_wait {
     uint64_t ticket;
     enum phase phase;
     bool wait;
@@ -35,7 +35,7 @@ struct wait {
     struct device_id peer;
     int64_t deadline_ms;
     struct target *targets;
-    struct wait *next;
+    struct sync_wait *next;
 };
 
 struct report {
@@ -62,7 +62,7 @@ static void report_add(struct report *report, int exit_code, bool problem, const
     }
 }
 
-static void targets_free(struct wait *wait)
+static void targets_free(struct sync_wait *wait)
 {
     while (wait->targets != NULL) {
         struct target *t = wait->targets;
@@ -72,7 +72,7 @@ static void targets_free(struct wait *wait)
     }
 }
 
-static void wait_free(struct wait *wait)
+static void wait_free(struct sync_wait *wait)
 {
     targets_free(wait);
     mem_free(&wait->folder);
@@ -82,15 +82,15 @@ static void wait_free(struct wait *wait)
 void waits_destroy(struct engine *engine)
 {
     while (engine->waits != NULL) {
-        struct wait *wait = engine->waits;
+        struct sync_wait *wait = engine->waits;
         engine->waits = wait->next;
         wait_free(wait);
     }
 }
 
-static void wait_end(struct engine *engine, struct wait *wait, const struct report *report)
+static void wait_end(struct engine *engine, struct sync_wait *wait, const struct report *report)
 {
-    for (struct wait **at = &engine->waits; *at != NULL; at = &(*at)->next) {
+    for (struct sync_wait **at = &engine->waits; *at != NULL; at = &(*at)->next) {
         if (*at != wait) continue;
         *at = wait->next;
         break;
@@ -103,8 +103,8 @@ static void wait_end(struct engine *engine, struct wait *wait, const struct repo
 
 void engine_sync_cancel(struct engine *engine, uint64_t ticket)
 {
-    for (struct wait **at = &engine->waits; *at != NULL; at = &(*at)->next) {
-        struct wait *wait = *at;
+    for (struct sync_wait **at = &engine->waits; *at != NULL; at = &(*at)->next) {
+        struct sync_wait *wait = *at;
         if (wait->ticket != ticket) continue;
         *at = wait->next;
         wait_free(wait);
@@ -112,7 +112,7 @@ void engine_sync_cancel(struct engine *engine, uint64_t ticket)
     }
 }
 
-static bool concerns(const struct wait *wait, const struct folder *folder)
+static bool concerns(const struct sync_wait *wait, const struct folder *folder)
 {
     return !folder->gone && (wait->all_folders || strcmp(wait->folder, folder->name) == 0);
 }
@@ -120,7 +120,7 @@ static bool concerns(const struct wait *wait, const struct folder *folder)
 void engine_sync(struct engine *engine, uint64_t ticket, const struct sync_request *request)
 {
     arena_reset(engine->scratch);
-    struct wait *wait = mem_zalloc(1, sizeof *wait);
+    struct sync_wait *wait = mem_zalloc(1, sizeof *wait);
     wait->ticket = ticket;
     wait->wait = request->wait;
     wait->all_folders = request->folder == NULL;
@@ -150,14 +150,14 @@ static bool is_present(const struct folder *folder)
     return map_count(folder->dirty) == 0 && folder->look_jobs == 0 && !brake_counting(folder);
 }
 
-static bool peer_counts(const struct wait *wait, const struct folder *folder,
+static bool peer_counts(const struct sync_wait *wait, const struct folder *folder,
                         const struct peer *peer)
 {
     if (wait->has_peer && !device_equal(wait->peer, peer->device)) return false;
     return folder_shared_with(folder, peer->device);
 }
 
-static void target_add(struct wait *wait, struct folder *folder, const struct peer *peer)
+static void target_add(struct sync_wait *wait, struct folder *folder, const struct peer *peer)
 {
     struct target *t = mem_zalloc(1, sizeof *t);
     t->folder = folder;
@@ -170,7 +170,7 @@ static void target_add(struct wait *wait, struct folder *folder, const struct pe
         folder->engine->o.notify.dial(folder->engine->o.notify.context, peer->device);
 }
 
-static bool step_present(struct engine *engine, struct wait *wait)
+static bool step_present(struct engine *engine, struct sync_wait *wait)
 {
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         if (concerns(wait, f) && !is_present(f)) return false;
@@ -216,7 +216,7 @@ static void target_ask(struct target *t)
 
 void waits_pong(struct session *session, uint64_t token)
 {
-    for (struct wait *w = session->engine->waits; w != NULL; w = w->next) {
+    for (struct sync_wait *w = session->engine->waits; w != NULL; w = w->next) {
         for (struct target *t = w->targets; t != NULL; t = t->next) {
             if (t->asked && t->token == token) t->answered = true;
         }
@@ -225,7 +225,7 @@ void waits_pong(struct session *session, uint64_t token)
 
 void waits_round_done(struct share *share, struct vv k)
 {
-    for (struct wait *w = share->folder->engine->waits; w != NULL; w = w->next) {
+    for (struct sync_wait *w = share->folder->engine->waits; w != NULL; w = w->next) {
         for (struct target *t = w->targets; t != NULL; t = t->next) {
             bool mine =
                 t->folder == share->folder && device_equal(t->device, share->session->peer->device);
@@ -355,7 +355,7 @@ static bool held_there(const struct target *t)
 }
 
 // With which nobody needs to wait any longer.
-static bool is_held(const struct wait *wait, const struct target *t)
+static bool is_held(const struct sync_wait *wait, const struct target *t)
 {
     return is_pending(t) || (wait->wait && (held_there(t) || brake_code(t->folder)[0] != 0));
 }
@@ -386,7 +386,8 @@ static void report_held_here(struct report *report, const struct folder *folder)
                             folder->name));
 }
 
-static void report_folders(struct engine *engine, const struct wait *wait, struct report *report)
+static void report_folders(struct engine *engine, const struct sync_wait *wait,
+                           struct report *report)
 {
     bool any = false;
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
@@ -408,7 +409,7 @@ static void report_folders(struct engine *engine, const struct wait *wait, struc
     }
 }
 
-static void wait_report(struct engine *engine, struct wait *wait, bool late)
+static void wait_report(struct engine *engine, struct sync_wait *wait, bool late)
 {
     struct report report = {.arena = engine->scratch};
     for (struct target *t = wait->targets; t != NULL; t = t->next) {
@@ -437,7 +438,7 @@ static void wait_report(struct engine *engine, struct wait *wait, bool late)
     wait_end(engine, wait, &report);
 }
 
-static bool stopped(const struct engine *engine, const struct wait *wait)
+static bool stopped(const struct engine *engine, const struct sync_wait *wait)
 {
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
         if (concerns(wait, f) && f->stopped == NULL && f->root != ROOT_MISSING) return false;
@@ -445,7 +446,7 @@ static bool stopped(const struct engine *engine, const struct wait *wait)
     return true;
 }
 
-static void wait_check(struct engine *engine, struct wait *wait)
+static void wait_check(struct engine *engine, struct sync_wait *wait)
 {
     bool late = engine->now_ms >= wait->deadline_ms;
     if (wait->phase == PHASE_PRESENT && !late && !step_present(engine, wait)) return;
@@ -463,7 +464,7 @@ static void wait_check(struct engine *engine, struct wait *wait)
 
 void waits_check(struct engine *engine)
 {
-    for (struct wait *w = engine->waits, *next; w != NULL; w = next) {
+    for (struct sync_wait *w = engine->waits, *next; w != NULL; w = next) {
         next = w->next;
         wait_check(engine, w);
     }
@@ -472,7 +473,7 @@ void waits_check(struct engine *engine)
 int64_t waits_deadline(const struct engine *engine)
 {
     int64_t at = INT64_MAX;
-    for (const struct wait *w = engine->waits; w != NULL; w = w->next) {
+    for (const struct sync_wait *w = engine->waits; w != NULL; w = w->next) {
         if (w->deadline_ms < at) at = w->deadline_ms;
     }
     return at;

@@ -401,7 +401,7 @@ static void body_more(struct speech *s, struct message *m)
         *m->rollback.end.entries =
             mark_of(s, (struct dot){m->rollback.old, counter_any(s, m->rollback.old)});
         break;
-    case MSG_HOLD:
+    case MSG_HELD:
         m->hold.brake = slice_text(feed_byte(s->feed) & 1 ? "mass-delete" : "");
         m->hold.changes = feed_byte(s->feed);
         m->hold.spans = arena_alloc(s->rig->arena, 1, sizeof *m->hold.spans);

@@ -380,7 +380,7 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_RANGES: m->ranges = make_ranges(c, a); break;
     case MSG_ROLLBACK: m->rollback = make_rollback(c, a); break;
     case MSG_PACK: m->pack = make_pack(c, a); break;
-    case MSG_HOLD: m->hold = make_hold(c, a); break;
+    case MSG_HELD: m->hold = make_hold(c, a); break;
     case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;
     case MSG_PING:
     case MSG_PONG: m->ping = (struct msg_ping){make_number(c), (int64_t)make_number(c)}; break;

@@ -223,7 +223,7 @@ static void test_brakes(void **state)
 {
     (void)state;
     AUTO(arena_destroy) struct arena *arena = arena_new();
-    struct msg_hold h = vector_decode(arena, "hold", MSG_HOLD).hold;
+    struct msg_hold h = vector_decode(arena, "hold", MSG_HELD).hold;
     assert_text(h.brake, "mass-delete");
     assert_true(h.changes == 200 && !h.unpublished && h.span_count == 2);
     assert_true(h.spans[0].inc == INC_A && h.spans[0].from == 7 && h.spans[0].to == 206);

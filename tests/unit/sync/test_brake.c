@@ -271,14 +271,14 @@ static void test_approved(void **state)
     uint64_t before = counter(&rig);
     remove_some(&rig, 0, 60);
     rig_wait(&rig, 5000);
-    const struct msg_hold *hold = &script_last(peer, MSG_HOLD)->hold;
+    const struct msg_hold *hold = &script_last(peer, MSG_HELD)->hold;
     assert_true(hold->unpublished && hold->changes == 60);
     assert_true(slice_equal(hold->brake, slice_text("mass-delete")));
     decide(&rig, DECIDE_APPROVE);
     assert_int_equal(rig.decided.err, ERR_OK);
     assert_int_equal(rig.decided.changed, 60);
     assert_int_equal(counter(&rig), before + 60);
-    assert_int_equal(script_last(peer, MSG_HOLD)->hold.changes, 0);
+    assert_int_equal(script_last(peer, MSG_HELD)->hold.changes, 0);
     // Every tombstone comes after an approval that covers it.
     const struct msg_approvals *said = NULL;
     uint64_t deleted = 0;

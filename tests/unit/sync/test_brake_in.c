@@ -33,7 +33,7 @@ static void test_in_held_and_approved(void **state)
     assert_held(&rig, "mass-delete", 60);
     assert_int_equal(on_disk(&rig), FILES);
     assert_true(rig_logged("of=others deleted=60"));
-    const struct msg_hold *hold = &script_last(peer, MSG_HOLD)->hold;
+    const struct msg_hold *hold = &script_last(peer, MSG_HELD)->hold;
     assert_true(!hold->unpublished && hold->changes == 60 && hold->span_count == 1);
     assert_true(hold->spans[0].inc == peer->inc && hold->spans[0].from == after + 1);
     assert_true(hold->spans[0].to == after + 60);
@@ -41,7 +41,7 @@ static void test_in_held_and_approved(void **state)
     decide(&rig, DECIDE_APPROVE);
     assert_int_equal(on_disk(&rig), FILES - 60);
     assert_free(&rig);
-    assert_int_equal(script_last(peer, MSG_HOLD)->hold.changes, 0);
+    assert_int_equal(script_last(peer, MSG_HELD)->hold.changes, 0);
     const struct approval *said = &script_last(peer, MSG_APPROVALS)->approvals.approvals[0];
     assert_true(approval_verify(rig.id, said));
     assert_true(said->span.inc == peer->inc && said->span.from == after + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What Linux does for files beyond POSIX: cloning, extended attributes, flushing a file system, and
-// changing a mode without ever following a link.
+// What Linux does for files beyond POSIX: handles, cloning, extended attributes, flushing a file
+// system, and changing a mode without ever following a link.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -13,6 +13,24 @@
 
 #include "agent/base/own.h"
 #include "agent/fs/disk_priv.h"
+
+const int dir_handle = O_PATH | O_DIRECTORY;
+
+void stat_times(const struct stat *st, struct timespec *out_modified, struct timespec *out_changed)
+{
+    *out_modified = st->st_mtim;
+    *out_changed = st->st_ctim;
+}
+
+int dir_path(int dir_fd, char *out, size_t size)
+{
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", dir_fd);
+    ssize_t got = readlink(link, out, size - 1);
+    if (got < 0) return errno;
+    out[got] = '\0';
+    return 0;
+}
 
 int sync_all(int fd)
 {
