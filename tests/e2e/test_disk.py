@@ -3,7 +3,8 @@
 """Faults of disks: power cuts on a file system that forgets what was not flushed, disks that are
 full, folders on file systems with little room.
 
-CFGSYNC_ROUNDS=N cuts N times per side (3), CFGSYNC_SEED chooses the moments.
+CFGSYNC_ROUNDS=N cuts N times per side (3), CFGSYNC_SEED chooses the moments, CFGSYNC_DISK=ext4 cuts
+that instead of xfs.
 """
 
 import os
@@ -28,7 +29,7 @@ def run(*command):
 class Mount:
     """A file system of its own on a loop device; cut() takes its power."""
 
-    kind = "xfs"
+    kind = os.environ.get("CFGSYNC_DISK", "xfs")
 
     def __init__(self, world, name, megabytes=320):
         if os.geteuid() != 0:
@@ -45,7 +46,8 @@ class Mount:
         world.closers.append(self.end)
 
     def make(self):
-        return f"mkfs.{self.kind}", "-q", self.image
+        force = ["-F"] if self.kind == "ext4" else []
+        return f"mkfs.{self.kind}", "-q", *force, self.image
 
     def mount(self):
         good, text = run("mount", "-o", "loop", self.image, self.path)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/unit/store/store_test.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <ftw.h>
@@ -23,6 +24,25 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void place_fini(struct place *place)
 {
     (void)nftw(place->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int room_open(void **state, const char *name)
+{
+    struct room *room = mem_zalloc(1, sizeof *room);
+    place_init(&room->place);
+    room->dir_fd = open(room->place.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)snprintf(room->file, sizeof room->file, "%s/%s", room->place.dir, name);
+    *state = room;
+    return room->dir_fd < 0;
+}
+
+int room_close(void **state)
+{
+    struct room *room = *state;
+    fd_close(&room->dir_fd);
+    place_fini(&room->place);
+    mem_free(&room);
+    return 0;
 }
 
 struct store *open_store(const char *path)

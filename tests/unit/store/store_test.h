@@ -28,6 +28,16 @@ struct place {
 void place_init(struct place *place);
 void place_fini(struct place *place); // removes it with all that is in it
 
+// A directory and a file of the store in it, not made yet. Setup and teardown of a test.
+struct room {
+    struct place place;
+    int dir_fd;
+    char file[96];
+};
+
+int room_open(void **state, const char *name);
+int room_close(void **state);
+
 struct store *open_store(const char *path); // fails the test unless it opens
 void commit(struct store *store);           // fails the test unless it commits
 uint32_t add_folder(struct store *store, const char *name);

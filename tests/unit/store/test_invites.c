@@ -9,29 +9,9 @@
 #include "agent/store/invites.h"
 #include "tests/unit/store/store_test.h"
 
-struct room {
-    struct place place;
-    int dir_fd;
-    char file[96];
-};
-
 static int setup(void **state)
 {
-    struct room *room = mem_zalloc(1, sizeof *room);
-    place_init(&room->place);
-    room->dir_fd = open(room->place.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    (void)snprintf(room->file, sizeof room->file, "%s/invites.json", room->place.dir);
-    *state = room;
-    return room->dir_fd < 0;
-}
-
-static int teardown(void **state)
-{
-    struct room *room = *state;
-    fd_close(&room->dir_fd);
-    place_fini(&room->place);
-    free(room);
-    return 0;
+    return room_open(state, "invites.json");
 }
 
 static struct invites *open_invites(const struct room *room)
@@ -192,12 +172,12 @@ static void a_damaged_file_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_given_survives, setup, teardown),
-        cmocka_unit_test_setup_teardown(uses_are_counted_by_device, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_folder_that_goes_is_shared_no_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(there_is_an_end_of_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_not_done, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_given_survives, setup, room_close),
+        cmocka_unit_test_setup_teardown(uses_are_counted_by_device, setup, room_close),
+        cmocka_unit_test_setup_teardown(a_folder_that_goes_is_shared_no_more, setup, room_close),
+        cmocka_unit_test_setup_teardown(there_is_an_end_of_them, setup, room_close),
+        cmocka_unit_test_setup_teardown(what_cannot_be_written_is_not_done, setup, room_close),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, setup, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,29 +10,9 @@
 #include "agent/store/registry.h"
 #include "tests/unit/store/store_test.h"
 
-struct room {
-    struct place place;
-    int dir_fd;
-    char file[96];
-};
-
 static int setup(void **state)
 {
-    struct room *room = mem_zalloc(1, sizeof *room);
-    place_init(&room->place);
-    room->dir_fd = open(room->place.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    (void)snprintf(room->file, sizeof room->file, "%s/registry.json", room->place.dir);
-    *state = room;
-    return room->dir_fd < 0;
-}
-
-static int teardown(void **state)
-{
-    struct room *room = *state;
-    fd_close(&room->dir_fd);
-    place_fini(&room->place);
-    free(room);
-    return 0;
+    return room_open(state, "registry.json");
 }
 
 static struct registry *open_registry(const struct room *room)
@@ -349,14 +329,14 @@ static void test_in_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_remove_and_rename, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_declared_is_not_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown_keys_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_files_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_syntax_error_names_the_line, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_values_that_cannot_be, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_failed_write_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_remove_and_rename, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_declared_is_not_written, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_unknown_keys_stay, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_bad_files_are_refused, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_syntax_error_names_the_line, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_values_that_cannot_be, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_failed_write_changes_nothing, setup, room_close),
         cmocka_unit_test(test_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
