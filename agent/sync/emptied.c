@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Files that are empty and were not: an editor that is half way through, or what a power cut left.
+// Files that are empty and were not: an editor that is half way through, or what a power cut left,
+// which on some file systems is as many zeros as were saved.
 #include "agent/core/index.h"
 #include "agent/sync/engine_priv.h"
 
@@ -11,6 +12,25 @@ bool local_emptied(const struct item *item, const struct look *look)
     const struct local *local = &item->local;
     return look->value.kind == KIND_FILE && look->value.size == 0 && local->state != LOCAL_NONE &&
            local->version.value.kind == KIND_FILE && local->version.value.size > 0;
+}
+
+static bool is_zeros(const struct look *look)
+{
+    const struct slice bytes = look->bytes; // whole, if it is small
+    if (look->value.kind != KIND_FILE || bytes.size == 0 || bytes.size != look->value.size)
+        return false;
+    for (size_t i = 0; i < bytes.size; i++) {
+        if (bytes.data[i] != 0) return false;
+    }
+    return true;
+}
+
+static bool zeroed(const struct item *item, const struct look *look)
+{
+    const struct local *local = &item->local;
+    return local->state != LOCAL_NONE && local->version.value.kind == KIND_FILE &&
+           local->version.value.size > 0 &&
+           !digest_equal(local->version.value.content, look->value.content) && is_zeros(look);
 }
 
 // A peer has it on its disk, or it was kept here: it can be had again.
@@ -33,15 +53,15 @@ static bool held_elsewhere(struct folder *folder, const struct version *v)
                                   &name);
 }
 
-// After a power cut a file that was saved without a flush may be empty. Nothing is lost by putting
-// back what it last was; much would be by telling everybody that it is empty.
+// After a power cut a file that was saved without a flush may be empty or hold zeros. Nothing is
+// lost by putting back what it last was; much would be by telling everybody that it is empty.
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
 {
     char escaped[LOG_ESCAPED_MAX];
-    if (!folder->after_crash || !local_emptied(item, look)) return false;
+    if (!folder->after_crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
     if (!held_elsewhere(folder, &item->local.version)) return false;
-    log_warn(LOG_SYNC, "empty after a crash, to be put back", "folder=%s path=\"%s\"", folder->name,
-             log_escape(item->path, escaped));
+    log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
+             folder->name, log_escape(item->path, escaped));
     item->local.state = LOCAL_OBSOLETE;
     item->local.version.value = look->value;
     item->local.print = look->print;
@@ -50,15 +70,17 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     return true;
 }
 
-// What it was before it was found empty, if that is to be put back.
+// What it was before it was found so, if that is to be put back.
 static const struct version *put_back(const struct item *item)
 {
     const struct local *local = &item->local;
     const struct value *value = &local->version.value;
-    if (local->state != LOCAL_OBSOLETE || value->kind != KIND_FILE || value->size > 0) return NULL;
+    if (local->state != LOCAL_OBSOLETE || value->kind != KIND_FILE) return NULL;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *head = &item->heads[i];
-        if (dots_equal(head->dots, local->version.dots) && head->value.size > 0) return head;
+        bool same = digest_equal(head->value.content, value->content);
+        if (dots_equal(head->dots, local->version.dots) && head->value.size > 0 && !same)
+            return head;
     }
     return NULL;
 }

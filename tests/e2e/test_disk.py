@@ -139,8 +139,10 @@ class Writer(threading.Thread):
                 data = path.read_bytes()
             except FileNotFoundError:
                 continue
-            # What was saved just before the cut, not flushed and not published, may be empty.
-            check(data in versions or (not data and not self.in_place), f"{name} is whole",
+            # What was saved just before the cut, not flushed and not published, may be empty, or
+            # nothing but zeros (ext4).
+            lost = not self.in_place and not data.strip(b"\0")
+            check(data in versions or lost, f"{name} is whole",
                   f"{len(data)} bytes: {data[:30]!r}")
             found[name] = versions.get(data, self.number)
         return found

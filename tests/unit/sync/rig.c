@@ -140,21 +140,6 @@ static void scan_do(struct rig *rig, struct job *job)
     }
 }
 
-static void look_do(struct rig *rig, struct look *look)
-{
-    const struct on_disk *at = disk_find(rig, look->path);
-    look->result = at != NULL ? LOOK_VALUE : LOOK_GONE;
-    look->hash_ms = rig->hash_ms;
-    if (rig->unread != NULL && path_below(look->path, slice_text(rig->unread))) {
-        look->result = LOOK_PROBLEM;
-        look->err = ERR_IO;
-        look->what = "cannot be read";
-    }
-    if (at == NULL) return;
-    look->print = at->print;
-    look->value = at->value;
-}
-
 static void copy_do(struct rig *rig, struct job *job)
 {
     const struct job_copy *copy = &job->copy;
@@ -187,7 +172,7 @@ static void job_carry_out(struct rig *rig, struct job *job)
         break;
     case JOB_LOOK:
         for (uint32_t i = 0; i < job->look.count; i++)
-            look_do(rig, &job->look.looks[i]);
+            disk_look(rig, &job->look.looks[i]);
         break;
     case JOB_STAGE:
         for (uint32_t i = 0; i < job->stage.count; i++) {

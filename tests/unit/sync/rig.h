@@ -35,6 +35,7 @@ struct on_disk {
     struct slice path;
     struct fingerprint print;
     struct value value;
+    struct slice bytes; // what a look gives of it
 };
 
 struct script { // a peer
@@ -108,6 +109,7 @@ void rig_settle(struct rig *rig); // jobs that are not held, until there are non
 void rig_wait(struct rig *rig, int64_t ms); // lets time go by
 // On the disk, without a word to the engine.
 void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms);
+void rig_save_zeros(struct rig *rig, const char *path, size_t size, int64_t mtime_ms);
 void rig_delete(struct rig *rig, const char *path);
 bool rig_on_disk(struct rig *rig, const char *path);
 // The engine may put aside so much from now on.
@@ -117,6 +119,7 @@ bool rig_base_copy(struct rig *rig, const struct job_copy *copy);
 void rig_base_do(struct rig *rig, struct job *job);
 struct on_disk *disk_find(struct rig *rig, struct slice path); // NULL
 struct on_disk *disk_put(struct rig *rig, struct slice path);
+void disk_look(struct rig *rig, struct look *look);
 void disk_remove(struct rig *rig, struct slice path);
 struct folder_status rig_status(struct rig *rig);
 

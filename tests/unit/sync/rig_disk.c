@@ -29,16 +29,45 @@ struct on_disk *disk_put(struct rig *rig, struct slice path)
     return &rig->disk[i];
 }
 
-void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms)
+void disk_look(struct rig *rig, struct look *look)
+{
+    const struct on_disk *at = disk_find(rig, look->path);
+    look->result = at != NULL ? LOOK_VALUE : LOOK_GONE;
+    look->hash_ms = rig->hash_ms;
+    if (rig->unread != NULL && path_below(look->path, slice_text(rig->unread))) {
+        look->result = LOOK_PROBLEM;
+        look->err = ERR_IO;
+        look->what = "cannot be read";
+    }
+    if (at == NULL) return;
+    look->print = at->print;
+    look->value = at->value;
+    look->bytes = at->bytes;
+}
+
+static struct on_disk *save(struct rig *rig, const char *path, struct slice bytes, int64_t mtime_ms)
 {
     struct slice p = slice_text(path);
     struct on_disk *at = disk_put(rig, p);
-    at->value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = strlen(text)};
-    at->value.content = hash_sha256(slice_text(text));
+    at->value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = bytes.size};
+    at->value.content = hash_sha256(bytes);
+    at->bytes = (struct slice){0};
     at->print = (struct fingerprint){.present = true, .kind = KIND_FILE, .mode = 0644};
     at->print.size = at->value.size;
     at->print.ino = ++rig->last_ino;
     at->print.mtime_ns = mtime_ms * 1000000;
+    return at;
+}
+
+void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms)
+{
+    (void)save(rig, path, slice_text(text), mtime_ms);
+}
+
+void rig_save_zeros(struct rig *rig, const char *path, size_t size, int64_t mtime_ms)
+{
+    struct slice zeros = slice_of(arena_alloc(rig->arena, size, 1), size);
+    save(rig, path, zeros, mtime_ms)->bytes = zeros;
 }
 
 void rig_delete(struct rig *rig, const char *path)

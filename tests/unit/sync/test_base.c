@@ -311,36 +311,56 @@ static void test_comes_back(void **state)
     rig_close(&rig);
 }
 
-// A power cut empties a file and spoils what was put aside of it.
-static void emptied(bool spoilt)
+// A power cut empties a file, or leaves so many zeros, and spoils what was put aside of it.
+static void emptied(size_t zeros, bool spoilt)
 {
     struct rig rig;
     open_with_base(&rig);
     write_and_wait(&rig, "a", "one");
-    rig_save(&rig, "a", "", rig.now_ms);
+    rig_save_zeros(&rig, "a", zeros, rig.now_ms);
     rig.base_spoilt = spoilt;
     rig_fail_commits(0, 2); // it never noted that it had come to its end
     rig_restart(&rig);
     rig_wait(&rig, 10 * LATER_MS);
     struct item item = rig_item(&rig, "a");
-    assert_true(rig_logged("empty after a crash, to be put back"));
+    assert_true(rig_logged("content lost in a crash, to be put back"));
     assert_false(item.need);
     assert_int_equal(item.local.state, LOCAL_OK);
-    assert_int_equal(item.heads[0].value.size, spoilt ? 0 : 3);
-    assert_int_equal(disk_find(&rig, slice_text("a"))->value.size, spoilt ? 0 : 3);
+    assert_int_equal(item.heads[0].value.size, spoilt ? zeros : 3);
+    assert_int_equal(disk_find(&rig, slice_text("a"))->value.size, spoilt ? zeros : 3);
+    struct digest one = hash_sha256(slice_text("one"));
+    assert_int_equal(digest_equal(item.heads[0].value.content, one), !spoilt);
     rig_close(&rig);
 }
 
 static void test_emptied_comes_back(void **state)
 {
     (void)state;
-    emptied(false);
+    emptied(0, false);
+    emptied(3, false);
+    emptied(5, false);
 }
 
 static void test_emptied_for_good(void **state)
 {
     (void)state;
-    emptied(true);
+    emptied(0, true);
+    emptied(3, true);
+}
+
+// Zeros are zeros if there was no crash.
+static void test_zeros_are_published(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig_save_zeros(&rig, "a", 3, rig.now_ms);
+    rig_restart(&rig);
+    rig_wait(&rig, 10 * LATER_MS);
+    struct digest one = hash_sha256(slice_text("one"));
+    assert_false(digest_equal(rig_item(&rig, "a").heads[0].value.content, one));
+    rig_close(&rig);
 }
 
 int main(void)
@@ -361,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_emptied_comes_back),
         cmocka_unit_test(test_emptied_for_good),
+        cmocka_unit_test(test_zeros_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
