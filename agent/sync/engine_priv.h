@@ -248,6 +248,7 @@ struct dirty {
     int64_t empty_since_ms;
     bool awaits_content;   // was found empty, and nothing has happened to it since
     uint32_t parent_waits; // for the directory above to be published first
+    uint32_t writer_waits; // for a program that had it open
     struct dirty *prev, *next;
 };
 

@@ -9,7 +9,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { BELOW_PAGE = 256, PARENT_WAIT_MS = 10, PARENT_WAITS_MAX = 20, STEP_WAIT_MS = 20 };
+enum {
+    BELOW_PAGE = 256,
+    PARENT_WAIT_MS = 10,
+    PARENT_WAITS_MAX = 20,
+    WRITER_WAITS_MAX = 5, // a log is published, too
+    STEP_WAIT_MS = 20,
+};
 
 static struct vv context_of(const struct item *item)
 {
@@ -275,6 +281,17 @@ static bool wait_for_content(struct folder *folder, const struct item *item,
     return true;
 }
 
+// A program has begun to write the file anew while it was looked at, and has not closed it: what
+// was read may be half of that.
+static bool wait_for_writer(struct folder *folder, struct dirty *dirty)
+{
+    bool is_written = dirty->again && dirty->again_delay_ms == OPEN_QUIET_MS;
+    if (!is_written || dirty->now || dirty->writer_waits >= WRITER_WAITS_MAX) return false;
+    dirty->writer_waits++;
+    dirty->due_ms = folder->engine->now_ms + OPEN_QUIET_MS;
+    return true;
+}
+
 // A directory is published before what is in it, so that it is somebody's version and does not
 // vanish with its last child.
 static bool wait_for_parent(struct folder *folder, struct slice path, struct dirty *dirty)
@@ -339,6 +356,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         return LOOK_SETTLED;
     }
     if (local_emptied_by_crash(folder, item, look)) return LOOK_SETTLED;
+    if (wait_for_writer(folder, dirty)) return LOOK_AGAIN_LATER;
     if (wait_for_content(folder, item, look, dirty)) return LOOK_AGAIN_LATER;
     if (is_the_head(item, &look->value)) {
         remember_content(folder, look);

@@ -18,6 +18,34 @@ static void walk(struct rig *rig)
     rig_wait(rig, 60 * SECOND_MS);
 }
 
+// ---- a file that is being written while it is looked at
+
+// Saved, and at once opened to be saved again: the look that the first save asked for finds half of
+// the second.
+static void test_half_of_a_save_is_not_published(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "first");
+    rig_wait(&rig, SECOND_MS);
+    uint64_t before = counter_of(&rig);
+    rig.held = 1u << JOB_LOOK;
+    rig_save(&rig, "a", "hal", rig.now_ms);
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
+    rig_wait(&rig, SECOND_MS);
+    assert_int_equal(rig_jobs(&rig, JOB_LOOK), 1);
+    engine_watch(rig.engine, rig.folder, ENGINE_MODIFIED, slice_text("a"));
+    rig.held = 0;
+    rig_wait(&rig, SECOND_MS);
+    assert_int_equal(counter_of(&rig), before);
+    rig_save(&rig, "a", "half and half", rig.now_ms);
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
+    rig_wait(&rig, 100);
+    assert_int_equal(counter_of(&rig), before + 1);
+    rig_close(&rig);
+}
+
 // ---- a directory that gives errors is never taken for an empty one
 
 static void test_what_cannot_be_read_is_not_gone(void **state)
@@ -170,6 +198,7 @@ static void test_a_clock_in_2099(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_half_of_a_save_is_not_published),
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
         cmocka_unit_test(test_unknown_keys_are_passed_on),
