@@ -160,7 +160,7 @@ static const struct field pack_fields[] = {
 static const struct field ranges_fields[] = {
     FOLDER(struct msg_ranges),
     {"audit", &type_u64, AT(struct msg_ranges, audit), .max = UINT64_MAX},
-    {"step", &type_u32, AT(struct msg_ranges, step), .min = RANGES_OPEN, .max = RANGES_MOVED},
+    {"step", &type_u32, AT(struct msg_ranges, step), .min = RANGES_OPEN, .max = RANGES_LIST},
     {"reconcile", &type_bool, AT(struct msg_ranges, reconcile), .presence = OPTIONAL},
     VV("k", struct msg_ranges, k),
     VV("floor", struct msg_ranges, gcfloor),

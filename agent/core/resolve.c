@@ -176,6 +176,16 @@ static bool wins(const struct version *a, const struct version *b)
     return age_order(a, b) > 0;
 }
 
+const struct version *resolve_winner(const struct item *item)
+{
+    const struct version *winner = NULL;
+    for (uint32_t i = 0; i < item->head_count; i++) {
+        const struct version *one = &item->heads[i];
+        if (version_live(one) && (winner == NULL || wins(one, winner))) winner = one;
+    }
+    return winner;
+}
+
 // A chmod here and an edit there both survive: the winner's author did not touch the mode, another
 // did.
 static uint32_t merged_mode(const struct item *item, const struct version *winner)

@@ -56,6 +56,9 @@ bool resolve_heads(struct arena *arena, const struct index_view *index, struct f
 bool resolve_clash(struct arena *arena, const struct index_view *index, struct folder_id folder,
                    const struct item *item, struct resolution *out);
 
+// Of the live heads the one that keeps the name; NULL: none lives.
+const struct version *resolve_winner(const struct item *item);
+
 // The conflict item's path for a losing version x of path p.
 struct slice conflict_name(struct arena *arena, struct folder_id folder, struct slice path,
                            const struct version *x);

@@ -161,6 +161,14 @@ void audits_drop(struct share *share);
 void audits_tick(struct share *share);
 int64_t audits_deadline(const struct share *share);
 void ranges_handle(struct share *share, const struct msg_ranges *ranges);
+// ---- compare.c, compare_list.c: two folders that are not joined, side by side
+void compare_drop(struct share *share);
+void compare_tick(struct share *share);
+int64_t compare_deadline(const struct share *share);
+void compare_show(const struct share *share, struct arena *arena, struct compared *out);
+void compare_handle(struct session *session, const struct msg_ranges *m);
+void list_handle(struct session *session, const struct msg_ranges *m); // asked of us
+
 // ---- forget.c
 void forget_tick(struct folder *folder);
 int64_t forget_deadline(const struct folder *folder);

@@ -250,12 +250,42 @@ struct plan_path {
     struct device_id by; // of others: whose change it is; zero: not known
 };
 
+// Two folders of one name, path by path: what joining them would meet.
+enum compared_kind {
+    COMPARED_EQUAL,
+    COMPARED_ONLY_HERE,
+    COMPARED_ONLY_THERE,
+    COMPARED_DIFFERENT,
+    COMPARED_MODE,     // different in nothing but permissions
+    COMPARED_LEFT_OUT, // only there, and left out here by a rule
+    COMPARED_KINDS
+};
+
+enum { COMPARED_NAMES = 10 };
+
+struct compared_part {
+    uint64_t items;
+    uint64_t bytes_here, bytes_there;
+    struct slice first[COMPARED_NAMES]; // in tree order
+    uint32_t first_count;
+};
+
+enum compare_state { COMPARE_NOT, COMPARE_RUNS, COMPARE_DONE, COMPARE_FAILED };
+
+struct compared {
+    enum compare_state state;
+    const char *why; // FAILED: static text
+    uint64_t listed; // items of the other side so far
+    struct compared_part parts[COMPARED_KINDS];
+};
+
 struct plan_peer {
     struct slice name;
     uint64_t of_others;    // changes that it holds, of other devices, this one perhaps
     uint64_t unpublished;  // changes found on its disk that it holds
     bool pending;          // it has another folder of this name,
-    uint64_t items, bytes; // with so much in it
+    uint64_t items, bytes; // with so much in it, as it said last,
+    struct compared compared; // and this came of engine_compare
 };
 
 struct plan {
@@ -271,6 +301,9 @@ struct plan {
 };
 // False: there is no such folder.
 bool engine_plan(struct engine *engine, struct arena *arena, const char *folder, struct plan *out);
+// Begins to compare a folder (NULL: all) with those of its name that wait to be joined; what comes
+// of it is in the plan. One that is under way goes on. Nothing is changed by it, on neither side.
+void engine_compare(struct engine *engine, const char *folder);
 
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {

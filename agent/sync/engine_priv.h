@@ -169,6 +169,7 @@ struct ask { // one content a peer wants
 
 struct brake;
 struct audit;
+struct compare;
 struct late;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
@@ -229,6 +230,7 @@ struct share {
     struct late *late, **late_end; // asked for and not at hand right now
     uint32_t late_count;
     struct audit *asking, *answering;
+    struct compare *compare; // NULL: not asked for
     int64_t audit_at_ms;
     struct share *next;
 };

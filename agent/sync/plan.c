@@ -97,6 +97,7 @@ static void plan_peers(struct folder *folder, struct arena *arena, struct plan *
                                 .pending = share->pending,
                                 .items = share->offered_count,
                                 .bytes = share->offered_bytes};
+        if (one.pending) compare_show(share, arena, &one.compared);
         if (one.of_others + one.unpublished > 0 || one.pending) out->peers[out->peer_count++] = one;
     }
 }

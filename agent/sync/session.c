@@ -305,6 +305,7 @@ void session_tick(struct session *session)
         share_flush(s, false);
         late_serve(s);
         audits_tick(s);
+        compare_tick(s);
     }
     if (!session->open) return;
     if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
@@ -384,6 +385,10 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
 static void folder_message(struct session *session, const struct message *m, struct slice frame)
 {
     struct engine *engine = session->engine;
+    if (m->kind == MSG_RANGES && m->ranges.step == RANGES_LIST) {
+        compare_handle(session, &m->ranges);
+        return;
+    }
     struct folder *folder = folder_by_id(engine, folder_of(m));
     bool shared = folder != NULL && folder_shared_with(folder, session->peer->device);
     struct share *share = shared ? share_find(session, folder) : NULL;

@@ -52,6 +52,7 @@ void share_start_anew(struct share *share)
     serve_clear(share);
     pushes_clear(share);
     audits_drop(share);
+    compare_drop(share);
     share->pulling.reconciling = false;
     share->joined = share->pulling.active = share->serving.active = false;
     share->pushed = 0;
@@ -66,6 +67,7 @@ void share_destroy(struct share *share)
     pushes_clear(share);
     holds_forget(share);
     audits_drop(share);
+    compare_drop(share);
     vvbox_fini(&share->said_k);
     vvbox_fini(&share->applied_a);
     vvbox_fini(&share->told_k);
@@ -405,7 +407,9 @@ int64_t share_deadline(const struct share *share)
     bool due = share->joined && (share->news_due || share->applied_due);
     if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;
     int64_t late = late_deadline(share), audit = audits_deadline(share);
+    int64_t compare = compare_deadline(share);
     if (audit < at) at = audit;
+    if (compare < at) at = compare;
     return late < at ? late : at;
 }
 
