@@ -7,6 +7,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/plan_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
 
@@ -60,16 +61,7 @@ static bool peers_print(const json_t *folder, const char *name)
                    who, of_others, name);
         if (there > 0)
             printf("  %s holds %" PRIu64 " changes found there: decide there\n", who, there);
-        if (!field_true(peer, "join_pending")) continue;
-        AUTO(buf_fini) struct buf size = {0};
-        print_count(&size, field_number(peer, "items"), "item");
-        buf_append_text(&size, ", ");
-        print_bytes(&size, field_number(peer, "bytes"));
-        printf("  %s has another folder of this name, with %s.\n"
-               "    cfgsync-agent folder accept %s --from %s makes them one: what is equal joins,\n"
-               "    what is only here or only there goes to the other side, of what differs the\n"
-               "    edit of this device is set aside as a conflict. Nothing is deleted.\n",
-               who, buf_text(&size), name, who);
+        if (field_true(peer, "join_pending")) plan_join_print(folder, peer);
     }
     return any;
 }
@@ -115,7 +107,8 @@ static int ask(const struct cli_context *context, const struct args *args, const
 static int plan(const struct cli_context *context, const struct args *args)
 {
     AUTO(json_drop) json_t *answer = NULL;
-    int result = ask(context, args, "/v1/plan", &answer);
+    const char *name = args->word_count > 0 ? args->words[0] : NULL;
+    int result = plan_ask(context, name, &answer);
     if (result != CLI_DONE) return result;
     if (context->json) {
         print_json(answer);
@@ -165,7 +158,9 @@ const struct cli_verb verb_plan = {
     .summary = "what is held for a decision, and what would happen",
     .help = "Deletions of more than 20 items and a quarter of a folder, rewrites of more than 50\n"
             "and half of it, what leaves nothing, and files that go back in time together are\n"
-            "held: not published where they are found, and not done where they come from others.",
+            "held: not published where they are found, and not done where they come from others.\n"
+            "Of a folder that waits with join-pending: what is equal, only here, only there and\n"
+            "different, before anything is joined.",
     .words_max = 1,
     .run = plan,
 };

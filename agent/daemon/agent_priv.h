@@ -64,6 +64,12 @@ struct sync_wait {
     json_t *result; // {"exit", "lines"} once the engine has said so
 };
 
+struct plan_wait {
+    uint64_t request;
+    char *folder; // NULL: all
+    int64_t until_ms;
+};
+
 struct event_client {
     uint64_t request;
 };
@@ -110,6 +116,8 @@ struct agent {
     struct redeem *redeem; // NULL: this device was not invited
     struct sync_wait *sync_waits;
     uint32_t sync_wait_count;
+    struct plan_wait *plan_waits;
+    uint32_t plan_wait_count;
     struct event_client *event_clients;
     uint32_t event_client_count;
 

@@ -98,7 +98,12 @@ static const struct route routes[] = {
      control_restore,
      {{"path", FIELD_TEXT, true}, {"at_ms", FIELD_NUMBER, false}, {"number", FIELD_NUMBER, false}}},
     {"POST", "/v1/undo", control_undo, {{"folder", FIELD_TEXT, false}}},
-    {"POST", "/v1/plan", control_plan, {{"folder", FIELD_TEXT, false}}},
+    {"POST",
+     "/v1/plan",
+     control_plan,
+     {{"folder", FIELD_TEXT, false},
+      {"wait_ms", FIELD_NUMBER, false},
+      {"go_on", FIELD_BOOL, false}}},
     {"POST", "/v1/approve", control_approve, {{"folder", FIELD_TEXT, false}}},
     {"POST", "/v1/revert", control_revert, {{"folder", FIELD_TEXT, false}}},
     {"POST", "/v1/why", control_why, {{"path", FIELD_TEXT, true}}},
@@ -357,6 +362,7 @@ void control_request(struct agent *agent, struct api_request *request)
         events_gone(agent, request->number);
         control_folders_gone(agent, request->number);
         control_sync_gone(agent, request->number);
+        control_plan_gone(agent, request->number);
         control_pair_gone(agent, request->number);
         nearby_find_gone(agent, request->number);
         engine_decide_cancel(agent->engine, request->number);
@@ -374,6 +380,13 @@ void control_settle(struct agent *agent)
 {
     control_folders_settle(agent);
     control_sync_settle(agent);
+    control_plan_settle(agent);
+}
+
+int64_t control_deadline(const struct agent *agent)
+{
+    int64_t folders = control_folders_deadline(agent), plan = control_plan_deadline(agent);
+    return plan < folders ? plan : folders;
 }
 
 void control_end(struct agent *agent)
@@ -389,6 +402,7 @@ void control_end(struct agent *agent)
         json_drop(&agent->sync_waits[i].result);
         free(agent->sync_waits[i].folder);
     }
+    control_plan_end(agent);
     for (uint32_t i = 0; i < agent->event_client_count; i++) {
         api_answer(agent->api, agent->event_clients[i].request, 0, NULL, slice_text(""));
     }

@@ -363,7 +363,7 @@ void control_folders_settle(struct agent *agent)
     if (agent->now_ms >= agent->folder_look_ms) agent->folder_look_ms = agent->now_ms + SETTLE_MS;
 }
 
-int64_t control_deadline(const struct agent *agent)
+int64_t control_folders_deadline(const struct agent *agent)
 {
     return agent->folder_wait_count > 0 ? agent->folder_look_ms : INT64_MAX;
 }

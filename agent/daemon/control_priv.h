@@ -75,7 +75,14 @@ bool control_declared(struct agent *agent, uint64_t request, const struct regist
 bool control_folder_keep(struct agent *agent, uint64_t request,
                          const struct registry_folder *folder, bool is_new, uint32_t *out_folder);
 json_t *settings_json(const struct registry_folder *folder);
+// False, and answered: there is none of this name. NULL is any.
+bool control_folder_known(struct agent *agent, uint64_t request, const char *name);
+void control_plan_settle(struct agent *agent);
+int64_t control_plan_deadline(const struct agent *agent);
+void control_plan_gone(struct agent *agent, uint64_t request);
+void control_plan_end(struct agent *agent);
 void control_folders_settle(struct agent *agent);
+int64_t control_folders_deadline(const struct agent *agent);
 void control_folders_gone(struct agent *agent, uint64_t request);
 void control_sync_settle(struct agent *agent);
 void control_sync_gone(struct agent *agent, uint64_t request);

@@ -27,6 +27,11 @@ struct compare {
     int64_t asked_ms;
 };
 
+static bool compare_runs(const struct share *share)
+{
+    return share->compare != NULL && share->compare->result.state == COMPARE_RUNS;
+}
+
 void compare_drop(struct share *share)
 {
     struct compare *c = share->compare;
@@ -77,7 +82,7 @@ static void compare_ask(struct share *share)
 static void compare_start(struct share *share)
 {
     struct engine *engine = share->folder->engine;
-    if (share->compare != NULL && share->compare->result.state == COMPARE_RUNS) return;
+    if (compare_runs(share)) return;
     compare_drop(share);
     struct compare *c = mem_zalloc(1, sizeof *c);
     c->arena = arena_new();
@@ -87,16 +92,30 @@ static void compare_start(struct share *share)
     compare_ask(share);
 }
 
+static bool is_meant(const struct folder *folder, const char *name)
+{
+    return !folder->gone && (name == NULL || strcmp(folder->name, name) == 0);
+}
+
 void engine_compare(struct engine *engine, const char *name)
 {
     arena_reset(engine->scratch);
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
-        if (f->gone || (name != NULL && strcmp(f->name, name) != 0)) continue;
+        if (!is_meant(f, name)) continue;
         for (struct peer *p = engine->peers; p != NULL; p = p->next) {
             struct share *share = p->in_use != NULL ? share_find(p->in_use, f) : NULL;
             if (share != NULL && share->pending) compare_start(share);
         }
     }
+}
+
+bool engine_comparing(const struct engine *engine, const char *name)
+{
+    for (const struct session *s = engine->sessions; s != NULL; s = s->next) {
+        for (const struct share *share = s->shares; share != NULL; share = share->next)
+            if (is_meant(share->folder, name) && compare_runs(share)) return true;
+    }
+    return false;
 }
 
 void compare_tick(struct share *share)
@@ -107,9 +126,7 @@ void compare_tick(struct share *share)
 
 int64_t compare_deadline(const struct share *share)
 {
-    const struct compare *c = share->compare;
-    bool runs = c != NULL && c->result.state == COMPARE_RUNS;
-    return runs ? c->asked_ms + SILENT_MS : INT64_MAX;
+    return compare_runs(share) ? share->compare->asked_ms + SILENT_MS : INT64_MAX;
 }
 
 void compare_show(const struct share *share, struct arena *arena, struct compared *out)
@@ -230,9 +247,8 @@ static struct share *share_comparing(struct session *session, const struct msg_r
 {
     struct share *share = session->shares;
     for (; share != NULL; share = share->next) {
-        const struct compare *c = share->compare;
-        bool runs = c != NULL && c->result.state == COMPARE_RUNS && c->number == m->audit;
-        if (runs && folder_id_equal(share->offered_id, m->folder)) break;
+        bool meant = compare_runs(share) && share->compare->number == m->audit;
+        if (meant && folder_id_equal(share->offered_id, m->folder)) break;
     }
     return share;
 }

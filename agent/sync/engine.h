@@ -304,6 +304,7 @@ bool engine_plan(struct engine *engine, struct arena *arena, const char *folder,
 // Begins to compare a folder (NULL: all) with those of its name that wait to be joined; what comes
 // of it is in the plan. One that is under way goes on. Nothing is changed by it, on neither side.
 void engine_compare(struct engine *engine, const char *folder);
+bool engine_comparing(const struct engine *engine, const char *folder);
 
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {

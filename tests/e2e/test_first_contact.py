@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Two folders of one name that both have files: seen before, joined, and taken back."""
+
+import json
+import os
+
+from harness import check, connect, main, stays, wait_for
+from trees import conflicts, differences, put, same, tree
+
+
+def etc(root, *changes):
+    """A small /etc, the same for everybody but for what `changes` says."""
+    for number in range(30):
+        put(root / f"conf.d/{number:02}.conf", f"option {number}\n" * 20)
+    put(root / "hosts", "127.0.0.1 localhost\n")
+    put(root / "ssh/sshd_config", "Port 22\n")
+    put(root / "run.sh", "#!/bin/sh\n")
+    os.chmod(root / "run.sh", 0o755)
+    os.symlink("hosts", root / "link")
+    for path, text in changes:
+        put(root / path, text)
+
+
+def two(world):
+    """alpha and beta with an /etc each, alike in most; both wait."""
+    a, b = world.agent("alpha").start(), world.agent("beta").start()
+    on_a, on_b = world.dir / "alpha-etc", world.dir / "beta-etc"
+    etc(on_a, ("hosts", "10.0.0.1 alpha\n"), ("alpha/only", "a\n"), ("alpha/too", "aa\n"))
+    etc(on_b, ("hosts", "10.0.0.2 beta\n"), ("conf.d/07.conf", "of beta\n"), ("beta", "bbb\n"))
+    os.chmod(on_b / "run.sh", 0o700)
+    put(on_b / "ssh/id_rsa", "secret\n")
+    a.folder_add("etc")
+    b.folder_add("etc", ok=(5,))
+    connect(b, a)
+    for agent in (a, b):
+        wait_for(lambda agent=agent: agent.folder("etc")["code"] == "join-pending",
+                 lambda agent=agent: f"{agent.name} is join-pending: {agent.folder('etc')}")
+    return a, b, on_a, on_b
+
+
+def comparison(agent):
+    folder = json.loads(agent.cli("plan", "etc", "--json").out)["folders"][0]
+    return folder, folder["peers"][0]["comparison"]
+
+
+def test_seen_before(world):
+    a, b, on_a, on_b = two(world)
+    before_a, before_b = tree(on_a), tree(on_b)
+    folder, seen = comparison(b)
+    check(seen["state"] == "done" and seen["why"] is None, "compared", seen)
+    check(seen["only_here"]["first"] == ["beta"] and seen["only_here"]["bytes_here"] == 4,
+          "only on beta", seen)
+    check(seen["only_there"]["first"] == ["alpha", "alpha/only", "alpha/too"] and
+          seen["only_there"]["bytes_there"] == 5, "only on alpha", seen)
+    check(seen["different"]["first"] == ["conf.d/07.conf", "hosts"], "different", seen)
+    check(seen["only_permissions"]["first"] == ["run.sh"], "permissions", seen)
+    check(seen["equal"]["items"] == 33 and seen["equal"]["first"] == [], "equal", seen)
+    check(folder["secrets"] == {"items": 1, "first": ["ssh/id_rsa"]}, "held", folder)
+    text = b.cli("plan", "etc").out
+    for line in ("equal: 33 items", "only there: 3 items, 5 B\n", "      alpha/only\n",
+                 "different: 2 items", "      hosts\n", "only here: 1 item, 4 B",
+                 "look like secrets: 1\n", "folder accept etc --from alpha"):
+        check(line in text, f"{line!r} is shown", text)
+    _, other = comparison(a)
+    check(other["only_there"]["items"] == 1 and other["only_here"]["items"] == 3 and
+          other["equal"]["items"] == 33, "the same from the other side", other)
+    stays(lambda: not differences(before_a, on_a) and not differences(before_b, on_b),
+          "nothing is written", 0.5)
+    for agent in (a, b):
+        check(agent.folder("etc")["code"] == "join-pending", "it waits still", agent.name)
+
+
+if __name__ == "__main__":
+    main()
