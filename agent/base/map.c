@@ -170,3 +170,12 @@ bool map_next(const struct map *map, size_t *at, struct slice *out_key, void **o
     }
     return false;
 }
+
+void map_clear(struct map *map)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(map, &at, &key, &value))
+        (void)map_remove(map, key);
+}

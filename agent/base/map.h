@@ -20,6 +20,7 @@ void *map_get(const struct map *map, struct slice key); // NULL if absent
 void *map_put(struct map *map, struct slice key, void *value);
 void map_add(struct map *map, struct slice key); // of a set: map_get is NULL for what is not in it
 void *map_remove(struct map *map, struct slice key); // returns the value or NULL
+void map_clear(struct map *map);                     // values are the caller's
 
 // Iteration: for (size_t at = 0; map_next(map, &at, &key, &value);) The entry just returned may be
 // removed inside the loop; nothing may be added.

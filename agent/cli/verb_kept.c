@@ -146,8 +146,13 @@ static int undo(const struct cli_context *context, const struct args *args)
         cli_error("names are UTF-8 text");
         return CLI_USAGE;
     }
-    int result = agent_ask(context, "POST", "/v1/undo", body, ANSWER_S, &answer);
-    return result != CLI_DONE ? result : show_result(context, answer, "taken back");
+    int result = agent_ask(context, "POST", "/v1/undo", body, 0, &answer);
+    if (result != CLI_DONE) return result;
+    result = show_result(context, answer, "taken back");
+    if (!context->json && field_true(answer, "apart"))
+        (void)puts("the folder stands apart from that of the other devices again, as before it was "
+                   "joined; they keep what they got");
+    return result;
 }
 
 const struct cli_verb verb_kept = {
@@ -186,7 +191,9 @@ const struct cli_verb verb_undo = {
     .summary = "take back the last changes that came from other devices, here and on the peers",
     .help =
         "All that was applied without a pause is taken back at once; what was edited here since\n"
-        "is left alone. Another undo takes the undo back.",
+        "is left alone. Another undo takes the undo back. Of a folder that was joined, until the\n"
+        "next change comes: this device has it as it was before, apart from the others, who keep\n"
+        "what they have.",
     .words_max = 1,
     .run = undo,
 };

@@ -210,6 +210,7 @@ void control_decided(struct agent *agent, uint64_t ticket, const struct decision
         json_t *out = json_object();
         put_number(out, "changed", result->changed);
         put_number(out, "left_alone", result->left_alone);
+        if (result->apart) json_object_set_new(out, "apart", json_true());
         control_answer(agent, ticket, out);
         return;
     }

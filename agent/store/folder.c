@@ -110,13 +110,15 @@ static void clear(struct store *store, uint32_t folder, const enum statement *wh
     }
 }
 
+// What was kept is of the disk, and stays; there is nothing of it to undo any more.
 // seq goes on: peers may hold tokens that carry it.
 void store_folder_clear(struct store *store, uint32_t folder, bool with_marks)
 {
     static const enum statement tables[] = {
-        SQL_CLEAR_ITEMS,     SQL_CLEAR_DOTS,    SQL_CLEAR_K,     SQL_CLEAR_GCFLOOR,
-        SQL_CLEAR_PEERS,     SQL_CLEAR_JOURNAL, SQL_CLEAR_KEPT,  SQL_CLEAR_LEAVES,
-        SQL_CLEAR_APPROVALS, SQL_CLEAR_OWNERS,  SQL_CLEAR_MARKS, SQL_CLEAR_ROLLBACKS,
+        SQL_CLEAR_ITEMS,     SQL_CLEAR_DOTS,      SQL_CLEAR_K,           SQL_CLEAR_GCFLOOR,
+        SQL_CLEAR_PEERS,     SQL_CLEAR_JOURNAL,   SQL_KEPT_BATCH_FORGET, SQL_KEPT_PAST,
+        SQL_CLEAR_LEAVES,    SQL_CLEAR_APPROVALS, SQL_CLEAR_OWNERS,      SQL_CLEAR_MARKS,
+        SQL_CLEAR_ROLLBACKS,
     };
     size_t count = sizeof tables / sizeof tables[0];
     bool entered = store_enter(store);
@@ -128,10 +130,10 @@ void store_folder_clear(struct store *store, uint32_t folder, bool with_marks)
 
 void store_folder_remove(struct store *store, uint32_t folder)
 {
-    static const enum statement row[] = {SQL_FOLDER_DELETE};
+    static const enum statement rows[] = {SQL_CLEAR_KEPT, SQL_FOLDER_DELETE};
     bool entered = store_enter(store);
     store_folder_clear(store, folder, true);
-    clear(store, folder, row, 1);
+    clear(store, folder, rows, 2);
     struct counts *counts = find_counts(store, folder);
     if (counts) *counts = store->counts[--store->counts_count];
     store_leave(store, entered);

@@ -166,6 +166,8 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_KEPT_BATCH_LAST] = "SELECT CASE WHEN batch < 0 THEN -1 - batch ELSE batch END FROM kept"
                             " WHERE folder = ?1 ORDER BY number DESC LIMIT 1",
     [SQL_KEPT_BATCH_FORGET] = "DELETE FROM kept WHERE folder = ?1 AND file = x''",
+    [SQL_KEPT_PAST] = "UPDATE kept SET batch = CASE WHEN batch < 0 THEN -1 ELSE 0 END"
+                      " WHERE folder = ?1",
     [SQL_KEPT_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM kept WHERE folder = ?1",
     [SQL_LEAVES_PUT] = "INSERT OR REPLACE INTO leaves(folder, content, size, leaves)"
                        " VALUES (?1, ?2, ?3, ?4)",

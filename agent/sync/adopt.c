@@ -33,7 +33,7 @@ static void folder_note_items(struct folder *folder)
 }
 
 // What peers send is of the old life; what was asked of them is not wanted any more.
-static void shares_pause(struct folder *folder)
+void shares_pause(struct folder *folder)
 {
     for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
         struct share *share = share_find(s, folder);
@@ -46,13 +46,17 @@ static void turn_end(struct folder *folder)
     struct turn turn = folder->turn;
     struct folder_id old = folder->row.id;
     folder->turn = (struct turn){0};
-    if (!turn.accepted && !turn.crossed && !is_empty(folder)) {
+    if (!turn.accepted && !turn.crossed && !turn.left && !is_empty(folder)) {
         work_again(folder);
         offers_review(folder);
         return;
     }
     shares_pause(folder);
-    if (!folder_start_life(folder, turn.id, true, true)) {
+    struct join before = folder->join;
+    bool first = !turn.left || before.others;
+    join_begin(folder, &turn);
+    if (!folder_start_life(folder, turn.id, first, true)) {
+        folder->join = before;
         folder->turn = turn;
         folder->turn.retry_ms = folder->engine->now_ms + TURN_RETRY_MS;
         return;

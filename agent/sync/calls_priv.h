@@ -70,6 +70,20 @@ void folder_turn(struct folder *folder); // if it is wanted and nothing is under
 int64_t folder_turn_deadline(const struct folder *folder);
 void offer_review(struct share *share); // of a folder with another id
 void offers_review(struct folder *folder);
+void shares_pause(struct folder *folder);
+// ---- join.c: how that is taken back
+void join_load(struct folder *folder);
+void join_begin(struct folder *folder, const struct turn *turn);
+void join_put(struct folder *folder); // inside a transaction
+bool join_leaving(const struct folder *folder);
+bool join_takes(struct folder *folder);
+void join_close(struct folder *folder);
+bool join_undoable(const struct folder *folder);
+enum err join_undo(struct folder *folder, uint64_t ticket) MUST_USE;
+void join_cancel(struct folder *folder, uint64_t ticket);
+void join_tick(struct folder *folder);
+int64_t join_deadline(const struct folder *folder);
+void join_restored(struct folder *folder);
 // ---- rules.c: what is left out
 void rules_check(struct folder *folder);                    // read them again
 void rules_read(struct folder *folder, const struct job *); // a JOB_HEALTH has
@@ -360,6 +374,7 @@ void intent_start(struct folder *folder, const struct resolution *plan, bool dec
 
 // ---- decide.c, decide_make.c: what a person decides
 void decide_step(struct folder *folder);
+void decide_leave(struct folder *folder, uint64_t ticket);
 int64_t decide_deadline(const struct folder *folder);
 void decide_ran(struct folder *folder, bool done);         // its intent came to an end
 bool decide_minted(struct folder *folder, uint64_t first); // true: brake_signed when it is durable

@@ -8,7 +8,14 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { TARGETS_PER_INTENT = 16, TRIES_MAX = 20, POLL_MS = 50, TIMEOUT_MS = 60 * 1000, MANY = 16 };
+enum {
+    TARGETS_PER_INTENT = 16,
+    TRIES_MAX = 20,
+    POLL_MS = 50,
+    TIMEOUT_MS = 60 * 1000,
+    MANY = 16,
+    LEAVE_OUT_MS = 5 * 1000
+};
 
 static void decide_free(struct decide **slot)
 {
@@ -30,14 +37,18 @@ static void decide_end(struct folder *folder, enum err err, const char *what)
     log_info(LOG_SYNC, "decided", "folder=%s changed=%llu result=\"%s\"", folder->name,
              (unsigned long long)decide->result.changed,
              decide->result.what != NULL ? decide->result.what : "done");
+    decide->result.apart = decide->leaves;
     if (decide->ticket != 0) notify->decided(notify->context, decide->ticket, &decide->result);
+    if (decide->leaves) join_restored(folder);
     decide_free(&decide);
 }
 
 void decide_clear(struct folder *folder)
 {
-    while (folder->decides != NULL)
+    while (folder->decides != NULL) {
+        folder->decides->leaves = false;
         decide_end(folder, ERR_BUSY, "the folder is being closed");
+    }
 }
 
 static void refuse(struct engine *engine, uint64_t ticket, enum err err, const char *what)
@@ -46,55 +57,77 @@ static void refuse(struct engine *engine, uint64_t ticket, enum err err, const c
     engine->o.notify.decided(engine->o.notify.context, ticket, &result);
 }
 
+static struct decide *decide_new(struct folder *folder, uint64_t ticket)
+{
+    struct decide *decide = mem_zalloc(1, sizeof *decide);
+    decide->ticket = ticket;
+    decide->arena = arena_new();
+    decide->deadline_ms = folder->engine->now_ms + TIMEOUT_MS;
+    return decide;
+}
+
+static void decide_add(struct folder *folder, struct decide *decide)
+{
+    struct decide **end = &folder->decides;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = decide;
+}
+
 void engine_decide(struct engine *engine, uint64_t ticket, const struct decision *decision)
 {
     arena_reset(engine->scratch);
     struct folder *folder = folder_by_name(engine, slice_text(decision->folder));
-    if (folder == NULL || !folder_usable(folder)) {
+    if (folder == NULL || !folder_usable(folder) || join_leaving(folder)) {
         refuse(engine, ticket, ERR_UNREACHABLE,
                "the folder is not ready: see cfgsync-agent status");
         return;
     }
+    if (decision->kind == DECIDE_UNDO && join_undoable(folder)) {
+        if (join_undo(folder, ticket) != ERR_OK)
+            refuse(engine, ticket, ERR_IO, "the index cannot be written");
+        engine_tick(engine);
+        return;
+    }
+    join_close(folder);
     if (decision->kind == DECIDE_APPROVE || decision->kind == DECIDE_REVERT) {
         brake_decide(folder, ticket, decision->kind == DECIDE_APPROVE);
         engine_tick(engine);
         return;
     }
-    struct decide *decide = mem_zalloc(1, sizeof *decide);
-    decide->ticket = ticket;
-    decide->arena = arena_new();
-    decide->deadline_ms = engine->now_ms + TIMEOUT_MS;
+    struct decide *decide = decide_new(folder, ticket);
     const char *what = decide_make(folder, decision, decide);
     if (what != NULL) {
         decide_free(&decide);
         refuse(engine, ticket, ERR_DENIED, what);
         return;
     }
-    struct decide **end = &folder->decides;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = decide;
+    decide_add(folder, decide);
+}
+
+void decide_leave(struct folder *folder, uint64_t ticket)
+{
+    struct decide *decide = decide_new(folder, ticket);
+    decide->leaves = true;
+    decide_make_leave(folder, decide);
+    decide_add(folder, decide);
 }
 
 void decide_put(struct folder *folder, struct slice path, struct slice origin,
                 const struct value *value, int64_t mtime_ns)
 {
-    struct decide *decide = mem_zalloc(1, sizeof *decide);
-    decide->arena = arena_new();
-    decide->deadline_ms = folder->engine->now_ms + TIMEOUT_MS;
+    struct decide *decide = decide_new(folder, 0);
     const struct version version = {.value = *value, .mtime_ns = mtime_ns};
     struct target *t = target_add(decide, path, &version);
     t->origin = arena_copy(decide->arena, origin);
-    struct decide **end = &folder->decides;
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = decide;
+    decide_add(folder, decide);
 }
 
 void engine_decide_cancel(struct engine *engine, uint64_t ticket)
 {
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         brake_decide_cancel(f, ticket);
+        join_cancel(f, ticket);
         for (struct decide *d = f->decides; d != NULL; d = d->next) {
             if (d->ticket == ticket) d->ticket = 0;
         }
@@ -226,7 +259,17 @@ static void start(struct folder *folder, struct decide *decide)
     decide->members = plan.count;
     txn_begin(folder);
     intent_start(folder, &plan, true);
-    if (txn_end(folder) != ERR_OK) decide_end(folder, ERR_IO, "the index cannot be written");
+    if (txn_end(folder) == ERR_OK) return;
+    decide->running = 0;
+    if (!decide->leaves) decide_end(folder, ERR_IO, "the index cannot be written");
+}
+
+// Whoever takes a join back gets what can be had, and is told how much could not.
+static void leave_out(struct folder *folder, struct decide *decide, uint32_t count)
+{
+    decide->result.left_alone += count;
+    decide->done += count;
+    decide->deadline_ms = folder->engine->now_ms + LEAVE_OUT_MS;
 }
 
 void decide_step(struct folder *folder)
@@ -236,6 +279,11 @@ void decide_step(struct folder *folder)
     if (decide == NULL || decide->running > 0 || decide->file_out || now < decide->next_ms) return;
     if (decide->done == decide->count) {
         decide_end(folder, ERR_OK, NULL);
+    } else if (decide->leaves && !folder_usable(folder)) {
+        decide->deadline_ms = now + TIMEOUT_MS;
+        wait_a_little(folder, decide);
+    } else if (decide->leaves && now >= decide->deadline_ms) {
+        leave_out(folder, decide, 1);
     } else if (now >= decide->deadline_ms) {
         decide_end(folder, ERR_BUSY,
                    "not possible now: what is to be changed is being changed, or a content is not "
@@ -269,12 +317,17 @@ void decide_ran(struct folder *folder, bool done)
         decide->done += decide->running;
         decide->result.changed += decide->members;
         decide->tries = 0;
+        decide->deadline_ms = folder->engine->now_ms + TIMEOUT_MS;
     } else {
         decide->next_ms = folder->engine->now_ms + POLL_MS;
         decide->tries++;
     }
+    uint32_t failed = decide->tries > TRIES_MAX ? decide->running : 0;
     decide->running = 0;
-    if (decide->tries > TRIES_MAX)
+    if (failed > 0 && decide->leaves) {
+        decide->tries = 0;
+        leave_out(folder, decide, failed);
+    } else if (failed > 0)
         decide_end(folder, ERR_CHANGED, "what is to be changed is being changed by somebody else");
 }
 

@@ -208,12 +208,12 @@ static int target_compare(const void *a, const void *b)
 }
 
 // What stands below a path last, its oldest row, is what was there before.
-static const char *make_undo(struct folder *folder, struct decide *decide)
+static const char *make_undo(struct folder *folder, uint64_t batch, struct decide *decide)
 {
     const struct index_port *index = INDEX(folder);
     AUTO(map_destroy) struct map *seen = map_new();
     AUTO(arena_destroy) struct arena *arena = arena_new();
-    uint64_t batch = index->kept_batch_last(index->self, folder->number), before = INT64_MAX;
+    uint64_t before = INT64_MAX;
     struct kept_row *rows = arena_alloc(folder->engine->scratch, KEPT_PAGE, sizeof *rows);
     for (uint32_t got = KEPT_PAGE; batch != 0 && got == KEPT_PAGE;) {
         arena_reset(arena);
@@ -237,6 +237,36 @@ static const char *make_undo(struct folder *folder, struct decide *decide)
     return NULL;
 }
 
+// Those that were here before were found by the first scan.
+static void conflicts_gone(struct folder *folder, struct decide *decide)
+{
+    const struct index_port *index = INDEX(folder);
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    AUTO(buf_fini) struct buf after = {0};
+    for (uint32_t got = KEPT_PAGE; got == KEPT_PAGE;) {
+        arena_reset(arena);
+        struct item *items = arena_alloc(arena, KEPT_PAGE, sizeof *items);
+        got = index->items_after(index->self, arena, folder->number, slice_text(PATH_CONFLICTS),
+                                 buf_slice(&after), after.size == 0, KEPT_PAGE, items);
+        for (uint32_t i = 0; i < got; i++) {
+            bool is_first = (items[i].local.version.flags & VERSION_FIRST) != 0;
+            if (item_local_live(&items[i]) && path_is_conflict_item(items[i].path) && !is_first)
+                target_gone(decide, items[i].path);
+        }
+        if (got == 0) break;
+        buf_clear(&after);
+        buf_append(&after, items[got - 1].path.data, items[got - 1].path.size);
+    }
+}
+
+void decide_make_leave(struct folder *folder, struct decide *decide)
+{
+    (void)make_undo(folder, JOIN_BATCH, decide);
+    conflicts_gone(folder, decide);
+    if (decide->count > 0)
+        qsort(decide->targets, decide->count, sizeof *decide->targets, target_compare);
+}
+
 const char *decide_make(struct folder *folder, const struct decision *decision,
                         struct decide *decide)
 {
@@ -245,7 +275,9 @@ const char *decide_make(struct folder *folder, const struct decision *decision,
     case DECIDE_WITH:
     case DECIDE_DISMISS: return make_conflict(folder, decision, decide);
     case DECIDE_RESTORE: return make_restore(folder, decision, decide);
-    case DECIDE_UNDO: return make_undo(folder, decide);
+    case DECIDE_UNDO:
+        return make_undo(
+            folder, INDEX(folder)->kept_batch_last(INDEX(folder)->self, folder->number), decide);
     case DECIDE_APPROVE:
     case DECIDE_REVERT: break; // brake_decide.c
     }

@@ -26,6 +26,7 @@ struct decide {
     uint32_t members; // those of them that it changes
     uint32_t tries;
     uint64_t first;             // own counter of what it minted first; 0: nothing yet
+    bool leaves;                // a join is taken back: it goes on whatever happens
     bool file_wanted, file_out; // the first target's content comes from a file elsewhere
     struct slice file;
     int64_t deadline_ms, next_ms;
@@ -35,6 +36,8 @@ struct decide {
 
 struct target *target_add(struct decide *decide, struct slice path, const struct version *version);
 
+// What takes back all that a join has brought.
+void decide_make_leave(struct folder *folder, struct decide *decide);
 // What has to come about. NULL, or why nothing can.
 const char *decide_make(struct folder *folder, const struct decision *decision,
                         struct decide *decide);

@@ -217,6 +217,7 @@ struct decision_result {
     const char *what;    // why not, static text; NULL
     uint64_t changed;    // paths
     uint64_t left_alone; // UNDO, REVERT: changed since, or not to be had now
+    bool apart;          // UNDO took a join back: the folder has its id of before again
 };
 void engine_decide(struct engine *engine, uint64_t ticket, const struct decision *decision);
 void engine_decide_cancel(struct engine *engine, uint64_t ticket); // nobody waits any more
@@ -281,10 +282,10 @@ struct compared {
 
 struct plan_peer {
     struct slice name;
-    uint64_t of_others;    // changes that it holds, of other devices, this one perhaps
-    uint64_t unpublished;  // changes found on its disk that it holds
-    bool pending;          // it has another folder of this name,
-    uint64_t items, bytes; // with so much in it, as it said last,
+    uint64_t of_others;       // changes that it holds, of other devices, this one perhaps
+    uint64_t unpublished;     // changes found on its disk that it holds
+    bool pending;             // it has another folder of this name,
+    uint64_t items, bytes;    // with so much in it, as it said last,
     struct compared compared; // and this came of engine_compare
 };
 

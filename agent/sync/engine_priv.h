@@ -301,10 +301,25 @@ struct turn {
     bool wanted;
     bool accepted; // by a person
     bool crossed;  // accepted by a person here and on the other side: back
+    bool left;     // a join is taken back
     struct device_id from;
     struct folder_id id;
     bool has_items; // the other has
     int64_t retry_ms;
+};
+
+enum { JOIN_BATCH = 1 }; // the first of a life
+
+// The folder has taken another's id: see join.c.
+struct join {
+    bool known; // and had been something before
+    struct folder_id left;
+    bool others;  // that other devices had part in
+    bool open;    // what it brings is still coming
+    bool leaving; // it is being taken back
+    bool restoring;
+    uint64_t ticket;
+    int64_t rest_ms; // when nothing was left to come; 0: not yet
 };
 
 enum root_state { ROOT_CHECKING, ROOT_RECOVERING, ROOT_OK, ROOT_MISSING };
@@ -328,6 +343,7 @@ struct folder {
     const char *stopped; // code of a state only a person can end, e.g. "rolled-back"
     bool health_out, health_wanted, id_known, witness_checked;
     struct turn turn;
+    struct join join;
     const char *reinc_why; // a new incarnation is to be drawn when no job is under way
     int64_t reinc_retry_ms;
     int64_t collided_ms;   // monotonic: when a collision last made one; 0: never

@@ -125,15 +125,6 @@ void draw_incarnation(struct folder *folder)
     folder->lost_own = 0;
 }
 
-static void map_clear(struct map *map)
-{
-    size_t at = 0;
-    struct slice key;
-    void *value;
-    while (map_next(map, &at, &key, &value))
-        (void)map_remove(map, key);
-}
-
 // What was to be done is of the old life; no job of it is under way.
 static void work_forget(struct folder *folder)
 {
@@ -170,6 +161,7 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     }
     draw_incarnation(folder);
     index->folder_put(index->self, &folder->row);
+    join_put(folder);
     if (txn_end(folder) != ERR_OK) {
         folder->lost_own = folder->row.counter;
         return false;
@@ -210,6 +202,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
         folder_reload(folder);
+        join_load(folder);
         approvals_open(folder);
         folder->id_known = true;
         return base_note(folder);
@@ -403,6 +396,7 @@ void folder_tick(struct folder *folder)
         if (b->unsaved && now >= b->save_at_ms) bond_save(folder, b);
     }
     decide_step(folder);
+    join_tick(folder);
     folder_turn(folder);
     reinc_step(folder);
     doubt_step(folder);
@@ -443,7 +437,7 @@ int64_t folder_deadline(const struct folder *folder)
     bool root_retry = folder->root == ROOT_MISSING && !folder->health_out;
     if (root_retry) at = earlier(at, folder->root_retry_ms);
     if (folder->index_failed_ms != 0) at = earlier(at, folder->index_failed_ms + INDEX_FAILED_MS);
-    at = earlier(at, decide_deadline(folder));
+    at = earlier(at, earlier(decide_deadline(folder), join_deadline(folder)));
     at = earlier(at, folder_turn_deadline(folder));
     at = earlier(at, reinc_deadline(folder));
     if (folder->doubt_until_ms != 0) at = earlier(at, folder->doubt_until_ms);

@@ -23,6 +23,14 @@ static void batch_open(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     int64_t now = folder->engine->now_ms;
+    if (join_leaving(folder)) { // nothing to be undone: it is kept, no more
+        folder->batch = 0;
+        return;
+    }
+    if (join_takes(folder)) {
+        folder->batch = JOIN_BATCH;
+        return;
+    }
     bool paused = folder->batch_idle && now - folder->batch_ms > BATCH_PAUSE_MS;
     if (folder->batch == 0 || paused) {
         folder->batch = index->kept_batch_last(index->self, folder->number) + 1;

@@ -200,7 +200,7 @@ void share_offer(struct share *share)
 {
     struct folder *folder = share->folder;
     struct arena *arena = folder->engine->scratch;
-    if (!folder->id_known) return;
+    if (!folder->id_known || join_leaving(folder)) return;
     struct message m = {.kind = MSG_OFFER};
     // What was shown before may have been said to another life of the folder there.
     vvbox_fini(&share->shown);
@@ -336,7 +336,7 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     }
     if (!offer_owner(session, folder, offer) || !marks_learn(share, &offer->marks)) return;
     if (!counters_marked(share, offer->k) || !counters_marked(share, offer->a)) return;
-    if (folder->stopped != NULL || folder_turning(folder)) return;
+    if (folder->stopped != NULL || folder_turning(folder) || join_leaving(folder)) return;
     share_join(share, offer);
 }
 

@@ -114,7 +114,7 @@ void work_item(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
     struct item item;
-    if (!folder_usable(folder) || !folder->row.scanned) return;
+    if (!folder_usable(folder) || !folder->row.scanned || join_leaving(folder)) return;
     if (map_get(folder->busy, path) != NULL || dirty_has(folder, path) ||
         map_get(folder->step_paths, path) != NULL)
         return;
@@ -179,7 +179,8 @@ static bool has_room(const struct folder *folder)
 
 bool work_left(const struct folder *folder)
 {
-    return folder->row.scanned && folder->row.needs > 0 && !folder->needs_done && has_room(folder);
+    return folder->row.scanned && folder->row.needs > 0 && !folder->needs_done &&
+           has_room(folder) && !join_leaving(folder);
 }
 
 // One page of needs; false at the end of them.
@@ -261,7 +262,7 @@ static void needs_walk(struct folder *folder)
 
 void work_more(struct folder *folder)
 {
-    if (!folder_usable(folder) || folder->in_txn) return;
+    if (!folder_usable(folder) || folder->in_txn || join_leaving(folder)) return;
     if (folder->row.needs == 0) staging_tidy(folder);
     if (!folder->row.scanned) return;
     if (folder->row.needs == 0) {

@@ -71,5 +71,49 @@ def test_seen_before(world):
         check(agent.folder("etc")["code"] == "join-pending", "it waits still", agent.name)
 
 
+def joined(a, b, on_a, on_b):
+    """beta accepts alpha's; returns when both have all."""
+    b.cli("folder", "accept", "etc", "--from", "alpha")
+    wait_for(lambda: len(conflicts(on_a)) == len(conflicts(on_b)) == 2,
+             lambda: f"two conflict items: {conflicts(on_a)} {conflicts(on_b)}")
+    b.try_sync("etc")
+    os.unlink(on_b / "ssh/id_rsa")
+    same(on_a, on_b)
+
+
+def apart(*agents):
+    for agent in agents:
+        wait_for(lambda agent=agent: agent.folder("etc")["code"] == "join-pending",
+                 lambda agent=agent: f"{agent.name} is join-pending: {agent.folder('etc')}")
+
+
+def test_taken_back(world):
+    """undo on the machine that joined: its tree as it was, nothing happens to the other one."""
+    a, b, on_a, on_b = two(world)
+    os.unlink(on_b / "ssh/id_rsa")
+    before_b, id_b = tree(on_b), b.folder("etc")["id"]
+    put(on_b / "ssh/id_rsa", "secret\n")
+    joined(a, b, on_a, on_b)
+    joined_a = tree(on_a)
+    check((on_b / "hosts").read_text() == "10.0.0.1 alpha\n", "alpha's name on both")
+    result = b.cli("undo")
+    check("stands apart" in result.out, "it says so", result)
+    same(before_b, on_b, "beta is not as it was")
+    check(not conflicts(on_b), "no conflict items", conflicts(on_b))
+    apart(a, b)
+    check(b.folder("etc")["id"] == id_b, "the id of before")
+    same(joined_a, on_a, "alpha has changed")
+    stays(lambda: not differences(before_b, on_b) and not differences(joined_a, on_a),
+          "they stay apart", 2.5)
+    put(on_b / "beta", "edited\n")
+    b.try_sync("etc")
+    same(joined_a, on_a, "alpha hears of it")
+    _, seen = comparison(b)
+    check(seen["different"]["first"] == ["beta", "conf.d/07.conf", "hosts"] and
+          seen["only_here"]["items"] == 0, "what joining again would meet", seen)
+    again = b.try_cli("undo")
+    check(again.code == 1 and "no change of another device" in again.err, "nothing to undo", again)
+
+
 if __name__ == "__main__":
     main()
