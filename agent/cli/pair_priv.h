@@ -13,8 +13,10 @@
 // Shows who the other one is (an answer of the agent with state "met"), and asks, unless --yes.
 bool pair_confirm(const struct cli_context *context, const struct args *args, const json_t *met,
                   const char *question);
-// What is said in the end; CLI_DONE.
-int pair_done(const struct cli_context *context, const json_t *done);
+// What is said in the end, and asked at a terminal.
+int pair_done(const struct cli_context *context, const struct args *args, const json_t *done);
+// Asks which folders of this device to share with it; at a terminal, once.
+int pair_share(const struct cli_context *context, const char *peer);
 int pair_bad_text(void); // CLI_USAGE
 // One line of standard input without its end, whatever that is. False: there is none.
 bool pair_read_line(struct buf *out);

@@ -123,7 +123,7 @@ static int trust(const struct cli_context *context, const struct args *args, str
         result = CLI_FAILED;
     }
     pair_release_signals(&before);
-    return result == CLI_DONE ? pair_done(context, peer) : result;
+    return result == CLI_DONE ? pair_done(context, args, peer) : result;
 }
 
 int pair_ssh(const struct cli_context *context, const struct args *args, const char *url)

@@ -72,6 +72,34 @@ static void row(struct table *table, const json_t *folder)
     table_cell(table, field_text(folder, "declared_at", ""));
 }
 
+static void offers_print(const json_t *offers)
+{
+    struct table table;
+    size_t at;
+    json_t *one;
+    if (json_array_size(offers) == 0) return;
+    (void)puts("offered by peers:");
+    table_init(&table, 4);
+    json_array_foreach((json_t *)(uintptr_t)offers, at, one)
+    {
+        const char *name = field_text(one, "name", "?"), *from = field_text(one, "from", "?");
+        bool here = field_true(one, "here");
+        AUTO(buf_fini) struct buf size = {0};
+        AUTO(buf_fini) struct buf how = {0};
+        print_count(&size, field_number(one, "items"), "item");
+        buf_append_text(&size, ", ");
+        print_bytes(&size, field_number(one, "bytes"));
+        buf_printf(&how, "cfgsync-agent folder %s %s %s--with %s", here ? "share" : "add", name,
+                   here ? "" : "PATH ", from);
+        table_cell(&table, name);
+        table_cell(&table, buf_text(&size));
+        table_cell(&table, from);
+        table_cell(&table, buf_text(&how));
+    }
+    table_print(&table, "  ");
+    table_fini(&table);
+}
+
 static int list(const struct cli_context *context, const struct args *args)
 {
     (void)args;
@@ -91,12 +119,7 @@ static int list(const struct cli_context *context, const struct args *args)
         (void)puts("no folders; cfgsync-agent folder add NAME PATH adds one");
     table_print(&table, "");
     table_fini(&table);
-    json_array_foreach(json_object_get(answer, "offers"), at, one)
-    {
-        const char *name = field_text(one, "name", "?");
-        printf("%s shares %s, which is not here: cfgsync-agent folder add %s PATH --with %s\n",
-               field_text(one, "from", "?"), name, name, field_text(one, "from", "?"));
-    }
+    offers_print(json_object_get(answer, "offers"));
     return CLI_DONE;
 }
 
@@ -162,7 +185,7 @@ const struct cli_verb verb_folder_list = {
     .name = "folder list",
     .usage = "",
     .summary = "the folders of this device, and those that peers offer",
-    .help = "",
+    .help = "Of an offer: name, size, who offers it, and the line that joins it.",
     .run = list,
 };
 

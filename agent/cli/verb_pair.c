@@ -117,18 +117,20 @@ bool pair_confirm(const struct cli_context *context, const struct args *args, co
     return yes;
 }
 
-int pair_done(const struct cli_context *context, const json_t *done)
+int pair_done(const struct cli_context *context, const struct args *args, const json_t *done)
 {
     const char *peer = field_text(done, "peer", "?");
     if (context->json) {
         print_json(done);
-    } else {
-        printf("paired: %s is trusted here, and this machine there\n", peer);
-        printf("share a folder with it, on both machines: cfgsync-agent folder add NAME PATH "
-               "--with %s\n",
-               peer);
+        return CLI_DONE;
     }
-    return CLI_DONE;
+    printf("paired: %s is trusted here, and this machine there\n", peer);
+    printf("share a folder with it, on both machines: cfgsync-agent folder add NAME PATH "
+           "--with %s\n"
+           "what it offers, when it is connected: cfgsync-agent folder list\n",
+           peer);
+    // --yes is for scripts, also at a terminal.
+    return args_has(args, "--yes") ? CLI_DONE : pair_share(context, peer);
 }
 
 // ---- with a code
@@ -145,7 +147,7 @@ static int settle(const struct cli_context *context, const struct args *args)
     }
     json_t *body = json_pack("{s:b}", "yes", (int)yes);
     result = agent_ask(context, "POST", "/v1/pair/answer", body, 0, &done);
-    return result != CLI_DONE ? result : pair_done(context, done);
+    return result != CLI_DONE ? result : pair_done(context, args, done);
 }
 
 static void print_offer(const struct cli_context *context, const json_t *offer)
@@ -270,6 +272,7 @@ const struct cli_verb verb_pair = {
             "(without a terminal: the first line of standard input). On the same network plain\n"
             "`pair` on both does: the second finds the first. A code lives for two minutes and is\n"
             "good for one guess. Both show the other's name and fingerprint, and both ask.\n"
+            "At a terminal it is asked then which folders to share.\n"
             "With ssh:// no code is needed: ssh runs cfgsync-agent there, and whoever may log in\n"
             "is believed.",
     .options = options,

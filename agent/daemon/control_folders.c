@@ -75,6 +75,23 @@ static json_t *shared_with(const struct agent *agent, const struct registry_fold
     return names;
 }
 
+static json_t *offers_json(struct agent *agent)
+{
+    struct offer_seen *offers;
+    uint32_t count = engine_offers(agent->engine, agent->scratch, &offers);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_t *out = json_object();
+        json_object_set_new(out, "name", json_bytes(offers[i].name));
+        json_object_set_new(out, "from", json_bytes(offers[i].peer));
+        json_object_set_new(out, "items", json_integer((json_int_t)offers[i].items));
+        json_object_set_new(out, "bytes", json_integer((json_int_t)offers[i].bytes));
+        json_object_set_new(out, "here", json_boolean(offers[i].here));
+        json_array_append_new(list, out);
+    }
+    return list;
+}
+
 void control_folders_list(struct agent *agent, uint64_t request, const json_t *body)
 {
     (void)body;
@@ -86,7 +103,7 @@ void control_folders_list(struct agent *agent, uint64_t request, const json_t *b
     }
     json_t *out = json_object();
     json_object_set_new(out, "folders", list);
-    json_object_set_new(out, "offers", json_array());
+    json_object_set_new(out, "offers", offers_json(agent));
     control_answer(agent, request, out);
 }
 

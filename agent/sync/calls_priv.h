@@ -274,16 +274,22 @@ void hello_refused(struct engine *engine, struct peer *peer, const struct msg_by
 void hellos_tick(struct engine *engine);
 int64_t hellos_deadline(const struct engine *engine);
 
-// ---- share.c: offers, owners, marks, NEWS, APPLIED
+// ---- offer.c, offered.c
+void session_offer_all(struct session *session);
+void folder_offer_all(struct folder *folder);
+void share_offer(struct share *share);
+void offer_tick(struct share *share);
+int64_t offer_deadline(const struct share *share);
+void offer_handle(struct session *session, const struct msg_offer *offer);
+void offered_note(struct session *session, const struct msg_offer *offer);
+void offered_forget(struct session *session);
+// ---- share.c: owners, marks, NEWS, APPLIED
+void share_join(struct share *share, const struct msg_offer *offer);
 struct share *share_find(struct session *session, const struct folder *folder);
 struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
 void share_start_anew(struct share *share); // what was said so far was said of another life
-void session_offer_all(struct session *session);
-void folder_offer_all(struct folder *folder);
-void share_offer(struct share *share);
 bool share_ready(const struct share *share);
-void offer_handle(struct session *session, const struct msg_offer *offer);
 bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
                   uint32_t count); // false: the session was ended
 bool owners_handle(struct session *session, const struct msg_owners *owners);

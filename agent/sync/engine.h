@@ -307,6 +307,14 @@ bool engine_plan(struct engine *engine, struct arena *arena, const char *folder,
 void engine_compare(struct engine *engine, const char *folder);
 bool engine_comparing(const struct engine *engine, const char *folder);
 
+// ---- what connected peers offer and is not here, or not shared with them. On the arena.
+struct offer_seen {
+    struct slice name, peer;
+    uint64_t items, bytes; // as the peer said last
+    bool here;             // a folder of that name is, and is not shared with the peer
+};
+uint32_t engine_offers(struct engine *engine, struct arena *arena, struct offer_seen **out);
+
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {
     FOLDER_SYNCED,

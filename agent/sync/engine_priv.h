@@ -96,6 +96,8 @@ struct session {
     uint64_t ping_token;
     int64_t next_ping_ms;
     struct share *shares;
+    struct offered *offers; // what the peer has said, at most PROTO_FOLDERS_MAX
+    uint32_t offer_count;
     struct session *next;
 };
 
@@ -201,6 +203,8 @@ struct share {
     uint64_t offered_inc;
     bool offered_items;
     uint64_t offered_count, offered_bytes;
+    uint64_t told_items, told_bytes; // by our last offer
+    int64_t told_ms;
     struct peer_hold holds[2]; // changes of others, changes that are not published
     struct told told_holds[2];
     uint64_t approvals_sent; // up to this row

@@ -228,6 +228,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
         choose_in_use(engine, peer);
     }
     engine_changed(engine);
+    offered_forget(session);
     mem_free(&session);
 }
 
@@ -306,6 +307,7 @@ void session_tick(struct session *session)
         late_serve(s);
         audits_tick(s);
         compare_tick(s);
+        offer_tick(s);
     }
     if (!session->open) return;
     if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {

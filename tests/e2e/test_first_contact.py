@@ -4,8 +4,11 @@
 
 import json
 import os
+import re
+import subprocess
+import time
 
-from harness import check, connect, main, stays, wait_for
+from harness import check, connect, main, program, stays, wait_for
 from trees import conflicts, differences, put, same, tree
 
 
@@ -71,13 +74,14 @@ def test_seen_before(world):
         check(agent.folder("etc")["code"] == "join-pending", "it waits still", agent.name)
 
 
-def joined(a, b, on_a, on_b):
+def joined(a, b, on_a, on_b, secret=True):
     """beta accepts alpha's; returns when both have all."""
     b.cli("folder", "accept", "etc", "--from", "alpha")
     wait_for(lambda: len(conflicts(on_a)) == len(conflicts(on_b)) == 2,
              lambda: f"two conflict items: {conflicts(on_a)} {conflicts(on_b)}")
     b.try_sync("etc")
-    os.unlink(on_b / "ssh/id_rsa")
+    if secret:
+        os.unlink(on_b / "ssh/id_rsa")
     same(on_a, on_b)
 
 
@@ -113,6 +117,101 @@ def test_taken_back(world):
           seen["only_here"]["items"] == 0, "what joining again would meet", seen)
     again = b.try_cli("undo")
     check(again.code == 1 and "no change of another device" in again.err, "nothing to undo", again)
+
+
+def test_offered(world):
+    """What a peer shares and is not here is listed with its size, and joined by that line."""
+    a, b = world.agent("alpha").start(), world.agent("beta").start()
+    a.folder_add("etc")
+    a.folder_add("private", share=None)
+    b.folder_add("notes", share=None)
+    connect(b, a)
+    a.folder_add("notes")
+
+    def offers():
+        return {offer["name"]: offer
+                for offer in json.loads(b.cli("folder", "list", "--json").out)["offers"]}
+    wait_for(lambda: sorted(offers()) == ["etc", "notes"], lambda: f"both are offered: {offers()}")
+    etc(a.paths["etc"])
+    wait_for(lambda: offers()["etc"]["items"] == a.folder("etc")["items"] > 0 and
+             offers()["etc"]["bytes"] == a.folder("etc")["bytes"],
+             lambda: f"how much it is by now: {offers()}", 40)
+    check(not offers()["etc"]["here"] and offers()["notes"]["here"], "what is here", offers())
+    text = b.cli("folder", "list").out
+    check(re.search(r"  etc +36 items, \S+ kB +alpha +cfgsync-agent folder add etc PATH --with alpha\n",
+                    text), "how to join it", text)
+    check("cfgsync-agent folder share notes --with alpha\n" in text, "how to share it", text)
+    b.folder_add("etc", share="alpha")
+    b.sync("etc")
+    same(a.paths["etc"], b.paths["etc"])
+    b.cli("folder", "share", "notes", "--with", "alpha")
+    check(offers() == {}, "nothing more is offered", offers())
+    b.cli("folder", "remove", "etc")
+    check(list(offers()) == ["etc"], "what was removed is offered again", offers())
+    a.cli("folder", "remove", "etc")
+    wait_for(lambda: offers() == {}, lambda: f"it is gone there: {offers()}")
+
+
+def test_undone_after_an_empty_side_joined(world):
+    """The other's files leave this machine, and no other."""
+    a, b = world.agent("alpha").start(), world.agent("beta").start()
+    a.folder_add("etc")
+    etc(a.paths["etc"])
+    a.try_cli("sync", "etc")
+    before_a = tree(a.paths["etc"])
+    b.folder_add("etc")
+    connect(b, a)
+    b.sync("etc")
+    same(a.paths["etc"], b.paths["etc"])
+    put(b.paths["etc"] / "hosts", "edited since\n")
+    put(b.paths["etc"] / "conf.d/mine", "made since\n")
+    b.sync("etc")
+    before_a |= {path: tree(a.paths["etc"])[path] for path in ("hosts", "conf.d/mine")}
+    result = b.try_cli("undo", "etc")
+    check(result.code == 1 and "left alone" in result.err, "an edit is left alone", result)
+    check(set(tree(b.paths["etc"])) == {"hosts", "conf.d", "conf.d/mine"}, "what is left",
+          tree(b.paths["etc"]))
+    apart(a, b)
+    stays(lambda: not differences(before_a, a.paths["etc"]), "nothing happens there", 2)
+
+
+def test_killed_while_taken_back(world):
+    """It goes on at the next start, and nobody else hears of it."""
+    a, b, on_a, on_b = two(world)
+    os.unlink(on_b / "ssh/id_rsa")
+    for number in range(400):
+        put(on_a / f"many/{number}", f"{number}\n")
+    a.try_cli("sync", "etc")
+    before_b = tree(on_b)
+    joined(a, b, on_a, on_b, secret=False)
+    joined_a = tree(on_a)
+    undo = subprocess.Popen([program(), "undo"], env=b.env, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(os.listdir(on_b / "many")) < 390, "it has begun")
+    b.kill9()
+    undo.wait()
+    check(differences(before_b, on_b), "killed before the end")
+    b.start()
+    wait_for(lambda: not differences(before_b, on_b), lambda: f"{differences(before_b, on_b)}", 60)
+    apart(a, b)
+    check(not conflicts(on_b), "no conflict items", conflicts(on_b))
+    same(joined_a, on_a, "alpha has changed")
+
+
+def test_undo_is_of_what_came_last(world):
+    """After a later change undo is the undo of that, and the folder stays joined."""
+    a, b, on_a, on_b = two(world)
+    os.unlink(on_b / "ssh/id_rsa")
+    joined(a, b, on_a, on_b, secret=False)
+    a.sync("etc")
+    time.sleep(2.5)
+    put(on_a / "hosts", "later\n")
+    a.sync("etc")
+    check((on_b / "hosts").read_text() == "later\n", "it has come")
+    b.cli("undo")
+    wait_for(lambda: (on_a / "hosts").read_text() == "10.0.0.1 alpha\n", "taken back on both")
+    same(on_a, on_b)
+    check(a.folder("etc")["id"] == b.folder("etc")["id"], "one folder")
 
 
 if __name__ == "__main__":

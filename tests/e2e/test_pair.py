@@ -152,6 +152,60 @@ def test_at_a_terminal(world):
     joined.ends(0)
 
 
+def test_asked_what_to_share(world):
+    """Once, at a terminal, and only for what is there to be shared; never otherwise."""
+    a, b = two(world)
+    for name in ("notes", "etc", "music"):
+        a.folder_add(name, share=None)
+    b.folder_add("all-of-it")
+    b.folder_add("photos", share=None)
+    shown = Pairing(a, "--offer", terminal=True)
+    at = shown.shows(r"cfgsync-agent pair --at (\S+)\n")
+    code = shown.shows(r"(?m)^ *(\d\d-[a-z]+-[a-z]+)$")
+    joined = Pairing(b, "--at", at, typed=code + "\n")
+    for pairing in (shown, joined):
+        pairing.shows(r"Trust it\? \[y/N\]")
+        pairing.type("y\n")
+    shown.shows(r"Share which folders with beta\? \(notes, etc, music; all; nothing: none\)")
+    shown.type("etc, notes\n")
+    check(shown.ends(0).count("Share which") == 1, "asked once", shown.text)
+    check("Share which" not in joined.ends(0), "not without a terminal", joined.text)
+    offers = []
+
+    def offered():
+        offers[:] = json.loads(b.cli("folder", "list", "--json").out)["offers"]
+        return len(offers) == 2
+    wait_for(offered, lambda: f"what was chosen is offered: {offers}")
+    check({offer["name"] for offer in offers} == {"notes", "etc"} and
+          all(offer["from"] == "alpha" and not offer["here"] for offer in offers), "by whom", offers)
+    check([offer["name"] for offer in json.loads(a.cli("folder", "list", "--json").out)["offers"]]
+          == ["all-of-it"], "beta shares what it shared with all, no more")
+
+
+def test_mistyped_what_to_share(world):
+    """A name that is none shares nothing, and says what to do; enter is no."""
+    a, b = two(world)
+    a.folder_add("etc", share=None)
+    b.folder_add("etc", share=None)
+    shown = Pairing(a, "--offer", terminal=True)
+    at = shown.shows(r"cfgsync-agent pair --at (\S+)\n")
+    code = shown.shows(r"(?m)^ *(\d\d-[a-z]+-[a-z]+)$")
+    joined = Pairing(b, "--at", at, terminal=True)
+    joined.shows("The code that the other machine shows:")
+    joined.type(code + "\n")
+    for pairing in (shown, joined):
+        pairing.shows(r"Trust it\? \[y/N\]")
+        pairing.type("y\n")
+    for pairing, answer in ((shown, "ect etc\n"), (joined, "\n")):
+        pairing.shows(r"Share which folders with \w+\?")
+        pairing.type(answer)
+    check("ect is none of these" in shown.ends(1), "it says so", shown.text)
+    joined.ends(0)
+    for agent in (a, b):
+        folder = json.loads(agent.cli("folder", "list", "--json").out)["folders"][0]
+        check(folder["with"] == [] and not folder["with_all"], "shared with nobody", folder)
+
+
 def test_interrupted(world):
     """Ctrl-C at the question is an answer: the other machine is told."""
     a, b = two(world)

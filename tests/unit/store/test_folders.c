@@ -65,13 +65,13 @@ static void fill(struct store *store, struct arena *arena, uint32_t folder)
     store_mark_put(store, folder, &mark);
     store_owner_put(store, folder, &owner);
     assert_true(store_journal_add(store, folder, slice_text("r")) > 0);
-    const struct kept_row kept = {.version = item.heads[0], .file = slice_text("k1")};
+    const struct kept_row kept = {.version = item.heads[0], .file = slice_text("k1"), .batch = 3};
     store_kept_add(store, folder, &kept);
     store_leaves_put(store, folder, &content, (struct digest[1]){{{7}}}, 1);
     commit(store);
 }
 
-enum { HAS_ALL = 0x1ff, HAS_MARKS = 0x30 };
+enum { HAS_ALL = 0x1ff, HAS_MARKS = 0x30, HAS_KEPT = 0x80 };
 
 // One bit for each thing that is there.
 static unsigned filled(struct store *store, struct arena *arena, uint32_t folder)
@@ -112,12 +112,13 @@ static void test_clear_and_remove(void **state)
     fill(store, arena, folder);
     assert_int_equal(filled(store, arena, folder), HAS_ALL);
     store_folder_clear(store, folder, false);
-    assert_int_equal(filled(store, arena, folder), HAS_MARKS);
+    assert_int_equal(filled(store, arena, folder), HAS_MARKS | HAS_KEPT);
     assert_true(store_folder_reload(store, arena, folder, &row));
     assert_int_equal(row.items + row.bytes + row.needs + row.need_bytes + row.blocked, 0);
     assert_int_equal(row.seq, 1);
     store_folder_clear(store, folder, true);
-    assert_int_equal(filled(store, arena, folder), 0);
+    assert_int_equal(filled(store, arena, folder), HAS_KEPT);
+    assert_int_equal(store_kept_batch_last(store, folder), 0); // of another life: not undone
     fill(store, arena, folder);
     assert_int_equal(check_counts(store, folder), 1);
     store_folder_remove(store, folder);
