@@ -160,8 +160,9 @@ static int accept_folder(const struct cli_context *context, const struct args *a
     if (context->json) {
         print_json(answer);
     } else {
-        printf("%s joins the folder of %s; what differs here becomes a conflict, nothing is lost\n",
-               args->words[0], from);
+        printf("%s joins the folder of %s; what differs here becomes a conflict, nothing is lost;\n"
+               "cfgsync-agent undo %s takes it back on this device\n",
+               args->words[0], from, args->words[0]);
     }
     return CLI_DONE;
 }

@@ -5,7 +5,6 @@
 // ordinary change, which would reach the others: the folder first says and hears nothing any more,
 // then the disk is put back by the same steps as ever, and then a life begins under the id of
 // before. All of it goes on after a crash.
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/core/index.h"
@@ -15,32 +14,29 @@
 
 enum { REST_MS = 2000, RECORD_BYTES = 17, IS_OTHERS = 1, IS_OPEN = 2, IS_LEAVING = 4 };
 
-static const char *record_key(const struct folder *folder, char out[32])
+static const char *record_key(const struct folder *folder)
 {
-    (void)snprintf(out, 32, "join:%u", folder->number);
-    return out;
+    return arena_printf(folder->engine->scratch, "join.%u", folder->number);
 }
 
 void join_put(struct folder *folder)
 {
     const struct join *join = &folder->join;
     uint8_t record[RECORD_BYTES];
-    char key[32];
     memcpy(record, join->left.bytes, sizeof join->left.bytes);
     record[RECORD_BYTES - 1] =
         (uint8_t)((join->others ? IS_OTHERS : 0) | (join->open ? IS_OPEN : 0) |
                   (join->leaving ? IS_LEAVING : 0));
-    INDEX(folder)->meta_set(INDEX(folder)->self, record_key(folder, key),
+    INDEX(folder)->meta_set(INDEX(folder)->self, record_key(folder),
                             slice_of(record, join->known ? sizeof record : 0));
 }
 
 void join_load(struct folder *folder)
 {
-    char key[32];
     struct slice record;
     folder->join = (struct join){0};
-    if (!INDEX(folder)->meta_get(INDEX(folder)->self, folder->engine->scratch,
-                                 record_key(folder, key), &record) ||
+    if (!INDEX(folder)->meta_get(INDEX(folder)->self, folder->engine->scratch, record_key(folder),
+                                 &record) ||
         record.size != RECORD_BYTES)
         return;
     struct join *join = &folder->join;

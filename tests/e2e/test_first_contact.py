@@ -138,8 +138,8 @@ def test_offered(world):
              lambda: f"how much it is by now: {offers()}", 40)
     check(not offers()["etc"]["here"] and offers()["notes"]["here"], "what is here", offers())
     text = b.cli("folder", "list").out
-    check(re.search(r"  etc +36 items, \S+ kB +alpha +cfgsync-agent folder add etc PATH --with alpha\n",
-                    text), "how to join it", text)
+    check(re.search(r"  etc +36 items, \S+ kB +alpha +cfgsync-agent folder add etc PATH --with "
+                    r"alpha\n", text), "how to join it", text)
     check("cfgsync-agent folder share notes --with alpha\n" in text, "how to share it", text)
     b.folder_add("etc", share="alpha")
     b.sync("etc")
