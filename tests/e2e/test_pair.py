@@ -177,7 +177,7 @@ def test_asked_what_to_share(world):
         return len(offers) == 2
     wait_for(offered, lambda: f"what was chosen is offered: {offers}")
     check({offer["name"] for offer in offers} == {"notes", "etc"}, "no others", offers)
-    check(all(offer["from"] == "alpha" and not offer["here"] for offer in offers), "by whom", offers)
+    check(all(offer["from"] == "alpha" and not offer["here"] for offer in offers), "whose", offers)
     check([offer["name"] for offer in json.loads(a.cli("folder", "list", "--json").out)["offers"]]
           == ["all-of-it"], "beta shares what it shared with all, no more")
 
