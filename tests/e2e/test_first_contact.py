@@ -8,6 +8,7 @@ import re
 import subprocess
 import time
 
+from hostile import Peer, inc_of
 from harness import check, connect, main, program, stays, wait_for
 from trees import conflicts, differences, put, same, tree
 
@@ -212,6 +213,53 @@ def test_undo_is_of_what_came_last(world):
     wait_for(lambda: (on_a / "hosts").read_text() == "10.0.0.1 alpha\n", "taken back on both")
     same(on_a, on_b)
     check(a.folder("etc")["id"] == b.folder("etc")["id"], "one folder")
+
+
+def test_second_implementation(world):
+    """One that was written from docs/PROTOCOL.md lists, and is listed; and lies, and is let go."""
+    agent = world.agent("alpha").start()
+    peer = Peer(world)
+    agent.cli("peer", "add", "second", peer.device_id)
+    agent.folder_add("etc")
+    for name in ("both", "here", "varies"):
+        put(agent.paths["etc"] / name, f"{name}\n")
+    agent.try_cli("sync", "etc")
+    peer.connect(agent)
+    theirs = peer.wait("OFFER")["folder"]
+    peer.send("RANGES", folder=theirs, audit=7, step=5, ranges=[[3, "", "i"]])
+    answer = peer.wait("RANGES")
+    check(answer["audit"] == 7 and answer["step"] == 5 and answer["ranges"] == [[2, "", "i"]] and
+          [v["p"] for v in answer["versions"]] == ["both", "here"], "it is listed", answer)
+
+    peer.folder = os.urandom(16)
+    peer.inc = inc_of(peer.key.device, peer.folder, peer.nonce)
+    peer.offer(name="etc", items=3)
+    wait_for(lambda: agent.folder("etc")["code"] == "join-pending", "it waits")
+    versions = [peer.version("both", data=b"both\n"), peer.version("there", data=b"there\n"),
+                peer.version("varies", data=b"of the second\n")]
+
+    def plan(*answers):
+        asks = subprocess.Popen([program(), "plan", "etc", "--json"], env=agent.env,
+                                stdout=subprocess.PIPE, text=True)
+        for end, page in answers:
+            since = len(peer.heard)
+            question = peer.wait("RANGES", since=max(since - 1, 0))
+            check(question["folder"] == peer.folder, "of the peer's folder", question)
+            peer.send("RANGES", folder=peer.folder, audit=question["audit"], step=5,
+                      ranges=[[2, question["ranges"][0][1], end]], versions=page)
+        return asks.communicate(timeout=60)[0]
+    peer.heard.clear()
+    out = json.loads(plan(("", versions)))
+    seen = out["folders"][0]["peers"][0]["comparison"]
+    check(seen["state"] == "done" and seen["listed"] == 3 and seen["equal"]["items"] == 1 and
+          seen["different"]["first"] == ["varies"] and seen["only_there"]["first"] == ["there"] and
+          seen["only_here"]["first"] == ["here"], "compared", seen)
+    peer.heard.clear()
+    out = json.loads(plan(("", versions[::-1])))
+    check("a list out of order" in agent.log(), "it is let go", agent.log())
+    check(out["folders"][0]["peers"] == [], "and answered", out)
+    check(sorted(os.listdir(agent.paths["etc"])) == [".cfgsync", "both", "here", "varies"],
+          "nothing came of it")
 
 
 if __name__ == "__main__":

@@ -280,7 +280,7 @@ static void ranges_any(struct speech *s, struct msg_ranges *out)
 {
     struct vv joined;
     out->audit = audit_any(s);
-    out->step = (enum ranges_step)(RANGES_OPEN + (int)feed_below(s->feed, 4));
+    out->step = (enum ranges_step)(RANGES_OPEN + (int)feed_below(s->feed, RANGES_LIST));
     out->reconcile = (feed_byte(s->feed) & 1) != 0;
     out->k = vv_any(s);
     if (feed_byte(s->feed) & 1) out->k = store_k(s->rig->store, s->rig->arena, s->rig->folder);
