@@ -76,6 +76,7 @@ void join_load(struct folder *folder);
 void join_begin(struct folder *folder, const struct turn *turn);
 void join_put(struct folder *folder); // inside a transaction
 bool join_leaving(const struct folder *folder);
+bool join_ending(const struct folder *folder); // and what is under way is still to end
 bool join_takes(struct folder *folder);
 void join_close(struct folder *folder);
 bool join_undoable(const struct folder *folder);
@@ -454,7 +455,7 @@ void fetch_share_gone(struct share *share); // whoever was asked there is not as
 void fetch_retry_sources(struct folder *folder);
 void fetch_source_came(struct folder *folder); // somebody has joined
 void fetch_job_done(struct folder *folder, struct job *job);
-void fetch_clear(struct folder *folder);
+void fetch_clear(struct folder *folder); // no job of it is under way
 int64_t fetch_deadline(const struct folder *folder);
 void data_handle(struct share *share, const struct msg_data *data);
 void pack_handle(struct share *share, const struct msg_pack *pack);

@@ -198,7 +198,7 @@ static void large_step(struct folder *folder)
 
 void fetch_step(struct folder *folder)
 {
-    if (!folder_usable(folder) || map_count(folder->transfers) == 0) return;
+    if (!folder_usable(folder) || map_count(folder->transfers) == 0 || join_ending(folder)) return;
     if (folder->small_new.first != NULL) small_step(folder);
     if (folder->large_new.first != NULL) large_step(folder);
     if (folder->large_count > 0) parts_ask_all(folder);

@@ -137,7 +137,6 @@ static void work_forget(struct folder *folder)
     map_clear(folder->staged);
     map_clear(folder->made);
     map_clear(folder->step_paths);
-    folder->large_count = 0;
     folder->wait_retry_ms = 0;
     folder->needs_cursor_set = folder->needs_again = folder->needs_done = false;
 }

@@ -63,6 +63,11 @@ bool join_leaving(const struct folder *folder)
     return folder->join.leaving;
 }
 
+bool join_ending(const struct folder *folder)
+{
+    return folder->join.leaving && !folder->join.restoring;
+}
+
 // ---- how long it lasts
 
 static bool in_step(const struct share *share)
@@ -134,7 +139,6 @@ enum err join_undo(struct folder *folder, uint64_t ticket)
     }
     log_info(LOG_SYNC, "join is taken back", "folder=%s", folder->name);
     shares_pause(folder);
-    fetch_clear(folder);
     map_clear(folder->step_paths); // what was ready to be put in place and has not begun
     return ERR_OK;
 }
@@ -156,6 +160,7 @@ void join_tick(struct folder *folder)
 {
     struct join *join = &folder->join;
     if (may_restore(folder)) {
+        fetch_clear(folder);
         join->restoring = true;
         decide_leave(folder, join->ticket);
     }

@@ -86,6 +86,7 @@ static bool lives_on(struct folder *folder, const struct resolution *plan, const
 {
     if (version_live(&m->version) || !item_local_live(&m->item)) return false;
     if (m->item.local.version.value.kind != KIND_DIR) return false;
+    if (join_leaving(folder)) return false; // what is to live there is known elsewhere only
     struct arena *arena = folder->engine->scratch;
     struct slice *below = arena_alloc(arena, RESOLVE_MEMBERS_MAX + 1U, sizeof *below);
     uint32_t count = INDEX(folder)->live_paths_below(INDEX(folder)->self, arena, folder->number,

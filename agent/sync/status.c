@@ -273,8 +273,10 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
         e->path = arena_copy(arena, slice_text(folder->name));
         e->message =
             arena_printf(arena, "%s has another folder of this name, with files of its own", peer);
-        e->hint =
-            arena_printf(arena, "cfgsync-agent folder accept %s --from %s", folder->name, peer);
+        e->hint = arena_printf(arena,
+                               "cfgsync-agent plan %s shows how they differ; folder accept %s "
+                               "--from %s joins them",
+                               folder->name, folder->name, peer);
     } else if (brake_code(folder)[0] != 0) {
         out->state = FOLDER_HELD;
         out->code = brake_code(folder);

@@ -106,4 +106,5 @@ void fetch_clear(struct folder *folder)
     void *value;
     while (map_next(folder->transfers, &at, &key, &value))
         transfer_free(folder, value);
+    folder->large_count = 0;
 }

@@ -199,6 +199,31 @@ def test_killed_while_taken_back(world):
     same(joined_a, on_a, "alpha has changed")
 
 
+def test_undone_midway(world):
+    """While contents are still on their way, in both directions."""
+    a, b, on_a, on_b = two(world)
+    os.unlink(on_b / "ssh/id_rsa")
+    for number in range(200):
+        put(on_a / f"many/{number}", f"{number}\n")
+    for number in range(4):
+        put(on_a / f"large/{number}", os.urandom(1 << 24))
+        put(on_b / f"own/{number}", os.urandom(1 << 24))
+    for agent in (a, b):
+        agent.try_cli("sync", "etc")
+    before_a, before_b = tree(on_a), tree(on_b)
+    b.cli("folder", "accept", "etc", "--from", "alpha")
+    wait_for(lambda: (on_b / "many/7").exists(), "it has begun")
+    b.cli("undo")
+    same(before_b, on_b, "beta is not as it was")
+    apart(a, b)
+    there = {path: what for path, what in tree(on_a).items() if path in before_a}
+    for path in ("hosts", "conf.d/07.conf", "run.sh"):
+        check(there[path] == before_a[path], f"alpha's {path} is as it was", there[path])
+    check(not differences(before_a, there), "nothing of alpha's is gone or changed",
+          differences(before_a, there))
+    stays(lambda: not differences(before_b, on_b), "nothing more comes", 2)
+
+
 def test_undo_is_of_what_came_last(world):
     """After a later change undo is the undo of that, and the folder stays joined."""
     a, b, on_a, on_b = two(world)
