@@ -4,13 +4,14 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import time
 
 from hostile import Peer, inc_of
 from harness import check, connect, main, program, stays, wait_for
-from trees import conflicts, differences, put, same, tree
+from trees import conflicts, differences, edit, fill, put, same, tree, wait_same
 
 
 def etc(root, *changes):
@@ -197,6 +198,40 @@ def test_killed_while_taken_back(world):
     apart(a, b)
     check(not conflicts(on_b), "no conflict items", conflicts(on_b))
     same(joined_a, on_a, "alpha has changed")
+
+
+def test_taken_back_whatever_differs(world):
+    """Two trees that have parted by random edits, kinds of things and all."""
+    seed = int(os.environ.get("CFGSYNC_SEED", random.randrange(10**6)))
+    print(f"seed {seed}")
+    a, b = world.agent("alpha").start(), world.agent("beta").start()
+    roots = [world.dir / "alpha-etc", world.dir / "beta-etc"]
+    for number, root in enumerate(roots):
+        root.mkdir()
+        fill(root, seed, files=120)
+        edit(root, random.Random(seed + number), 40)
+    on_a, on_b = roots
+    for agent in (a, b):
+        agent.folder_add("etc")
+    before_b = tree(on_b)
+    connect(b, a)
+    apart(a, b)
+    _, seen = comparison(b)
+    check(seen["state"] == "done" and
+          seen["only_here"]["items"] == len(tree(on_b).keys() - tree(on_a).keys()) and
+          seen["only_there"]["items"] == len(tree(on_a).keys() - tree(on_b).keys()) and
+          seen["different"]["items"] + seen["only_permissions"]["items"] ==
+          sum(tree(on_a)[p] != tree(on_b)[p] for p in tree(on_a).keys() & tree(on_b).keys()),
+          "the same as looking at both", seed, seen)
+    b.cli("folder", "accept", "etc", "--from", "alpha")
+    b.sync("etc")
+    wait_same(on_a, on_b)
+    joined_a = tree(on_a)
+    b.cli("undo")
+    same(before_b, on_b, f"beta is not as it was, seed {seed}")
+    check(not conflicts(on_b), "no conflict items", seed, conflicts(on_b))
+    apart(a, b)
+    same(joined_a, on_a, f"alpha has changed, seed {seed}")
 
 
 def test_undone_midway(world):
