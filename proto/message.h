@@ -219,7 +219,7 @@ struct range {
 enum ranges_step {
     RANGES_OPEN = 1, // begins: k and floor of the asker
     RANGES_GO = 2,
-    RANGES_END = 3,  // nothing more to say
+    RANGES_END = 3,   // nothing more to say
     RANGES_MOVED = 4, // not now: K of the two differ, or have changed
     RANGES_LIST = 5   // of a folder that is not joined: asked for by RANGE_ASK, one range at a time
 };

@@ -73,12 +73,9 @@ static json_t *compared_json(const struct compared *compared)
         [COMPARE_FAILED] = "failed",
     };
     static const char *const kinds[COMPARED_KINDS] = {
-        [COMPARED_EQUAL] = "equal",
-        [COMPARED_ONLY_HERE] = "only_here",
-        [COMPARED_ONLY_THERE] = "only_there",
-        [COMPARED_DIFFERENT] = "different",
-        [COMPARED_MODE] = "only_permissions",
-        [COMPARED_LEFT_OUT] = "left_out",
+        [COMPARED_EQUAL] = "equal",           [COMPARED_ONLY_HERE] = "only_here",
+        [COMPARED_ONLY_THERE] = "only_there", [COMPARED_DIFFERENT] = "different",
+        [COMPARED_MODE] = "only_permissions", [COMPARED_LEFT_OUT] = "left_out",
     };
     json_t *out = json_object();
     json_object_set_new(out, "state", json_string(states[compared->state]));
@@ -102,8 +99,7 @@ static json_t *peers_json(const struct plan *plan)
         json_object_set_new(out, "join_pending", json_boolean(peer->pending));
         if (peer->pending) put_number(out, "items", peer->items);
         if (peer->pending) put_number(out, "bytes", peer->bytes);
-        if (peer->pending)
-            json_object_set_new(out, "comparison", compared_json(&peer->compared));
+        if (peer->pending) json_object_set_new(out, "comparison", compared_json(&peer->compared));
         json_array_append_new(list, out);
     }
     return list;

@@ -12,7 +12,7 @@
 #include "agent/sync/ranges_priv.h"
 
 enum {
-    STEP_ITEMS = 1024,   // of the index here that one question covers
+    STEP_ITEMS = 1024, // of the index here that one question covers
     MERGE_PAGE = 128,
     PAGES_MAX = 1 << 14, // of one comparison: an honest one is through with many millions of items
     SILENT_MS = 30 * 1000
@@ -64,11 +64,10 @@ static void compare_ask(struct share *share)
     struct compare *c = share->compare;
     struct folder *folder = share->folder;
     struct item *items = arena_alloc(folder->engine->scratch, STEP_ITEMS + 1, sizeof *items);
-    uint32_t got = range_items(folder, folder->engine->scratch, buf_slice(&c->from),
-                               slice_text(""), slice_text(""), false, STEP_ITEMS + 1, items);
+    uint32_t got = range_items(folder, folder->engine->scratch, buf_slice(&c->from), slice_text(""),
+                               slice_text(""), false, STEP_ITEMS + 1, items);
     buf_set(&c->to, got > STEP_ITEMS ? items[STEP_ITEMS].path : slice_text(""));
-    struct range range = {
-        .what = RANGE_ASK, .from = buf_slice(&c->from), .to = buf_slice(&c->to)};
+    struct range range = {.what = RANGE_ASK, .from = buf_slice(&c->from), .to = buf_slice(&c->to)};
     struct message m = {.kind = MSG_RANGES};
     m.ranges.folder = share->offered_id;
     m.ranges.audit = c->number;

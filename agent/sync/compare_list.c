@@ -37,8 +37,8 @@ static struct slice listing_fill(struct folder *folder, const struct range *aske
     l->list = arena_alloc(arena, LIST_ITEMS, sizeof *l->list);
     for (;;) {
         struct item *items = arena_alloc(arena, LIST_PAGE, sizeof *items);
-        uint32_t got = range_items(folder, arena, asked->from, asked->to, l->last,
-                                   l->looked_at > 0, LIST_PAGE, items);
+        uint32_t got = range_items(folder, arena, asked->from, asked->to, l->last, l->looked_at > 0,
+                                   LIST_PAGE, items);
         if (got == 0) return asked->to;
         for (uint32_t i = 0; i < got; i++) {
             if (listing_full(l)) return items[i].path;

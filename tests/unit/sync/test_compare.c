@@ -238,8 +238,7 @@ static void test_sizes(void **state)
 
 static void ask(struct script *peer, struct folder_id id, const char *from, const char *to)
 {
-    struct range range = {
-        .what = RANGE_ASK, .from = slice_text(from), .to = slice_text(to)};
+    struct range range = {.what = RANGE_ASK, .from = slice_text(from), .to = slice_text(to)};
     struct message m = {.kind = MSG_RANGES, .ranges = {.folder = id, .audit = 5}};
     m.ranges.step = RANGES_LIST;
     m.ranges.ranges = &range;
@@ -345,11 +344,11 @@ static void test_neither(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_honest),     cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_honest),       cmocka_unit_test(test_lies),
         cmocka_unit_test(test_another_part), cmocka_unit_test(test_endless),
-        cmocka_unit_test(test_silent),     cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_listed),     cmocka_unit_test(test_not_shared),
-        cmocka_unit_test(test_pages),      cmocka_unit_test(test_neither),
+        cmocka_unit_test(test_silent),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_listed),       cmocka_unit_test(test_not_shared),
+        cmocka_unit_test(test_pages),        cmocka_unit_test(test_neither),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
