@@ -43,18 +43,21 @@ static void decide_end(struct folder *folder, enum err err, const char *what)
     decide_free(&decide);
 }
 
-void decide_clear(struct folder *folder)
-{
-    while (folder->decides != NULL) {
-        folder->decides->leaves = false;
-        decide_end(folder, ERR_BUSY, "the folder is being closed");
-    }
-}
-
 static void refuse(struct engine *engine, uint64_t ticket, enum err err, const char *what)
 {
     const struct decision_result result = {.err = err, .what = what};
     engine->o.notify.decided(engine->o.notify.context, ticket, &result);
+}
+
+void decide_clear(struct folder *folder)
+{
+    static const char closed[] = "the folder is being closed";
+    if (join_ending(folder) && folder->join.ticket != 0)
+        refuse(folder->engine, folder->join.ticket, ERR_BUSY, closed);
+    while (folder->decides != NULL) {
+        folder->decides->leaves = false;
+        decide_end(folder, ERR_BUSY, closed);
+    }
 }
 
 static struct decide *decide_new(struct folder *folder, uint64_t ticket)
@@ -89,7 +92,6 @@ void engine_decide(struct engine *engine, uint64_t ticket, const struct decision
         engine_tick(engine);
         return;
     }
-    join_close(folder);
     if (decision->kind == DECIDE_APPROVE || decision->kind == DECIDE_REVERT) {
         brake_decide(folder, ticket, decision->kind == DECIDE_APPROVE);
         engine_tick(engine);
@@ -102,6 +104,7 @@ void engine_decide(struct engine *engine, uint64_t ticket, const struct decision
         refuse(engine, ticket, ERR_DENIED, what);
         return;
     }
+    join_close(folder);
     decide_add(folder, decide);
 }
 

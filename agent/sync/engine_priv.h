@@ -319,7 +319,6 @@ struct join {
     bool known; // and had been something before
     struct folder_id left;
     bool others;  // that other devices had part in
-    bool open;    // what it brings is still coming
     bool leaving; // it is being taken back
     bool restoring;
     uint64_t ticket;

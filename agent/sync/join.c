@@ -12,7 +12,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { REST_MS = 2000, RECORD_BYTES = 17, IS_OTHERS = 1, IS_OPEN = 2, IS_LEAVING = 4 };
+enum { REST_MS = 2000, RECORD_BYTES = 17, IS_OTHERS = 1, IS_LEAVING = 2 };
 
 static const char *record_key(const struct folder *folder)
 {
@@ -25,8 +25,7 @@ void join_put(struct folder *folder)
     uint8_t record[RECORD_BYTES];
     memcpy(record, join->left.bytes, sizeof join->left.bytes);
     record[RECORD_BYTES - 1] =
-        (uint8_t)((join->others ? IS_OTHERS : 0) | (join->open ? IS_OPEN : 0) |
-                  (join->leaving ? IS_LEAVING : 0));
+        (uint8_t)((join->others ? IS_OTHERS : 0) | (join->leaving ? IS_LEAVING : 0));
     INDEX(folder)->meta_set(INDEX(folder)->self, record_key(folder),
                             slice_of(record, join->known ? sizeof record : 0));
 }
@@ -43,11 +42,9 @@ void join_load(struct folder *folder)
     uint8_t flags = record.data[RECORD_BYTES - 1];
     memcpy(join->left.bytes, record.data, sizeof join->left.bytes);
     join->others = (flags & IS_OTHERS) != 0;
-    join->open = (flags & IS_OPEN) != 0;
-    join->leaving = (flags & IS_LEAVING) != 0;
     // Else the life under the other id never began, or is over.
     join->known = !folder_id_equal(join->left, folder->row.id);
-    join->leaving = join->leaving && join->known;
+    join->leaving = join->known && (flags & IS_LEAVING) != 0;
 }
 
 // What it is to be from the life on that begins next: folder_start_life writes it.
@@ -55,7 +52,7 @@ void join_begin(struct folder *folder, const struct turn *turn)
 {
     // Other incarnations than its own: the life that ends was not this device's alone.
     folder->join = (struct join){.others = folder->owner_count > 1, .left = folder->row.id};
-    folder->join.known = folder->join.open = turn->has_items && !turn->left;
+    folder->join.known = turn->has_items && !turn->left;
 }
 
 bool join_leaving(const struct folder *folder)
@@ -93,15 +90,16 @@ static bool at_rest(struct folder *folder)
     return any;
 }
 
-// Whether what is applied now belongs to the batch of the join. Inside a transaction.
+// Whether what is applied now belongs to the batch of the join; if not, that is over. Inside a
+// transaction.
 bool join_takes(struct folder *folder)
 {
     struct join *join = &folder->join;
-    if (!join->known || !join->open) return false;
+    if (!join->known) return false;
     bool over = join->rest_ms != 0 && folder->engine->now_ms - join->rest_ms > REST_MS;
     join->rest_ms = 0;
-    if (!over) return true;
-    join->open = false;
+    if (!over && join_undoable(folder)) return true;
+    join->known = false;
     folder->batch = 0;
     join_put(folder);
     return false;
@@ -110,14 +108,15 @@ bool join_takes(struct folder *folder)
 // What a person decides is a batch of its own.
 void join_close(struct folder *folder)
 {
-    struct join *join = &folder->join;
-    if (!join->open || join->leaving) return;
-    join->open = false;
+    if (!folder->join.known) return;
+    folder->join.known = false;
     txn_begin(folder);
     join_put(folder);
-    if (txn_end(folder) != ERR_OK) join->open = true;
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "end of a join not noted", "folder=%s", folder->name);
 }
 
+// The numbers say it, too, should the record be older than they are.
 bool join_undoable(const struct folder *folder)
 {
     return folder->join.known &&
@@ -164,7 +163,7 @@ void join_tick(struct folder *folder)
         join->restoring = true;
         decide_leave(folder, join->ticket);
     }
-    if (!join->open || join->leaving || join->rest_ms != 0 || !folder_usable(folder)) return;
+    if (!join->known || join->leaving || join->rest_ms != 0 || !folder_usable(folder)) return;
     if (at_rest(folder)) join->rest_ms = folder->engine->now_ms;
 }
 

@@ -23,12 +23,9 @@ static void batch_open(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     int64_t now = folder->engine->now_ms;
-    if (join_leaving(folder)) { // nothing to be undone: it is kept, no more
-        folder->batch = 0;
-        return;
-    }
-    if (join_takes(folder)) {
-        folder->batch = JOIN_BATCH;
+    // What takes a join back is not to be undone: it is kept, no more.
+    if (join_leaving(folder) || join_takes(folder)) {
+        folder->batch = join_leaving(folder) && !join_ending(folder) ? 0 : JOIN_BATCH;
         return;
     }
     bool paused = folder->batch_idle && now - folder->batch_ms > BATCH_PAUSE_MS;
