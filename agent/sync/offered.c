@@ -27,11 +27,18 @@ void offered_forget(struct session *session)
         offered_remove(session, &session->offers);
 }
 
+// A device has one folder of a name: one that has taken another's id is the same one.
+static bool is_same(const struct offered *one, const struct msg_offer *offer)
+{
+    return folder_id_equal(one->id, offer->folder) ||
+           slice_equal(slice_text(one->name), offer->name);
+}
+
 // More than the protocol allows is not shown.
 void offered_note(struct session *session, const struct msg_offer *offer)
 {
     struct offered **at = &session->offers;
-    while (*at != NULL && !folder_id_equal((*at)->id, offer->folder))
+    while (*at != NULL && !is_same(*at, offer))
         at = &(*at)->next;
     if (*at != NULL && offer->state == OFFER_GONE) offered_remove(session, at);
     if (offer->state == OFFER_GONE) return;

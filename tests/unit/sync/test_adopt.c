@@ -158,6 +158,54 @@ static void test_turn_is_tried_again(void **state)
     rig_close(&rig);
 }
 
+static void offer_of(struct script *peer, uint32_t number, const char *name, enum offer_state state)
+{
+    struct message m = {.kind = MSG_OFFER, .offer = {.items = number, .bytes = UINT64_MAX >> 1}};
+    m.offer.folder.bytes[0] = (uint8_t)number;
+    m.offer.folder.bytes[1] = (uint8_t)(number >> 8);
+    m.offer.folder.bytes[2] = 1;
+    m.offer.name = slice_text(name);
+    m.offer.state = state;
+    script_send(peer, LANE_CONTROL, &m);
+}
+
+// What is not here is remembered for people, as much of it as the protocol has.
+static void test_offered(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct offer_seen *seen;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, empty_k());
+    assert_int_equal(engine_offers(rig.engine, rig.arena, &seen), 0); // it is here
+    for (uint32_t i = 0; i < 300; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "n%u", i);
+        offer_of(peer, i, name, OFFER_READY);
+    }
+    assert_int_equal(engine_offers(rig.engine, rig.arena, &seen), PROTO_FOLDERS_MAX - 1);
+    offer_of(peer, 9, "n9", OFFER_GONE);
+    offer_of(peer, 9, "n9", OFFER_GONE);
+    offer_of(peer, 1000, "n10", OFFER_READY); // it has taken another's id
+    uint32_t count = engine_offers(rig.engine, rig.arena, &seen), others = 0;
+    assert_int_equal(count, PROTO_FOLDERS_MAX - 2);
+    for (uint32_t i = 0; i < count; i++) {
+        others += slice_equal(seen[i].name, slice_text("n10"));
+        assert_false(slice_equal(seen[i].name, slice_text("n9")));
+        assert_true(slice_equal(seen[i].peer, slice_text("peer3")) && !seen[i].here);
+    }
+    assert_int_equal(others, 1);
+    // Here, and not shared with it.
+    const struct engine_folder unshared = {.name = "f", .path = "/f"};
+    uint32_t number;
+    assert_int_equal(engine_folder_put(rig.engine, &unshared, &number), ERR_OK);
+    assert_int_equal(engine_offers(rig.engine, rig.arena, &seen), count + 1);
+    engine_peer_remove(rig.engine, peer->device);
+    assert_int_equal(engine_offers(rig.engine, rig.arena, &seen), 0);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_offer_during_first_scan),
         cmocka_unit_test(test_offer_during_later_scan),
         cmocka_unit_test(test_turn_is_tried_again),
+        cmocka_unit_test(test_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
