@@ -11,6 +11,8 @@
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/print_priv.h"
 
+enum { PEEK_S = 2 };
+
 const char *field_text(const json_t *object, const char *key, const char *missing)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -80,22 +82,38 @@ static int explain_error(const struct cli_context *context, int status, const js
     return result > 0 && result < 126 ? (int)result : CLI_FAILED;
 }
 
-int agent_ask(const struct cli_context *context, const char *method, const char *path, json_t *body,
-              long timeout_s, json_t **out)
+// *out: what is in the answer, whatever the status; NULL: that is not JSON.
+static enum err call(const struct cli_context *context, const char *method, const char *path,
+                     json_t *body, long timeout_s, int *out_status, json_t **out)
 {
     AUTO(mem_free) char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     AUTO(buf_fini) struct buf socket = {0};
     AUTO(buf_fini) struct buf answer = {0};
-    int status = 0;
     home_agent_socket(&context->home, &socket);
     struct slice bytes = text != NULL ? slice_text(text) : slice_of(NULL, 0);
-    enum err err =
-        api_call(buf_text(&socket), method, path, bytes, timeout_s, &status, &answer, NULL, NULL);
-    if (err) return explain(context, err);
+    enum err err = api_call(buf_text(&socket), method, path, bytes, timeout_s, out_status, &answer,
+                            NULL, NULL);
+    if (!err) *out = json_loadb(buf_text(&answer), answer.size, JSON_REJECT_DUPLICATES, NULL);
+    return err;
+}
 
-    AUTO(json_drop)
-    json_t *value = json_loadb(buf_text(&answer), answer.size, JSON_REJECT_DUPLICATES, NULL);
+json_t *agent_peek(const struct cli_context *context, const char *method, const char *path,
+                   json_t *body)
+{
+    int status = 0;
+    AUTO(json_drop) json_t *value = NULL;
+    enum err err = call(context, method, path, body, PEEK_S, &status, &value);
+    return !err && status / 100 == 2 ? TAKE(value) : NULL;
+}
+
+int agent_ask(const struct cli_context *context, const char *method, const char *path, json_t *body,
+              long timeout_s, json_t **out)
+{
+    int status = 0;
+    AUTO(json_drop) json_t *value = NULL;
+    enum err err = call(context, method, path, body, timeout_s, &status, &value);
+    if (err) return explain(context, err);
     if (status / 100 != 2) return explain_error(context, status, value);
     if (!json_is_object(value)) {
         return fail(context, "bad-answer", "the agent's answer is not JSON", NULL, CLI_FAILED);

@@ -50,6 +50,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_adopt,
     &verb_rekey,
     &verb_config_check,
+    &verb_completion,
     &verb_help,
     &verb_version,
     NULL,
@@ -64,6 +65,16 @@ const struct cli_verb *verb_find(const char *name)
         if (strcmp(verb_table[i]->name, name) == 0) return verb_table[i];
     }
     return NULL;
+}
+
+bool verb_is_group(const char *word)
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; verb_table[i] != NULL; i++) {
+        const char *name = verb_table[i]->name;
+        if (strncmp(name, word, size) == 0 && name[size] == ' ') return true;
+    }
+    return false;
 }
 
 static void print_options(const char *title, const struct cli_option *options)

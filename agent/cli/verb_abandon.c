@@ -199,5 +199,6 @@ const struct cli_verb verb_abandon = {
     .options = options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_ORPHAN, COMPLETE_ORPHAN},
     .run = run,
 };

@@ -179,6 +179,7 @@ const struct cli_verb verb_folder_share = {
     .options = share_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = share,
 };
 
@@ -197,6 +198,7 @@ const struct cli_verb verb_folder_accept = {
     .options = accept_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_OFFER},
     .run = accept_folder,
 };
 
@@ -207,5 +209,6 @@ const struct cli_verb verb_folder_remove = {
     .help = "",
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = remove_folder,
 };

@@ -144,5 +144,6 @@ const struct cli_verb verb_folder_add = {
     .options = options,
     .words_min = 2,
     .words_max = 2,
+    .completes = {COMPLETE_OFFER, COMPLETE_DIR},
     .run = run,
 };

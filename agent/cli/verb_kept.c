@@ -159,6 +159,7 @@ const struct cli_verb verb_kept = {
         "PATH and what is below it; without PATH, of every folder. Kept for 30 days, within a\n"
         "tenth of the disk.",
     .words_max = 1,
+    .completes = {COMPLETE_FILE},
     .run = kept,
 };
 
@@ -177,6 +178,7 @@ const struct cli_verb verb_restore = {
     .options = restore_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_KEPT},
     .run = restore,
 };
 
@@ -188,5 +190,6 @@ const struct cli_verb verb_undo = {
         "All that was applied without a pause is taken back at once; what was edited here since\n"
         "is left alone. Another undo takes the undo back.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = undo,
 };

@@ -168,6 +168,7 @@ const struct cli_verb verb_peer_remove = {
     .help = "This device's own list only: the others keep theirs.",
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_PEER},
     .run = remove_peer,
 };
 
@@ -178,5 +179,6 @@ const struct cli_verb verb_peer_rename = {
     .help = "",
     .words_min = 2,
     .words_max = 2,
+    .completes = {COMPLETE_PEER, COMPLETE_NOTHING},
     .run = rename_peer,
 };

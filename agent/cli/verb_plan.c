@@ -167,6 +167,7 @@ const struct cli_verb verb_plan = {
             "and half of it, what leaves nothing, and files that go back in time together are\n"
             "held: not published where they are found, and not done where they come from others.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = plan,
 };
 
@@ -177,6 +178,7 @@ const struct cli_verb verb_approve = {
     .help = "Signed by this device, so that others who trust it to approve do not hold it again.\n"
             "FOLDER may be left out if something is held in one only.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = approve,
 };
 
@@ -188,5 +190,6 @@ const struct cli_verb verb_revert = {
             "is kept. What came from others is answered with what is on this disk. Exit 1 if\n"
             "something cannot be had now.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = revert,
 };

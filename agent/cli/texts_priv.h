@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+//
+// agent/cli/texts — the files of agent/cli/texts as they are (cmake/Texts.cmake).
+#ifndef AGENT_CLI_TEXTS_PRIV_H
+#define AGENT_CLI_TEXTS_PRIV_H
+
+extern const char text_completion_bash[], text_completion_zsh[], text_completion_fish[];
+
+#endif
