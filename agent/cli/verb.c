@@ -50,6 +50,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_adopt,
     &verb_rekey,
     &verb_config_check,
+    &verb_doctor,
     &verb_completion,
     &verb_help,
     &verb_version,

@@ -320,7 +320,8 @@ struct peer_status {
     bool connected;
     struct slice address; // empty if never
     bool dialled;
-    int64_t rtt_ms;            // -1: unknown
+    int64_t rtt_ms;            // -1: unknown; then clock_ms is, too
+    int64_t clock_ms;          // its clock, less ours
     int64_t last_seen_wall_ms; // 0: never
     uint64_t owed_changes, owed_bytes;
     struct peer_folder_status *folders;

@@ -56,7 +56,8 @@ struct peer {
     struct session *in_use;
     int64_t last_seen_wall_ms;
     int64_t rtt_ms;
-    char *address; // of the last session
+    int64_t clock_ms; // its clock, less ours, when rtt_ms was measured
+    char *address;    // of the last session
     bool dialled;
     bool approves_not; // what it approves is not believed
     // A second session of another process of it: the old one is asked whether it lives.

@@ -281,11 +281,20 @@ static void ping_handle(struct session *session, const struct msg_ping *ping)
     (void)session_send(session, LANE_CONTROL, &m);
 }
 
+// Theirs may be any number; a century is as good as more.
+static int64_t clock_less(int64_t theirs, int64_t ours)
+{
+    const int64_t most = 100LL * 365 * 86400 * 1000;
+    if (theirs > ours) return theirs - most > ours ? most : theirs - ours;
+    return theirs < ours - most ? -most : theirs - ours;
+}
+
 static void pong_handle(struct session *session, const struct msg_ping *pong)
 {
     struct engine *engine = session->engine;
     if (session->ping_sent_ms != 0 && pong->token == session->ping_token) {
         session->peer->rtt_ms = engine->now_ms - session->ping_sent_ms;
+        session->peer->clock_ms = clock_less(pong->wall_ms, engine->wall_ms);
         session->ping_sent_ms = 0;
     }
     session->peer->last_seen_wall_ms = engine->wall_ms;
