@@ -147,11 +147,11 @@ static void add_options(struct candidates *out, const struct cli_verb *verb)
 
 static void add_kind(struct candidates *out, enum complete kind, const struct line *line)
 {
-    static const char *const shells[] = {"bash", "zsh", "fish"};
+    static const char *const shells[] = {"bash", "zsh", "fish", "starship"};
     if (kind == COMPLETE_FILE) out->kind = ":files";
     if (kind == COMPLETE_DIR) out->kind = ":dirs";
-    if (kind == COMPLETE_SHELL) {
-        for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++)
+    if (kind == COMPLETE_SHELL || kind == COMPLETE_PROMPT) {
+        for (size_t i = 0; i < (kind == COMPLETE_SHELL ? 3 : 4); i++)
             candidate_add(out, shells[i], "");
     } else if (kind == COMPLETE_VERB) {
         AUTO(buf_fini) struct buf lead = {0};

@@ -166,6 +166,7 @@ void complete_names(struct candidates *candidates, enum complete what, const cha
     case COMPLETE_NOTHING:
     case COMPLETE_VERB:
     case COMPLETE_SHELL:
+    case COMPLETE_PROMPT:
     case COMPLETE_FILE:
     case COMPLETE_DIR: break;
     }

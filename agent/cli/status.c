@@ -93,8 +93,10 @@ static void add_link(struct buf *out, const json_t *peer, int64_t now_ms)
     const json_t *rtt = json_object_get(peer, "rtt_ms");
     uint64_t seen = field_number(peer, "last_seen");
     if (field_true(peer, "connected")) {
+        const char *via = field_text(peer, "via", NULL);
+        if (via != NULL) buf_printf(out, "%s ", via);
         buf_append_text(out, field_text(peer, "address", "connected"));
-        if (json_is_number(rtt)) buf_printf(out, ", %.1f ms", json_number_value(rtt));
+        if (json_is_number(rtt)) buf_printf(out, ", %.0f ms", json_number_value(rtt));
         return;
     }
     buf_append_text(out, seen > 0 ? "last seen " : "never seen");
@@ -124,6 +126,40 @@ static void peer_row(struct table *table, const json_t *peer, int64_t now_ms)
     table_cell(table, buf_text(&link));
 }
 
+// What a person has to decide, with the command that shows it.
+static void print_needs(const json_t *folders)
+{
+    bool any = false;
+    size_t at;
+    json_t *folder;
+    json_array_foreach((json_t *)(uintptr_t)folders, at, folder)
+    {
+        const char *name = field_text(folder, "name", "?");
+        const char *code = field_text(folder, "code", "");
+        uint64_t conflicts = field_number(folder, "conflicts");
+        uint64_t held = field_number(folder, "held");
+        bool brake = strncmp(code, "mass-", 5) == 0 || strcmp(code, "restore") == 0;
+        if (conflicts == 0 && !brake && strcmp(code, "join-pending") != 0) continue;
+        if (!any) (void)puts("\nneeds you");
+        any = true;
+        AUTO(buf_fini) struct buf line = {0};
+        print_count(&line, conflicts, "edit");
+        if (conflicts > 0) {
+            printf("  %s: %s set aside\n    cfgsync-agent conflicts\n", name, buf_text(&line));
+        }
+        if (brake) {
+            buf_clear(&line);
+            print_count(&line, held, "change");
+            printf("  %s: %s held (%s)\n    cfgsync-agent plan %s\n", name, buf_text(&line), code,
+                   name);
+        } else if (strcmp(code, "join-pending") == 0) {
+            printf("  %s: a peer has another folder of this name\n"
+                   "    cfgsync-agent plan %s, then cfgsync-agent folder accept %s --from PEER\n",
+                   name, name, name);
+        }
+    }
+}
+
 static void print_errors(const json_t *errors)
 {
     size_t at;
@@ -142,14 +178,21 @@ static void print_errors(const json_t *errors)
     }
 }
 
-void status_print(const struct cli_context *context, const json_t *status)
+void status_print(const struct cli_context *context, const json_t *status, struct pace *pace)
 {
     const json_t *device = json_object_get(status, "device");
     const char *state = field_text(status, "state", "?");
     size_t at;
     json_t *one;
-    printf("%s  %s%s%s\n", field_text(device, "name", "?"), color_of(context, state), state,
-           context->color ? "\033[0m" : "");
+    AUTO(buf_fini) struct buf speed = {0};
+    if (pace != NULL) {
+        struct under_way all;
+        under_way_read(status, &all);
+        pace_see(pace, (int64_t)field_number(status, "now_ms"), all.in_bytes + all.out_bytes);
+        pace_print(pace, &speed);
+    }
+    printf("%s  %s%s%s%s\n", field_text(device, "name", "?"), color_of(context, state), state,
+           context->color ? "\033[0m" : "", buf_text(&speed));
 
     struct table table;
     table_init(&table, 5);
@@ -164,5 +207,6 @@ void status_print(const struct cli_context *context, const json_t *status)
     (void)puts(table.cell_count > 0 ? "\npeers" : "\nno peers; cfgsync-agent peer add");
     table_print(&table, "  ");
     table_fini(&table);
+    print_needs(json_object_get(status, "folders"));
     print_errors(json_object_get(status, "errors"));
 }

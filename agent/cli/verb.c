@@ -52,6 +52,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_config_check,
     &verb_doctor,
     &verb_completion,
+    &verb_prompt,
     &verb_help,
     &verb_version,
     NULL,

@@ -57,7 +57,7 @@ static int run(const struct cli_context *context, const struct args *args)
         return CLI_USAGE;
     }
     AUTO(json_drop) json_t *answer = NULL;
-    int result = agent_ask(context, "POST", "/v1/sync", body, 0, &answer);
+    int result = agent_await(context, "/v1/sync", body, &answer);
     return result != CLI_DONE ? result : show(context, answer, wait);
 }
 

@@ -45,7 +45,7 @@ static int run(const struct cli_context *context, const struct args *args)
         return CLI_USAGE;
     }
     AUTO(json_drop) json_t *answer = NULL;
-    int result = agent_ask(context, "POST", "/v1/verify", body, 0, &answer);
+    int result = agent_await(context, "/v1/verify", body, &answer);
     if (result != CLI_DONE) return result;
     if (context->json) {
         print_json(answer);
