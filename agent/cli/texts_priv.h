@@ -7,5 +7,6 @@
 extern const char text_completion_bash[], text_completion_zsh[], text_completion_fish[];
 
 extern const char text_prompt_bash[], text_prompt_zsh[], text_prompt_fish[], text_prompt_starship[];
+extern const char text_service_unit[], text_service_system[], text_service_plist[];
 
 #endif

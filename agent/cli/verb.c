@@ -51,6 +51,9 @@ const struct cli_verb *const verb_table[] = {
     &verb_rekey,
     &verb_config_check,
     &verb_doctor,
+    &verb_service_install,
+    &verb_service_uninstall,
+    &verb_service_status,
     &verb_completion,
     &verb_prompt,
     &verb_help,
@@ -59,7 +62,7 @@ const struct cli_verb *const verb_table[] = {
 };
 
 // First words that are nothing alone.
-static const char *const groups[] = {"peer", "folder", "config", NULL};
+static const char *const groups[] = {"peer", "folder", "config", "service", NULL};
 
 const struct cli_verb *verb_find(const char *name)
 {
