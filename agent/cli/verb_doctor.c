@@ -124,8 +124,9 @@ static void look_watches(json_t *findings, const json_t *status)
         finding_add(findings, FINDING_WARNING, "watches", buf_text(&fix),
                     "%" PRIu64 " of at most %" PRIu64, used, limit);
     } else {
-        finding_add(findings, FINDING_OK, "watches", NULL,
-                    "%" PRIu64 " directories, at most %" PRIu64, used, limit);
+        AUTO(buf_fini) struct buf most = {0};
+        if (limit > 0) buf_printf(&most, ", at most %" PRIu64, limit);
+        finding_add(findings, FINDING_OK, "watches", NULL, "%" PRIu64 "%s", used, buf_text(&most));
     }
 }
 

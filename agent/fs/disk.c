@@ -53,3 +53,8 @@ uint32_t disk_watched(const struct disk *disk)
 {
     return watcher_watched(disk->watcher);
 }
+
+uint64_t disk_watches_max(void)
+{
+    return watcher_watches_max();
+}

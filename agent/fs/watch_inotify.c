@@ -237,7 +237,7 @@ uint32_t watcher_watched(struct watcher *watcher)
     return (uint32_t)count;
 }
 
-uint64_t disk_watches_max(void)
+uint64_t watcher_watches_max(void)
 {
     char text[32];
     AUTO(fd_close)
