@@ -67,11 +67,11 @@ deb() {
 }
 
 source_archive() {
-    local name=cfgsync-agent-$version archive sum file
+    local name=cfgsync-agent-$version archive day sum file
     archive=$out/$name.tar.gz
     copy_sources "$work/$name"
-    tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner \
-        --mtime="@$(date -d "$(sed -nE 's/^ -- .*>  //p;/^ -- /q' packaging/debian/changelog)" +%s)" \
+    day=$(sed -nE 's/^ -- .*>  //p;/^ -- /q' packaging/debian/changelog)
+    tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="$day" \
         -c "$name" | gzip -n9 >"$archive"
     sum=$(sha256sum "$archive")
     for file in packaging/homebrew/cfgsync-agent.rb packaging/arch/PKGBUILD; do
