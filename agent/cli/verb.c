@@ -51,6 +51,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_rekey,
     &verb_config_check,
     &verb_doctor,
+    &verb_bench,
     &verb_service_install,
     &verb_service_uninstall,
     &verb_service_status,

@@ -53,7 +53,7 @@ extern const struct cli_verb verb_kept, verb_restore, verb_undo;
 extern const struct cli_verb verb_plan, verb_approve, verb_revert;
 extern const struct cli_verb verb_ignore, verb_ignore_list, verb_ignore_remove;
 extern const struct cli_verb verb_adopt, verb_rekey, verb_config_check, verb_help, verb_version;
-extern const struct cli_verb verb_completion, verb_doctor, verb_prompt;
+extern const struct cli_verb verb_completion, verb_doctor, verb_prompt, verb_bench;
 extern const struct cli_verb verb_service_install, verb_service_uninstall, verb_service_status;
 
 // All verbs in the order of help; ends with NULL.

@@ -91,6 +91,7 @@ struct session {
     uint64_t own_number;
     uint64_t other_number;
     uint64_t other_boot;
+    uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
     int64_t ping_sent_ms; // 0: none on the way
@@ -405,6 +406,7 @@ struct folder {
 
 struct sync_wait;
 struct verify;
+struct bench;
 struct abandon;
 
 struct ride_cache_entry {
@@ -429,6 +431,7 @@ struct engine {
     struct folder *folders;
     struct sync_wait *waits;
     struct verify *verifies;
+    struct bench *bench; // NULL: none is under way
     struct abandon *abandons;
     struct engine_counters counters;
     struct ride_cache_entry *ride_first, *ride_last;

@@ -65,6 +65,7 @@ void hello_send(struct engine *engine, struct conn *conn)
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
     m.hello.program = slice_text(engine->program);
+    m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;
@@ -355,6 +356,7 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_OWNERS:
     case MSG_PING:
     case MSG_PONG:
+    case MSG_PROBE:
     case MSG_BYE:
     case MSG_KIND_COUNT: break;
     }
@@ -384,6 +386,7 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_OWNERS:
     case MSG_PING:
     case MSG_PONG:
+    case MSG_PROBE:
     case MSG_BYE:
     case MSG_KIND_COUNT: break;
     }
@@ -426,6 +429,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
         break;
     case MSG_PING: ping_handle(session, &m->ping); break;
     case MSG_PONG: pong_handle(session, &m->ping); break;
+    case MSG_PROBE: probe_handle(session, &m->probe); break;
     case MSG_OFFER: offer_handle(session, &m->offer); break;
     case MSG_OWNERS: (void)owners_handle(session, &m->owners); break;
     case MSG_PULL:
