@@ -304,6 +304,13 @@ static void on_decided(void *context, uint64_t ticket, const struct decision_res
     rig->decisions++;
 }
 
+static void on_measured(void *context, uint64_t ticket, const struct bench_result *result)
+{
+    struct rig *rig = context;
+    rig->measured = ticket;
+    rig->bench = *result;
+}
+
 static void on_verified(void *context, uint64_t ticket, const struct verify_result *result)
 {
     struct rig *rig = context;
@@ -376,6 +383,7 @@ static struct engine *engine_of(struct rig *rig)
         .notify = {.context = rig,
                    .sync_done = on_sync_done,
                    .verified = on_verified,
+                   .measured = on_measured,
                    .abandoned = on_abandoned,
                    .decided = on_decided,
                    .folder_id = on_folder_id,

@@ -15,6 +15,7 @@ void script_open(struct script *script, enum lane lane, uint64_t number)
     hello.hello.program = slice_text("script");
     hello.hello.name = slice_text("script");
     hello.hello.boot = script->boot;
+    hello.hello.features = script->features;
     hello.hello.wall_ms = 1700000000000 + rig->now_ms;
     script_send(script, lane, &hello);
 }
