@@ -106,7 +106,7 @@ static void print_one(const struct cli_verb *verb)
 
 static void print_line(const struct cli_verb *verb)
 {
-    printf("  %-17s %s\n", verb->name, verb->summary);
+    printf("  %-18s %s\n", verb->name, verb->summary);
 }
 
 bool verb_print_help(const char *name)
@@ -122,7 +122,7 @@ bool verb_print_help(const char *name)
         if (verb_find(name) != NULL && !listed) printf("\nMore:\n");
         listed = true;
         print_line(verb);
-        printf("  %17s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
+        printf("  %18s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
         any = true;
     }
     return any;

@@ -7,6 +7,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/confirm_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
 
@@ -147,6 +148,8 @@ static int done(const struct cli_context *context, const json_t *answer, const c
 
 static int approve(const struct cli_context *context, const struct args *args)
 {
+    if (!confirm(args, "What is held goes on, here and on the other devices. Is it meant?"))
+        return CLI_FAILED;
     AUTO(json_drop) json_t *answer = NULL;
     int result = ask(context, args, "/v1/approve", &answer);
     return result != CLI_DONE ? result : done(context, answer, "approved");
@@ -171,12 +174,18 @@ const struct cli_verb verb_plan = {
     .run = plan,
 };
 
+static const struct cli_option approve_options[] = {
+    CONFIRM_OPTION,
+    {NULL, NULL, NULL},
+};
+
 const struct cli_verb verb_approve = {
     .name = "approve",
-    .usage = "[FOLDER]",
+    .usage = "[FOLDER] [--yes]",
     .summary = "what is held is meant: it goes on",
     .help = "Signed by this device, so that others who trust it to approve do not hold it again.\n"
             "FOLDER may be left out if something is held in one only.",
+    .options = approve_options,
     .words_max = 1,
     .completes = {COMPLETE_FOLDER},
     .run = approve,
