@@ -17,8 +17,7 @@ static struct {
 
 static void log_record(enum log_level level, enum log_area area, const char *line)
 {
-    (void)level;
-    (void)area;
+    (void)level, (void)area;
     size_t size = strlen(line);
     if (hidden.log_size + size + 2 > LOG_BYTES) return;
     memcpy(hidden.log + hidden.log_size, line, size);
@@ -304,13 +303,6 @@ static void on_decided(void *context, uint64_t ticket, const struct decision_res
     rig->decisions++;
 }
 
-static void on_measured(void *context, uint64_t ticket, const struct bench_result *result)
-{
-    struct rig *rig = context;
-    rig->measured = ticket;
-    rig->bench = *result;
-}
-
 static void on_verified(void *context, uint64_t ticket, const struct verify_result *result)
 {
     struct rig *rig = context;
@@ -383,7 +375,7 @@ static struct engine *engine_of(struct rig *rig)
         .notify = {.context = rig,
                    .sync_done = on_sync_done,
                    .verified = on_verified,
-                   .measured = on_measured,
+                   .measured = rig_measured,
                    .abandoned = on_abandoned,
                    .decided = on_decided,
                    .folder_id = on_folder_id,

@@ -133,6 +133,8 @@ bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);
 
 // A trusted device comes, its two lanes open. It lives as long as the rig.
+// notify.measured
+void rig_measured(void *context, uint64_t ticket, const struct bench_result *result);
 struct script *script_connect(struct rig *rig, uint8_t seed);
 void script_reconnect(struct script *script);
 void script_open(struct script *script, enum lane lane,

@@ -2,6 +2,13 @@
 #include "agent/core/incarnation.h"
 #include "tests/unit/sync/rig.h"
 
+void rig_measured(void *context, uint64_t ticket, const struct bench_result *result)
+{
+    struct rig *rig = context;
+    rig->measured = ticket;
+    rig->bench = *result;
+}
+
 void script_open(struct script *script, enum lane lane, uint64_t number)
 {
     struct rig *rig = script->rig;
