@@ -126,38 +126,23 @@ static void peer_row(struct table *table, const json_t *peer, int64_t now_ms)
     table_cell(table, buf_text(&link));
 }
 
-// What a person has to decide, with the command that shows it.
-static void print_needs(const json_t *folders)
+// Of the rest that waits for a person the errors tell.
+static void print_conflicts(const json_t *folders)
 {
-    bool any = false;
+    uint64_t all = 0;
     size_t at;
     json_t *folder;
     json_array_foreach((json_t *)(uintptr_t)folders, at, folder)
     {
-        const char *name = field_text(folder, "name", "?");
-        const char *code = field_text(folder, "code", "");
         uint64_t conflicts = field_number(folder, "conflicts");
-        uint64_t held = field_number(folder, "held");
-        bool brake = strncmp(code, "mass-", 5) == 0 || strcmp(code, "restore") == 0;
-        if (conflicts == 0 && !brake && strcmp(code, "join-pending") != 0) continue;
-        if (!any) (void)puts("\nneeds you");
-        any = true;
+        if (conflicts == 0) continue;
         AUTO(buf_fini) struct buf line = {0};
         print_count(&line, conflicts, "edit");
-        if (conflicts > 0) {
-            printf("  %s: %s set aside\n    cfgsync-agent conflicts\n", name, buf_text(&line));
-        }
-        if (brake) {
-            buf_clear(&line);
-            print_count(&line, held, "change");
-            printf("  %s: %s held (%s)\n    cfgsync-agent plan %s\n", name, buf_text(&line), code,
-                   name);
-        } else if (strcmp(code, "join-pending") == 0) {
-            printf("  %s: a peer has another folder of this name\n"
-                   "    cfgsync-agent plan %s, then cfgsync-agent folder accept %s --from PEER\n",
-                   name, name, name);
-        }
+        printf("%s  %s: %s set aside\n", all == 0 ? "\nconflicts\n" : "",
+               field_text(folder, "name", "?"), buf_text(&line));
+        all += conflicts;
     }
+    if (all > 0) (void)puts("    cfgsync-agent conflicts");
 }
 
 static void print_errors(const json_t *errors)
@@ -207,6 +192,6 @@ void status_print(const struct cli_context *context, const json_t *status, struc
     (void)puts(table.cell_count > 0 ? "\npeers" : "\nno peers; cfgsync-agent peer add");
     table_print(&table, "  ");
     table_fini(&table);
-    print_needs(json_object_get(status, "folders"));
+    print_conflicts(json_object_get(status, "folders"));
     print_errors(json_object_get(status, "errors"));
 }
