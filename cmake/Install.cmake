@@ -1,4 +1,5 @@
 # cmake --install: the program, its man page, the service unit of a user, completions, documents.
+set(CMAKE_INSTALL_LIBDIR lib) # nothing goes there
 include(GNUInstallDirs)
 set(CFGSYNC_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING
     "where zsh looks for completions, below the prefix")

@@ -6,11 +6,6 @@
 
 #include "agent/cli/args_priv.h"
 
-#define CONFIRM_OPTION                                                                             \
-    {                                                                                              \
-        "--yes", NULL, "do not ask"                                                                \
-    }
-
 // True: yes, or --yes, or nobody is there to be asked. False: no, and said that nothing is changed.
 bool confirm(const struct args *args, const char *question);
 

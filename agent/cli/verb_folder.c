@@ -207,7 +207,7 @@ const struct cli_verb verb_folder_accept = {
 };
 
 static const struct cli_option remove_options[] = {
-    CONFIRM_OPTION,
+    {"--yes", NULL, "do not ask"},
     {NULL, NULL, NULL},
 };
 

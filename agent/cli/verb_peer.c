@@ -167,7 +167,7 @@ const struct cli_verb verb_peer_list = {
 };
 
 static const struct cli_option remove_options[] = {
-    CONFIRM_OPTION,
+    {"--yes", NULL, "do not ask"},
     {NULL, NULL, NULL},
 };
 

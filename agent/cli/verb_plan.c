@@ -175,7 +175,7 @@ const struct cli_verb verb_plan = {
 };
 
 static const struct cli_option approve_options[] = {
-    CONFIRM_OPTION,
+    {"--yes", NULL, "do not ask"},
     {NULL, NULL, NULL},
 };
 

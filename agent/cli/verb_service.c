@@ -90,7 +90,8 @@ static int start(const struct service *service, const char *written)
         cli_error("there is no service manager that this program knows; start it by hand: "
                   "cfgsync-agent run");
     } else {
-        cli_error("the service manager refuses (it said why); nothing is installed");
+        cli_error("the service manager refuses (it said why); nothing is installed. By hand: "
+                  "cfgsync-agent run");
     }
     if (written != NULL) (void)unlink(written);
     return CLI_FAILED;
