@@ -14,7 +14,8 @@ struct identity;
 
 enum { DEVICE_ID_TEXT_MAX = 80, CURVE_KEY_BYTES = 32 };
 
-void crypto_init(void); // once per process, before anything else of this room
+const char *crypto_library(void); // libsodium's version
+void crypto_init(void);           // once per process, before anything else of this room
 
 // Makes a new identity file of mode 0600 (exclusive, durable: temp, fsync, rename, fsync dir).
 // CHANGED: it exists already. `dir_fd` with `name`.

@@ -12,6 +12,11 @@ void crypto_init(void)
     CHECK(sodium_init() >= 0);
 }
 
+const char *crypto_library(void)
+{
+    return sodium_version_string();
+}
+
 void crypto_wipe(void *memory, size_t size)
 {
     sodium_memzero(memory, size);

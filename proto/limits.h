@@ -57,4 +57,6 @@ enum {
 #define PROTO_FILE_BYTES_MAX (UINT64_C(1) << 48) // of one content
 #define PROTO_LEAF_LIST      UINT32_MAX // "leaf" number by which the leaf list itself is asked for
 
+#define PROTO_FEATURE_PROBE UINT64_C(4) // HELLO: PROBE is understood
+
 #endif

@@ -182,6 +182,15 @@ static const struct field ping_fields[] = {
     {"wall", &type_i64, AT(struct msg_ping, wall_ms)},
 };
 
+static const struct field probe_fields[] = {
+    {"token", &type_u64, AT(struct msg_probe, token), .max = UINT64_MAX},
+    {"reply", &type_bool, AT(struct msg_probe, reply), .presence = OPTIONAL},
+    {"want", &type_u32, AT(struct msg_probe, want), .max = PROTO_CHUNK_BYTES_MAX,
+     .presence = OPTIONAL},
+    {"pad", &type_bin, AT(struct msg_probe, pad), .max = PROTO_CHUNK_BYTES_MAX,
+     .presence = OPTIONAL},
+};
+
 static const struct field bye_fields[] = {
     {"code", &type_u32, AT(struct msg_bye, code), .min = BYE_STOPPING, .max = BYE_CLONE},
     {"text", &type_text, AT(struct msg_bye, text), .max = PROTO_NAME_BYTES_MAX,
@@ -231,6 +240,7 @@ static const struct kind_row kinds[MSG_KIND_COUNT] = {
     [MSG_ROLLBACK] = {"ROLLBACK", RECORD(rollback_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PING] = {"PING", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PONG] = {"PONG", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_PROBE] = {"PROBE", RECORD(probe_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_BYE] = {"BYE", RECORD(bye_fields), PROTO_MESSAGE_BYTES_MAX},
 };
 

@@ -34,6 +34,7 @@ enum message_kind {
     MSG_ROLLBACK,
     MSG_PING,
     MSG_PONG,
+    MSG_PROBE,
     MSG_BYE,
     MSG_KIND_COUNT
 };
@@ -57,7 +58,7 @@ struct content {
 struct msg_hello {
     uint32_t protocol;
     struct slice program; // "cfgsync-agent 0.1.0"
-    uint64_t features;    // bits, none defined yet
+    uint64_t features;    // PROTO_FEATURE_...; other bits are ignored
     struct slice name;    // the device's name for people
     uint64_t boot;        // drawn at process start
     uint64_t session;     // what the receiver must put on every later message of both lanes; not 0
@@ -251,6 +252,14 @@ struct msg_ping {
     int64_t wall_ms;
 };
 
+// Asks for `want` bytes, and carries `pad`, whose content is nothing.
+struct msg_probe {
+    uint64_t token; // drawn by the asker, repeated in the reply
+    bool reply;
+    uint32_t want; // not in a reply
+    struct slice pad;
+};
+
 enum bye_code {
     BYE_STOPPING = 1,
     BYE_PROTOCOL = 2,
@@ -302,6 +311,7 @@ struct message {
         struct msg_ranges ranges;
         struct msg_rollback rollback;
         struct msg_ping ping; // PING and PONG
+        struct msg_probe probe;
         struct msg_bye bye;
         struct msg_hold hold;
         struct msg_approvals approvals;

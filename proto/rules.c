@@ -90,6 +90,10 @@ enum err message_rules(const struct message *message, const char **out_what)
             message->rollback.end.entries[0].inc != message->rollback.old)
             return no(ERR_MALFORMED, "mark of another incarnation", out_what);
         return ERR_OK;
+    case MSG_PROBE:
+        if (message->probe.reply && message->probe.want > 0)
+            return no(ERR_MALFORMED, "a reply that asks", out_what);
+        return ERR_OK;
     case MSG_HELLO:
     case MSG_RANGES:
     case MSG_OFFER:

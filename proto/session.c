@@ -39,6 +39,7 @@ static const struct {
     [MSG_ROLLBACK] = {ON_CONTROL, IN_OPEN},
     [MSG_PING] = {ON_CONTROL, IN_OPEN},
     [MSG_PONG] = {ON_CONTROL, IN_OPEN},
+    [MSG_PROBE] = {ON_BULK, IN_OPEN},
     [MSG_BYE] = {ON_CONTROL | ON_BULK, IN_NEW | IN_HELLO_SENT | IN_OPEN},
 };
 

@@ -10,7 +10,8 @@ build_debian=(build-essential cmake ninja-build pkg-config libzmq3-dev libsodium
 test_debian=(libcmocka-dev clang-14 clang-format-14 libclang-rt-14-dev valgrind python3
     python3-msgpack python3-zmq python3-nacl rsync strace git xfsprogs e2fsprogs
     exfat-fuse exfatprogs vim-tiny nano emacs-nox fuse3 libfuse3-dev openssh-server
-    avahi-daemon avahi-utils libavahi-compat-libdnssd-dev dbus iproute2 faketime)
+    avahi-daemon avahi-utils libavahi-compat-libdnssd-dev dbus iproute2 faketime zsh fish
+    debhelper lintian ruby)
 build_brew=(bash cmake ninja pkg-config zeromq libsodium msgpack-cxx sqlite libmicrohttpd confuse
     jansson zstd openssl@3 utf8proc curl librsync)
 test_brew=(cmocka llvm clang-format python@3 rsync git)

@@ -10,9 +10,8 @@
 enum { ANSWER_BYTES_MAX = 64 << 20 }; // far more than any answer of ours
 
 struct receiver {
-    struct buf *body; // NULL when pieces are handed on
-    void (*on_bytes)(void *context, struct slice piece);
-    void *context;
+    struct buf *body;
+    const struct api_watch *watch;
 };
 
 static void drop_easy(CURL **easy)
@@ -29,13 +28,24 @@ static void drop_list(struct curl_slist **list)
 
 static size_t receive(char *data, size_t size, size_t count, void *context)
 {
-    struct receiver *receiver = context;
+    const struct receiver *receiver = context;
+    const struct api_watch *watch = receiver->watch;
     size_t bytes = size * count;
-    if (receiver->on_bytes != NULL) receiver->on_bytes(receiver->context, slice_of(data, bytes));
-    if (receiver->body == NULL) return bytes;
+    if (watch != NULL && watch->on_bytes != NULL) {
+        watch->on_bytes(watch->context, slice_of(data, bytes));
+        return bytes;
+    }
     if (receiver->body->size + bytes > ANSWER_BYTES_MAX) return 0; // ends the transfer
     buf_append(receiver->body, data, bytes);
     return bytes;
+}
+
+static int waits(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct api_watch *watch = context;
+    (void)a, (void)b, (void)c, (void)d;
+    watch->on_wait(watch->context);
+    return 0;
 }
 
 static enum err code_of(CURLcode code)
@@ -60,7 +70,7 @@ static void set_request(CURL *easy, const char *method, struct slice body,
 
 enum err api_call(const char *socket_path, const char *method, const char *path, struct slice body,
                   long timeout_s, int *out_status, struct buf *out_body,
-                  void (*on_bytes)(void *context, struct slice piece), void *context)
+                  const struct api_watch *watch)
 {
     AUTO(drop_easy) CURL *easy = curl_easy_init();
     CHECK(easy != NULL);
@@ -70,7 +80,7 @@ enum err api_call(const char *socket_path, const char *method, const char *path,
     CHECK(headers != NULL);
     AUTO(buf_fini) struct buf url = {0};
     buf_printf(&url, "http://agent%s", path);
-    struct receiver receiver = {on_bytes == NULL ? out_body : NULL, on_bytes, context};
+    struct receiver receiver = {out_body, watch};
 
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
@@ -79,6 +89,11 @@ enum err api_call(const char *socket_path, const char *method, const char *path,
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, timeout_s); // 0: none
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &receiver);
+    if (watch != NULL && watch->on_wait != NULL) {
+        curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, waits);
+        curl_easy_setopt(easy, CURLOPT_XFERINFODATA, watch);
+    }
     set_request(easy, method, body, headers);
 
     enum err err = code_of(curl_easy_perform(easy));

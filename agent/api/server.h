@@ -42,9 +42,13 @@ void api_stream(struct api_server *server, uint64_t number);
 void api_event(struct api_server *server, uint64_t number, const char *event, struct slice json);
 
 // Client side, for the CLI: one request over the socket (libcurl). UNREACHABLE: no agent there.
-// on_bytes (may be NULL) is called with pieces of a stream as they come.
+struct api_watch {
+    void (*on_bytes)(void *context, struct slice piece); // instead of a body, as it comes; or NULL
+    void (*on_wait)(void *context); // once a second or more often until it ends; or NULL
+    void *context;
+};
 enum err api_call(const char *socket_path, const char *method, const char *path, struct slice body,
                   long timeout_s, int *out_status, struct buf *out_body,
-                  void (*on_bytes)(void *context, struct slice piece), void *context) MUST_USE;
+                  const struct api_watch *watch) MUST_USE; // NULL: nobody watches
 
 #endif

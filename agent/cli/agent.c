@@ -10,6 +10,9 @@
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/print_priv.h"
+#include "agent/cli/progress_priv.h"
+
+enum { PEEK_S = 2 };
 
 const char *field_text(const json_t *object, const char *key, const char *missing)
 {
@@ -80,28 +83,61 @@ static int explain_error(const struct cli_context *context, int status, const js
     return result > 0 && result < 126 ? (int)result : CLI_FAILED;
 }
 
-int agent_ask(const struct cli_context *context, const char *method, const char *path, json_t *body,
-              long timeout_s, json_t **out)
+// *out: what is in the answer, whatever the status; NULL: that is not JSON.
+static enum err call(const struct cli_context *context, const char *method, const char *path,
+                     json_t *body, long timeout_s, const struct api_watch *watch, int *out_status,
+                     json_t **out)
 {
     AUTO(mem_free) char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     AUTO(buf_fini) struct buf socket = {0};
     AUTO(buf_fini) struct buf answer = {0};
-    int status = 0;
     home_agent_socket(&context->home, &socket);
     struct slice bytes = text != NULL ? slice_text(text) : slice_of(NULL, 0);
     enum err err =
-        api_call(buf_text(&socket), method, path, bytes, timeout_s, &status, &answer, NULL, NULL);
-    if (err) return explain(context, err);
+        api_call(buf_text(&socket), method, path, bytes, timeout_s, out_status, &answer, watch);
+    if (!err) *out = json_loadb(buf_text(&answer), answer.size, JSON_REJECT_DUPLICATES, NULL);
+    return err;
+}
 
-    AUTO(json_drop)
-    json_t *value = json_loadb(buf_text(&answer), answer.size, JSON_REJECT_DUPLICATES, NULL);
+json_t *agent_peek(const struct cli_context *context, const char *method, const char *path,
+                   json_t *body)
+{
+    int status = 0;
+    AUTO(json_drop) json_t *value = NULL;
+    enum err err = call(context, method, path, body, PEEK_S, NULL, &status, &value);
+    return !err && status / 100 == 2 ? TAKE(value) : NULL;
+}
+
+static int ask(const struct cli_context *context, const char *method, const char *path,
+               json_t *body, long timeout_s, struct progress *progress, json_t **out)
+{
+    int status = 0;
+    AUTO(json_drop) json_t *value = NULL;
+    const struct api_watch watch = {.on_wait = progress_wait, .context = progress};
+    enum err err = call(context, method, path, body, timeout_s, progress != NULL ? &watch : NULL,
+                        &status, &value);
+    if (progress != NULL) progress_end(progress);
+    if (err) return explain(context, err);
     if (status / 100 != 2) return explain_error(context, status, value);
     if (!json_is_object(value)) {
         return fail(context, "bad-answer", "the agent's answer is not JSON", NULL, CLI_FAILED);
     }
     *out = TAKE(value);
     return CLI_DONE;
+}
+
+int agent_ask(const struct cli_context *context, const char *method, const char *path, json_t *body,
+              long timeout_s, json_t **out)
+{
+    return ask(context, method, path, body, timeout_s, NULL, out);
+}
+
+int agent_await(const struct cli_context *context, const char *path, json_t *body, json_t **out)
+{
+    struct progress progress;
+    progress_begin(&progress, context);
+    return ask(context, "POST", path, body, 0, &progress, out);
 }
 
 int agent_listen(const struct cli_context *context, const char *path,
@@ -111,8 +147,9 @@ int agent_listen(const struct cli_context *context, const char *path,
     AUTO(buf_fini) struct buf unused = {0};
     int status = 0;
     home_agent_socket(&context->home, &socket);
-    enum err err = api_call(buf_text(&socket), "GET", path, slice_of(NULL, 0), 0, &status, &unused,
-                            on_bytes, receiver);
+    const struct api_watch watch = {.on_bytes = on_bytes, .context = receiver};
+    enum err err =
+        api_call(buf_text(&socket), "GET", path, slice_of(NULL, 0), 0, &status, &unused, &watch);
     if (err) return explain(context, err);
     return status / 100 == 2 ? CLI_DONE : explain_error(context, status, NULL);
 }

@@ -11,7 +11,12 @@
 // stderr (with --json the error object is on stdout, too). `timeout_s` 0: as long as it takes.
 int agent_ask(const struct cli_context *context, const char *method, const char *path, json_t *body,
               long timeout_s, json_t **out);
-// The same for an answer in pieces; ends when the stream does.
+// POST, for what may take long: until then a terminal shows what is under way.
+int agent_await(const struct cli_context *context, const char *path, json_t *body, json_t **out);
+// The answer, or NULL if there is none within two seconds or it is a refusal; says nothing.
+json_t *agent_peek(const struct cli_context *context, const char *method, const char *path,
+                   json_t *body);
+// agent_ask for an answer in pieces; ends when the stream does.
 int agent_listen(const struct cli_context *context, const char *path,
                  void (*on_bytes)(void *context, struct slice piece), void *receiver);
 

@@ -9,7 +9,7 @@
 
 #include "agent/base/bytes.h"
 
-enum { ARGS_WORDS_MAX = 16, ARGS_OPTIONS_MAX = 64 };
+enum { ARGS_WORDS_MAX = 64, ARGS_OPTIONS_MAX = 64 };
 
 struct cli_option {
     const char *name;  // "--with"; an array of them ends with NULL

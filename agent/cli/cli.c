@@ -21,16 +21,6 @@ struct command {
     int rest;                    // index of the first argument behind it
 };
 
-static bool is_group(const char *word)
-{
-    size_t size = strlen(word);
-    for (size_t i = 0; verb_table[i] != NULL; i++) {
-        const char *name = verb_table[i]->name;
-        if (strncmp(name, word, size) == 0 && name[size] == ' ') return true;
-    }
-    return false;
-}
-
 static int group_usage(const char *group, const char *word)
 {
     if (word != NULL) {
@@ -47,7 +37,7 @@ static int group_usage(const char *group, const char *word)
 static int find_verb(int argc, char **argv, int at, struct command *out)
 {
     const char *second = at + 1 < argc && argv[at + 1][0] != '-' ? argv[at + 1] : NULL;
-    if (is_group(argv[at])) {
+    if (verb_is_group(argv[at])) {
         if (second == NULL && verb_find(argv[at]) != NULL) {
             out->verb = verb_find(argv[at]);
             out->rest = at + 1;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "agent/base/json.h"
 #include "agent/store/home.h"
 
 enum cli_exit {
@@ -27,7 +28,8 @@ struct cli_context;
 // Return an exit code; print their own messages. home is resolved, nothing of it need exist.
 struct cli_hooks {
     int (*run)(const struct cli_context *context);
-    int (*config_check)(const struct cli_context *context); // of context->home.config
+    int (*config_check)(const struct cli_context *context);               // of context->home.config
+    void (*examine)(const struct cli_context *context, json_t *findings); // for `doctor`
 };
 
 struct cli_context {

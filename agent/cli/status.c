@@ -93,8 +93,10 @@ static void add_link(struct buf *out, const json_t *peer, int64_t now_ms)
     const json_t *rtt = json_object_get(peer, "rtt_ms");
     uint64_t seen = field_number(peer, "last_seen");
     if (field_true(peer, "connected")) {
+        const char *via = field_text(peer, "via", NULL);
+        if (via != NULL) buf_printf(out, "%s ", via);
         buf_append_text(out, field_text(peer, "address", "connected"));
-        if (json_is_number(rtt)) buf_printf(out, ", %.1f ms", json_number_value(rtt));
+        if (json_is_number(rtt)) buf_printf(out, ", %.0f ms", json_number_value(rtt));
         return;
     }
     buf_append_text(out, seen > 0 ? "last seen " : "never seen");
@@ -124,6 +126,25 @@ static void peer_row(struct table *table, const json_t *peer, int64_t now_ms)
     table_cell(table, buf_text(&link));
 }
 
+// Of the rest that waits for a person the errors tell.
+static void print_conflicts(const json_t *folders)
+{
+    uint64_t all = 0;
+    size_t at;
+    json_t *folder;
+    json_array_foreach((json_t *)(uintptr_t)folders, at, folder)
+    {
+        uint64_t conflicts = field_number(folder, "conflicts");
+        if (conflicts == 0) continue;
+        AUTO(buf_fini) struct buf line = {0};
+        print_count(&line, conflicts, "edit");
+        printf("%s  %s: %s set aside\n", all == 0 ? "\nconflicts\n" : "",
+               field_text(folder, "name", "?"), buf_text(&line));
+        all += conflicts;
+    }
+    if (all > 0) (void)puts("    cfgsync-agent conflicts");
+}
+
 static void print_errors(const json_t *errors)
 {
     size_t at;
@@ -142,14 +163,21 @@ static void print_errors(const json_t *errors)
     }
 }
 
-void status_print(const struct cli_context *context, const json_t *status)
+void status_print(const struct cli_context *context, const json_t *status, struct pace *pace)
 {
     const json_t *device = json_object_get(status, "device");
     const char *state = field_text(status, "state", "?");
     size_t at;
     json_t *one;
-    printf("%s  %s%s%s\n", field_text(device, "name", "?"), color_of(context, state), state,
-           context->color ? "\033[0m" : "");
+    AUTO(buf_fini) struct buf speed = {0};
+    if (pace != NULL) {
+        struct under_way all;
+        under_way_read(status, &all);
+        pace_see(pace, (int64_t)field_number(status, "now_ms"), all.in_bytes + all.out_bytes);
+        pace_print(pace, &speed);
+    }
+    printf("%s  %s%s%s%s\n", field_text(device, "name", "?"), color_of(context, state), state,
+           context->color ? "\033[0m" : "", buf_text(&speed));
 
     struct table table;
     table_init(&table, 5);
@@ -164,5 +192,6 @@ void status_print(const struct cli_context *context, const json_t *status)
     (void)puts(table.cell_count > 0 ? "\npeers" : "\nno peers; cfgsync-agent peer add");
     table_print(&table, "  ");
     table_fini(&table);
+    print_conflicts(json_object_get(status, "folders"));
     print_errors(json_object_get(status, "errors"));
 }

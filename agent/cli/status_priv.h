@@ -6,8 +6,10 @@
 
 #include "agent/base/json.h"
 #include "agent/cli/cli.h"
+#include "agent/cli/progress_priv.h"
 
-void status_print(const struct cli_context *context, const json_t *status);
+// `pace` (NULL: only once) is how fast it went so far.
+void status_print(const struct cli_context *context, const json_t *status, struct pace *pace);
 int status_exit(const json_t *status); // 3 conflicts, else 5 something held, else 0
 
 #endif

@@ -50,13 +50,20 @@ const struct cli_verb *const verb_table[] = {
     &verb_adopt,
     &verb_rekey,
     &verb_config_check,
+    &verb_doctor,
+    &verb_bench,
+    &verb_service_install,
+    &verb_service_uninstall,
+    &verb_service_status,
+    &verb_completion,
+    &verb_prompt,
     &verb_help,
     &verb_version,
     NULL,
 };
 
 // First words that are nothing alone.
-static const char *const groups[] = {"peer", "folder", "config", NULL};
+static const char *const groups[] = {"peer", "folder", "config", "service", NULL};
 
 const struct cli_verb *verb_find(const char *name)
 {
@@ -64,6 +71,16 @@ const struct cli_verb *verb_find(const char *name)
         if (strcmp(verb_table[i]->name, name) == 0) return verb_table[i];
     }
     return NULL;
+}
+
+bool verb_is_group(const char *word)
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; verb_table[i] != NULL; i++) {
+        const char *name = verb_table[i]->name;
+        if (strncmp(name, word, size) == 0 && name[size] == ' ') return true;
+    }
+    return false;
 }
 
 static void print_options(const char *title, const struct cli_option *options)
@@ -89,7 +106,7 @@ static void print_one(const struct cli_verb *verb)
 
 static void print_line(const struct cli_verb *verb)
 {
-    printf("  %-17s %s\n", verb->name, verb->summary);
+    printf("  %-18s %s\n", verb->name, verb->summary);
 }
 
 bool verb_print_help(const char *name)
@@ -105,7 +122,7 @@ bool verb_print_help(const char *name)
         if (verb_find(name) != NULL && !listed) printf("\nMore:\n");
         listed = true;
         print_line(verb);
-        printf("  %17s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
+        printf("  %18s cfgsync-agent %s %s\n", "", verb->name, verb->usage);
         any = true;
     }
     return any;

@@ -109,7 +109,7 @@ static int ask(const struct cli_context *context, json_t *paths, bool now, struc
 {
     AUTO(json_drop) json_t *answer = NULL;
     json_t *body = json_pack("{s:o, s:b}", "paths", paths, "now", (int)now);
-    int result = agent_ask(context, "POST", "/v1/abandon", body, 0, &answer);
+    int result = agent_await(context, "/v1/abandon", body, &answer);
     sums->given_up += field_number(answer, "given_up");
     sums->came += field_number(answer, "came");
     sums->unsure += field_number(answer, "unsure");
@@ -199,5 +199,6 @@ const struct cli_verb verb_abandon = {
     .options = options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_ORPHAN, COMPLETE_ORPHAN},
     .run = run,
 };

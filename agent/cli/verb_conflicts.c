@@ -254,6 +254,7 @@ const struct cli_verb verb_conflicts_show = {
     .help = "PATH is the plain name of the file, or a quoted pattern.",
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_CONFLICT},
     .run = show,
 };
 
@@ -271,6 +272,7 @@ const struct cli_verb verb_conflicts_take = {
     .options = take_options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_CONFLICT, COMPLETE_CONFLICT},
     .run = take,
 };
 
@@ -287,6 +289,7 @@ const struct cli_verb verb_conflicts_resolve = {
     .options = resolve_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_CONFLICT},
     .run = resolve,
 };
 
@@ -297,5 +300,6 @@ const struct cli_verb verb_conflicts_dismiss = {
     .help = "PATH is the plain name of the file, or a quoted pattern.",
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_CONFLICT, COMPLETE_CONFLICT},
     .run = dismiss,
 };

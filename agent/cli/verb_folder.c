@@ -6,6 +6,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/confirm_priv.h"
 #include "agent/cli/folder_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
@@ -169,6 +170,9 @@ static int accept_folder(const struct cli_context *context, const struct args *a
 
 static int remove_folder(const struct cli_context *context, const struct args *args)
 {
+    AUTO(buf_fini) struct buf question = {0};
+    buf_printf(&question, "Its files stay. Sync %s here no longer?", args->words[0]);
+    if (!confirm(args, buf_text(&question))) return CLI_FAILED;
     json_t *body = json_object();
     (void)json_object_set_new(body, "name", json_bytes(slice_text(args->words[0])));
     AUTO(json_drop) json_t *answer = NULL;
@@ -203,6 +207,7 @@ const struct cli_verb verb_folder_share = {
     .options = share_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = share,
 };
 
@@ -221,15 +226,23 @@ const struct cli_verb verb_folder_accept = {
     .options = accept_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_OFFER},
     .run = accept_folder,
+};
+
+static const struct cli_option remove_options[] = {
+    {"--yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_folder_remove = {
     .name = "folder remove",
-    .usage = "NAME",
+    .usage = "NAME [--yes]",
     .summary = "sync a folder no longer; its files stay",
     .help = "",
+    .options = remove_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = remove_folder,
 };

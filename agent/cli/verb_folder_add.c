@@ -121,7 +121,7 @@ static int run(const struct cli_context *context, const struct args *args)
                               json_boolean(args_has(args, "--include-secrets")));
     (void)json_object_set_new(body, "include_vcs", json_boolean(args_has(args, "--vcs")));
     AUTO(json_drop) json_t *answer = NULL;
-    int result = agent_ask(context, "POST", "/v1/folders", body, 0, &answer);
+    int result = agent_await(context, "/v1/folders", body, &answer);
     return result != CLI_DONE ? result : show(context, answer, name);
 }
 
@@ -144,5 +144,6 @@ const struct cli_verb verb_folder_add = {
     .options = options,
     .words_min = 2,
     .words_max = 2,
+    .completes = {COMPLETE_OFFER, COMPLETE_DIR},
     .run = run,
 };

@@ -53,5 +53,6 @@ const struct cli_verb verb_folder_set = {
         "                           they are overwritten here; or off",
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_FOLDER, COMPLETE_SETTING},
     .run = run,
 };

@@ -23,5 +23,6 @@ const struct cli_verb verb_help = {
     .summary = "describe the verbs, or one of them",
     .help = "",
     .words_max = 2,
+    .completes = {COMPLETE_VERB, COMPLETE_VERB},
     .run = run,
 };

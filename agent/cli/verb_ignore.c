@@ -142,6 +142,7 @@ const struct cli_verb verb_ignore = {
     .options = options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_FOLDER, COMPLETE_NOTHING},
     .run = add,
 };
 
@@ -151,6 +152,7 @@ const struct cli_verb verb_ignore_list = {
     .summary = "the rules of a folder, besides the defaults",
     .help = "",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = list,
 };
 
@@ -162,5 +164,6 @@ const struct cli_verb verb_ignore_remove = {
     .options = options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
+    .completes = {COMPLETE_FOLDER, COMPLETE_NOTHING},
     .run = remove_rules,
 };

@@ -156,7 +156,7 @@ static void say(const struct cli_context *context, const char *id, bool new_id, 
     printf("%s %s\n", new_config ? "made     " : "unchanged", home->config);
     printf("\nthis device: %s\n\n", id);
     printf("next:\n"
-           "  %s run\n"
+           "  %s run                                # or, at every login: service install\n"
            "  %s %s\n"
            "  %s folder add NAME PATH --with PEER   # on both machines\n",
            program, program,

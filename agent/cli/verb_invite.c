@@ -136,14 +136,14 @@ static int revoke(const struct cli_context *context, const struct args *args)
 static const struct cli_option invite_options[] = {
     {"--uses", "N", "how many machines may come (default: 1)"},
     {"--expires", "DURATION", "for how long: 90s, 30m, 1h, 7d (default: 1h)"},
-    {"--folders", "A,B", "folders of this machine that are shared with who comes"},
+    {"--folders", "FOLDER,...", "folders of this machine that are shared with who comes"},
     {"--at", "ADDRESS", "where to reach this machine, besides the addresses it knows itself"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_invite = {
     .name = "invite",
-    .usage = "[--uses N] [--expires DURATION] [--folders A,B] [--at ADDRESS]...",
+    .usage = "[--uses N] [--expires DURATION] [--folders FOLDER,...] [--at ADDRESS]...",
     .summary = "make a token by which new machines join",
     .help = "Prints one word. Whoever has it becomes a peer: hand it over like a password. There:\n"
             "cfgsync-agent init --join-file FILE, then cfgsync-agent run.",
@@ -166,5 +166,6 @@ const struct cli_verb verb_invite_revoke = {
     .help = "Who has come stays a peer.",
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_INVITE},
     .run = revoke,
 };

@@ -164,6 +164,7 @@ const struct cli_verb verb_kept = {
         "PATH and what is below it; without PATH, of every folder. Kept for 30 days, within a\n"
         "tenth of the disk.",
     .words_max = 1,
+    .completes = {COMPLETE_FILE},
     .run = kept,
 };
 
@@ -182,6 +183,7 @@ const struct cli_verb verb_restore = {
     .options = restore_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_KEPT},
     .run = restore,
 };
 
@@ -195,5 +197,6 @@ const struct cli_verb verb_undo = {
         "next change comes: this device has it as it was before, apart from the others, who keep\n"
         "what they have.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = undo,
 };

@@ -6,6 +6,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/confirm_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
 #include "crypto/identity.h"
@@ -121,6 +122,10 @@ static int change(const struct cli_context *context, const char *path, json_t *b
 static int remove_peer(const struct cli_context *context, const struct args *args)
 {
     AUTO(buf_fini) struct buf done = {0};
+    AUTO(buf_fini) struct buf question = {0};
+    buf_printf(&question, "%s gets nothing from here any more. Trust it no longer?",
+               args->words[0]);
+    if (!confirm(args, buf_text(&question))) return CLI_FAILED;
     buf_printf(&done, "%s is no longer trusted here; the other devices keep their own lists",
                args->words[0]);
     return change(context, "/v1/peers/remove", json_pack("{s:s}", "name", args->words[0]),
@@ -161,13 +166,20 @@ const struct cli_verb verb_peer_list = {
     .run = list,
 };
 
+static const struct cli_option remove_options[] = {
+    {"--yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_verb verb_peer_remove = {
     .name = "peer remove",
-    .usage = "NAME",
+    .usage = "NAME [--yes]",
     .summary = "trust a device no longer, at once",
     .help = "This device's own list only: the others keep theirs.",
+    .options = remove_options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_PEER},
     .run = remove_peer,
 };
 
@@ -178,5 +190,6 @@ const struct cli_verb verb_peer_rename = {
     .help = "",
     .words_min = 2,
     .words_max = 2,
+    .completes = {COMPLETE_PEER, COMPLETE_NOTHING},
     .run = rename_peer,
 };

@@ -7,6 +7,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/confirm_priv.h"
 #include "agent/cli/plan_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
@@ -140,6 +141,8 @@ static int done(const struct cli_context *context, const json_t *answer, const c
 
 static int approve(const struct cli_context *context, const struct args *args)
 {
+    if (!confirm(args, "What is held goes on, here and on the other devices. Is it meant?"))
+        return CLI_FAILED;
     AUTO(json_drop) json_t *answer = NULL;
     int result = ask(context, args, "/v1/approve", &answer);
     return result != CLI_DONE ? result : done(context, answer, "approved");
@@ -162,16 +165,24 @@ const struct cli_verb verb_plan = {
             "Of a folder that waits with join-pending: what is equal, only here, only there and\n"
             "different, before anything is joined.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = plan,
+};
+
+static const struct cli_option approve_options[] = {
+    {"--yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_approve = {
     .name = "approve",
-    .usage = "[FOLDER]",
+    .usage = "[FOLDER] [--yes]",
     .summary = "what is held is meant: it goes on",
     .help = "Signed by this device, so that others who trust it to approve do not hold it again.\n"
             "FOLDER may be left out if something is held in one only.",
+    .options = approve_options,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = approve,
 };
 
@@ -183,5 +194,6 @@ const struct cli_verb verb_revert = {
             "is kept. What came from others is answered with what is on this disk. Exit 1 if\n"
             "something cannot be had now.",
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = revert,
 };

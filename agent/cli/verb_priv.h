@@ -7,6 +7,28 @@
 #include "agent/cli/args_priv.h"
 #include "agent/cli/cli.h"
 
+// What a word may be, for completion.
+enum complete {
+    COMPLETE_NOTHING,
+    COMPLETE_PEER,
+    COMPLETE_PEERS, // with commas between them, and "all"
+    COMPLETE_FOLDER,
+    COMPLETE_FOLDERS,
+    COMPLETE_OFFER, // a folder that a peer shares
+    COMPLETE_SETTING,
+    COMPLETE_CONFLICT,
+    COMPLETE_KEPT,
+    COMPLETE_ORPHAN,
+    COMPLETE_INVITE,
+    COMPLETE_VERB,
+    COMPLETE_SHELL,
+    COMPLETE_PROMPT, // a shell, or starship
+    COMPLETE_FILE,
+    COMPLETE_DIR,
+};
+
+enum { VERB_COMPLETES_MAX = 2 };
+
 struct cli_verb {
     const char *name;    // "peer add"
     const char *usage;   // what follows the name, "" if nothing
@@ -15,6 +37,7 @@ struct cli_verb {
     const struct cli_option *options;
     size_t words_min;
     size_t words_max;
+    enum complete completes[VERB_COMPLETES_MAX]; // by place; the last one also what comes after it
     int (*run)(const struct cli_context *context, const struct args *args);
 };
 
@@ -30,11 +53,14 @@ extern const struct cli_verb verb_kept, verb_restore, verb_undo;
 extern const struct cli_verb verb_plan, verb_approve, verb_revert;
 extern const struct cli_verb verb_ignore, verb_ignore_list, verb_ignore_remove;
 extern const struct cli_verb verb_adopt, verb_rekey, verb_config_check, verb_help, verb_version;
+extern const struct cli_verb verb_completion, verb_doctor, verb_prompt, verb_bench;
+extern const struct cli_verb verb_service_install, verb_service_uninstall, verb_service_status;
 
 // All verbs in the order of help; ends with NULL.
 extern const struct cli_verb *const verb_table[];
 
 const struct cli_verb *verb_find(const char *name);
+bool verb_is_group(const char *word); // "peer": the first word of several verbs
 // Prints; verb_print_help of a group ("peer") lists its verbs. False: no such verb or group.
 bool verb_print_help(const char *name);
 void verb_print_list(void);

@@ -29,6 +29,7 @@ static int prompt(const struct cli_context *context)
 struct watcher {
     const struct cli_context *context;
     struct buf text; // of the stream, from the last event not complete
+    struct pace pace;
     bool any;
 };
 
@@ -43,7 +44,7 @@ static void show(struct watcher *watcher, const char *data)
         bool clears = isatty(STDOUT_FILENO);
         if (clears) (void)fputs("\033[H\033[2J", stdout);
         if (!clears && watcher->any) (void)puts("");
-        status_print(watcher->context, status);
+        status_print(watcher->context, status, &watcher->pace);
     }
     watcher->any = true;
     (void)fflush(stdout);
@@ -79,7 +80,8 @@ static void on_bytes(void *context, struct slice piece)
 
 static int watch(const struct cli_context *context)
 {
-    struct watcher watcher = {context, {0}, false};
+    struct watcher watcher = {.context = context};
+    (void)setvbuf(stdout, NULL, _IOFBF, 0); // each picture at once, or it flickers
     int result = agent_listen(context, "/v1/events", on_bytes, &watcher);
     buf_fini(&watcher.text);
     if (result != CLI_DONE) return result;
@@ -103,7 +105,7 @@ static int run(const struct cli_context *context, const struct args *args)
     if (context->json) {
         print_json(status);
     } else {
-        status_print(context, status);
+        status_print(context, status, NULL);
     }
     return status_exit(status);
 }

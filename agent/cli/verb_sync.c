@@ -57,20 +57,20 @@ static int run(const struct cli_context *context, const struct args *args)
         return CLI_USAGE;
     }
     AUTO(json_drop) json_t *answer = NULL;
-    int result = agent_ask(context, "POST", "/v1/sync", body, 0, &answer);
+    int result = agent_await(context, "/v1/sync", body, &answer);
     return result != CLI_DONE ? result : show(context, answer, wait);
 }
 
 static const struct cli_option options[] = {
     {"--wait", NULL, "until everything saved here before is on the peers' disks, and theirs here"},
     {"--timeout", "SECONDS", "with --wait: give up after that long (default: 60)"},
-    {"--peer", "NAME", "with this peer only"},
+    {"--peer", "PEER", "with this peer only"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_sync = {
     .name = "sync",
-    .usage = "[FOLDER] [--wait [--timeout SECONDS]] [--peer NAME]",
+    .usage = "[FOLDER] [--wait [--timeout SECONDS]] [--peer PEER]",
     .summary = "look at the disk and exchange with the peers now",
     .help = "With --wait: exit 0 when everything saved here before the call is on the disk of the\n"
             "folder's peers and everything the connected ones knew is here; 4 if a peer was not\n"
@@ -78,5 +78,6 @@ const struct cli_verb verb_sync = {
             "item. Each is named.",
     .options = options,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = run,
 };

@@ -45,7 +45,7 @@ static int run(const struct cli_context *context, const struct args *args)
         return CLI_USAGE;
     }
     AUTO(json_drop) json_t *answer = NULL;
-    int result = agent_ask(context, "POST", "/v1/verify", body, 0, &answer);
+    int result = agent_await(context, "/v1/verify", body, &answer);
     if (result != CLI_DONE) return result;
     if (context->json) {
         print_json(answer);
@@ -61,14 +61,14 @@ static int run(const struct cli_context *context, const struct args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--peer", "NAME", "with this peer only"},
+    {"--peer", "PEER", "with this peer only"},
     {"--timeout", "SECONDS", "give up after that long (default: 60)"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_verify = {
     .name = "verify",
-    .usage = "[FOLDER] [--peer NAME] [--timeout SECONDS]",
+    .usage = "[FOLDER] [--peer PEER] [--timeout SECONDS]",
     .summary = "compare all that is known with the peers",
     .help =
         "Compares every item, whatever the peers have said before, and repairs what differs; it\n"
@@ -77,5 +77,6 @@ const struct cli_verb verb_verify = {
         "in step in time.",
     .options = options,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = run,
 };

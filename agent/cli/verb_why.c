@@ -65,5 +65,6 @@ const struct cli_verb verb_why = {
         "there, whose content it waits for, and who has it. Exit 0 when it can answer.",
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FILE},
     .run = run,
 };

@@ -170,6 +170,7 @@ int64_t control_deadline(const struct agent *agent);
 void control_decided(struct agent *agent, uint64_t ticket, const struct decision_result *result);
 void control_sync_done(struct agent *agent, uint64_t ticket, const struct sync_result *result);
 void control_abandoned(struct agent *agent, uint64_t ticket, const struct abandon_result *result);
+void control_measured(struct agent *agent, uint64_t ticket, const struct bench_result *result);
 void control_verified(struct agent *agent, uint64_t ticket, const struct verify_result *result);
 void control_pair_take(struct agent *agent); // what the pairing's thread has said
 void control_pair_end(struct agent *agent);  // while all rooms are still there

@@ -113,6 +113,7 @@ static const struct route routes[] = {
      {{"folder", FIELD_TEXT, false},
       {"peer", FIELD_TEXT, false},
       {"timeout_s", FIELD_NUMBER, false}}},
+    {"POST", "/v1/bench", control_bench, {{"peer", FIELD_TEXT, true}}},
     {"POST",
      "/v1/ignore/add",
      control_ignore_add,
@@ -367,6 +368,7 @@ void control_request(struct agent *agent, struct api_request *request)
         nearby_find_gone(agent, request->number);
         engine_decide_cancel(agent->engine, request->number);
         engine_verify_cancel(agent->engine, request->number);
+        engine_bench_cancel(agent->engine, request->number);
         engine_abandon_cancel(agent->engine, request->number);
     } else if (agent->ending) {
         control_refuse(agent, request->number, REFUSE_ENDING, NULL, "the agent is ending");

@@ -8,8 +8,7 @@
 bool control_folder_known(struct agent *agent, uint64_t request, const char *name)
 {
     if (name == NULL || folders_find(agent, name) != NULL) return true;
-    control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER, "cfgsync-agent folder list shows all",
-                   "no folder is called %.64s", name);
+    control_unknown_folder(agent, request, name);
     return false;
 }
 

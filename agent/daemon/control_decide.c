@@ -197,8 +197,7 @@ void control_undo(struct agent *agent, uint64_t request, const json_t *body)
         control_refuse(agent, request, REFUSE_BAD_VALUE, "cfgsync-agent folder list shows them",
                        "there are %u folders: say which", agent->folder_count);
     } else if (folders_find(agent, decision.folder) == NULL) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER, "cfgsync-agent folder list shows all",
-                       "no folder is called %.64s", decision.folder);
+        control_unknown_folder(agent, request, decision.folder);
     } else {
         engine_decide(agent->engine, request, &decision);
     }

@@ -124,8 +124,7 @@ static bool peers_known(struct agent *agent, uint64_t request, char *const *name
 {
     for (uint32_t i = 0; i < count; i++) {
         if (registry_peer(agent->registry, names[i]) != NULL) continue;
-        control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
-                       "no peer is called %.64s", names[i]);
+        control_unknown_peer(agent, request, names[i]);
         return false;
     }
     return true;
@@ -402,8 +401,7 @@ const struct registry_folder *control_folder(struct agent *agent, uint64_t reque
 {
     const struct registry_folder *folder = registry_folder(agent->registry, name);
     if (folder == NULL) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER, "cfgsync-agent folder list shows all",
-                       "no folder is called %.64s", name);
+        control_unknown_folder(agent, request, name);
     }
     return folder;
 }
@@ -432,8 +430,7 @@ void control_folders_accept(struct agent *agent, uint64_t request, const json_t 
     if (control_folder(agent, request, name) == NULL) return;
     const struct registry_peer *peer = registry_peer(agent->registry, from);
     if (peer == NULL) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
-                       "no peer is called %.64s", from);
+        control_unknown_peer(agent, request, from);
         return;
     }
     enum err err = engine_folder_accept(agent->engine, name, peer->device, &what);

@@ -62,9 +62,7 @@ static bool folders_fit(struct agent *agent, uint64_t request, struct invite *in
     for (uint32_t i = 0; i < count; i++) {
         const struct registry_folder *folder = registry_folder(agent->registry, names[i]);
         if (folder == NULL) {
-            control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER,
-                           "cfgsync-agent folder list shows all", "no folder is called %.64s",
-                           names[i]);
+            control_unknown_folder(agent, request, names[i]);
             return false;
         }
         if (folder->declared_at != NULL && !folder->with_all) {

@@ -193,8 +193,7 @@ static const struct registry_peer *changeable(struct agent *agent, uint64_t requ
 {
     const struct registry_peer *peer = registry_peer(agent->registry, name);
     if (peer == NULL) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
-                       "no peer is called %.64s", name);
+        control_unknown_peer(agent, request, name);
         return NULL;
     }
     if (peer->declared_at != NULL) {

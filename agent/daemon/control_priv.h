@@ -40,6 +40,10 @@ void control_answer(struct agent *agent, uint64_t request, json_t *take); // 200
 void control_refuse(struct agent *agent, uint64_t request, enum refusal code, const char *hint,
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+// unknown-peer, unknown-folder; the hint is the nearest name.
+void control_unknown_peer(struct agent *agent, uint64_t request, const char *name);
+void control_unknown_folder(struct agent *agent, uint64_t request, const char *name);
+
 // ---- reading a body. Absent keys have the default.
 const char *body_text(const json_t *body, const char *key); // NULL
 bool body_bool(const json_t *body, const char *key, bool absent);
@@ -54,7 +58,7 @@ control_handler control_status, control_events, control_metrics;
 control_handler control_peers_list, control_peers_add, control_peers_remove, control_peers_rename;
 control_handler control_folders_list, control_folders_add, control_folders_share,
     control_folders_set, control_folders_accept, control_folders_remove;
-control_handler control_sync, control_why, control_verify;
+control_handler control_sync, control_why, control_verify, control_bench;
 control_handler control_ignore_add, control_ignore_remove, control_ignore_list;
 control_handler control_orphans, control_abandon;
 control_handler control_conflicts, control_conflicts_take, control_conflicts_resolve,

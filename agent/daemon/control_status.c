@@ -136,6 +136,8 @@ static json_t *peer_json(const struct agent *agent, const struct peer_status *pe
     json_object_set_new(out, "seen_at", nearby_json(agent, peer->device));
     json_object_set_new(out, "rtt_ms",
                         peer->rtt_ms >= 0 ? json_integer((json_int_t)peer->rtt_ms) : json_null());
+    json_object_set_new(out, "clock_ms",
+                        peer->rtt_ms >= 0 ? json_integer((json_int_t)peer->clock_ms) : json_null());
     json_object_set_new(out, "last_seen",
                         peer->last_seen_wall_ms > 0
                             ? json_integer((json_int_t)peer->last_seen_wall_ms)
@@ -205,6 +207,15 @@ static json_t *device_json(const struct agent *agent)
     return out;
 }
 
+static json_t *watches_json(const struct agent *agent)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "used", json_integer(disk_watched(agent->workers.disk)));
+    json_object_set_new(out, "limit", json_integer((json_int_t)disk_watches_max()));
+    json_object_set_new(out, "missing", json_integer(folders_unwatched(agent, NULL)));
+    return out;
+}
+
 json_t *view_json(const struct agent *agent, const struct view *view)
 {
     json_t *listen = json_array();
@@ -244,6 +255,7 @@ json_t *view_json(const struct agent *agent, const struct view *view)
                         json_integer((json_int_t)(agent->now_ms - agent->started_ms)));
     json_object_set_new(out, "listen", listen);
     json_object_set_new(out, "discovery", json_string(nearby_state(agent)));
+    json_object_set_new(out, "watches", watches_json(agent));
     json_object_set_new(out, "state", json_string(folder_state_text(view->state)));
     json_object_set_new(out, "folders", folders);
     json_object_set_new(out, "peers", peers);

@@ -14,13 +14,11 @@ void control_verify(struct agent *agent, uint64_t request, const json_t *body)
     double seconds = json_is_number(timeout) ? json_number_value(timeout) : TIMEOUT_S_STANDARD;
     const struct registry_peer *known = peer != NULL ? registry_peer(agent->registry, peer) : NULL;
     if (folder != NULL && folders_find(agent, folder) == NULL) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_FOLDER, "cfgsync-agent folder list shows all",
-                       "no folder is called %.64s", folder);
+        control_unknown_folder(agent, request, folder);
         return;
     }
     if (peer != NULL && known == NULL) {
-        control_refuse(agent, request, REFUSE_UNKNOWN_PEER, "cfgsync-agent peer list shows all",
-                       "no peer is called %.64s", peer);
+        control_unknown_peer(agent, request, peer);
         return;
     }
     if (!(seconds >= 0 && seconds <= TIMEOUT_S_MAX)) {

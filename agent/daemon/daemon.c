@@ -28,6 +28,7 @@
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/logsink_priv.h"
 #include "agent/daemon/nearby_priv.h"
+#include "agent/daemon/notify_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/roots_priv.h"
 
@@ -363,7 +364,9 @@ int daemon_run(const struct home *home)
         say(&message);
     } else {
         log_started(&agent);
+        notify_send("READY=1");
         loop_run(&agent);
+        notify_send("STOPPING=1");
         log_info(LOG_DAEMON, "agent ends", " ");
     }
     end(&agent);

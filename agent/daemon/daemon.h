@@ -13,11 +13,16 @@
 
 #include <stdbool.h>
 
+#include "agent/base/json.h"
 #include "agent/store/home.h"
 
 int daemon_run(const struct home *home);
 
 // Reads the config file and says what is wrong with it, without an agent. 0 or 1.
 int daemon_config_check(const struct home *home, bool json);
+
+// What of this machine, the files of the agent and its folders is well and what is not
+// (agent/base/finding.h), whether or not an agent is running.
+void daemon_examine(const struct home *home, json_t *findings);
 
 #endif

@@ -14,8 +14,14 @@ static int config_check(const struct cli_context *context)
     return daemon_config_check(&context->home, context->json);
 }
 
+static void examine(const struct cli_context *context, json_t *findings)
+{
+    daemon_examine(&context->home, findings);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct cli_hooks hooks = {.run = run, .config_check = config_check};
+    static const struct cli_hooks hooks = {
+        .run = run, .config_check = config_check, .examine = examine};
     return cli_main(argc, argv, &hooks);
 }

@@ -3,8 +3,12 @@
 // The icon is rewritten at most every 100 ms and only when it changes, status events are made at
 // most every 250 ms and only when somebody listens. Computing what is owed costs what is owed, so
 // after a costly look the next one waits longer.
+#include <stdio.h>
+#include <string.h>
+
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/daemon/notify_priv.h"
 #include "agent/daemon/view_priv.h"
 
 enum { ICON_MS = 100, EVENTS_MS = 250, COST_FACTOR = 20 };
@@ -31,6 +35,11 @@ static void write_icon(struct agent *agent, const struct view *view)
     char icon[STATUS_ICON_BYTES_MAX];
     status_icon(view->state, view->attention, icon);
     agent->icon_dirty = false;
+    if (strcmp(icon, agent->statusfile.icon) != 0) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "STATUS=%s", folder_state_text(view->state));
+        notify_send(line);
+    }
     // Logged where it failed; the next change tries again.
     enum err err = statusfile_set(&agent->statusfile, icon);
     (void)err;

@@ -39,6 +39,11 @@ static void on_abandoned(void *context, uint64_t ticket, const struct abandon_re
     control_abandoned(context, ticket, result);
 }
 
+static void on_measured(void *context, uint64_t ticket, const struct bench_result *result)
+{
+    control_measured(context, ticket, result);
+}
+
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)
 {
     control_decided(context, ticket, result);
@@ -93,6 +98,7 @@ struct engine_options wire_options(struct agent *agent)
                 .sync_done = on_sync_done,
                 .verified = on_verified,
                 .abandoned = on_abandoned,
+                .measured = on_measured,
                 .decided = on_decided,
                 .folder_id = on_folder_id,
                 .changed = on_changed,

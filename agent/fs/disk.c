@@ -48,3 +48,13 @@ uint32_t disk_unwatched(const struct disk *disk, uint32_t folder)
 {
     return watcher_unwatched(disk->watcher, folder);
 }
+
+uint32_t disk_watched(const struct disk *disk)
+{
+    return watcher_watched(disk->watcher);
+}
+
+uint64_t disk_watches_max(void)
+{
+    return watcher_watches_max();
+}

@@ -87,5 +87,19 @@ int disk_watch_fd(
 bool disk_watch_next(struct disk *disk, struct watch_event *out);
 // Directories that could not be watched (limit reached): they must be walked from time to time.
 uint32_t disk_unwatched(const struct disk *disk, uint32_t folder);
+uint32_t disk_watched(const struct disk *disk); // directories, of all folders
+uint64_t disk_watches_max(void); // of all this user's programs together; 0: there is no such limit
+
+// ---- what a file system can do
+struct disk_features {
+    uint64_t free_bytes, total_bytes;
+    bool exchanges;      // two names swapped in one step
+    bool clones;         // files that share their blocks
+    bool folds_case;     // "A" is "a"
+    bool folds_spelling; // one name in two Unicode forms
+};
+// Tries it out in the root's staging directory; needs no struct disk. Not OK: nothing can be
+// written there; the space is filled in if the root is there at all.
+enum err disk_features(const struct disk_root_options *root, struct disk_features *out) MUST_USE;
 
 #endif

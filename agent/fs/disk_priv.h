@@ -204,6 +204,8 @@ void watcher_add(struct watcher *watcher, uint32_t folder, struct slice path, in
 void watcher_forget(struct watcher *watcher, uint32_t folder, bool unwatched_only);
 bool watcher_next(struct watcher *watcher, struct watch_event *out);
 uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder);
+uint32_t watcher_watched(struct watcher *watcher);
+uint64_t watcher_watches_max(void);
 
 // ---- the jobs
 void walk_run(const struct grip *grip, struct job *job);

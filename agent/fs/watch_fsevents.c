@@ -265,6 +265,21 @@ void watcher_forget(struct watcher *watcher, uint32_t folder, bool unwatched_onl
 }
 
 // Of a whole tree the root is the one that is not watched.
+uint32_t watcher_watched(struct watcher *watcher)
+{
+    uint32_t count = 0;
+    pthread_mutex_lock(&watcher->lock);
+    for (const struct watched *at = watcher->roots; at != NULL; at = at->next)
+        count++;
+    pthread_mutex_unlock(&watcher->lock);
+    return count;
+}
+
+uint64_t watcher_watches_max(void)
+{
+    return 0;
+}
+
 uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder)
 {
     (void)folder;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -226,6 +227,24 @@ uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder)
     }
     pthread_mutex_unlock(&watcher->lock);
     return count;
+}
+
+uint32_t watcher_watched(struct watcher *watcher)
+{
+    pthread_mutex_lock(&watcher->lock);
+    size_t count = map_count(watcher->by_wd);
+    pthread_mutex_unlock(&watcher->lock);
+    return (uint32_t)count;
+}
+
+uint64_t watcher_watches_max(void)
+{
+    char text[32];
+    AUTO(fd_close)
+    int fd = openat(AT_FDCWD, "/proc/sys/fs/inotify/max_user_watches", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    text[size > 0 ? size : 0] = '\0';
+    return strtoull(text, NULL, 10);
 }
 
 // ---- events

@@ -50,6 +50,13 @@ static struct net *net_new(const struct net_options *options)
     return net;
 }
 
+void net_library(struct buf *out)
+{
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    buf_printf(out, "%d.%d.%d", major, minor, patch);
+}
+
 enum err net_open(const struct net_options *options, struct net **out, struct fault *fault)
 {
     enum err err = net_check_library(fault);

@@ -51,6 +51,8 @@ struct net_options {
     void *context;
 };
 
+void net_library(struct buf *out); // libzmq's version
+
 // Binds after the ZAP self-test (a random key must be refused). CONFIG: address in use or not
 // parseable (fault->what static; the log names the address). ERR_VERSION: libzmq without CURVE or
 // older than 4.3.3.

@@ -22,6 +22,11 @@ void store_close(struct store **store);
 struct store *store_copy(const struct store *store);
 #define STORE_SCHEMA_VERSION 2
 
+// Looks through the whole file, beside an agent that may have it open. CORRUPT, with what is wrong
+// in *out_problem: damaged, or not to be read.
+enum err store_inspect(const char *path, struct buf *out_problem) MUST_USE;
+const char *store_library(void); // SQLite's version
+
 void store_begin(struct store *store);
 enum err store_commit(struct store *store) MUST_USE;
 void store_rollback(struct store *store);

@@ -119,6 +119,7 @@ void engine_destroy(struct engine **slot)
     waits_destroy(engine);
     abandons_destroy(engine);
     verifies_destroy(engine);
+    mem_free(&engine->bench);
     conns_free(engine);
     while (engine->folders != NULL) {
         struct folder *folder = engine->folders;
@@ -205,6 +206,7 @@ void engine_tick(struct engine *engine)
         session_tick(s);
     }
     hellos_tick(engine);
+    bench_tick(engine);
     turn_end(engine);
 }
 
@@ -232,6 +234,8 @@ int64_t engine_deadline(const struct engine *engine)
     if (abandon < at) at = abandon;
     int64_t hello = hellos_deadline(engine);
     if (hello < at) at = hello;
+    int64_t bench = bench_deadline(engine);
+    if (bench < at) at = bench;
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
         int64_t due = f->gone ? INT64_MAX : folder_deadline(f);
         if (due < at) at = due;

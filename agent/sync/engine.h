@@ -149,6 +149,18 @@ struct verify_result {
     uint32_t count;
 };
 
+// ---- how good the way to a peer is, by its bulk lane, in at most ten seconds
+struct bench_result {
+    const char *what;     // NULL: measured; else why not, static text
+    uint32_t round_trips; // so many, one after the other
+    int64_t round_trips_ms;
+    uint64_t out_bytes, in_bytes; // to the peer and from it
+    int64_t out_ms, in_ms;
+};
+// notify.measured(ticket) comes once, now or later. One at a time; BUSY: another is under way.
+enum err engine_bench(struct engine *engine, uint64_t ticket, struct device_id peer) MUST_USE;
+void engine_bench_cancel(struct engine *engine, uint64_t ticket);
+
 // ---- orphans: what is known and no holder has answered with the content for
 struct orphan {
     struct slice folder, path;
@@ -363,7 +375,8 @@ struct peer_status {
     bool connected;
     struct slice address; // empty if never
     bool dialled;
-    int64_t rtt_ms;            // -1: unknown
+    int64_t rtt_ms;            // -1: unknown; then clock_ms is, too
+    int64_t clock_ms;          // its clock, less ours
     int64_t last_seen_wall_ms; // 0: never
     uint64_t owed_changes, owed_bytes;
     struct peer_folder_status *folders;

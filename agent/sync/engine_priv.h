@@ -56,7 +56,8 @@ struct peer {
     struct session *in_use;
     int64_t last_seen_wall_ms;
     int64_t rtt_ms;
-    char *address; // of the last session
+    int64_t clock_ms; // its clock, less ours, when rtt_ms was measured
+    char *address;    // of the last session
     bool dialled;
     bool approves_not; // what it approves is not believed
     // A second session of another process of it: the old one is asked whether it lives.
@@ -90,6 +91,7 @@ struct session {
     uint64_t own_number;
     uint64_t other_number;
     uint64_t other_boot;
+    uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
     int64_t ping_sent_ms; // 0: none on the way
@@ -425,6 +427,7 @@ struct folder {
 
 struct sync_wait;
 struct verify;
+struct bench;
 struct abandon;
 
 struct ride_cache_entry {
@@ -449,6 +452,7 @@ struct engine {
     struct folder *folders;
     struct sync_wait *waits;
     struct verify *verifies;
+    struct bench *bench; // NULL: none is under way
     struct abandon *abandons;
     struct engine_counters counters;
     struct ride_cache_entry *ride_first, *ride_last;

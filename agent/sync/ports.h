@@ -156,11 +156,13 @@ struct sync_result;
 struct verify_result;
 struct decision_result;
 struct abandon_result;
+struct bench_result;
 struct notify_port {
     void *context;
     void (*sync_done)(void *context, uint64_t ticket, const struct sync_result *);
     void (*verified)(void *context, uint64_t ticket, const struct verify_result *);
     void (*abandoned)(void *context, uint64_t ticket, const struct abandon_result *);
+    void (*measured)(void *context, uint64_t ticket, const struct bench_result *);
     void (*decided)(void *context, uint64_t ticket, const struct decision_result *);
     void (*folder_id)(void *context, struct slice name,
                       struct folder_id id); // drawn or adopted: to be kept in the registry

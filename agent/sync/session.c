@@ -65,6 +65,7 @@ void hello_send(struct engine *engine, struct conn *conn)
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
     m.hello.program = slice_text(engine->program);
+    m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;
@@ -282,11 +283,20 @@ static void ping_handle(struct session *session, const struct msg_ping *ping)
     (void)session_send(session, LANE_CONTROL, &m);
 }
 
+// Theirs may be any number; a century is as good as more.
+static int64_t clock_less(int64_t theirs, int64_t ours)
+{
+    const int64_t most = 100LL * 365 * 86400 * 1000;
+    if (theirs > ours) return theirs - most > ours ? most : theirs - ours;
+    return theirs < ours - most ? -most : theirs - ours;
+}
+
 static void pong_handle(struct session *session, const struct msg_ping *pong)
 {
     struct engine *engine = session->engine;
     if (session->ping_sent_ms != 0 && pong->token == session->ping_token) {
         session->peer->rtt_ms = engine->now_ms - session->ping_sent_ms;
+        session->peer->clock_ms = clock_less(pong->wall_ms, engine->wall_ms);
         session->ping_sent_ms = 0;
     }
     session->peer->last_seen_wall_ms = engine->wall_ms;
@@ -349,6 +359,7 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_OWNERS:
     case MSG_PING:
     case MSG_PONG:
+    case MSG_PROBE:
     case MSG_BYE:
     case MSG_KIND_COUNT: break;
     }
@@ -378,6 +389,7 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_OWNERS:
     case MSG_PING:
     case MSG_PONG:
+    case MSG_PROBE:
     case MSG_BYE:
     case MSG_KIND_COUNT: break;
     }
@@ -424,6 +436,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
         break;
     case MSG_PING: ping_handle(session, &m->ping); break;
     case MSG_PONG: pong_handle(session, &m->ping); break;
+    case MSG_PROBE: probe_handle(session, &m->probe); break;
     case MSG_OFFER: offer_handle(session, &m->offer); break;
     case MSG_OWNERS: (void)owners_handle(session, &m->owners); break;
     case MSG_PULL:

@@ -103,6 +103,7 @@ MESSAGES = {
         "folder": FOLDER, "old": INC_A, "end": [MARK_A], "new": INC_B}),
     "ping": ("PING", 4711, {"token": 99, "wall": 1700000000000}),
     "pong": ("PONG", 4711, {"token": 99, "wall": -1}),
+    "probe": ("PROBE", 4711, {"token": 99, "want": 131072, "pad": b"xyz"}),
     "hold": ("HOLD", 4711, {
         "folder": FOLDER, "brake": "mass-delete", "changes": 200,
         "spans": [[INC_A, 7, 206], [INC_B, 300, 300]]}),

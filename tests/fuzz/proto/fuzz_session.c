@@ -15,7 +15,7 @@ struct talk {
 static bool on_bulk(enum message_kind kind)
 {
     return kind == MSG_HELLO || kind == MSG_BYE || kind == MSG_VERSIONS || kind == MSG_DATA ||
-           kind == MSG_PACK;
+           kind == MSG_PACK || kind == MSG_PROBE;
 }
 
 static bool on_control(enum message_kind kind)

@@ -421,6 +421,11 @@ static void body_more(struct speech *s, struct message *m)
         m->ping.token = feed_number(s->feed);
         m->ping.wall_ms = (int64_t)feed_number(s->feed);
         break;
+    case MSG_PROBE:
+        m->probe.token = feed_number(s->feed);
+        m->probe.reply = feed_byte(s->feed) & 1;
+        m->probe.want = m->probe.reply ? 0 : feed_below(s->feed, PROTO_CHUNK_BYTES_MAX);
+        break;
     case MSG_BYE: m->bye.code = (enum bye_code)(BYE_STOPPING + (int)feed_below(s->feed, 6)); break;
     default: break;
     }
@@ -428,14 +433,15 @@ static void body_more(struct speech *s, struct message *m)
 
 bool speech_on_bulk(enum message_kind kind)
 {
-    return kind == MSG_DATA || kind == MSG_PACK;
+    return kind == MSG_DATA || kind == MSG_PACK || kind == MSG_PROBE;
 }
 
 struct message speech_message(struct speech *s)
 {
     uint32_t kinds = MSG_KIND_COUNT - MSG_OFFER;
     struct message m = {.kind = (enum message_kind)(MSG_OFFER + (int)feed_below(s->feed, kinds))};
-    bool of_folder = m.kind != MSG_PING && m.kind != MSG_PONG && m.kind != MSG_BYE;
+    bool of_folder =
+        m.kind != MSG_PING && m.kind != MSG_PONG && m.kind != MSG_PROBE && m.kind != MSG_BYE;
     body_any(s, &m);
     body_more(s, &m);
     if (!of_folder) return m;

@@ -109,7 +109,7 @@ static int tear_down(void **state)
 static enum err call(struct fixture *f, const char *method, const char *path, struct slice body,
                      int *status, struct buf *answer)
 {
-    return api_call(f->path, method, path, body, 9, status, answer, NULL, NULL);
+    return api_call(f->path, method, path, body, 9, status, answer, NULL);
 }
 
 static void wait_for(const atomic_uint_fast64_t *value, uint64_t want)
@@ -465,7 +465,7 @@ static void nobody_there_is_unreachable(void **state)
     int status = 0;
     AUTO(buf_fini) struct buf answer = {0};
     enum err err = api_call("/tmp/cfgsync-test-api-nobody.sock", "GET", "/hello", slice_text(""), 5,
-                            &status, &answer, NULL, NULL);
+                            &status, &answer, NULL);
     assert_int_equal(err, ERR_UNREACHABLE);
 }
 

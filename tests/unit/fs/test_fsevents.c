@@ -9,13 +9,15 @@
 #include "fs_test.h"
 
 // Beside the watcher of the system that the test runs on.
-#define watcher_new       fsevents_new
-#define watcher_destroy   fsevents_destroy
-#define watcher_fd        fsevents_fd
-#define watcher_add       fsevents_add
-#define watcher_forget    fsevents_forget
-#define watcher_next      fsevents_next
-#define watcher_unwatched fsevents_unwatched
+#define watcher_new         fsevents_new
+#define watcher_destroy     fsevents_destroy
+#define watcher_fd          fsevents_fd
+#define watcher_add         fsevents_add
+#define watcher_forget      fsevents_forget
+#define watcher_next        fsevents_next
+#define watcher_unwatched   fsevents_unwatched
+#define watcher_watched     fsevents_watched
+#define watcher_watches_max fsevents_watches_max
 struct watcher *watcher_new(struct disk *disk);
 void watcher_destroy(struct watcher **watcher);
 int watcher_fd(const struct watcher *watcher);
@@ -23,6 +25,8 @@ void watcher_add(struct watcher *watcher, uint32_t folder, struct slice path, in
 void watcher_forget(struct watcher *watcher, uint32_t folder, bool unwatched_only);
 bool watcher_next(struct watcher *watcher, struct watch_event *out);
 uint32_t watcher_unwatched(struct watcher *watcher, uint32_t folder);
+uint32_t watcher_watched(struct watcher *watcher);
+uint64_t watcher_watches_max(void);
 #include "agent/fs/watch_fsevents.c"
 
 // ---- the system

@@ -256,6 +256,14 @@ static inline struct msg_pack make_pack(struct chance *c, struct arena *arena)
     return p;
 }
 
+static inline struct msg_probe make_probe(struct chance *c, struct arena *arena)
+{
+    struct msg_probe p = {.token = make_number(c), .reply = chance_below(c, 2)};
+    p.want = p.reply ? 0 : (uint32_t)chance_below(c, PROTO_CHUNK_BYTES_MAX + 1);
+    p.pad = make_bin(c, arena, 0, 500);
+    return p;
+}
+
 static inline struct msg_data make_data(struct chance *c, struct arena *arena)
 {
     struct msg_data d = {.bytes = make_bin(c, arena, 1, 500), .compressed = chance_below(c, 2)};
@@ -384,6 +392,7 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;
     case MSG_PING:
     case MSG_PONG: m->ping = (struct msg_ping){make_number(c), (int64_t)make_number(c)}; break;
+    case MSG_PROBE: m->probe = make_probe(c, a); break;
     case MSG_BYE:
         m->bye = (struct msg_bye){(enum bye_code)(1 + chance_below(c, 6)), make_text(c, a, 0)};
         break;
@@ -393,7 +402,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
 
 static inline bool kind_has_folder(enum message_kind kind)
 {
-    return kind != MSG_HELLO && kind != MSG_PING && kind != MSG_PONG && kind != MSG_BYE;
+    return kind != MSG_HELLO && kind != MSG_PING && kind != MSG_PONG && kind != MSG_PROBE &&
+           kind != MSG_BYE;
 }
 
 static inline struct message make_message(struct chance *c, struct arena *arena,

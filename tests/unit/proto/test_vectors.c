@@ -299,6 +299,8 @@ static void test_talk(void **state)
     assert_true(p.token == 99 && p.wall_ms == INT64_C(1700000000000));
     p = vector_decode(arena, "pong", MSG_PONG).ping;
     assert_true(p.token == 99 && p.wall_ms == -1);
+    struct msg_probe q = vector_decode(arena, "probe", MSG_PROBE).probe;
+    assert_true(q.token == 99 && !q.reply && q.want == 131072 && q.pad.size == 3);
     struct msg_bye b = vector_decode(arena, "bye", MSG_BYE).bye;
     assert_int_equal(b.code, BYE_REPLACED);
     assert_text(b.text, "replaced by a newer connection");

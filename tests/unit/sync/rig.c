@@ -17,8 +17,7 @@ static struct {
 
 static void log_record(enum log_level level, enum log_area area, const char *line)
 {
-    (void)level;
-    (void)area;
+    (void)level, (void)area;
     size_t size = strlen(line);
     if (hidden.log_size + size + 2 > LOG_BYTES) return;
     memcpy(hidden.log + hidden.log_size, line, size);
@@ -376,6 +375,7 @@ static struct engine *engine_of(struct rig *rig)
         .notify = {.context = rig,
                    .sync_done = on_sync_done,
                    .verified = on_verified,
+                   .measured = rig_measured,
                    .abandoned = on_abandoned,
                    .decided = on_decided,
                    .folder_id = on_folder_id,

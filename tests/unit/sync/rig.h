@@ -46,6 +46,7 @@ struct script { // a peer
     struct lane_state lanes[2]; // its own side: it dialled
     bool cut[2];
     uint64_t boot;
+    uint64_t features; // as its HELLO says
     uint64_t inc, counter;
     uint8_t nonce[16];
     struct message heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
@@ -92,6 +93,8 @@ struct rig {
     struct abandon_result abandon;
     uint64_t synced; // ticket of the last sync that ended
     int sync_exit;
+    uint64_t measured; // ticket of the last bench that ended
+    struct bench_result bench;
     uint64_t verified; // ticket of the last verify that ended
     int verify_exit;
     uint64_t verify_came, verify_went;
@@ -130,6 +133,8 @@ bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);
 
 // A trusted device comes, its two lanes open. It lives as long as the rig.
+// notify.measured
+void rig_measured(void *context, uint64_t ticket, const struct bench_result *result);
 struct script *script_connect(struct rig *rig, uint8_t seed);
 void script_reconnect(struct script *script);
 void script_open(struct script *script, enum lane lane,

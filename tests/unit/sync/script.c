@@ -2,6 +2,13 @@
 #include "agent/core/incarnation.h"
 #include "tests/unit/sync/rig.h"
 
+void rig_measured(void *context, uint64_t ticket, const struct bench_result *result)
+{
+    struct rig *rig = context;
+    rig->measured = ticket;
+    rig->bench = *result;
+}
+
 void script_open(struct script *script, enum lane lane, uint64_t number)
 {
     struct rig *rig = script->rig;
@@ -15,6 +22,7 @@ void script_open(struct script *script, enum lane lane, uint64_t number)
     hello.hello.program = slice_text("script");
     hello.hello.name = slice_text("script");
     hello.hello.boot = script->boot;
+    hello.hello.features = script->features;
     hello.hello.wall_ms = 1700000000000 + rig->now_ms;
     script_send(script, lane, &hello);
 }
