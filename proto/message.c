@@ -46,7 +46,7 @@ static const struct field offer_fields[] = {
     {"name", &type_text, AT(struct msg_offer, name), .min = 1, .max = PROTO_NAME_BYTES_MAX},
     {"inc", &type_u64, AT(struct msg_offer, inc), .max = UINT64_MAX},
     {"nonce", &type_fixed, AT(struct msg_offer, nonce), .max = 16},
-    {"state", &type_u32, AT(struct msg_offer, state), .min = OFFER_SCANNING, .max = OFFER_GONE},
+    {"state", &type_u32, AT(struct msg_offer, state), .min = OFFER_SCANNING, .max = OFFER_PAUSED},
     {"used", &type_bool, AT(struct msg_offer, has_items)},
     VV("k", struct msg_offer, k),
     MARKS(struct msg_offer),

@@ -71,7 +71,8 @@ enum offer_state {
     OFFER_READY = 2,
     OFFER_PENDING = 3,
     OFFER_ERROR = 4,
-    OFFER_GONE = 5
+    OFFER_GONE = 5,
+    OFFER_PAUSED = 6,
 };
 
 struct msg_offer {

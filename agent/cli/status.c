@@ -8,6 +8,7 @@
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/pauses_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/status_priv.h"
 
@@ -178,6 +179,7 @@ void status_print(const struct cli_context *context, const json_t *status, struc
     }
     printf("%s  %s%s%s%s\n", field_text(device, "name", "?"), color_of(context, state), state,
            context->color ? "\033[0m" : "", buf_text(&speed));
+    (void)pauses_print(json_object_get(status, "pauses"), "");
 
     struct table table;
     table_init(&table, 5);

@@ -15,6 +15,8 @@ const struct cli_verb *const verb_table[] = {
     &verb_id,
     &verb_status,
     &verb_sync,
+    &verb_pause,
+    &verb_resume,
     &verb_why,
     &verb_verify,
     &verb_pair,

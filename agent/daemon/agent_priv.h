@@ -114,6 +114,10 @@ struct agent {
     struct guest *guests; // connections that came with an invitation
     uint32_t guest_count;
     struct redeem *redeem; // NULL: this device was not invited
+    struct pauses *pauses;
+    int64_t quiet_until_ms; // wall clock: the quiet hours that it is in end; 0: it is in none
+    int64_t quiet_over_ms;  // those that end then do not count
+    int64_t pause_due_ms;
     struct sync_wait *sync_waits;
     uint32_t sync_wait_count;
     struct plan_wait *plan_waits;

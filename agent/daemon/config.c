@@ -14,7 +14,7 @@
 #include "agent/base/check.h"
 #include "agent/base/own.h"
 #include "agent/base/suggest.h"
-#include "agent/daemon/config_priv.h"
+#include "agent/daemon/config_checks_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "crypto/identity.h"
 #include "proto/vv.h"
@@ -46,9 +46,9 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 // ---- while parsing
 
-static const char *const keys[] = {"name", "listen",          "peer",        "folder",
-                                   "id",   "address",         "approves",    "path",
-                                   "with", "include_secrets", "include_vcs", "discovery"};
+static const char *const keys[] = {"name",        "listen",    "peer", "folder", "id",
+                                   "address",     "approves",  "path", "with",   "include_secrets",
+                                   "include_vcs", "discovery", "quiet"};
 
 // libconfuse says: no such option 'KEY'
 static void suggest_key(const char *text, struct buf *out)
@@ -78,90 +78,6 @@ static void on_error(cfg_t *cfg, const char *format, va_list list)
     if (cfg->title != NULL) buf_printf(out, "%s %s: ", cfg->name, cfg->title);
     buf_append_text(out, text);
     suggest_key(text, out);
-}
-
-static int check_device_name(cfg_t *cfg, cfg_opt_t *opt)
-{
-    if (device_name_valid(cfg_opt_getnstr(opt, 0))) return 0;
-    cfg_error(cfg, "name: must have 1 to %d bytes and no control bytes", (int)NAME_BYTES_MAX);
-    return -1;
-}
-
-static int check_addresses(cfg_t *cfg, cfg_opt_t *opt)
-{
-    bool listening = cfg->title == NULL;
-    if (cfg_opt_size(opt) > REGISTRY_ADDRESSES_MAX) {
-        cfg_error(cfg, "%s: more than %d addresses", opt->name, (int)REGISTRY_ADDRESSES_MAX);
-        return -1;
-    }
-    for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
-        const char *address = cfg_opt_getnstr(opt, i);
-        if (address_valid(address, listening)) continue;
-        cfg_error(cfg, "%s: \"%.200s\" is not tcp://host:port", opt->name, address);
-        return -1;
-    }
-    return 0;
-}
-
-static int check_id(cfg_t *cfg, cfg_opt_t *opt)
-{
-    struct device_id device;
-    unsigned group = 0;
-    uint8_t curve[CURVE_KEY_BYTES];
-    if (device_id_parse(cfg_opt_getnstr(opt, 0), &device, &group) != ERR_OK) {
-        if (group > 0) {
-            cfg_error(cfg, "id: group %u of the device id is mistyped", group);
-        } else {
-            cfg_error(cfg, "id: this is no whole device id");
-        }
-        return -1;
-    }
-    if (device_curve_key(device, curve) == ERR_OK) return 0;
-    cfg_error(cfg, "id: this is no device's key");
-    return -1;
-}
-
-static int check_path(cfg_t *cfg, cfg_opt_t *opt)
-{
-    if (cfg_opt_getnstr(opt, 0)[0] == '/') return 0;
-    cfg_error(cfg, "path: must be absolute");
-    return -1;
-}
-
-static int check_setting(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum setting setting;
-    CHECK(setting_find(slice_text(opt->name), &setting));
-    const char *fault = setting_fault(setting, cfg_opt_getnstr(opt, 0));
-    if (fault == NULL) return 0;
-    cfg_error(cfg, "%s: %s", opt->name, fault);
-    return -1;
-}
-
-static int check_with(cfg_t *cfg, cfg_opt_t *opt)
-{
-    for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
-        const char *name = cfg_opt_getnstr(opt, i);
-        if (strcmp(name, "all") == 0 || name_valid(name)) continue;
-        cfg_error(cfg, "with: \"%.64s\" is not a peer's name", name);
-        return -1;
-    }
-    return 0;
-}
-
-// Called when the section has ended; the line is then the one of its closing brace.
-static int check_section(cfg_t *cfg, cfg_opt_t *opt)
-{
-    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-    const char *needed = strcmp(opt->name, "peer") == 0 ? "id" : "path";
-    if (!name_valid(cfg_title(section))) {
-        cfg_error(cfg, "%s: \"%.64s\" is not a name (letters, digits, '.', '_', '-')", opt->name,
-                  cfg_title(section));
-        return -1;
-    }
-    if (cfg_getstr(section, needed) != NULL) return 0;
-    cfg_error(cfg, "%s %s: %s: is missing", opt->name, cfg_title(section), needed);
-    return -1;
 }
 
 // ---- from the parsed tree to values
@@ -256,6 +172,8 @@ static void take(struct config *out, const char *text, cfg_t *cfg)
     out->has_listen = (cfg_getopt(cfg, "listen")->flags & CFGF_MODIFIED) != 0;
     out->listen = copy_list(cfg, "listen", &out->listen_count);
     out->discovery = cfg_getbool(cfg, "discovery") == cfg_true;
+    const char *quiet = cfg_getstr(cfg, "quiet");
+    out->has_quiet = quiet != NULL && config_quiet(quiet, &out->quiet_from, &out->quiet_to);
     out->peer_count = cfg_size(cfg, "peer");
     out->peers = mem_zalloc(out->peer_count + 1, sizeof *out->peers);
     for (uint32_t i = 0; i < out->peer_count; i++) {
@@ -292,6 +210,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
         CFG_STR("name", NULL, CFGF_NODEFAULT),
         CFG_STR_LIST("listen", NULL, CFGF_NODEFAULT),
         CFG_BOOL("discovery", cfg_true, CFGF_NONE),
+        CFG_STR("quiet", NULL, CFGF_NODEFAULT),
         CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("folder", folder, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_END(),
@@ -299,18 +218,19 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_t *cfg = cfg_init(root, CFGF_NONE);
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);
-    cfg_set_validate_func(cfg, "name", check_device_name);
-    cfg_set_validate_func(cfg, "listen", check_addresses);
-    cfg_set_validate_func(cfg, "peer", check_section);
-    cfg_set_validate_func(cfg, "peer|id", check_id);
-    cfg_set_validate_func(cfg, "peer|address", check_addresses);
-    cfg_set_validate_func(cfg, "folder", check_section);
-    cfg_set_validate_func(cfg, "folder|path", check_path);
-    cfg_set_validate_func(cfg, "folder|with", check_with);
+    cfg_set_validate_func(cfg, "name", config_check_device_name);
+    cfg_set_validate_func(cfg, "listen", config_check_addresses);
+    cfg_set_validate_func(cfg, "quiet", config_check_quiet);
+    cfg_set_validate_func(cfg, "peer", config_check_section);
+    cfg_set_validate_func(cfg, "peer|id", config_check_id);
+    cfg_set_validate_func(cfg, "peer|address", config_check_addresses);
+    cfg_set_validate_func(cfg, "folder", config_check_section);
+    cfg_set_validate_func(cfg, "folder|path", config_check_path);
+    cfg_set_validate_func(cfg, "folder|with", config_check_with);
     for (int i = 0; i < SETTING_COUNT; i++) {
         AUTO(buf_fini) struct buf key = {0};
         buf_printf(&key, "folder|%s", setting_name((enum setting)i));
-        cfg_set_validate_func(cfg, buf_text(&key), check_setting);
+        cfg_set_validate_func(cfg, buf_text(&key), config_check_setting);
     }
 
     struct parse parsing = {.file = out->file, .message = out_message};

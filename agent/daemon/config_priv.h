@@ -6,6 +6,7 @@
 //     name = "laptop"
 //     listen = {"tcp://*:7575"}
 //     discovery = on
+//     quiet = "22:00-07:00"
 //     peer hub { id = "ABCDEFG1-..." address = {"tcp://hub:7575"} approves = true }
 //     folder etc { path = "/home/u/etc" with = {"hub"} include_secrets = false include_vcs = false
 //     }
@@ -25,8 +26,10 @@ struct config {
     bool has_listen; // false: the default applies
     char **listen;
     uint32_t listen_count;
-    bool discovery;              // by mDNS; true unless switched off
-    struct registry_peer *peers; // declared_at is "FILE:LINE"
+    bool discovery;                // by mDNS; true unless switched off
+    bool has_quiet;                // hours in which nothing is exchanged:
+    unsigned quiet_from, quiet_to; // minutes of the day, local time; from > to: over midnight
+    struct registry_peer *peers;   // declared_at is "FILE:LINE"
     uint32_t peer_count;
     struct registry_folder *folders;
     uint32_t folder_count;

@@ -162,6 +162,17 @@ static const struct route routes[] = {
      control_pair_introduce,
      {{"card", FIELD_TEXT, true}, {"host", FIELD_TEXT, true}, {"name", FIELD_TEXT, false}}},
     {"POST", "/v1/pair/answer", control_pair_answer, {{"yes", FIELD_BOOL, true}}},
+    {"POST",
+     "/v1/pause",
+     control_pause,
+     {{"name", FIELD_TEXT, false},
+      {"folder", FIELD_TEXT, false},
+      {"peer", FIELD_TEXT, false},
+      {"for_s", FIELD_NUMBER, false}}},
+    {"POST",
+     "/v1/resume",
+     control_resume,
+     {{"name", FIELD_TEXT, false}, {"folder", FIELD_TEXT, false}, {"peer", FIELD_TEXT, false}}},
     {"POST", "/v1/stop", control_stop, {{0}}},
 };
 

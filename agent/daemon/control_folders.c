@@ -16,6 +16,7 @@
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/left_out_priv.h"
 #include "agent/daemon/names_priv.h"
+#include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/roots_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "crypto/hash.h"
@@ -457,6 +458,7 @@ void control_folders_remove(struct agent *agent, uint64_t request, const json_t 
         return;
     }
     folders_close(agent, name);
+    pausing_forget(agent, &(struct pause){.kind = PAUSE_FOLDER, .folder = name});
     log_info(LOG_DAEMON, "folder removed", "name=%s", name);
     control_answer(agent, request, json_object());
     show_dirty(agent);

@@ -9,6 +9,7 @@
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "agent/daemon/nearby_priv.h"
+#include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "crypto/hash.h"
 
@@ -257,6 +258,7 @@ json_t *view_json(const struct agent *agent, const struct view *view)
     json_object_set_new(out, "discovery", json_string(nearby_state(agent)));
     json_object_set_new(out, "watches", watches_json(agent));
     json_object_set_new(out, "state", json_string(folder_state_text(view->state)));
+    json_object_set_new(out, "pauses", pausing_json(agent));
     json_object_set_new(out, "folders", folders);
     json_object_set_new(out, "peers", peers);
     json_object_set_new(out, "errors", errors);

@@ -207,6 +207,12 @@ static void peer_reason(struct answer *answer, const struct path_peer *peer)
     else if (!peer->connected)
         reason(answer, "pending-out", NULL, "%.*s has not got it: not connected (%s)",
                SLICE_ARG(peer->name), buf_text(&seen));
+    else if (strcmp(peer->share, "paused") == 0)
+        reason(answer, "paused", "cfgsync-agent resume", "%.*s has not got it: paused",
+               SLICE_ARG(peer->name));
+    else if (strcmp(peer->share, "paused-there") == 0)
+        reason(answer, "paused-there", NULL, "%.*s has not got it: it pauses there",
+               SLICE_ARG(peer->name));
     else if (strcmp(peer->share, "joined") != 0)
         reason(answer, peer->share, NULL, "%.*s has not got it: the folder is %s there",
                SLICE_ARG(peer->name), peer->share);

@@ -30,6 +30,7 @@
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/notify_priv.h"
 #include "agent/daemon/pairing_priv.h"
+#include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/roots_priv.h"
 
 enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
@@ -243,6 +244,7 @@ static enum err start(struct agent *agent, struct buf *out)
     if (!err) err = config_read(agent->home.config, &agent->config, out);
     if (!err) err = load_registry(agent, out);
     if (!err) err = invites_start(agent, out);
+    if (!err) err = pausing_open(agent, out);
     if (!err) err = open_index(agent, out);
     if (!err) err = machine_check(agent, out);
     if (!err) err = config_declare(&agent->config, agent->device, agent->registry, out);
@@ -264,7 +266,9 @@ static enum err start(struct agent *agent, struct buf *out)
     nearby_start(agent);
     peers_start(agent);
     redeem_start(agent);
-    return folders_start(agent, out);
+    err = folders_start(agent, out);
+    if (!err) pausing_changed(agent);
+    return err;
 }
 
 // ---- the end
@@ -313,6 +317,7 @@ static void end(struct agent *agent)
     free(agent->folders);
     free(agent->notes);
     invites_end(agent);
+    pausing_end(agent);
     registry_close(&agent->registry);
     trust_destroy(&agent->trust);
     config_fini(&agent->config);

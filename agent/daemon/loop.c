@@ -11,6 +11,7 @@
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/nearby_priv.h"
+#include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 enum {
@@ -122,6 +123,7 @@ static bool turn(struct agent *agent)
     redeem_take(agent);
     invites_expire(agent);
     nearby_settle(agent);
+    pausing_settle(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -141,6 +143,7 @@ static int sleep_ms(const struct agent *agent)
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
     due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
+    due = earlier(due, pausing_deadline(agent));
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;

@@ -11,6 +11,7 @@
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/nearby_priv.h"
+#include "agent/daemon/pausing_priv.h"
 
 bool device_same(struct device_id a, struct device_id b)
 {
@@ -90,6 +91,7 @@ enum err peers_remove(struct agent *agent, const char *name)
     // What it once said is of no consequence while it is not trusted.
     if (err) log_warn(LOG_DAEMON, "peer's state not removed", "error=\"%s\"", err_text(err));
     note_remove(agent, device);
+    pausing_forget(agent, &(struct pause){.kind = PAUSE_PEER, .device = device});
     folders_share_again(agent);
     log_info(LOG_DAEMON, "peer removed", "name=%s", name);
     return ERR_OK;

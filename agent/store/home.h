@@ -36,6 +36,7 @@ struct home {
 #define HOME_IDENTITY_NAME "identity"
 #define HOME_REGISTRY_NAME "registry.json"
 #define HOME_INVITES_NAME  "invites.json"
+#define HOME_PAUSES_NAME   "pauses.json"
 #define HOME_JOIN_NAME     "join"
 #define HOME_STATUS_NAME   "status"
 

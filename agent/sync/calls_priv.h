@@ -64,6 +64,10 @@ void problems_later(struct folder *folder);
 void problems_tick(struct folder *folder); // tries to read what could not be read
 int64_t problems_deadline(const struct folder *folder);
 
+// ---- pause.c
+bool share_paused(const struct folder *folder, const struct peer *peer); // here
+bool share_paused_there(const struct share *share);                      // share may be NULL
+
 // ---- adopt.c: a folder takes another's id
 bool folder_turning(const struct folder *folder);
 void folder_turn(struct folder *folder); // if it is wanted and nothing is under way

@@ -83,6 +83,12 @@ void engine_folder_remove(struct engine *engine, const char *name); // forgets i
 enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from,
                               const char **out_what) MUST_USE;
 
+// ---- pauses: nothing is exchanged; the index goes on following the disk. Each is a switch of its
+// own: what any of them pauses is paused.
+void engine_pause(struct engine *engine, bool paused); // with everybody
+void engine_folder_pause(struct engine *engine, const char *name, bool paused);
+void engine_peer_pause(struct engine *engine, struct device_id device, bool paused);
+
 // ---- events
 void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled,
                     enum lane lane, struct slice address);
@@ -330,13 +336,13 @@ uint32_t engine_offers(struct engine *engine, struct arena *arena, struct offer_
 // ---- what status shows. Everything lives on the arena.
 enum folder_state {
     FOLDER_SYNCED,
+    FOLDER_PAUSED,
     FOLDER_PENDING_OUT,
     FOLDER_PENDING_IN,
     FOLDER_SYNCING,
     FOLDER_CONFLICT,
     FOLDER_HELD,
     FOLDER_ERROR,
-    FOLDER_PAUSED
 };                                                      // in order of badness
 const char *folder_state_text(enum folder_state state); // "synced", "pending-out", ...
 
@@ -365,7 +371,8 @@ struct folder_status {
 
 struct peer_folder_status {
     struct slice name;
-    const char *state; // "joined", "not-joined", "join-pending", "scanning"
+    const char
+        *state; // "joined", "not-joined", "join-pending", "scanning", "paused", "paused-there"
     uint64_t owed_changes, owed_bytes;
 };
 

@@ -60,6 +60,7 @@ struct peer {
     char *address;    // of the last session
     bool dialled;
     bool approves_not; // what it approves is not believed
+    bool paused;
     // A second session of another process of it: the old one is asked whether it lives.
     int64_t probe_until_ms; // 0: nobody is asked
     uint64_t probe_token;
@@ -197,6 +198,7 @@ struct share {
     struct folder *folder;
     struct session *session;
     bool offer_sent;
+    bool told_paused; // in it
     bool offer_heard;
     bool joined;
     bool pending;                 // same name, other id, both with items
@@ -343,6 +345,7 @@ struct folder {
     uint32_t with_count;
     bool new_root;
     bool gone; // removed: only jobs under way keep it
+    bool paused;
     enum root_state root;
     const char *root_what;
     const char *stopped; // code of a state only a person can end, e.g. "rolled-back"
@@ -442,6 +445,7 @@ struct engine {
     uint64_t boot;
     int64_t now_ms, wall_ms;
     bool after_crash; // the last run did not end cleanly
+    bool paused;
     bool age_looked;
     int64_t age_looked_ms;
     int64_t age_ms;

@@ -13,6 +13,7 @@ static enum offer_state offer_state_of(const struct share *share)
     const struct folder *folder = share->folder;
     if (folder->gone || !folder_shared_with(folder, share->session->peer->device))
         return OFFER_GONE;
+    if (share_paused(folder, share->session->peer)) return OFFER_PAUSED;
     if (folder->stopped != NULL || folder->root == ROOT_MISSING) return OFFER_ERROR;
     if (!folder->row.scanned || folder->root != ROOT_OK) return OFFER_SCANNING;
     return share->pending ? OFFER_PENDING : OFFER_READY;
@@ -36,6 +37,7 @@ void share_offer(struct share *share)
         memcpy(m.offer.nonce, folder->row.nonce, sizeof m.offer.nonce);
     }
     m.offer.state = offer_state_of(share);
+    share->told_paused = m.offer.state == OFFER_PAUSED;
     m.offer.has_items = folder->row.ever_had_items || folder->row.items > 0;
     m.offer.k = folder->k.v;
     m.offer.marks = marks_to_show(share, arena, folder->k.v);
@@ -77,7 +79,7 @@ void folder_offer_all(struct folder *folder)
 static bool told_past(const struct share *share)
 {
     const struct folder *folder = share->folder;
-    return share->offer_sent && !share->joined && !folder->gone &&
+    return share->offer_sent && !share->told_paused && !share->joined && !folder->gone &&
            (share->told_items != folder->row.items || share->told_bytes != folder->row.bytes) &&
            folder_shared_with(folder, share->session->peer->device) && !join_leaving(folder);
 }
@@ -127,11 +129,13 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     share->offered_count = offer->items;
     share->offered_bytes = offer->bytes;
     engine_changed(engine);
-    if (offer->state == OFFER_GONE) {
-        share->joined = share->pending = share->offer_heard = false;
+    if (offer->state == OFFER_GONE || offer->state == OFFER_PAUSED) {
+        share_start_anew(share);
+        share->pending = share->offer_heard = false;
         return;
     }
     if (news || !offer->heard) share_offer(share);
+    if (share_paused(folder, session->peer)) return;
     if (!folder_id_equal(offer->folder, folder->row.id)) {
         share->joined = false;
         offer_review(share);

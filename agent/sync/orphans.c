@@ -54,9 +54,12 @@ bool transfer_refused_by_all(struct folder *folder, const struct transfer *t)
     if (!nobody_is_asked(t) || t->state == TRANSFER_NEW) return false;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share == NULL || !share->joined) continue;
+        bool paused = p->in_use != NULL && share_paused(folder, p);
         // Who lets a request go unanswered has not said that it has nothing, nor has he whose disk
-        // is away or is being looked at.
+        // is away or is being looked at, nor with whom all is paused.
+        if (folder_shared_with(folder, p->device) && (paused || share_paused_there(share)))
+            return false;
+        if (share == NULL || !share->joined) continue;
         if (!transfer_tried(t, p->device) || share->silences > 0 || !share_ready(share))
             return false;
     }

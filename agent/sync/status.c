@@ -11,8 +11,8 @@ enum { ERRORS_MAX = 200, CONFLICTS_MAX = 10000, CLONE_SHOWN_MS = 300 * 1000 };
 
 const char *folder_state_text(enum folder_state state)
 {
-    static const char *const texts[] = {"synced",   "pending-out", "pending-in", "syncing",
-                                        "conflict", "held",        "error",      "paused"};
+    static const char *const texts[] = {"synced",  "paused",   "pending-out", "pending-in",
+                                        "syncing", "conflict", "held",        "error"};
     CHECK((unsigned)state < sizeof texts / sizeof texts[0]);
     return texts[state];
 }
@@ -292,6 +292,8 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
     } else if (out->orphans > 0) {
         out->state = FOLDER_ERROR;
         out->code = "no-source";
+    } else if (folder->engine->paused || folder->paused) {
+        out->state = FOLDER_PAUSED;
     } else if (folder->scan.active || folder->root != ROOT_OK || map_count(folder->transfers) > 0 ||
                folder->apply_jobs > 0) {
         out->state = FOLDER_SYNCING;
@@ -332,6 +334,8 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
 const char *status_share(const struct peer *peer, const struct folder *folder)
 {
     const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
+    if (share_paused(folder, peer)) return "paused";
+    if (share_paused_there(share)) return "paused-there";
     if (share == NULL || !share->offer_heard) return "not-joined";
     if (share->pending) return "join-pending";
     if (share->offer_state == OFFER_SCANNING) return "scanning";

@@ -241,7 +241,14 @@ void waits_round_done(struct share *share, struct vv k)
 static bool not_carried(const struct target *t)
 {
     const struct share *share = target_share(t);
+    if (share_paused_there(share)) return false;
     return t->answered && (share == NULL || !share->offer_heard);
+}
+
+static bool paused_here(const struct target *t)
+{
+    const struct peer *peer = peer_find(t->folder->engine, t->device);
+    return peer != NULL && share_paused(t->folder, peer);
 }
 
 static bool out_done(const struct target *t) // of a share that is joined
@@ -259,7 +266,7 @@ static bool in_done(const struct target *t, struct arena *arena)
 
 static bool target_done(const struct target *t, bool wait, struct arena *arena)
 {
-    if (t->folder->gone || not_carried(t)) return true;
+    if (t->folder->gone || paused_here(t) || not_carried(t)) return true;
     const struct share *share = target_share(t);
     if (share == NULL || !share->joined) return false;
     if (!wait) return t->round_done;
@@ -332,6 +339,11 @@ static void report_late(struct report *report, const struct target *t)
     if (peer_session(engine, t->device) == NULL) {
         report_add(report, 4, true,
                    arena_printf(report->arena, "%s: %s is not connected", t->folder->name, name));
+        return;
+    }
+    if (share_paused_there(target_share(t))) {
+        report_add(report, 4, true,
+                   arena_printf(report->arena, "%s: paused on %s", t->folder->name, name));
         return;
     }
     const struct bond *bond = bond_get(t->folder, t->device);
@@ -415,7 +427,11 @@ static void wait_report(struct engine *engine, struct sync_wait *wait, bool late
     for (struct target *t = wait->targets; t != NULL; t = t->next) {
         const char *name = peer_name(engine, t->device);
         if (t->folder->gone) continue;
-        if (is_pending(t)) {
+        if (paused_here(t)) {
+            report_add(&report, wait->wait ? 4 : 0, wait->wait,
+                       arena_printf(report.arena, "%s: paused with %s: cfgsync-agent resume",
+                                    t->folder->name, name));
+        } else if (is_pending(t)) {
             const char *text = arena_printf(
                 report.arena, "%s: join-pending with %s: cfgsync-agent folder accept %s --from %s",
                 t->folder->name, name, t->folder->name, name);
@@ -455,7 +471,8 @@ static void wait_check(struct engine *engine, struct sync_wait *wait)
         if (t->folder->gone) continue;
         target_ask(t);
         held |= is_held(wait, t);
-        bool absent = peer_session(engine, t->device) == NULL;
+        bool absent =
+            peer_session(engine, t->device) == NULL || share_paused_there(target_share(t));
         if (!wait->wait && absent) continue;
         done &= target_done(t, wait->wait, engine->scratch);
     }

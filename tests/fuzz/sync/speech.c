@@ -24,7 +24,7 @@ static uint64_t inc_any(struct speech *s)
 {
     struct folder_row row = {.inc = 0};
     struct script *other = s->rig->scripts[0] == s->who ? s->rig->scripts[1] : s->rig->scripts[0];
-    switch (feed_below(s->feed, 5)) {
+    switch (feed_below(s->feed, OFFER_PAUSED)) {
     case 0:
     case 1: return s->who->inc;
     case 2: return other->inc;
