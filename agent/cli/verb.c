@@ -17,6 +17,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_sync,
     &verb_pause,
     &verb_resume,
+    &verb_log,
     &verb_why,
     &verb_verify,
     &verb_pair,

@@ -40,6 +40,7 @@ struct index_port wire_index(struct store *store)
         .local_by_content = store_local_by_content,
         .dots_after = store_dots_after,
         .seq_after = store_seq_after,
+        .seq_before = store_seq_before,
         .needs_after = store_needs_after,
         .blocked = store_blocked,
         .need_min = store_need_min,

@@ -41,6 +41,16 @@ uint32_t store_seq_after(struct store *store, struct arena *arena, uint32_t fold
     return path_rows(arena, &query, max, out);
 }
 
+uint32_t store_seq_before(struct store *store, struct arena *arena, uint32_t folder,
+                          uint64_t before, uint32_t max, struct path_row *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_SEQ_BEFORE);
+    query_int(&query, folder);
+    query_u64(&query, before);
+    query_int(&query, max);
+    return path_rows(arena, &query, max, out);
+}
+
 static uint32_t paths(struct arena *arena, struct query *query, uint32_t max, struct slice *out)
 {
     uint32_t count = 0;

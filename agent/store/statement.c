@@ -90,6 +90,8 @@ const char *const statement_texts[SQL_COUNT] = {
                        " AND dot.counter <= ?4 ORDER BY dot.counter, dot.row LIMIT ?5",
     [SQL_SEQ_AFTER] = "SELECT key, seq FROM item WHERE folder = ?1 AND seq > ?2"
                       " ORDER BY seq LIMIT ?3",
+    [SQL_SEQ_BEFORE] = "SELECT key, seq FROM item WHERE folder = ?1 AND seq < ?2"
+                       " ORDER BY seq DESC LIMIT ?3",
     [SQL_NEEDS] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked = 0"
                   " AND key >= ?2 ORDER BY key LIMIT ?3",
     [SQL_BLOCKED] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked <> 0"

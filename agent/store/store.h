@@ -86,6 +86,9 @@ uint32_t store_dots_after(struct store *store, struct arena *arena, uint32_t fol
 // Items whose heads changed with seq > after, in order of seq.
 uint32_t store_seq_after(struct store *store, struct arena *arena, uint32_t folder, uint64_t after,
                          uint32_t max, struct path_row *out);
+// The same with seq < before, the highest first.
+uint32_t store_seq_before(struct store *store, struct arena *arena, uint32_t folder,
+                          uint64_t before, uint32_t max, struct path_row *out);
 // Unblocked needs in tree order strictly after `after` (from_start: from the first).
 uint32_t store_needs_after(struct store *store, struct arena *arena, uint32_t folder,
                            struct slice after, bool from_start, uint32_t max, struct slice *out);

@@ -60,6 +60,7 @@ enum statement {
     SQL_DOT_DELETE,
     SQL_DOTS_AFTER,
     SQL_SEQ_AFTER,
+    SQL_SEQ_BEFORE,
     SQL_NEEDS,
     SQL_BLOCKED,
     SQL_BLOCKED_REASON,

@@ -261,6 +261,36 @@ uint32_t engine_conflicts(struct engine *engine, struct arena *arena, const char
 uint32_t engine_kept(struct engine *engine, struct arena *arena, const char *folder,
                      struct slice path, uint64_t before, uint32_t max, struct kept_row *out);
 
+// ---- what changed. Everything lives on the arena.
+struct change {
+    struct slice path;
+    const char *what; // "created", "changed", "deleted"; "set-aside": lost the name in a conflict,
+                      // "settled": and was decided about
+    enum kind kind;
+    uint64_t size;
+    struct slice by;       // empty: not known
+    int64_t when_ms;       // wall clock of who made it
+    const char *outcome;   // "here", "pending", "blocked", "held", "unresolved", "conflict",
+                           // "replaced"
+    const char *reason;    // of "blocked" and "held"; else NULL
+    int64_t replaced_ms;   // of "replaced": when
+    struct slice *missing; // of "here": the first of the peers whose disks do not show it
+    uint32_t missing_count;
+};
+struct change_filter {
+    const char *folder;
+    struct slice path; // of one file: all that is known of it; else the last change of each item
+                       // in it, the last that came first
+    bool has_by;
+    struct device_id by;
+    int64_t since_ms;
+    uint64_t before; // 0, or *out_before of the call before
+};
+// At most `max` of one folder; returns how many. *out_before: with it there may be more; 0: not.
+uint32_t engine_changes(struct engine *engine, struct arena *arena,
+                        const struct change_filter *filter, uint32_t max, struct change *out,
+                        uint64_t *out_before);
+
 // ---- what is held. Everything lives on the arena.
 struct plan_path {
     struct slice path;

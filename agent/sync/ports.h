@@ -53,6 +53,8 @@ struct index_port {
                            uint64_t after, uint64_t upto, uint32_t max, struct path_row *out);
     uint32_t (*seq_after)(struct store *, struct arena *, uint32_t folder, uint64_t after,
                           uint32_t max, struct path_row *out);
+    uint32_t (*seq_before)(struct store *, struct arena *, uint32_t folder, uint64_t before,
+                           uint32_t max, struct path_row *out);
     uint32_t (*needs_after)(struct store *, struct arena *, uint32_t folder, struct slice after,
                             bool from_start, uint32_t max, struct slice *out);
     uint32_t (*blocked)(struct store *, struct arena *, uint32_t folder, enum blocked reason,
