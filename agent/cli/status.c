@@ -73,6 +73,8 @@ static void folder_row(struct table *table, const json_t *folder)
     AUTO(buf_fini) struct buf state = {0};
     buf_append_text(&state, field_text(folder, "state", "?"));
     if (code != NULL) buf_printf(&state, " (%s)", code);
+    const char *mode = field_text(folder, "mode", "two-way");
+    if (strcmp(mode, "two-way") != 0) buf_printf(&state, ", %s", mode);
     AUTO(buf_fini) struct buf size = {0};
     print_count(&size, field_number(folder, "items"), "item");
     buf_append_text(&size, ", ");
@@ -82,6 +84,8 @@ static void folder_row(struct table *table, const json_t *folder)
     add_pending(&pending, folder, "pending_out", "↑");
     add_more(&pending, field_number(folder, "conflicts"), "in conflict");
     add_more(&pending, field_number(folder, "held"), "held");
+    add_more(&pending, field_number(folder, "differs"), "differ here");
+    add_more(&pending, field_number(folder, "changed_here"), "changed only here");
     table_cell(table, field_text(folder, "name", "?"));
     table_cell(table, buf_text(&state));
     table_cell(table, buf_text(&size));

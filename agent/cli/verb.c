@@ -32,6 +32,8 @@ const struct cli_verb *const verb_table[] = {
     &verb_folder_list,
     &verb_folder_share,
     &verb_folder_set,
+    &verb_folder_override,
+    &verb_folder_reset,
     &verb_folder_accept,
     &verb_folder_remove,
     &verb_ignore,

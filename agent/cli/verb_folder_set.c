@@ -37,11 +37,15 @@ static int run(const struct cli_context *context, const struct args *args)
 const struct cli_verb verb_folder_set = {
     .name = "folder set",
     .usage = "NAME [KEY=VALUE]...",
-    .summary = "brakes and kept versions of a folder; without KEY, how they are set",
+    .summary = "mode, brakes and kept versions of a folder; without KEY, how they are set",
     .help =
         "In force at once; what is held already stays so, unless brake=off. KEY=default takes a\n"
         "setting back.\n"
         "\n"
+        "mode=two-way|send-only|receive-only\n"
+        "                           send-only: what others change is known and not put in place\n"
+        "                           here (folder override makes what is here win); receive-only:\n"
+        "                           what changes here is not published (folder reset drops it)\n"
         "brake=off|normal|strict    strict: what others approved is held here all the same\n"
         "brake_deletes=20           held are more deletions than this, if they are\n"
         "brake_deletes_percent=25   more than that part of the folder, too\n"

@@ -48,6 +48,7 @@ extern const struct cli_verb verb_pair, verb_invite, verb_invite_list, verb_invi
 extern const struct cli_verb verb_peer_add, verb_peer_list, verb_peer_remove, verb_peer_rename;
 extern const struct cli_verb verb_folder_add, verb_folder_list, verb_folder_share, verb_folder_set;
 extern const struct cli_verb verb_folder_accept, verb_folder_remove;
+extern const struct cli_verb verb_folder_override, verb_folder_reset;
 extern const struct cli_verb verb_conflicts, verb_conflicts_list, verb_conflicts_show;
 extern const struct cli_verb verb_conflicts_take, verb_conflicts_resolve, verb_conflicts_dismiss;
 extern const struct cli_verb verb_kept, verb_restore, verb_undo;

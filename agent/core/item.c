@@ -24,6 +24,8 @@ const char *blocked_text(enum blocked reason)
         [BLOCKED_BUSY] = "busy",
         [BLOCKED_TYPE] = "type",
         [BLOCKED_NO_SOURCE] = "no-source",
+        [BLOCKED_SEND_ONLY] = "send-only",
+        [BLOCKED_CHANGED_HERE] = "changed-here",
     };
     CHECK((unsigned)reason < BLOCKED_COUNT);
     return texts[reason];

@@ -51,7 +51,9 @@ enum blocked {
     BLOCKED_IO,
     BLOCKED_BUSY,
     BLOCKED_TYPE,
-    BLOCKED_NO_SOURCE, // nobody answers with the content
+    BLOCKED_NO_SOURCE,    // nobody answers with the content
+    BLOCKED_SEND_ONLY,    // the folder's mode
+    BLOCKED_CHANGED_HERE, // in a folder that only receives
     BLOCKED_COUNT
 };
 

@@ -75,6 +75,8 @@ static const struct route routes[] = {
      control_folders_accept,
      {{"name", FIELD_TEXT, true}, {"from", FIELD_TEXT, true}}},
     {"POST", "/v1/folders/remove", control_folders_remove, {{"name", FIELD_TEXT, true}}},
+    {"POST", "/v1/folders/override", control_folders_override, {{"name", FIELD_TEXT, true}}},
+    {"POST", "/v1/folders/reset", control_folders_reset, {{"name", FIELD_TEXT, true}}},
     {"POST",
      "/v1/sync",
      control_sync,

@@ -203,6 +203,24 @@ void control_undo(struct agent *agent, uint64_t request, const json_t *body)
     }
 }
 
+static void decide_folder(struct agent *agent, uint64_t request, const json_t *body,
+                          enum decision_kind kind)
+{
+    struct decision decision = {.kind = kind, .folder = body_text(body, "name")};
+    if (control_folder(agent, request, decision.folder) == NULL) return;
+    engine_decide(agent->engine, request, &decision);
+}
+
+void control_folders_override(struct agent *agent, uint64_t request, const json_t *body)
+{
+    decide_folder(agent, request, body, DECIDE_OVERRIDE);
+}
+
+void control_folders_reset(struct agent *agent, uint64_t request, const json_t *body)
+{
+    decide_folder(agent, request, body, DECIDE_RESET);
+}
+
 void control_decided(struct agent *agent, uint64_t ticket, const struct decision_result *result)
 {
     if (result->err == ERR_OK) {

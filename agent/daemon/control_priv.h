@@ -70,7 +70,7 @@ control_handler control_pair_find;
 control_handler control_invites_list, control_invites_add, control_invites_revoke;
 control_handler control_pair_card, control_pair_introduce;
 control_handler control_pause, control_resume;
-control_handler control_log;
+control_handler control_log, control_folders_override, control_folders_reset;
 
 // NULL, and answered: there is no such folder.
 const struct registry_folder *control_folder(struct agent *agent, uint64_t request,

@@ -82,7 +82,10 @@ static json_t *folder_json(const struct view *view, const struct folder_view *fo
     json_object_set_new(out, "name", json_bytes(slice_text(folder->registry->name)));
     json_object_set_new(out, "id", folder_id_json(folder));
     json_object_set_new(out, "path", json_bytes(slice_text(folder->registry->path)));
-    json_object_set_new(out, "mode", json_string("two-way"));
+    static const char *const modes[] = {"two-way", "send-only", "receive-only"};
+    json_object_set_new(out, "mode", json_string(modes[engine->mode]));
+    json_object_set_new(out, "differs", json_integer((json_int_t)engine->differs));
+    json_object_set_new(out, "changed_here", json_integer((json_int_t)engine->changed_here));
     json_object_set_new(out, "state", json_string(folder_state_text(folder->state)));
     json_object_set_new(out, "code", text_or_null(folder->code));
     json_object_set_new(out, "items", json_integer((json_int_t)engine->items));

@@ -76,6 +76,9 @@ static enum err tell_engine(struct agent *agent, const struct registry_folder *f
         .kept_days = settings.keep_days,
         .brake = brake_of(&settings),
         .base_bytes_max = settings.base_bytes,
+        .mode = settings.send_only      ? MODE_SEND_ONLY
+                : settings.receive_only ? MODE_RECEIVE_ONLY
+                                        : MODE_TWO_WAY,
         .new_root = new_root,
     };
     return engine_folder_put(agent->engine, &put, out_folder);

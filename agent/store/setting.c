@@ -10,7 +10,7 @@ enum { COUNT_MAX = 1000000, DAYS_MAX = 3650, SPACE_PERCENT_MAX = 90 };
 #define BYTES_MAX      (UINT64_C(1) << 60)
 #define BASE_BYTES_MAX (UINT64_C(1) << 30) // memory grows with it
 
-enum form { FORM_BRAKE, FORM_COUNT, FORM_PERCENT, FORM_DAYS, FORM_SPACE, FORM_BASE };
+enum form { FORM_BRAKE, FORM_COUNT, FORM_PERCENT, FORM_DAYS, FORM_SPACE, FORM_BASE, FORM_MODE };
 
 static const struct {
     const char *name;
@@ -25,6 +25,7 @@ static const struct {
     [SETTING_KEEP_DAYS] = {"keep_days", FORM_DAYS, "30"},
     [SETTING_KEEP_SPACE] = {"keep_space", FORM_SPACE, "10%"},
     [SETTING_BASE_SPACE] = {"base_space", FORM_BASE, "64M"},
+    [SETTING_MODE] = {"mode", FORM_MODE, "two-way"},
 };
 
 const char *setting_name(enum setting setting)
@@ -119,6 +120,11 @@ const char *setting_fault(enum setting setting, const char *text)
                                              "with a unit (500M, 2G)";
     case FORM_BASE:
         return base(text, &bytes) ? NULL : "must be off, or a size with a unit, at most 1G (64M)";
+    case FORM_MODE:
+        if (strcmp(text, "two-way") == 0 || strcmp(text, "send-only") == 0 ||
+            strcmp(text, "receive-only") == 0)
+            return NULL;
+        return "must be two-way, send-only or receive-only";
     }
     return "is unknown";
 }
@@ -134,6 +140,7 @@ static uint32_t count_of(char *const texts[SETTING_COUNT], enum setting setting)
 struct settings settings_read(char *const texts[SETTING_COUNT])
 {
     const char *brake = texts[SETTING_BRAKE] != NULL ? texts[SETTING_BRAKE] : "normal";
+    const char *mode = texts[SETTING_MODE] != NULL ? texts[SETTING_MODE] : "";
     const char *keep = texts[SETTING_KEEP_SPACE], *aside = texts[SETTING_BASE_SPACE];
     struct settings out = {
         .brake_off = strcmp(brake, "off") == 0,
@@ -143,6 +150,8 @@ struct settings settings_read(char *const texts[SETTING_COUNT])
         .rewrites = count_of(texts, SETTING_BRAKE_REWRITES),
         .rewrites_percent = count_of(texts, SETTING_BRAKE_REWRITES_PERCENT),
         .keep_days = count_of(texts, SETTING_KEEP_DAYS),
+        .send_only = strcmp(mode, "send-only") == 0,
+        .receive_only = strcmp(mode, "receive-only") == 0,
     };
     CHECK(space(keep != NULL ? keep : table[SETTING_KEEP_SPACE].usual, &out.keep_percent,
                 &out.keep_bytes));

@@ -16,6 +16,7 @@ enum setting {
     SETTING_KEEP_DAYS,              // kept versions, for so long
     SETTING_KEEP_SPACE,             // and as long as they take no more: "10%" of the disk, "2G"
     SETTING_BASE_SPACE,             // what the base store may take: "64M", or off
+    SETTING_MODE,                   // two-way, send-only, receive-only
     SETTING_COUNT
 };
 
@@ -27,6 +28,7 @@ struct settings {
     uint32_t keep_percent; // of the disk; 0: keep_bytes counts
     uint64_t keep_bytes;
     uint64_t base_bytes; // 0: off
+    bool send_only, receive_only;
 };
 
 const char *setting_name(enum setting setting);

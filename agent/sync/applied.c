@@ -25,16 +25,23 @@ static uint32_t blocked_tombs(struct folder *folder, struct arena *arena, struct
     return count;
 }
 
-// As many as fit. What is left out here by a rule comes last: it is the only reason that no peer
-// minds, and there may be very many.
+// Reasons that no peer minds, and of which there may be very many: they come last.
+bool applied_minded(struct slice reason)
+{
+    return !slice_equal(reason, slice_text(blocked_text(BLOCKED_IGNORED))) &&
+           !slice_equal(reason, slice_text(blocked_text(BLOCKED_SEND_ONLY)));
+}
+
+// As many as fit.
 static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct slice *out)
 {
     const struct index_port *index = INDEX(folder);
     uint32_t count = blocked_tombs(folder, arena, out), tombs = count;
     struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
-    for (unsigned i = 1; i <= BLOCKED_COUNT && count < PROTO_BLOCKED_MAX; i++) {
-        enum blocked reason = i == BLOCKED_COUNT ? BLOCKED_IGNORED : (enum blocked)i;
-        if (i == BLOCKED_IGNORED) continue;
+    for (unsigned i = 1; i < 2 * BLOCKED_COUNT && count < PROTO_BLOCKED_MAX; i++) {
+        enum blocked reason = (enum blocked)(i % BLOCKED_COUNT);
+        bool minded = applied_minded(slice_text(blocked_text(reason)));
+        if (reason == BLOCKED_NONE || minded != (i < BLOCKED_COUNT)) continue;
         uint32_t got =
             index->blocked(index->self, arena, folder->number, reason, PROTO_BLOCKED_MAX, some);
         for (uint32_t k = 0; k < got && count < PROTO_BLOCKED_MAX; k++) {

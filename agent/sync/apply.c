@@ -31,7 +31,7 @@ void step_expect(const struct folder *folder, struct step *step, const struct it
 // The end of what nothing is known of any more; the journal's form of a version wants a dot.
 static const struct dot NO_DOT = {.inc = 0, .counter = 1};
 
-static struct version version_gone(struct arena *arena, struct slice path)
+struct version version_of_nothing(struct arena *arena, struct slice path)
 {
     struct version v = {.path = path, .value = {.kind = KIND_TOMB}};
     v.vv = vv_with(arena, (struct vv){0}, NO_DOT);
@@ -39,7 +39,7 @@ static struct version version_gone(struct arena *arena, struct slice path)
     return v;
 }
 
-static bool is_gone(const struct version *v)
+bool version_is_of_nothing(const struct version *v)
 {
     return v->dots.count == 1 && v->dots.entries[0].inc == NO_DOT.inc;
 }
@@ -47,7 +47,7 @@ static bool is_gone(const struct version *v)
 static void step_fill(const struct folder *folder, struct job *job, struct step *step,
                       const struct item *item)
 {
-    struct version gone = version_gone(job->arena, item->path);
+    struct version gone = version_of_nothing(job->arena, item->path);
     const struct version *w = item->head_count > 0 ? &item->heads[0] : &gone;
     bool live = item_local_live(item);
     step->path = arena_copy(job->arena, item->path);
@@ -61,6 +61,7 @@ static void step_fill(const struct folder *folder, struct job *job, struct step 
 static bool still_ready(struct folder *folder, const struct item *item)
 {
     if (item->head_count > 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
+    if (mode_blocks(folder, item) != BLOCKED_NONE) return false;
     if (work_left_out(folder, item) || !brake_lets_in(folder, item->path)) return false;
     if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) ||
         map_get(folder->busy, item->path) != NULL)
@@ -158,7 +159,7 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     made_forget(folder, item->path);
     kept_note(folder, item, step, step->version.dots.entries[0],
               version_author(folder, &step->version));
-    item->local.state = is_gone(&step->version) ? LOCAL_NONE : LOCAL_OK;
+    item->local.state = version_is_of_nothing(&step->version) ? LOCAL_NONE : LOCAL_OK;
     item->local.version = step->version;
     item->local.print = step->print;
     if (!step->dir_implied_mode) item->local.racy = step->racy; // else it was not looked at

@@ -176,7 +176,7 @@ static bool elsewhere_here(struct folder *folder, const struct digest *content)
     return false;
 }
 
-static bool can_be_had(struct folder *folder, const struct value *value)
+bool brake_can_be_had(struct folder *folder, const struct value *value)
 {
     struct slice file;
     struct content content = {.id = value->content, .size = value->size};
@@ -195,7 +195,7 @@ static bool put_back(struct folder *folder, struct slice path)
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
                             &item);
     const struct found *found = map_get(b->found, path);
-    if (item.local.state != LOCAL_OK || !can_be_had(folder, &item.local.version.value))
+    if (item.local.state != LOCAL_OK || !brake_can_be_had(folder, &item.local.version.value))
         return false;
     item.local.state = LOCAL_OBSOLETE;
     item.local.version.value = found != NULL ? found->value : (struct value){.kind = KIND_TOMB};
@@ -264,12 +264,18 @@ static void revert(struct folder *folder, uint64_t ticket)
     log_info(LOG_SYNC, "reverted", "folder=%s changes=%llu not_had=%llu", folder->name,
              (unsigned long long)(b->put_back + map_count(b->coming)),
              (unsigned long long)b->not_had);
+    brake_answer_when_there(folder, ticket);
+}
+
+// ---- until it is there
+
+void brake_answer_when_there(struct folder *folder, uint64_t ticket)
+{
+    struct brake *b = folder->brake;
     b->ticket = ticket;
     b->coming_until_ms = folder->engine->now_ms + COMING_MS;
     b->coming_look_ms = folder->engine->now_ms;
 }
-
-// ---- until it is there
 
 static bool is_there(struct folder *folder, struct slice path)
 {

@@ -57,6 +57,7 @@ static bool takes_away(struct folder *folder, const struct item *item, struct in
     const struct local *local = &item->local;
     bool here =
         (local->state == LOCAL_OK || local->state == LOCAL_DIRTY) && version_live(&local->version);
+    if (folder->mode == MODE_SEND_ONLY) return false; // it waits for another reason
     if (!here || !item->need || item->head_count != 1 || path_is_conflict_item(item->path))
         return false;
     const struct version *w = &item->heads[0];

@@ -12,7 +12,8 @@ enum { BELOW_PAGE = 256 };
 
 static bool braked(const struct folder *folder, struct slice path)
 {
-    return !folder->brake->limits.off && folder->row.scanned && !path_is_conflict_item(path);
+    return !folder->brake->limits.off && folder->row.scanned && !path_is_conflict_item(path) &&
+           folder->mode != MODE_RECEIVE_ONLY; // nothing is published
 }
 
 void brake_look_begin(struct folder *folder, struct slice path)
@@ -247,5 +248,6 @@ void brake_scan_present(struct folder *folder, const struct item *item,
     bool files = local->state == LOCAL_OK && local->version.value.kind == KIND_FILE &&
                  entry->print.kind == KIND_FILE;
     if (files && entry->print.mtime_ns < local->print.mtime_ns) folder->brake->scan_older++;
-    if (brake_has(folder, entry->path)) dirty_mark(folder, entry->path, 0, true);
+    if (brake_has(folder, entry->path) || mode_has(folder, entry->path))
+        dirty_mark(folder, entry->path, 0, true);
 }

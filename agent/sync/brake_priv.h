@@ -152,5 +152,8 @@ void holds_tell(struct folder *folder);
 // ---- brake_decide.c
 void brake_decide_tick(struct folder *folder);
 int64_t brake_decide_deadline(const struct folder *folder);
+bool brake_can_be_had(struct folder *folder, const struct value *value); // the content, now
+// Once what was noted as `coming` is on the disk.
+void brake_answer_when_there(struct folder *folder, uint64_t ticket);
 
 #endif

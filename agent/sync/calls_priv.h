@@ -68,6 +68,24 @@ int64_t problems_deadline(const struct folder *folder);
 bool share_paused(const struct folder *folder, const struct peer *peer); // here
 bool share_paused_there(const struct share *share);                      // share may be NULL
 
+// ---- mode.c, mode_decide.c: folders that go one way
+void mode_open(struct folder *folder);
+void mode_clear(struct folder *folder); // another life
+void mode_close(struct folder *folder);
+void mode_choose(struct folder *folder, enum engine_mode mode);
+enum blocked mode_blocks(const struct folder *folder, const struct item *item);
+bool mode_has(const struct folder *folder, struct slice path); // changed here, and not published
+uint64_t mode_changed(const struct folder *folder);            // so many are
+uint64_t mode_differs(struct folder *folder, struct arena *arena);
+// A look has found it: true if it is not to be minted.
+bool mode_keeps(struct folder *folder, struct item *item, const struct version *found,
+                const struct fingerprint *print);
+bool mode_agrees(struct folder *folder, const struct item *item); // it is the head after all
+bool mode_leave(struct folder *folder, struct slice path);
+void mode_looked(struct folder *folder, struct slice path);
+void mode_decide(struct folder *folder, uint64_t ticket, enum decision_kind kind);
+const char *mode_refuses(const struct folder *folder, enum decision_kind kind);
+
 // ---- adopt.c: a folder takes another's id
 bool folder_turning(const struct folder *folder);
 void folder_turn(struct folder *folder); // if it is wanted and nothing is under way
@@ -311,6 +329,7 @@ void news_handle(struct share *share, const struct msg_news *news);
 void applied_handle(struct share *share, const struct msg_applied *applied);
 uint64_t sum_shown(uint64_t sum); // applied.c
 void applied_send(struct share *share);
+bool applied_minded(struct slice reason); // whether a peer minds what is blocked for it
 struct vv folder_applied(struct folder *folder, struct arena *arena);
 struct bond *bond_get(struct folder *folder, struct device_id device);
 void bond_destroy(struct bond **bond);
@@ -369,6 +388,9 @@ void staging_unclean(struct folder *folder); // something could not leave it
 void work_later(struct folder *folder, int64_t ms);
 bool work_left(const struct folder *folder);
 bool work_left_out(struct folder *folder, const struct item *item);
+// Of what nothing is known: the end of it, or with another value, what the disk shows all the same.
+struct version version_of_nothing(struct arena *arena, struct slice path);
+bool version_is_of_nothing(const struct version *v);
 void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);

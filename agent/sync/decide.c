@@ -92,6 +92,16 @@ void engine_decide(struct engine *engine, uint64_t ticket, const struct decision
         engine_tick(engine);
         return;
     }
+    const char *refused = mode_refuses(folder, decision->kind);
+    if (refused != NULL) {
+        refuse(engine, ticket, ERR_DENIED, refused);
+        return;
+    }
+    if (decision->kind == DECIDE_OVERRIDE || decision->kind == DECIDE_RESET) {
+        mode_decide(folder, ticket, decision->kind);
+        engine_tick(engine);
+        return;
+    }
     if (decision->kind == DECIDE_APPROVE || decision->kind == DECIDE_REVERT) {
         brake_decide(folder, ticket, decision->kind == DECIDE_APPROVE);
         engine_tick(engine);

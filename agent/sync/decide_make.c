@@ -279,7 +279,9 @@ const char *decide_make(struct folder *folder, const struct decision *decision,
         return make_undo(
             folder, INDEX(folder)->kept_batch_last(INDEX(folder)->self, folder->number), decide);
     case DECIDE_APPROVE:
-    case DECIDE_REVERT: break; // brake_decide.c
+    case DECIDE_REVERT:
+    case DECIDE_OVERRIDE:
+    case DECIDE_RESET: break; // brake_decide.c, mode_decide.c
     }
     return "unknown";
 }

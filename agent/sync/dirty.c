@@ -120,7 +120,8 @@ void dirty_written(struct folder *folder, struct slice path)
 
 bool dirty_has(const struct folder *folder, struct slice path)
 {
-    return map_get(folder->dirty, path) != NULL || brake_has(folder, path);
+    return map_get(folder->dirty, path) != NULL || brake_has(folder, path) ||
+           mode_has(folder, path);
 }
 
 void dirty_look_again(struct folder *folder, struct slice path)

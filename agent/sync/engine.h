@@ -58,6 +58,12 @@ struct engine_brake {
     uint32_t restored, restored_percent; // at least
 };
 
+enum engine_mode {
+    MODE_TWO_WAY,
+    MODE_SEND_ONLY,    // what others change is known, and not put in place here
+    MODE_RECEIVE_ONLY, // what is changed here is not published
+};
+
 struct engine_folder {
     const char *name;
     const char *path;    // absolute
@@ -69,6 +75,7 @@ struct engine_folder {
     uint32_t kept_days;      // for how long they stay; 0: 30
     uint64_t base_bytes_max; // what the base store may take; 0: there is none
     struct engine_brake brake;
+    enum engine_mode mode;
     bool new_root; // folder add: make .cfgsync and the marker; else a root without marker is
                    // root-missing
 };
@@ -210,13 +217,15 @@ struct abandon_result {
 
 // ---- what a person decides. notify.decided(ticket) comes once, now or later.
 enum decision_kind {
-    DECIDE_TAKE,    // a conflict item's content to its path; all conflict items of the path go
-    DECIDE_WITH,    // the content of `file` (empty: what is there) to the path; the same
-    DECIDE_DISMISS, // all conflict items of the path go
-    DECIDE_RESTORE, // a kept version comes back
-    DECIDE_UNDO,    // the last batch that was applied is taken back
-    DECIDE_APPROVE, // what is held goes on, and is signed for
-    DECIDE_REVERT,  // what is held is taken back
+    DECIDE_TAKE,     // a conflict item's content to its path; all conflict items of the path go
+    DECIDE_WITH,     // the content of `file` (empty: what is there) to the path; the same
+    DECIDE_DISMISS,  // all conflict items of the path go
+    DECIDE_RESTORE,  // a kept version comes back
+    DECIDE_UNDO,     // the last batch that was applied is taken back
+    DECIDE_APPROVE,  // what is held goes on, and is signed for
+    DECIDE_REVERT,   // what is held is taken back
+    DECIDE_OVERRIDE, // of a send-only folder: what is here wins everywhere
+    DECIDE_RESET,    // of a receive-only folder: what only this device has changed goes
 };
 
 struct decision {
@@ -393,6 +402,9 @@ struct folder_status {
     uint64_t pending_in;  // unblocked needs here
     uint64_t pending_out; // largest of what a peer is owed
     uint64_t conflicts, held, blocked, orphans;
+    enum engine_mode mode;
+    uint64_t differs;      // send-only: of others, and not put in place here; of many, the first
+    uint64_t changed_here; // receive-only: not published
     bool scanning;
     uint64_t scanned; // entries seen by the scan under way
     struct status_error *errors;

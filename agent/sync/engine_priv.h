@@ -422,6 +422,8 @@ struct folder {
     bool kept_dropping;
     struct brake *brake;
     struct base *base;
+    enum engine_mode mode;
+    struct map *changed_here; // path -> struct found_here
     bool in_txn, minted;
     struct job *outbox[64];
     uint32_t outbox_count;

@@ -35,6 +35,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->step_paths = map_new();
     folder->scan.arena = arena_new();
     brake_open(folder);
+    mode_open(folder);
     base_open(folder);
     return folder;
 }
@@ -67,6 +68,7 @@ void folder_destroy(struct folder *folder)
     fetch_clear(folder);
     bonds_destroy(folder);
     brake_close(folder);
+    mode_close(folder);
     base_close(folder);
     map_destroy(&folder->dirty);
     map_drop_values(&folder->published);
@@ -133,6 +135,7 @@ static void work_forget(struct folder *folder)
     fetch_clear(folder);
     dirty_clear(folder);
     brake_clear(folder);
+    mode_clear(folder);
     base_list_again(folder);
     map_clear(folder->staged);
     map_clear(folder->made);
@@ -222,6 +225,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
     if (folder != NULL) {
         folder_share(folder, options);
         brake_set(folder, &options->brake);
+        mode_choose(folder, options->mode);
         kept_set(folder, options->kept_bytes_max, options->kept_days);
         base_limit(folder, options->base_bytes_max);
         *out_folder = folder->number;
@@ -237,6 +241,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
         folder_destroy(folder);
         return err;
     }
+    mode_choose(folder, options->mode);
     folder->lost_own = folder->row.counter;
     folder->next = engine->folders;
     engine->folders = folder;

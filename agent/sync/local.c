@@ -19,7 +19,8 @@ enum {
 
 static struct vv context_of(const struct item *item)
 {
-    return item->local.state != LOCAL_NONE ? item->local.version.vv : (struct vv){0};
+    bool known = item->local.state != LOCAL_NONE && !version_is_of_nothing(&item->local.version);
+    return known ? item->local.version.vv : (struct vv){0};
 }
 
 static struct version version_from_disk(const struct folder *folder, const struct item *item,
@@ -63,6 +64,7 @@ static void mint_found(struct folder *folder, struct item *item, const struct ve
                        const struct fingerprint *print)
 {
     const struct item was = *item;
+    if (mode_keeps(folder, item, found, print)) return;
     if (!item_mint(folder, item, found, context_of(item), print, (struct dots){0})) return;
     const struct dot dot = {.inc = folder->row.inc, .counter = item->own_last};
     if (item_local_live(&was)) base_replaced(folder, &was, &found->value, dot);
@@ -483,7 +485,9 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
         return LOOK_AGAIN_LATER;
     }
     brake_look_begin(folder, look->path);
+    bool was_changed = mode_leave(folder, look->path);
     enum look_verdict verdict = judge(folder, look, dirty);
     brake_look_end(folder, look->path, verdict);
+    if (was_changed) mode_looked(folder, look->path);
     return verdict;
 }

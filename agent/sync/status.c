@@ -29,6 +29,8 @@ const char *status_hint(enum blocked reason)
     case BLOCKED_NO_SOURCE: return "connect a peer that has the content";
     case BLOCKED_NAME_TOO_LONG: return "rename it where it was made";
     case BLOCKED_IGNORED: return "left out here by a rule";
+    case BLOCKED_SEND_ONLY: return "the folder is send-only: cfgsync-agent folder override NAME";
+    case BLOCKED_CHANGED_HERE: return "the folder is receive-only: cfgsync-agent folder reset NAME";
     case BLOCKED_NONE:
     case BLOCKED_CASE:
     case BLOCKED_NORMALIZATION:
@@ -48,8 +50,13 @@ static void blocked_errors(struct folder *folder, struct arena *arena, struct fo
 {
     if (folder->row.blocked == 0) return;
     struct slice *paths = arena_alloc(arena, ERRORS_MAX, sizeof *paths);
-    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number,
-                                            BLOCKED_NONE, ERRORS_MAX, paths);
+    uint32_t count = 0;
+    // One after the other: of what the mode leaves out there may be very many.
+    for (unsigned reason = BLOCKED_NONE + 1; reason < BLOCKED_COUNT; reason++) {
+        if (reason == BLOCKED_SEND_ONLY) continue;
+        count += INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number,
+                                        (enum blocked)reason, ERRORS_MAX - count, paths + count);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
         INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, paths[i], &item);
@@ -155,7 +162,7 @@ static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *ou
     *out_bytes += bond->need_bytes;
 }
 
-// What is left out there by a rule comes last in its list, and counts for nothing.
+// What nobody minds comes last in its list, but for deletions, and counts for nothing.
 static bool peer_blocked(struct folder *folder, struct arena *arena, const struct peer *peer)
 {
     const struct bond *bond = bond_get(folder, peer->device);
@@ -163,8 +170,10 @@ static bool peer_blocked(struct folder *folder, struct arena *arena, const struc
     struct fault fault;
     if (bond->blocked_total == 0) return false;
     if (message_decode(arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK) return true;
-    return m.applied.blocked_count == 0 ||
-           !slice_equal(m.applied.blocked[0].reason, slice_text(blocked_text(BLOCKED_IGNORED)));
+    bool minded = m.applied.blocked_count == 0;
+    for (uint32_t i = 0; i < m.applied.blocked_count && !minded; i++)
+        minded = applied_minded(m.applied.blocked[i].reason);
+    return minded;
 }
 
 static bool peers_blocked(struct folder *folder, struct arena *arena)
@@ -316,6 +325,9 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
     out->conflicts = conflict_count(folder, arena);
     out->scanning = folder->scan.active;
     out->scanned = folder->scan.seen;
+    out->mode = folder->mode;
+    out->differs = mode_differs(folder, arena);
+    out->changed_here = mode_changed(folder);
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         uint64_t changes = 0, bytes = 0;
         if (!folder_shared_with(folder, p->device)) continue;

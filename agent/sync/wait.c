@@ -292,7 +292,7 @@ static void report_blocked_there(struct report *report, const struct target *t)
         return;
     for (uint32_t i = 0; i < m.applied.blocked_count; i++) {
         const struct blocked_item *b = &m.applied.blocked[i];
-        if (slice_equal(b->reason, slice_text("ignored"))) continue;
+        if (!applied_minded(b->reason)) continue;
         char path[LOG_ESCAPED_MAX], reason[LOG_ESCAPED_MAX];
         report_add(report, 1, true,
                    arena_printf(report->arena, "%s: %s cannot take it: %s",
@@ -310,7 +310,8 @@ static void report_blocked_here(struct report *report, struct folder *folder)
         struct item item;
         INDEX(folder)->item_get(INDEX(folder)->self, report->arena, folder->number, paths[i],
                                 &item);
-        if (item.blocked == BLOCKED_IGNORED || item.blocked == BLOCKED_NONE) continue;
+        if (item.blocked == BLOCKED_NONE || !applied_minded(slice_text(blocked_text(item.blocked))))
+            continue;
         char path[LOG_ESCAPED_MAX];
         report_add(report, 1, true,
                    arena_printf(report->arena, "%s: cannot be put here: %s",

@@ -149,7 +149,7 @@ bool engine_path(struct engine *engine, struct arena *arena, uint32_t number, st
     INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
     const struct problem *problem = map_get(folder->problems, path);
     if (problem != NULL) out->problem = arena_text(arena, slice_text(problem_what(problem)));
-    out->held = brake_of(folder, path);
+    out->held = mode_has(folder, path) ? "receive-only" : brake_of(folder, path);
     out->looking = (out->held == NULL && dirty_has(folder, path)) ||
                    map_get(folder->busy, path) != NULL || folder->scan.active ||
                    !folder->row.scanned;

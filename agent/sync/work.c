@@ -115,11 +115,20 @@ void work_item(struct folder *folder, struct slice path)
     const struct index_port *index = INDEX(folder);
     struct item item;
     if (!folder_usable(folder) || !folder->row.scanned || join_leaving(folder)) return;
-    if (map_get(folder->busy, path) != NULL || dirty_has(folder, path) ||
-        map_get(folder->step_paths, path) != NULL)
-        return;
+    if (map_get(folder->busy, path) != NULL || map_get(folder->step_paths, path) != NULL) return;
+    if (dirty_has(folder, path) && !mode_has(folder, path)) return;
     index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
     if (!item_refresh_need(folder, &item) || item.blocked != BLOCKED_NONE) return;
+    if (mode_agrees(folder, &item)) {
+        (void)mode_leave(folder, path);
+        dirty_mark(folder, path, 0, true);
+        return;
+    }
+    enum blocked by_mode = mode_blocks(folder, &item);
+    if (by_mode != BLOCKED_NONE) {
+        block(folder, &item, by_mode);
+        return;
+    }
     if (rules_come_first(folder, path)) return;
     // A look that could not settle it is not repeated at once: what it waits for, a scan of what is
     // below say, would never get its turn.

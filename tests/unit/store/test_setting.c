@@ -36,6 +36,20 @@ static void test_defaults(void **state)
     assert_true(s.rewrites == 50 && s.rewrites_percent == 50);
     assert_true(s.keep_days == 30 && s.keep_percent == 10 && s.keep_bytes == 0);
     assert_int_equal(s.base_bytes, 64 << 20);
+    assert_true(!s.send_only && !s.receive_only);
+}
+
+static void test_modes(void **state)
+{
+    (void)state;
+    static char sends[] = "send-only", receives[] = "receive-only";
+    char *texts[SETTING_COUNT] = {[SETTING_MODE] = sends};
+    assert_null(setting_fault(SETTING_MODE, sends));
+    assert_true(settings_read(texts).send_only);
+    texts[SETTING_MODE] = receives;
+    assert_null(setting_fault(SETTING_MODE, receives));
+    assert_true(settings_read(texts).receive_only);
+    assert_non_null(setting_fault(SETTING_MODE, "sendonly"));
 }
 
 static void test_values(void **state)
@@ -81,9 +95,8 @@ static void test_what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_modes),          cmocka_unit_test(test_values),
         cmocka_unit_test(test_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

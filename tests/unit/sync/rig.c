@@ -398,6 +398,7 @@ static void engine_start(struct rig *rig)
                                    .path = "/f",
                                    .id = rig->id,
                                    .with_all = true,
+                                   .mode = rig->mode,
                                    .base_bytes_max = rig->base_bytes_max};
     assert_int_equal(engine_folder_put(rig->engine, &folder, &rig->folder), ERR_OK);
 }
@@ -426,8 +427,7 @@ void rig_open_raw(struct rig *rig)
     struct fault fault;
     crypto_init();
     *rig = (struct rig){.now_ms = 1000};
-    rig_fail_commits(0, 0);
-    rig_log_clear();
+    rig_fail_commits(0, 0), rig_log_clear();
     hidden.random = 7;
     log_set_level(LOG_DEBUG);
     log_set_sink(log_record);

@@ -68,6 +68,7 @@ struct rig {
     uint32_t base_count;
     bool base_spoilt;                // it holds other bytes
     uint64_t base_bytes_max;         // what the engine is told at its start
+    enum engine_mode mode;           // likewise
     uint32_t base_jobs;              // carried out
     struct slice kept[RIG_BASE_MAX]; // names of kept files that were made of it
     uint32_t kept_count;
