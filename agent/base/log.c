@@ -38,6 +38,16 @@ const char *log_level_text(enum log_level level)
     return "unknown";
 }
 
+bool log_level_find(const char *text, enum log_level *out)
+{
+    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
+        if (strcmp(text, log_level_text((enum log_level)i)) != 0) continue;
+        *out = (enum log_level)i;
+        return true;
+    }
+    return false;
+}
+
 const char *log_area_text(enum log_area area)
 {
     switch (area) {

@@ -37,6 +37,7 @@ typedef void log_sink(enum log_level level, enum log_area area, const char *line
 void log_set_sink(log_sink *sink); // NULL: drop everything
 void log_set_level(enum log_level level);
 const char *log_level_text(enum log_level level);
+bool log_level_find(const char *text, enum log_level *out);
 const char *log_area_text(enum log_area area);
 
 void log_line(enum log_level level, enum log_area area, const char *phrase, const char *format, ...)

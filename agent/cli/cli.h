@@ -28,7 +28,8 @@ struct cli_context;
 // Return an exit code; print their own messages. home is resolved, nothing of it need exist.
 struct cli_hooks {
     int (*run)(const struct cli_context *context);
-    int (*config_check)(const struct cli_context *context);               // of context->home.config
+    int (*config_check)(const struct cli_context *context); // of context->home.config
+    int (*config_show)(const struct cli_context *context);
     void (*examine)(const struct cli_context *context, json_t *findings); // for `doctor`
 };
 

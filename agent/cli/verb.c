@@ -55,6 +55,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_adopt,
     &verb_rekey,
     &verb_config_check,
+    &verb_config_show,
     &verb_doctor,
     &verb_bench,
     &verb_service_install,

@@ -60,7 +60,7 @@ static const struct cli_option pause_options[] = {
 
 const struct cli_verb verb_pause = {
     .name = "pause",
-    .usage = "[FOLDER | PEER] [--for DURATION]",
+    .usage = "[FOLDER | PEER | --folder NAME | --peer NAME] [--for DURATION]",
     .summary = "exchange nothing for a while: at all, of a folder, or with a peer",
     .help =
         "What changes here meanwhile is noted, and goes out when it goes on. A pause outlasts a\n"
@@ -72,7 +72,7 @@ const struct cli_verb verb_pause = {
 
 const struct cli_verb verb_resume = {
     .name = "resume",
-    .usage = "[FOLDER | PEER]",
+    .usage = "[FOLDER | PEER | --folder NAME | --peer NAME]",
     .summary = "end a pause; without a name all of them, and the quiet hours that it is in",
     .help = "",
     .options = pause_options + 1,

@@ -42,6 +42,7 @@ struct cli_verb {
 };
 
 extern const struct cli_verb verb_init, verb_run, verb_id, verb_status, verb_sync, verb_stop;
+extern const struct cli_verb verb_config_show;
 extern const struct cli_verb verb_log, verb_pause, verb_resume;
 extern const struct cli_verb verb_why, verb_verify, verb_abandon;
 extern const struct cli_verb verb_pair, verb_invite, verb_invite_list, verb_invite_revoke;

@@ -113,7 +113,12 @@ struct agent {
     struct invites *invites;
     struct guest *guests; // connections that came with an invitation
     uint32_t guest_count;
-    struct redeem *redeem; // NULL: this device was not invited
+    struct redeem *redeem;       // NULL: this device was not invited
+    int config_fd;               // tells when its file may have changed; -1: nobody does
+    struct digest config_digest; // of the file as it was read last
+    int64_t config_due_ms;       // it is read again
+    char *reload_problem;        // NULL, or why the file is not in force,
+    char *reload_later;          // and what of it waits for the next start
     struct pauses *pauses;
     int64_t quiet_until_ms; // wall clock: the quiet hours that it is in end; 0: it is in none
     int64_t quiet_over_ms;  // those that end then do not count
@@ -145,6 +150,9 @@ void peers_trust(struct agent *agent);
 enum err peers_put(struct agent *agent, const struct registry_peer *peer) MUST_USE;
 enum err peers_remove(struct agent *agent, const char *name) MUST_USE;
 void peers_note(struct agent *agent, struct device_id device, const char *failure);
+// The engine's and the dialler's part of it, when registry and trust have it, or have it no more.
+void peers_begin(struct agent *agent, const struct registry_peer *peer);
+void peers_drop(struct agent *agent, struct device_id device);
 const char *peers_failure(const struct agent *agent, struct device_id device);
 bool device_same(struct device_id a, struct device_id b);
 
@@ -154,7 +162,9 @@ enum err folders_start(struct agent *agent, struct buf *out_message) MUST_USE;
 enum err folders_open(struct agent *agent, const struct registry_folder *folder, bool new_root,
                       uint32_t *out_folder) MUST_USE;
 void folders_close(struct agent *agent,
-                   const char *name);          // of engine and disk; the registry is the caller's
+                   const char *name); // of engine and disk; the registry is the caller's
+// A root may be made only for a folder that never had one.
+bool folders_never_ran(struct agent *agent, const struct registry_folder *folder);
 void folders_share_again(struct agent *agent); // after the peers have changed
 const struct live_folder *folders_find(const struct agent *agent, const char *name);
 uint32_t folders_unwatched(const struct agent *agent, const char *name); // NULL: all

@@ -16,6 +16,7 @@
 #include "agent/base/suggest.h"
 #include "agent/daemon/config_checks_priv.h"
 #include "agent/daemon/names_priv.h"
+#include "crypto/hash.h"
 #include "crypto/identity.h"
 #include "proto/vv.h"
 
@@ -46,9 +47,10 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 // ---- while parsing
 
-static const char *const keys[] = {"name",        "listen",    "peer", "folder", "id",
-                                   "address",     "approves",  "path", "with",   "include_secrets",
-                                   "include_vcs", "discovery", "quiet"};
+static const char *const keys[] = {
+    "name",     "listen",      "peer",          "folder",          "id",          "address",
+    "approves", "path",        "with",          "include_secrets", "include_vcs", "discovery",
+    "quiet",    "upload_rate", "download_rate", "log_level",       "log_format"};
 
 // libconfuse says: no such option 'KEY'
 static void suggest_key(const char *text, struct buf *out)
@@ -174,6 +176,12 @@ static void take(struct config *out, const char *text, cfg_t *cfg)
     out->discovery = cfg_getbool(cfg, "discovery") == cfg_true;
     const char *quiet = cfg_getstr(cfg, "quiet");
     out->has_quiet = quiet != NULL && config_quiet(quiet, &out->quiet_from, &out->quiet_to);
+    const char *up = cfg_getstr(cfg, "upload_rate"), *down = cfg_getstr(cfg, "download_rate");
+    if (up != NULL) (void)config_rate(up, &out->upload_rate);
+    if (down != NULL) (void)config_rate(down, &out->download_rate);
+    const char *level = cfg_getstr(cfg, "log_level"), *format = cfg_getstr(cfg, "log_format");
+    if (level != NULL) (void)log_level_find(level, &out->log_level);
+    out->log_json = format != NULL && strcmp(format, "json") == 0;
     out->peer_count = cfg_size(cfg, "peer");
     out->peers = mem_zalloc(out->peer_count + 1, sizeof *out->peers);
     for (uint32_t i = 0; i < out->peer_count; i++) {
@@ -211,6 +219,10 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
         CFG_STR_LIST("listen", NULL, CFGF_NODEFAULT),
         CFG_BOOL("discovery", cfg_true, CFGF_NONE),
         CFG_STR("quiet", NULL, CFGF_NODEFAULT),
+        CFG_STR("upload_rate", NULL, CFGF_NODEFAULT),
+        CFG_STR("download_rate", NULL, CFGF_NODEFAULT),
+        CFG_STR("log_level", NULL, CFGF_NODEFAULT),
+        CFG_STR("log_format", NULL, CFGF_NODEFAULT),
         CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("folder", folder, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_END(),
@@ -221,6 +233,10 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_set_validate_func(cfg, "name", config_check_device_name);
     cfg_set_validate_func(cfg, "listen", config_check_addresses);
     cfg_set_validate_func(cfg, "quiet", config_check_quiet);
+    cfg_set_validate_func(cfg, "upload_rate", config_check_rate);
+    cfg_set_validate_func(cfg, "download_rate", config_check_rate);
+    cfg_set_validate_func(cfg, "log_level", config_check_log);
+    cfg_set_validate_func(cfg, "log_format", config_check_log);
     cfg_set_validate_func(cfg, "peer", config_check_section);
     cfg_set_validate_func(cfg, "peer|id", config_check_id);
     cfg_set_validate_func(cfg, "peer|address", config_check_addresses);
@@ -265,10 +281,39 @@ static enum err read_all(int fd, const char *file, struct buf *out, struct buf *
     return ERR_OK;
 }
 
+// Length of a comment at `at`, without the end of its line; 0: none begins there.
+static size_t comment_size(const char *at)
+{
+    if (at[0] == '#' || (at[0] == '/' && at[1] == '/')) return strcspn(at, "\n");
+    if (at[0] != '/' || at[1] != '*') return 0;
+    const char *end = strstr(at + 2, "*/");
+    return end != NULL ? (size_t)(end + 2 - at) : strlen(at);
+}
+
+// libconfuse counts the lines of comments more than once: it gets blanks in their place.
+static void blank_comments(char *text)
+{
+    char quote = 0;
+    for (char *at = text; *at != '\0'; at++) {
+        if (quote != 0 && *at == '\\' && at[1] != '\0') {
+            at++;
+        } else if (*at == quote) {
+            quote = 0;
+        } else if (quote == 0 && (*at == '"' || *at == '\'')) {
+            quote = *at;
+        } else if (quote == 0 && comment_size(at) > 0) {
+            for (size_t left = comment_size(at); left > 0; left--, at++)
+                if (*at != '\n') *at = ' ';
+            at--;
+        }
+    }
+}
+
 enum err config_read(const char *file, struct config *out, struct buf *out_message)
 {
     memset(out, 0, sizeof *out);
     out->file = mem_strdup(file);
+    out->log_level = LOG_INFO;
     AUTO(buf_fini) struct buf text = {0};
     AUTO(fd_close) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno != ENOENT) {
@@ -278,7 +323,11 @@ enum err config_read(const char *file, struct config *out, struct buf *out_messa
         enum err err = read_all(fd, file, &text, out_message);
         if (err) return err;
     }
-    return parse(out, buf_text(&text), out_message);
+    out->missing = fd < 0;
+    out->digest = hash_sha256(buf_slice(&text));
+    buf_append(&text, "", 1);
+    blank_comments((char *)text.data);
+    return parse(out, (const char *)text.data, out_message);
 }
 
 static void free_list(char **list, uint32_t count)

@@ -27,6 +27,42 @@ bool config_quiet(const char *text, unsigned *out_from, unsigned *out_to)
     return *out_from != *out_to;
 }
 
+bool config_rate(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMG";
+    uint64_t value = 0;
+    *out = 0;
+    if (strcmp(text, "off") == 0) return true;
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text[digits] != '\0' ? strchr(units, text[digits]) : NULL;
+    if (digits < 1 || digits > 6 || unit == NULL || text[digits + 1] != '\0') return false;
+    for (size_t i = 0; i < digits; i++)
+        value = 10 * value + (uint64_t)(text[i] - '0');
+    *out = value << (10 * (unit - units + 1));
+    return value > 0;
+}
+
+int config_check_rate(cfg_t *cfg, cfg_opt_t *opt)
+{
+    uint64_t rate;
+    if (config_rate(cfg_opt_getnstr(opt, 0), &rate)) return 0;
+    cfg_error(cfg, "%s: must be off, or bytes a second with a unit, like \"500K\" or \"2M\"",
+              opt->name);
+    return -1;
+}
+
+int config_check_log(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum log_level level;
+    const char *text = cfg_opt_getnstr(opt, 0);
+    bool is_level = strcmp(opt->name, "log_level") == 0;
+    if (is_level && log_level_find(text, &level)) return 0;
+    if (!is_level && (strcmp(text, "text") == 0 || strcmp(text, "json") == 0)) return 0;
+    cfg_error(cfg, "%s: must be %s", opt->name,
+              is_level ? "error, warn, info or debug" : "text or json");
+    return -1;
+}
+
 int config_check_quiet(cfg_t *cfg, cfg_opt_t *opt)
 {
     unsigned from, to;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// agent/daemon/config — the user's config file (libconfuse's syntax), read once at start, never
-// written.
+// agent/daemon/config — the user's config file (libconfuse's syntax), never written.
 //
 //     name = "laptop"
 //     listen = {"tcp://*:7575"}
 //     discovery = on
 //     quiet = "22:00-07:00"
+//     upload_rate = "500K"
+//     download_rate = "2M"
+//     log_level = "info"
+//     log_format = "json"
 //     peer hub { id = "ABCDEFG1-..." address = {"tcp://hub:7575"} approves = true }
 //     folder etc { path = "/home/u/etc" with = {"hub"} include_secrets = false include_vcs = false
 //     }
@@ -18,18 +21,25 @@
 
 #include "agent/base/bytes.h"
 #include "agent/base/err.h"
+#include "agent/base/log.h"
 #include "agent/store/registry.h"
 
 struct config {
     char *file;
-    char *name;      // NULL: not given
-    bool has_listen; // false: the default applies
+    bool missing;
+    struct digest digest; // of its text
+    char *name;           // NULL: not given
+    bool has_listen;      // false: the default applies
     char **listen;
     uint32_t listen_count;
     bool discovery;                // by mDNS; true unless switched off
     bool has_quiet;                // hours in which nothing is exchanged:
     unsigned quiet_from, quiet_to; // minutes of the day, local time; from > to: over midnight
-    struct registry_peer *peers;   // declared_at is "FILE:LINE"
+    enum log_level log_level;
+    bool log_json;               // else lines for people
+    uint64_t upload_rate;        // bytes a second to all peers that are not on this network; 0: any
+    uint64_t download_rate;      // likewise
+    struct registry_peer *peers; // declared_at is "FILE:LINE"
     uint32_t peer_count;
     struct registry_folder *folders;
     uint32_t folder_count;

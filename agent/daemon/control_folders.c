@@ -170,7 +170,7 @@ static bool widen(struct agent *agent, const json_t *body, struct registry_folde
 bool control_declared(struct agent *agent, uint64_t request, const struct registry_folder *folder)
 {
     if (folder->declared_at == NULL) return false;
-    control_refuse(agent, request, REFUSE_DECLARED, "change it there and start the agent again",
+    control_refuse(agent, request, REFUSE_DECLARED, "change it there; the agent reads it again",
                    "folder %s stands in the config file, %s", folder->name, folder->declared_at);
     return true;
 }

@@ -67,7 +67,7 @@ static bool folders_fit(struct agent *agent, uint64_t request, struct invite *in
         }
         if (folder->declared_at != NULL && !folder->with_all) {
             control_refuse(
-                agent, request, REFUSE_DECLARED, "change it there and start the agent again",
+                agent, request, REFUSE_DECLARED, "change it there; the agent reads it again",
                 "folder %s stands in the config file, %s", names[i], folder->declared_at);
             return false;
         }

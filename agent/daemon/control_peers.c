@@ -169,7 +169,7 @@ void control_peers_add(struct agent *agent, uint64_t request, const json_t *body
     bool unchanged =
         known != NULL && known->approves == peer.approves && same_addresses(known, &peer);
     if (known != NULL && known->declared_at != NULL && !unchanged) {
-        control_refuse(agent, request, REFUSE_DECLARED, "change it there and start the agent again",
+        control_refuse(agent, request, REFUSE_DECLARED, "change it there; the agent reads it again",
                        "peer %s stands in the config file, %s", name, known->declared_at);
         return;
     }
@@ -197,7 +197,7 @@ static const struct registry_peer *changeable(struct agent *agent, uint64_t requ
         return NULL;
     }
     if (peer->declared_at != NULL) {
-        control_refuse(agent, request, REFUSE_DECLARED, "change it there and start the agent again",
+        control_refuse(agent, request, REFUSE_DECLARED, "change it there; the agent reads it again",
                        "peer %s stands in the config file, %s", name, peer->declared_at);
         return NULL;
     }
@@ -207,7 +207,7 @@ static const struct registry_peer *changeable(struct agent *agent, uint64_t requ
         for (uint32_t w = 0; w < folders[i].with_count && folders[i].declared_at != NULL; w++) {
             if (strcmp(folders[i].with[w], name) != 0) continue;
             control_refuse(agent, request, REFUSE_DECLARED,
-                           "change it there and start the agent again",
+                           "change it there; the agent reads it again",
                            "folder %s is shared with %s in the config file, %s", folders[i].name,
                            name, folders[i].declared_at);
             return NULL;

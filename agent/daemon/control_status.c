@@ -10,6 +10,7 @@
 #include "agent/daemon/names_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/daemon/reload_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "crypto/hash.h"
 
@@ -246,6 +247,17 @@ json_t *view_json(const struct agent *agent, const struct view *view)
     const char *join = redeem_problem(agent, &message, &hint);
     if (join != NULL) {
         json_array_append_new(errors, error_json(join, NULL, slice_text(""), message, hint));
+    }
+    if (reload_problem(agent) != NULL) {
+        json_array_append_new(errors, error_json("config", NULL, slice_text(agent->home.config),
+                                                 reload_problem(agent),
+                                                 "correct it; what it was before stays in force"));
+    }
+    if (reload_later(agent) != NULL) {
+        json_array_append_new(errors,
+                              error_json("config-restart", NULL, slice_text(agent->home.config),
+                                         reload_later(agent),
+                                         "takes effect when the agent is started again"));
     }
     for (uint32_t i = 0; i < view->engine.peer_count; i++) {
         json_array_append_new(peers, peer_json(agent, &view->engine.peers[i]));

@@ -31,6 +31,7 @@
 #include "agent/daemon/notify_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/daemon/reload_priv.h"
 #include "agent/daemon/roots_priv.h"
 
 enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
@@ -40,9 +41,11 @@ static volatile sig_atomic_t signal_fd = -1;
 
 static void on_signal(int number)
 {
-    (void)number;
-    struct wake wake = {.read_fd = -1, .write_fd = (int)signal_fd};
-    wake_up(&wake);
+    int saved = errno;
+    char byte = number == SIGHUP;
+    ssize_t ignored = write((int)signal_fd, &byte, 1);
+    (void)ignored;
+    errno = saved;
 }
 
 int64_t agent_clock_ms(void)
@@ -228,6 +231,7 @@ static enum err catch_signals(struct agent *agent, struct buf *out)
     struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     CHECK(sigaction(SIGTERM, &stop, NULL) == 0);
+    CHECK(sigaction(SIGHUP, &stop, NULL) == 0);
     CHECK(sigaction(SIGINT, &stop, NULL) == 0);
     CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
     return ERR_OK;
@@ -249,6 +253,7 @@ static enum err start(struct agent *agent, struct buf *out)
     if (!err) err = machine_check(agent, out);
     if (!err) err = config_declare(&agent->config, agent->device, agent->registry, out);
     if (err) return err;
+    logsink_choose(&agent->config);
     choose_name(agent);
     raise_limits();
     err = open_wire(agent, out);
@@ -267,8 +272,10 @@ static enum err start(struct agent *agent, struct buf *out)
     peers_start(agent);
     redeem_start(agent);
     err = folders_start(agent, out);
-    if (!err) pausing_changed(agent);
-    return err;
+    if (err) return err;
+    pausing_changed(agent);
+    reload_start(agent);
+    return ERR_OK;
 }
 
 // ---- the end
@@ -318,6 +325,7 @@ static void end(struct agent *agent)
     free(agent->notes);
     invites_end(agent);
     pausing_end(agent);
+    reload_end(agent);
     registry_close(&agent->registry);
     trust_destroy(&agent->trust);
     config_fini(&agent->config);
@@ -356,13 +364,15 @@ int daemon_run(const struct home *home)
         .state_fd = -1,
         .witness_fd = -1,
         .lock_fd = -1,
+        .config_fd = -1,
+        .config_due_ms = INT64_MAX,
         .wake = WAKE_NONE,
         .signals = WAKE_NONE,
         .scratch = arena_new(),
         .rescan_due_ms = INT64_MAX,
     };
     AUTO(buf_fini) struct buf message = {0};
-    logsink_install(getenv("CFGSYNC_LOG"));
+    logsink_install();
     crypto_init();
     enum err err = start(&agent, &message);
     if (err) {

@@ -20,6 +20,7 @@ int daemon_run(const struct home *home);
 
 // Reads the config file and says what is wrong with it, without an agent. 0 or 1.
 int daemon_config_check(const struct home *home, bool json);
+int daemon_config_show(const struct home *home, bool json); // likewise
 
 // What of this machine, the files of the agent and its folders is well and what is not
 // (agent/base/finding.h), whether or not an agent is running.

@@ -179,7 +179,7 @@ void folders_share_again(struct agent *agent)
 // A root may be made only for a folder that never had one: a declared one at its first start, or
 // one whose adding was cut short. Otherwise a directory without a marker is a mount point whose
 // disk is away.
-static bool never_ran(struct agent *agent, const struct registry_folder *folder)
+bool folders_never_ran(struct agent *agent, const struct registry_folder *folder)
 {
     static const struct folder_id none;
     struct folder_row row;
@@ -206,7 +206,7 @@ enum err folders_start(struct agent *agent, struct buf *out_message)
     }
     for (uint32_t i = 0; i < registry_folders(agent->registry, &folders); i++) {
         uint32_t number;
-        bool new_root = never_ran(agent, &folders[i]);
+        bool new_root = folders_never_ran(agent, &folders[i]);
         AUTO(mem_free) char *name = mem_strdup(folders[i].name);
         enum err err = folders_open(agent, &folders[i], new_root, &number);
         if (!err) continue;

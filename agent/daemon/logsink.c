@@ -3,49 +3,102 @@
 // One write() per line, so that lines of several threads do not mix. A reader that is gone or does
 // not read is no reason to stop working: the result is ignored.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/daemon/config_priv.h"
 #include "agent/daemon/logsink_priv.h"
 
-enum { LINE_BYTES_MAX = 2304 };
+enum { LINE_BYTES_MAX = 2304, JSON_BYTES_MAX = 2 * LINE_BYTES_MAX };
 
-void logsink_format(int64_t wall_ms, enum log_level level, enum log_area area, const char *line,
-                    char *out, size_t size)
+static void format_time(int64_t wall_ms, char out[48])
 {
     struct tm utc;
     char when[32] = "";
     time_t seconds = (time_t)(wall_ms / 1000);
     if (gmtime_r(&seconds, &utc) != NULL)
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
-    // The line opens with "area: ", which has a field of its own here.
-    const char *area_text = log_area_text(area);
-    size_t skip = strlen(area_text);
-    if (strncmp(line, area_text, skip) == 0 && strncmp(line + skip, ": ", 2) == 0) line += skip + 2;
-    (void)snprintf(out, size, "[%s.%03dZ] [%s] [%s] %s\n", when, (int)(wall_ms % 1000),
-                   log_level_text(level), area_text, line);
+    (void)snprintf(out, 48, "%s.%03dZ", when, (int)(wall_ms % 1000));
+}
+
+// The line opens with "area: ", which has a field of its own here.
+static const char *without_area(enum log_area area, const char *line)
+{
+    const char *text = log_area_text(area);
+    size_t skip = strlen(text);
+    bool opens = strncmp(line, text, skip) == 0 && strncmp(line + skip, ": ", 2) == 0;
+    return opens ? line + skip + 2 : line;
+}
+
+void logsink_format(int64_t wall_ms, enum log_level level, enum log_area area, const char *line,
+                    char *out, size_t size)
+{
+    char when[48];
+    format_time(wall_ms, when);
+    (void)snprintf(out, size, "[%s] [%s] [%s] %s\n", when, log_level_text(level),
+                   log_area_text(area), without_area(area, line));
+}
+
+// Control bytes are gone from a line, and bytes that are no UTF-8 are escaped in it.
+void logsink_format_json(int64_t wall_ms, enum log_level level, enum log_area area,
+                         const char *line, char *out, size_t size)
+{
+    static const char end[] = "\"}\n";
+    char when[48];
+    format_time(wall_ms, when);
+    int head =
+        snprintf(out, size, "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"%s\",\"message\":\"",
+                 when, log_level_text(level), log_area_text(area));
+    size_t at = head > 0 && (size_t)head < size ? (size_t)head : 0;
+    for (const char *c = without_area(area, line); *c != '\0' && at + 2 + sizeof end < size; c++) {
+        if (*c == '"' || *c == '\\') out[at++] = '\\';
+        out[at++] = *c;
+    }
+    if (at + sizeof end <= size) memcpy(out + at, end, sizeof end);
+}
+
+static int64_t wall_now_ms(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void to_stderr(enum log_level level, enum log_area area, const char *line)
 {
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     char out[LINE_BYTES_MAX];
-    logsink_format((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, level, area, line, out,
-                   sizeof out);
+    logsink_format(wall_now_ms(), level, area, line, out, sizeof out);
     size_t size = strlen(out);
     if (size > 0) out[size - 1] = '\n'; // also when the line was cut
     ssize_t ignored = write(STDERR_FILENO, out, size);
     (void)ignored;
 }
 
-void logsink_install(const char *level)
+static void json_to_stderr(enum log_level level, enum log_area area, const char *line)
 {
-    enum log_level chosen = LOG_INFO;
-    for (int i = LOG_ERROR; level != NULL && i <= LOG_DEBUG; i++) {
-        if (strcmp(level, log_level_text((enum log_level)i)) == 0) chosen = (enum log_level)i;
-    }
-    log_set_level(chosen);
+    char out[JSON_BYTES_MAX];
+    logsink_format_json(wall_now_ms(), level, area, line, out, sizeof out);
+    ssize_t ignored = write(STDERR_FILENO, out, strlen(out));
+    (void)ignored;
+}
+
+static void set_level(enum log_level level)
+{
+    const char *first = getenv("CFGSYNC_LOG");
+    if (first != NULL) (void)log_level_find(first, &level);
+    log_set_level(level);
+}
+
+void logsink_install(void)
+{
+    set_level(LOG_INFO);
     log_set_sink(to_stderr);
+}
+
+void logsink_choose(const struct config *config)
+{
+    set_level(config->log_level);
+    log_set_sink(config->log_json ? json_to_stderr : to_stderr);
 }

@@ -5,6 +5,7 @@
 // something happens or is due. When nothing is due it sleeps without end.
 #include <limits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"
@@ -12,6 +13,7 @@
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/daemon/reload_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 enum {
@@ -124,6 +126,7 @@ static bool turn(struct agent *agent)
     invites_expire(agent);
     nearby_settle(agent);
     pausing_settle(agent);
+    reload_settle(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -143,7 +146,7 @@ static int sleep_ms(const struct agent *agent)
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
     due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
-    due = earlier(due, pausing_deadline(agent));
+    due = earlier(due, earlier(pausing_deadline(agent), reload_deadline(agent)));
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;
@@ -166,21 +169,37 @@ static void rest(struct agent *agent)
     }
 }
 
+// Each is a byte: 1 for SIGHUP.
+static void take_signals(struct agent *agent)
+{
+    char byte;
+    bool again = false;
+    while (read(agent->signals.read_fd, &byte, 1) == 1) {
+        if (byte == 0) agent->ending = true;
+        again |= byte == 1;
+    }
+    if (again && !agent->ending) reload_now(agent);
+}
+
 void loop_run(struct agent *agent)
 {
-    enum { WAKE, SIGNALS, WATCH, FD_COUNT };
-    int fds[FD_COUNT] = {agent->wake.read_fd, agent->signals.read_fd, -1};
+    // Those that may not be there come last, and are left out.
+    enum { WAKE, SIGNALS, FD_COUNT = 4 };
+    int fds[FD_COUNT] = {agent->wake.read_fd, agent->signals.read_fd};
     bool ready[FD_COUNT] = {false};
     while (!agent->ending) {
         arena_reset(agent->scratch);
         read_clocks(agent);
         bool idle = turn(agent);
-        fds[WATCH] = disk_watch_fd(agent->workers.disk);
-        uint32_t count = fds[WATCH] < 0 ? WATCH : FD_COUNT;
+        int watch = disk_watch_fd(agent->workers.disk);
+        uint32_t count = SIGNALS + 1, config = FD_COUNT;
+        if (watch >= 0) fds[count++] = watch;
+        if (agent->config_fd >= 0) fds[config = count++] = agent->config_fd;
         net_poll(agent->net, fds, ready, count, idle && !agent->ending ? sleep_ms(agent) : 0);
         // Before the mailboxes are looked into: what is put into them from now on wakes anew.
         if (ready[WAKE]) wake_drain(&agent->wake);
-        if (ready[SIGNALS]) agent->ending = true;
+        if (config < count && ready[config]) reload_noticed(agent);
+        if (ready[SIGNALS]) take_signals(agent);
     }
     rest(agent);
 }

@@ -36,7 +36,7 @@ void peers_trust(struct agent *agent)
 }
 
 // A change of the folders' `with` lists is the caller's to pass on.
-static void peer_start(struct agent *agent, const struct registry_peer *peer)
+void peers_begin(struct agent *agent, const struct registry_peer *peer)
 {
     engine_peer_put(agent->engine, peer->device, peer->name);
     engine_peer_approves(agent->engine, peer->device, peer->approves);
@@ -48,7 +48,7 @@ void peers_start(struct agent *agent)
     const struct registry_peer *peers;
     uint32_t count = registry_peers(agent->registry, &peers);
     for (uint32_t i = 0; i < count; i++)
-        peer_start(agent, &peers[i]);
+        peers_begin(agent, &peers[i]);
 }
 
 enum err peers_put(struct agent *agent, const struct registry_peer *peer)
@@ -56,7 +56,7 @@ enum err peers_put(struct agent *agent, const struct registry_peer *peer)
     enum err err = registry_put_peer(agent->registry, peer);
     if (err) return err;
     peers_trust(agent);
-    peer_start(agent, registry_peer(agent->registry, peer->name));
+    peers_begin(agent, registry_peer(agent->registry, peer->name));
     char short_id[DEVICE_ID_TEXT_MAX];
     log_info(LOG_DAEMON, "peer trusted", "name=%s id=%s", peer->name,
              device_id_short(peer->device, short_id));
@@ -72,6 +72,20 @@ static void note_remove(struct agent *agent, struct device_id device)
     }
 }
 
+void peers_drop(struct agent *agent, struct device_id device)
+{
+    engine_peer_remove(agent->engine, device);
+    net_dial(agent->net, device, NULL, 0);
+    net_forget(agent->net, device);
+    store_begin(agent->store);
+    store_peer_remove(agent->store, device);
+    enum err err = store_commit(agent->store);
+    // What it once said is of no consequence while it is not trusted.
+    if (err) log_warn(LOG_DAEMON, "peer's state not removed", "error=\"%s\"", err_text(err));
+    note_remove(agent, device);
+    pausing_forget(agent, &(struct pause){.kind = PAUSE_PEER, .device = device});
+}
+
 enum err peers_remove(struct agent *agent, const char *name)
 {
     const struct registry_peer *known = registry_peer(agent->registry, name);
@@ -82,16 +96,7 @@ enum err peers_remove(struct agent *agent, const char *name)
     if (!err) err = registry_remove_peer(agent->registry, name);
     if (err) return err;
     peers_trust(agent);
-    engine_peer_remove(agent->engine, device);
-    net_dial(agent->net, device, NULL, 0);
-    net_forget(agent->net, device);
-    store_begin(agent->store);
-    store_peer_remove(agent->store, device);
-    err = store_commit(agent->store);
-    // What it once said is of no consequence while it is not trusted.
-    if (err) log_warn(LOG_DAEMON, "peer's state not removed", "error=\"%s\"", err_text(err));
-    note_remove(agent, device);
-    pausing_forget(agent, &(struct pause){.kind = PAUSE_PEER, .device = device});
+    peers_drop(agent, device);
     folders_share_again(agent);
     log_info(LOG_DAEMON, "peer removed", "name=%s", name);
     return ERR_OK;

@@ -437,7 +437,7 @@ static int hook(const struct cli_context *context)
 
 int main(int argc, char **argv)
 {
-    static const struct cli_hooks hooks = {hook, hook, NULL};
+    static const struct cli_hooks hooks = {hook, hook, hook, NULL};
     if (argc > 1) return cli_main(argc, argv, &hooks);
 
 #define IN_A_HOME(test) cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, argv[0])

@@ -93,6 +93,43 @@ static void everything_is_read(void **state)
     config_fini(&config);
 }
 
+static void rates_logs_and_hours(void **state)
+{
+    struct config config;
+    AUTO(buf_fini) struct buf message = {0};
+    const char *text = "upload_rate = \"500K\"\ndownload_rate = \"2M\"\nlog_level = debug\n"
+                       "log_format = json\nquiet = \"22:30-07:05\"\n";
+    assert_int_equal(read_text(state, text, &config, &message), ERR_OK);
+    assert_int_equal(config.upload_rate, 500 << 10);
+    assert_int_equal(config.download_rate, 2 << 20);
+    assert_int_equal(config.log_level, LOG_DEBUG);
+    assert_true(config.log_json && config.has_quiet);
+    assert_int_equal(config.quiet_from, 22 * 60 + 30);
+    assert_int_equal(config.quiet_to, 7 * 60 + 5);
+    config_fini(&config);
+    assert_int_equal(read_text(state, "upload_rate = off\n", &config, &message), ERR_OK);
+    assert_true(config.upload_rate == 0 && !config.has_quiet && !config.log_json);
+    assert_int_equal(config.log_level, LOG_INFO);
+    config_fini(&config);
+    static const char *const rates[] = {"", "0K", "5", "5T", "5KB", "-5K", "9999999K", "K"};
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "upload_rate = \"%s\"\n", rates[i]);
+        expect_error(state, line,
+                     "1: upload_rate: must be off, or bytes a second with a unit, like \"500K\" or "
+                     "\"2M\"");
+    }
+    expect_error(state, "log_level = loud\n", "1: log_level: must be error, warn, info or debug");
+    expect_error(state, "log_format = xml\n", "1: log_format: must be text or json");
+    static const char *const hours[] = {
+        "", "22:00", "22:00-22:00", "24:00-07:00", "22:60-07:00", "22:00-07:00x", " 22:00-07:00"};
+    for (size_t i = 0; i < sizeof hours / sizeof hours[0]; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "quiet = \"%s\"\n", hours[i]);
+        expect_error(state, line, "1: quiet: must be like \"22:00-07:00\"");
+    }
+}
+
 static void a_missing_file_is_an_empty_one(void **state)
 {
     struct config config;
@@ -114,6 +151,15 @@ static void an_empty_listen_list_means_dial_only(void **state)
     assert_true(config.has_listen);
     assert_int_equal(config.listen_count, 0);
     config_fini(&config);
+}
+
+static void comments_are_lines_like_others(void **state)
+{
+    expect_error(state,
+                 "# one\n// two\n\nname = \"a # b\" # three\n/* four\n five */\nnmae = \"b\"\n",
+                 "7: no such option 'nmae'; did you mean name?");
+    expect_error(state, "name = 'it\\'s // none' /* */ /* \n */\nnmae = \"b\"\n",
+                 "3: no such option 'nmae'; did you mean name?");
 }
 
 static void mistakes_name_line_and_key(void **state)
@@ -221,8 +267,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(rates_logs_and_hours),
         cmocka_unit_test(a_missing_file_is_an_empty_one),
         cmocka_unit_test(an_empty_listen_list_means_dial_only),
+        cmocka_unit_test(comments_are_lines_like_others),
         cmocka_unit_test(mistakes_name_line_and_key),
         cmocka_unit_test(what_is_no_text_file_is_refused),
         cmocka_unit_test(declared_ones_enter_the_registry),

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The config file is read again on SIGHUP and when it changes; connections stay as they are."""
+
+import json
+import os
+import signal
+
+import harness
+from harness import check, stays, wait_for
+
+
+def rewrite(agent, text):
+    """As an editor does it."""
+    path = agent.home / "config"
+    fresh = agent.home / "config.new"
+    fresh.write_text(text)
+    os.replace(fresh, path)
+
+
+def reloaded(agent):
+    return agent.log().count("config reloaded")
+
+
+def errors(agent, code):
+    return [e for e in agent.status()["errors"] if e["code"] == code]
+
+
+def sessions(agent):
+    return agent.log().count("session down")
+
+
+def start(world, *names):
+    agents = [world.agent(name) for name in names]
+    for agent in agents:
+        agent.start()
+    return agents
+
+
+def peer_line(other, extra=""):
+    return (f'peer {other.name} {{ id = "{other.device_id}" address = {{"{other.address}"}} '
+            f'{extra} }}\n')
+
+
+def test_what_is_new(world):
+    """Peers and folders come and change without a connection being dropped."""
+    a, b, c = start(world, "a", "b", "c")
+    for other in (b, c):
+        other.peer_add(a)
+    root = world.dir / "a-etc"
+    root.mkdir()
+    a.paths["etc"] = root
+    base = (a.home / "config").read_text()
+    rewrite(a, base + peer_line(b))
+    wait_for(lambda: reloaded(a) == 1, "read again by itself")
+    wait_for(lambda: b.connected("a"), "the new peer is connected")
+    down = sessions(a), sessions(b)
+    folder = f'folder etc {{ path = "{root}" with = {{"b"}} %s }}\n'
+    rewrite(a, base + peer_line(b) + folder % "")
+    b.folder_add("etc")
+    (root / "x").write_text("x")
+    wait_for(lambda: (b.paths["etc"] / "x").exists(), "the new folder is synced")
+
+    rewrite(a, base + peer_line(b) + peer_line(c) +
+            folder.replace('"b"', '"b", "c"') % 'mode = "send-only" keep_days = "3"')
+    wait_for(lambda: a.folder("etc")["mode"] == "send-only", "the setting is in force")
+    c.folder_add("etc")
+    wait_for(lambda: (c.paths["etc"] / "x").exists(), "and who it is shared with")
+    check(a.folder("etc")["settings"]["keep_days"] == "3", "all of them")
+
+    count = reloaded(a)
+    a.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: reloaded(a) == count + 1, "SIGHUP")
+    rewrite(a, (a.home / "config").read_text())
+    (a.home / "config").touch()
+    stays(lambda: reloaded(a) == count + 1, "the same again is nothing new")
+    check((sessions(a), sessions(b)) == down, "no connection was dropped", a.log()[-2000:])
+
+    rewrite(a, base + peer_line(b) + folder % "")
+    wait_for(lambda: not c.connected("a"), "who is not declared any more is not trusted")
+    check([p["name"] for p in a.status()["peers"]] == ["b"], "nor known")
+    check((sessions(b),) == down[1:], "the other one stays connected")
+    check(a.folder("etc")["mode"] == "two-way", "a setting that is gone is the default again")
+
+
+def test_what_is_wrong(world):
+    """A mistake is named with line and nearest key, changes nothing, and goes with its end."""
+    a, b = start(world, "a", "b")
+    b.peer_add(a)
+    base = (a.home / "config").read_text() + peer_line(b)
+    rewrite(a, base)
+    wait_for(lambda: b.connected("a"), "connected")
+    lines = base.count("\n")
+    rewrite(a, base + 'dicsovery = off\n')
+    found = wait_for(lambda: errors(a, "config"), "shown")[0]
+    check(f"config:{lines + 1}:" in found["message"] and
+          "did you mean discovery?" in found["message"],
+          "with file, line and what was meant", found)
+    check(b.connected("a"), "what was before stays in force")
+    rewrite(a, base + 'folder f { path = "/" with = {"nobody"} }\n')
+    wait_for(lambda: "nobody" in str(errors(a, "config")), "this, too")
+    os.unlink(a.home / "config")
+    wait_for(lambda: "not there" in str(errors(a, "config")), "gone")
+    check(b.connected("a"), "what was before stays in force")
+    rewrite(a, base)
+    wait_for(lambda: not errors(a, "config"), "corrected")
+    check(b.connected("a"), "connected all the time")
+    check(sessions(a) == 0, "no connection was dropped")
+
+
+def test_what_waits(world):
+    """What cannot change while it runs is said; a folder that is gone from the file goes on."""
+    (a,) = start(world, "a")
+    root = world.dir / "a-etc"
+    root.mkdir()
+    base = (a.home / "config").read_text()
+    rewrite(a, base + f'folder etc {{ path = "{root}" }}\n')
+    wait_for(lambda: a.status()["folders"], "declared")
+    (root / "x").write_text("x")
+    wait_for(lambda: a.folder("etc")["items"] == 1, "followed")
+    rewrite(a, base.replace('name = "a"', 'name = "other"'))
+    later = wait_for(lambda: errors(a, "config-restart"), "said")[0]["message"]
+    check("name" in later and "the end of folder etc" in later, "what waits", later)
+    (root / "y").write_text("y")
+    wait_for(lambda: a.folder("etc")["items"] == 2, "the folder goes on")
+    rewrite(a, base + f'folder etc {{ path = "{root}" }}\n')
+    wait_for(lambda: not errors(a, "config-restart"), "taken back")
+    rewrite(a, base)
+    wait_for(lambda: errors(a, "config-restart"), "said")
+    a.restart()
+    check(a.status()["folders"] == [] and not errors(a, "config-restart"), "now it is gone")
+
+
+def test_show(world):
+    """What config show prints is a config file that says the same."""
+    a, b = start(world, "a", "b")
+    a.peer_add(b)
+    a.folder_add("f", share="b")
+    a.cli("folder", "set", "f", "keep_days=7")
+    rewrite(a, (a.home / "config").read_text() + 'quiet = "01:00-01:01" upload_rate = "3M"\n' +
+            f'folder g {{ path = "{world.dir}" brake = "off" }}\n')
+    text = a.cli("config", "show").out
+    check("# added by command\nfolder f {" in text and "config:" in text, "where from", text)
+    before = json.loads(a.cli("config", "show", "--json").out)
+    folders = before["folder"]
+    check(folders["f"]["keep_days"] == "7" and folders["g"]["brake"] == "off" and
+          before["upload_rate"] == "3072K" and before["peer"]["b"]["id"] == b.device_id,
+          "all of it", before)
+    rewrite(a, text)
+    after = json.loads(a.cli("config", "show", "--json").out)
+    for one in (before, after):
+        for section in (*one["peer"].values(), *one["folder"].values()):
+            section.pop("declared_at")
+    check(before == after, "the same again", before, after)
+
+
+def test_log(world):
+    """Lines for people, or JSON lines."""
+    (a,) = start(world, "a")
+    base = (a.home / "config").read_text()
+    check(a.log().startswith("[20") and "] [info] [daemon] agent started" in a.log(), "for people")
+    size = len(a.log())
+    rewrite(a, base + 'log_format = "json"\nlog_level = "debug"\n')
+    wait_for(lambda: '"message":"config reloaded' in a.log(), "JSON")
+    root = world.dir / 'q"uote'
+    root.mkdir()
+    a.folder_add("f", path=root, share=None)
+    lines = a.log()[size:].splitlines()
+    lines = [json.loads(line) for line in lines if line.startswith("{")]
+    keys = {"time", "level", "area", "message"}
+    check(all(set(line) == keys for line in lines), "all of it", lines)
+    check(any("folder added" in line["message"] for line in lines), "whatever it says", lines)
+    rewrite(a, base + 'log_level = "error"\n')
+
+    def silent():
+        size = len(a.log())
+        a.cli("pause", "f")
+        return len(a.log()) == size
+    wait_for(silent, "the level is in force")
+
+
+if __name__ == "__main__":
+    harness.main()
