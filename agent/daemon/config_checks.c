@@ -5,6 +5,7 @@
 #include "agent/base/check.h"
 #include "agent/daemon/config_checks_priv.h"
 #include "agent/daemon/names_priv.h"
+#include "agent/sync/engine.h"
 #include "crypto/identity.h"
 
 int config_check_device_name(cfg_t *cfg, cfg_opt_t *opt)
@@ -39,15 +40,14 @@ bool config_rate(const char *text, uint64_t *out)
     for (size_t i = 0; i < digits; i++)
         value = 10 * value + (uint64_t)(text[i] - '0');
     *out = value << (10 * (unit - units + 1));
-    return value > 0;
+    return *out >= ENGINE_RATE_MIN;
 }
 
 int config_check_rate(cfg_t *cfg, cfg_opt_t *opt)
 {
     uint64_t rate;
     if (config_rate(cfg_opt_getnstr(opt, 0), &rate)) return 0;
-    cfg_error(cfg, "%s: must be off, or bytes a second with a unit, like \"500K\" or \"2M\"",
-              opt->name);
+    cfg_error(cfg, "%s: must be off, or at least 128K bytes a second: \"500K\", \"2M\"", opt->name);
     return -1;
 }
 

@@ -266,6 +266,7 @@ static enum err start(struct agent *agent, struct buf *out)
     struct engine_options options = wire_options(agent);
     agent->engine = engine_new(&options);
     engine_now(agent->engine, agent->now_ms, agent->wall_ms);
+    engine_rates(agent->engine, agent->config.upload_rate, agent->config.download_rate);
     agent->statusfile = (struct statusfile){.dir_fd = agent->state_fd, .name = HOME_STATUS_NAME};
     show_dirty(agent);
     nearby_start(agent);

@@ -196,6 +196,7 @@ static enum err reload(struct agent *agent, struct buf *out_message)
         folders_apply(agent, before);
         folders_share_again(agent);
         logsink_choose(&agent->config);
+        engine_rates(agent->engine, agent->config.upload_rate, agent->config.download_rate);
         pausing_changed(agent);
     }
     config_fini(&config);

@@ -64,6 +64,12 @@ void problems_later(struct folder *folder);
 void problems_tick(struct folder *folder); // tries to read what could not be read
 int64_t problems_deadline(const struct folder *folder);
 
+// ---- rate.c
+bool rate_allows(struct engine *engine, struct rate *rate, const struct session *session);
+void rate_spend(struct engine *engine, struct rate *rate, const struct session *session,
+                uint64_t bytes);
+int64_t rate_deadline(const struct rate *rate);
+
 // ---- pause.c
 bool share_paused(const struct folder *folder, const struct peer *peer); // here
 bool share_paused_there(const struct share *share);                      // share may be NULL
@@ -495,6 +501,7 @@ void want_refuse(struct session *session, const struct msg_want *want);
 void want_handle(struct share *share, const struct msg_want *want, struct slice frame);
 void serve_job_done(struct folder *folder, struct job *job);
 void serve_more(struct share *share);
+int64_t serve_deadline(const struct share *share);
 void serve_clear(struct share *share);
 void serve_whole(struct share *share, const struct ask *asks, uint32_t count);
 void serve_leaf(struct share *share, const struct ask *ask);

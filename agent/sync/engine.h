@@ -25,6 +25,7 @@ struct engine_options {
     int64_t forget_ms;   // how old a deletion must be to be forgotten; 0: 30 days
     // With so many versions a page of a round is full; 0: with as many as fit.
     uint32_t page_versions;
+    bool (*is_local)(const char *address); // it costs nothing to talk to; NULL: none is
 };
 
 struct engine *engine_new(const struct engine_options *options);
@@ -95,6 +96,12 @@ enum err engine_folder_accept(struct engine *engine, const char *name, struct de
 void engine_pause(struct engine *engine, bool paused); // with everybody
 void engine_folder_pause(struct engine *engine, const char *name, bool paused);
 void engine_peer_pause(struct engine *engine, struct device_id device, bool paused);
+
+// ---- how many bytes of contents a second go out and come in, on average, with peers that are not
+// local; 0: as many as there are. Less than the least is the least: a request must be answered in
+// time.
+enum { ENGINE_RATE_MIN = 128 << 10 };
+void engine_rates(struct engine *engine, uint64_t up, uint64_t down);
 
 // ---- events
 void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled,

@@ -50,6 +50,12 @@ struct vvbox {
     struct vv v;
 };
 
+struct rate {
+    uint64_t per_s; // 0: not limited
+    int64_t credit; // as it was at at_ms
+    int64_t at_ms;
+};
+
 struct peer {
     struct device_id device;
     char *name;
@@ -95,6 +101,7 @@ struct session {
     uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
+    bool local;           // it costs nothing
     int64_t ping_sent_ms; // 0: none on the way
     uint64_t ping_token;
     int64_t next_ping_ms;
@@ -461,6 +468,7 @@ struct engine {
     struct bench *bench; // NULL: none is under way
     struct abandon *abandons;
     struct engine_counters counters;
+    struct rate up, down;
     struct ride_cache_entry *ride_first, *ride_last;
     size_t ride_bytes;
     bool changed;

@@ -57,6 +57,8 @@ static void batch_add(struct batch *batch, struct share *share, struct transfer 
     batch->ids[batch->count++] = t->content;
     batch->bytes += (size_t)t->content.size;
     share->wanted_bytes += (size_t)t->content.size;
+    rate_spend(share->folder->engine, &share->folder->engine->down, share->session,
+               t->content.size);
     t->state = TRANSFER_ASKED;
     t->asked = share;
     t->asked_ms = share->folder->engine->now_ms;
@@ -214,7 +216,10 @@ void fetch_step(struct folder *folder)
 int64_t fetch_deadline(const struct folder *folder)
 {
     if (map_count(folder->transfers) == 0) return INT64_MAX;
-    return folder->fetch_check_ms;
+    bool waits = folder->small_new.first != NULL || folder->large_new.first != NULL ||
+                 folder->large_count > 0;
+    int64_t rate = waits ? rate_deadline(&folder->engine->down) : INT64_MAX;
+    return rate < folder->fetch_check_ms ? rate : folder->fetch_check_ms;
 }
 
 // ---- what came of it

@@ -113,6 +113,7 @@ static void leaves_send(struct folder *folder, struct transfer *t, struct share 
         part->asked_ms = folder->engine->now_ms;
         part->have = 0;
         share->wanted_bytes += leaf_size(t, leaves[i]);
+        rate_spend(folder->engine, &folder->engine->down, share->session, leaf_size(t, leaves[i]));
     }
     (void)session_send(share->session, LANE_CONTROL, &m);
 }

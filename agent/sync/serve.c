@@ -49,6 +49,12 @@ static void job_send(struct share *share, struct job *job)
     errand->session_number = share->session->own_number;
     errand->leaf = job->read.leaf;
     job->context = errand;
+    bool whole = job->read.leaf == JOB_READ_WHOLE;
+    for (uint32_t i = 0; i < job->read.count; i++) {
+        uint64_t size = job->read.entries[i].content.size;
+        rate_spend(share->folder->engine, &share->folder->engine->up, share->session,
+                   whole || size < PROTO_LEAF_BYTES ? size : PROTO_LEAF_BYTES);
+    }
     share->serving_jobs++;
     submit(share->folder, job);
 }
@@ -169,6 +175,8 @@ void serve_leaf(struct share *share, const struct ask *ask)
 
 static bool has_room(const struct share *share)
 {
+    struct engine *engine = share->folder->engine;
+    if (!rate_allows(engine, &engine->up, share->session)) return false;
     const struct net_port *net = &share->folder->engine->o.net;
     const struct conn *bulk = share->session->lanes[LANE_BULK];
     if (bulk == NULL || share->serving_jobs >= SERVING_JOBS_MAX) return false;
@@ -265,6 +273,13 @@ void serve_more(struct share *share)
         bool sound = message_decode(arena, buf_slice(&first->frame), &m, &fault) == ERR_OK;
         if (!sound || serve_from(share, &m.want, &first->at)) want_drop_first(share);
     }
+}
+
+// What waits for its turn when there is a limit.
+int64_t serve_deadline(const struct share *share)
+{
+    bool waits = share->wants != NULL && !share->session->local;
+    return waits ? rate_deadline(&share->folder->engine->up) : INT64_MAX;
 }
 
 void serve_clear(struct share *share)

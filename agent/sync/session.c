@@ -145,6 +145,7 @@ static void choose_in_use(struct engine *engine, struct peer *peer)
     best->next_ping_ms = engine->now_ms;
     mem_free(&peer->address);
     peer->address = mem_strdup(best->lanes[LANE_CONTROL]->address);
+    best->local = engine->o.is_local != NULL && engine->o.is_local(peer->address);
     peer->dialled = best->dialled;
     session_offer_all(best);
 }
@@ -315,6 +316,7 @@ void session_tick(struct session *session)
         pull_tick(s);
         share_flush(s, false);
         late_serve(s);
+        serve_more(s);
         audits_tick(s);
         compare_tick(s);
         offer_tick(s);

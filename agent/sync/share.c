@@ -295,6 +295,8 @@ int64_t share_deadline(const struct share *share)
     if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;
     int64_t late = late_deadline(share), audit = audits_deadline(share);
     int64_t compare = compare_deadline(share), offer = offer_deadline(share);
+    int64_t serve = serve_deadline(share);
+    if (serve < at) at = serve;
     if (offer < at) at = offer;
     if (audit < at) at = audit;
     if (compare < at) at = compare;

@@ -51,6 +51,13 @@ void source_answers(struct share *share)
     share->silent_until_ms = 0;
 }
 
+static bool has_room(const struct share *share)
+{
+    struct engine *engine = share->folder->engine;
+    return share->wanted_bytes < PROTO_WINDOW_BYTES &&
+           rate_allows(engine, &engine->down, share->session);
+}
+
 // A share with room in its window; *out_any: some share could be asked later.
 struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
 {
@@ -60,7 +67,7 @@ struct share *transfer_source(struct folder *folder, const struct transfer *t, b
         struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
         if (share == NULL || !can_be_asked(share) || transfer_tried(t, p->device)) continue;
         *out_any = true;
-        if (share->wanted_bytes >= PROTO_WINDOW_BYTES) continue;
+        if (!has_room(share)) continue;
         if (best == NULL || share->wanted_bytes < best->wanted_bytes) best = share;
     }
     return best;
@@ -70,8 +77,7 @@ bool sources_have_room(const struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && can_be_asked(share) && share->wanted_bytes < PROTO_WINDOW_BYTES)
-            return true;
+        if (share != NULL && can_be_asked(share) && has_room(share)) return true;
     }
     return false;
 }

@@ -111,13 +111,13 @@ static void rates_logs_and_hours(void **state)
     assert_true(config.upload_rate == 0 && !config.has_quiet && !config.log_json);
     assert_int_equal(config.log_level, LOG_INFO);
     config_fini(&config);
-    static const char *const rates[] = {"", "0K", "5", "5T", "5KB", "-5K", "9999999K", "K"};
+    static const char *const rates[] = {"", "0K", "5", "5T", "5KB", "-5K", "9999999K", "K", "127K"};
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         char line[64];
         (void)snprintf(line, sizeof line, "upload_rate = \"%s\"\n", rates[i]);
-        expect_error(state, line,
-                     "1: upload_rate: must be off, or bytes a second with a unit, like \"500K\" or "
-                     "\"2M\"");
+        expect_error(
+            state, line,
+            "1: upload_rate: must be off, or at least 128K bytes a second: \"500K\", \"2M\"");
     }
     expect_error(state, "log_level = loud\n", "1: log_level: must be error, warn, info or debug");
     expect_error(state, "log_format = xml\n", "1: log_format: must be text or json");
