@@ -116,6 +116,10 @@ static struct api_request *request_new(struct exchange *exchange, const char *me
     memcpy(request->method, method, size);
     request->path = mem_strdup(path);
     request->body = exchange->body;
+    const char *last =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Last-Event-ID");
+    if (last != NULL && strlen(last) < sizeof request->last_event)
+        memcpy(request->last_event, last, strlen(last) + 1);
     memset(&exchange->body, 0, sizeof exchange->body);
     return request;
 }

@@ -205,12 +205,13 @@ void api_stream(struct api_server *server, uint64_t number)
     pthread_mutex_unlock(&server->lock);
 }
 
-void api_event(struct api_server *server, uint64_t number, const char *event, struct slice json)
+void api_event(struct api_server *server, uint64_t number, const char *event, const char *id,
+               struct slice json)
 {
     pthread_mutex_lock(&server->lock);
     struct exchange *exchange = find(server, number, EXCHANGE_STREAMING);
     if (exchange != NULL) {
-        stream_put(exchange->stream, event, json);
+        stream_put(exchange->stream, event, id, json);
         exchange_resume(exchange);
     }
     pthread_mutex_unlock(&server->lock);

@@ -14,11 +14,14 @@
 
 struct api_server;
 
+enum { API_EVENT_ID_MAX = 48 }; // with the NUL
+
 struct api_request {
     uint64_t number;
-    char method[8];  // "GET", "POST"
-    char *path;      // "/v1/status"
-    struct buf body; // at most 1 MiB
+    char method[8];                    // "GET", "POST"
+    char *path;                        // "/v1/status"
+    struct buf body;                   // at most 1 MiB
+    char last_event[API_EVENT_ID_MAX]; // id of the last event that the client has got; empty: none
     bool gone; // the client hung up (sent again as a request with this set and the same number):
                // forget it
 };
@@ -37,9 +40,11 @@ void api_request_destroy(struct api_request **request);
 void api_answer(struct api_server *server, uint64_t number, int http_status, const char *type,
                 struct slice body);
 // Turns the request into a stream of server-sent events; then each event (an empty name and text: a
-// comment line, to keep it alive); api_answer with 0 ends it.
+// comment line, to keep it alive); api_answer with 0 ends it. `id`: by which the client may say
+// what it has got; empty: none.
 void api_stream(struct api_server *server, uint64_t number);
-void api_event(struct api_server *server, uint64_t number, const char *event, struct slice json);
+void api_event(struct api_server *server, uint64_t number, const char *event, const char *id,
+               struct slice json);
 
 // Client side, for the CLI: one request over the socket (libcurl). UNREACHABLE: no agent there.
 struct api_watch {

@@ -20,12 +20,13 @@ void stream_fini(struct stream *stream)
     buf_fini(&stream->current);
 }
 
-static void format_event(struct buf *out, const char *event, struct slice text)
+static void format_event(struct buf *out, const char *event, const char *id, struct slice text)
 {
     if (event[0] == '\0' && text.size == 0) {
         buf_append_text(out, ":\n\n");
         return;
     }
+    if (id[0] != '\0') buf_printf(out, "id: %s\n", id);
     if (event[0] != '\0') buf_printf(out, "event: %s\n", event);
     for (size_t at = 0; at <= text.size;) {
         const uint8_t *line = text.size > 0 ? text.data + at : NULL;
@@ -51,10 +52,10 @@ static struct buf take_first(struct stream *stream)
     return taken;
 }
 
-void stream_put(struct stream *stream, const char *event, struct slice text)
+void stream_put(struct stream *stream, const char *event, const char *id, struct slice text)
 {
     struct buf made = {0};
-    format_event(&made, event, text);
+    format_event(&made, event, id, text);
     while (stream->count == STREAM_EVENTS_MAX ||
            (stream->count > 0 && stream->bytes + made.size > STREAM_BYTES_MAX)) {
         struct buf dropped = take_first(stream);

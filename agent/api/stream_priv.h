@@ -26,7 +26,8 @@ struct stream {
 void stream_init(struct stream *stream);
 void stream_fini(struct stream *stream);
 // Formats and queues one event; the oldest go when it is full. An empty name and text: a comment.
-void stream_put(struct stream *stream, const char *event, struct slice text);
+// An empty id: it has none.
+void stream_put(struct stream *stream, const char *event, const char *id, struct slice text);
 // Copies up to `max` bytes of what comes next; 0 when there is nothing.
 size_t stream_take(struct stream *stream, char *out, size_t max);
 

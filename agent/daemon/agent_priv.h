@@ -74,6 +74,14 @@ struct event_client {
     uint64_t request;
 };
 
+enum { EVENTS_KEPT = 256 };
+
+// For clients that come again.
+struct past_event {
+    char *name;
+    char *json;
+};
+
 struct agent {
     struct home home;
     struct config config;
@@ -100,6 +108,8 @@ struct agent {
     int64_t now_ms; // monotonic
     int64_t wall_ms;
     int64_t started_ms;
+    int64_t born_ms;        // wall clock, of the start: tells one run's events from another's
+    const char *last_event; // of the request that is being served
     bool ending;
 
     struct live_folder *folders;
@@ -129,6 +139,8 @@ struct agent {
     uint32_t plan_wait_count;
     struct event_client *event_clients;
     uint32_t event_client_count;
+    struct past_event past_events[EVENTS_KEPT]; // a ring
+    uint64_t event_count;                       // so many there have been
 
     bool icon_dirty;
     bool events_dirty;
@@ -191,9 +203,13 @@ void control_pair_end(struct agent *agent);  // while all rooms are still there
 void control_end(struct agent *agent);
 
 // ---- events.c
-void events_add(struct agent *agent, uint64_t request);
+// `last`: the id of the last one that it has got; what came after it is sent first.
+void events_add(struct agent *agent, uint64_t request, const char *last);
+void events_end(struct agent *agent);
 void events_gone(struct agent *agent, uint64_t request);
-void events_send(struct agent *agent, const char *event, struct slice json);
+void events_send(struct agent *agent, const char *event, struct slice json); // kept, too
+void events_status(struct agent *agent, struct slice json); // the present, not kept
+void events_status_to(struct agent *agent, uint64_t request, struct slice json);
 
 // ---- show.c: status file and status events, not more often than they are read
 void show_dirty(struct agent *agent);

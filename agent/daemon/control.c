@@ -395,7 +395,9 @@ void control_request(struct agent *agent, struct api_request *request)
     } else if (agent->ending) {
         control_refuse(agent, request->number, REFUSE_ENDING, NULL, "the agent is ending");
     } else {
+        agent->last_event = request->last_event;
         serve(agent, request);
+        agent->last_event = NULL;
     }
     api_request_destroy(&request);
 }

@@ -296,6 +296,6 @@ void control_events(struct agent *agent, uint64_t request, const json_t *body)
     AUTO(json_drop) json_t *json = view_json(agent, &view);
     AUTO(mem_free) char *text = json_dumps(json, JSON_COMPACT);
     api_stream(agent->api, request);
-    events_add(agent, request);
-    if (text != NULL) api_event(agent->api, request, "status", slice_text(text));
+    events_add(agent, request, agent->last_event);
+    if (text != NULL) events_status_to(agent, request, slice_text(text));
 }

@@ -242,6 +242,7 @@ static enum err start(struct agent *agent, struct buf *out)
     agent->wall_ms = wall_clock_ms();
     agent->now_ms = agent_clock_ms();
     agent->started_ms = agent->now_ms;
+    agent->born_ms = agent->wall_ms;
     enum err err = catch_signals(agent, out);
     if (!err) err = take_home(agent, out);
     if (!err) err = load_identity(agent, out);
@@ -327,6 +328,7 @@ static void end(struct agent *agent)
     invites_end(agent);
     pausing_end(agent);
     reload_end(agent);
+    events_end(agent);
     registry_close(&agent->registry);
     trust_destroy(&agent->trust);
     config_fini(&agent->config);

@@ -137,8 +137,10 @@ void control_metrics(struct agent *agent, uint64_t request, const json_t *body)
     single(&out, "cfgsync_uptime_seconds", "gauge", "Seconds since the agent started.",
            (uint64_t)(agent->now_ms - agent->started_ms) / 1000);
     single(&out, "cfgsync_resident_bytes", "gauge", "Resident memory.", process_rss_bytes());
-    single(&out, "cfgsync_cpu_milliseconds_total", "counter", "CPU time of all threads.",
-           process_cpu_ms());
+    head(&out, "cfgsync_cpu_seconds_total", "counter", "CPU time of all threads.");
+    uint64_t cpu_ms = process_cpu_ms();
+    buf_printf(&out, "cfgsync_cpu_seconds_total %" PRIu64 ".%03" PRIu64 "\n", cpu_ms / 1000,
+               cpu_ms % 1000);
     counters(&out, &view.engine.counters);
     folders(&out, &view);
     peers(&out, &view);

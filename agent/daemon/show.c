@@ -50,7 +50,7 @@ static void send_status(struct agent *agent, const struct view *view)
     AUTO(json_drop) json_t *json = view_json(agent, view);
     AUTO(mem_free) char *text = json_dumps(json, JSON_COMPACT);
     agent->events_dirty = false;
-    if (text != NULL) events_send(agent, "status", slice_text(text));
+    if (text != NULL) events_status(agent, slice_text(text));
 }
 
 void show_settle(struct agent *agent)

@@ -75,6 +75,7 @@ static bool load(struct pauses *pauses, const json_t *root)
 
 static enum err save(const struct pauses *pauses, const struct pause *list, uint32_t count)
 {
+    if (pauses->dir_fd < 0) return ERR_OK;
     AUTO(json_drop) json_t *root = json_object();
     json_t *texts = json_array();
     for (uint32_t i = 0; i < count; i++)
@@ -110,6 +111,14 @@ enum err pauses_open(int dir_fd, const char *name, struct pauses **out, struct f
     }
     *out = TAKE(pauses);
     return ERR_OK;
+}
+
+struct pauses *pauses_new(void)
+{
+    struct pauses *pauses = mem_zalloc(1, sizeof *pauses);
+    pauses->arena = arena_new();
+    pauses->dir_fd = -1;
+    return pauses;
 }
 
 void pauses_close(struct pauses **pauses)

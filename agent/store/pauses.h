@@ -24,6 +24,7 @@ struct pauses;
 
 enum err pauses_open(int dir_fd, const char *name, struct pauses **out,
                      struct fault *fault) MUST_USE; // missing file: none
+struct pauses *pauses_new(void);                    // in memory, for tests
 void pauses_close(struct pauses **pauses);
 
 // Good until the next change.

@@ -156,8 +156,17 @@ struct session *peer_session(struct engine *engine, struct device_id device)
     return peer != NULL ? peer->in_use : NULL;
 }
 
+static void say_peer(struct engine *engine, const struct peer *peer)
+{
+    AUTO(buf_fini) struct buf json = {0};
+    buf_printf(&json, "{\"peer\": \"%s\", \"connected\": %s}", peer->name,
+               peer->in_use != NULL ? "true" : "false");
+    engine->o.notify.event(engine->o.notify.context, "peer", buf_slice(&json));
+}
+
 void session_opened(struct engine *engine, struct session *session)
 {
+    bool was_connected = session->peer->in_use != NULL;
     session->open = true;
     session->peer->last_seen_wall_ms = engine->wall_ms;
     char escaped[LOG_ESCAPED_MAX];
@@ -165,6 +174,7 @@ void session_opened(struct engine *engine, struct session *session)
              log_escape(slice_text(session->peer->name), escaped),
              session->lanes[LANE_CONTROL]->address, session->dialled ? "yes" : "no");
     choose_in_use(engine, session->peer);
+    if (!was_connected && session->peer->in_use != NULL) say_peer(engine, session->peer);
 }
 
 // ---- the end
@@ -228,6 +238,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
         peer->in_use = NULL;
         peer->rtt_ms = -1;
         choose_in_use(engine, peer);
+        if (peer->in_use == NULL) say_peer(engine, peer);
     }
     engine_changed(engine);
     offered_forget(session);

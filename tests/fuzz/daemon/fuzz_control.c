@@ -9,6 +9,7 @@
 #include "agent/daemon/control_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
+#include "agent/daemon/pausing_priv.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/sync/rig.h"
 
@@ -31,7 +32,7 @@ static struct play *playing(struct api_server *server)
 void __wrap_api_answer(struct api_server *server, uint64_t number, int http_status,
                        const char *type, struct slice body);
 void __wrap_api_stream(struct api_server *server, uint64_t number);
-void __wrap_api_event(struct api_server *server, uint64_t number, const char *event,
+void __wrap_api_event(struct api_server *server, uint64_t number, const char *event, const char *id,
                       struct slice json);
 
 void __wrap_api_answer(struct api_server *server, uint64_t number, int http_status,
@@ -61,10 +62,10 @@ void __wrap_api_stream(struct api_server *server, uint64_t number)
     CHECK(playing(server)->answered[number] == 0);
 }
 
-void __wrap_api_event(struct api_server *server, uint64_t number, const char *event,
+void __wrap_api_event(struct api_server *server, uint64_t number, const char *event, const char *id,
                       struct slice json)
 {
-    CHECK(number <= playing(server)->asked && event != NULL && json.size > 0);
+    CHECK(number <= playing(server)->asked && event != NULL && id != NULL && json.size > 0);
 }
 
 int __wrap_mkdir(const char *path, mode_t mode);
@@ -109,7 +110,9 @@ static json_t *value_any(struct feed *feed)
                                         "\x01",
                                         "\xc3\xa9",
                                         "*.log",
-                                        "brake_deletes=5"};
+                                        "brake_deletes=5",
+                                        "mode=send-only",
+                                        "mode=receive-only"};
     json_t *list;
     switch (feed_below(feed, 8)) {
     case 0: return json_boolean(feed_byte(feed) & 1);
@@ -129,10 +132,12 @@ static json_t *value_any(struct feed *feed)
 static void body_any(struct feed *feed, struct buf *out)
 {
     static const char *const keys[] = {
-        "name",   "id",       "addresses", "approves",        "old",         "new",
-        "path",   "with",     "with_all",  "include_secrets", "include_vcs", "from",
-        "folder", "peer",     "wait",      "timeout_s",       "at_ms",       "number",
-        "rules",  "settings", "paths",     "local",           "now",         "odd"};
+        "name",        "id",    "addresses", "approves", "old",
+        "new",         "path",  "with",      "with_all", "include_secrets",
+        "include_vcs", "from",  "folder",    "peer",     "wait",
+        "timeout_s",   "at_ms", "number",    "rules",    "settings",
+        "paths",       "local", "now",       "odd",      "since_ms",
+        "before",      "max",   "for_s"};
     if (feed_byte(feed) % 8 == 0) {
         struct slice raw = feed_record(feed);
         buf_append(out, raw.data, raw.size);
@@ -178,6 +183,11 @@ static void request(struct play *play)
                                         "/v1/ignore/remove",
                                         "/v1/abandon",
                                         "/v1/orphans",
+                                        "/v1/log",
+                                        "/v1/pause",
+                                        "/v1/resume",
+                                        "/v1/folders/override",
+                                        "/v1/folders/reset",
                                         "/v1/none"};
     if (play->asked == REQUESTS_MAX) return;
     struct api_request *r = mem_zalloc(1, sizeof *r);
@@ -257,6 +267,7 @@ static void agent_open(struct play *play)
     agent->name = mem_strdup("me");
     agent->device = identity_device(rig->identity);
     agent->registry = registry_new();
+    agent->pauses = pauses_new();
     agent->store = rig->store;
     agent->trust = trust_new();
     agent->net = net_of(rig);
@@ -291,6 +302,7 @@ static void agent_close(struct play *play)
     disk_close(&agent->workers.disk);
     trust_destroy(&agent->trust);
     registry_close(&agent->registry);
+    pauses_close(&agent->pauses);
     arena_destroy(&agent->scratch);
     mem_free(&agent->folders);
     mem_free(&agent->notes);

@@ -47,7 +47,7 @@ static void handle(struct fixture *f, struct api_request *request)
         atomic_store(&f->asked, request->number);
     } else if (strcmp(request->path, "/events") == 0) {
         api_stream(f->server, request->number);
-        api_event(f->server, request->number, "status", slice_text("{\"n\": 0}"));
+        api_event(f->server, request->number, "status", "", slice_text("{\"n\": 0}"));
         atomic_store(&f->asked, request->number);
     } else if (strcmp(request->method, "POST") == 0) {
         api_answer(f->server, request->number, 200, "application/json", buf_slice(&request->body));
@@ -276,7 +276,7 @@ static void events_arrive_one_by_one(void **state)
         char want[48];
         (void)snprintf(json, sizeof json, "{\"n\": %d}", i);
         (void)snprintf(want, sizeof want, "data: %s\n\n", json);
-        api_event(f->server, number, "status", slice_text(json));
+        api_event(f->server, number, "status", "", slice_text(json));
         assert_true(raw_expect(fd, &seen, want)); // before the next one is made
     }
     api_answer(f->server, number, 0, "", slice_text(""));
@@ -293,7 +293,7 @@ static void a_client_that_does_not_read_loses_events(void **state)
     AUTO(mem_free) char *large = mem_alloc(8192);
     memset(large, 'x', 8192);
     for (int i = 0; i < 2000; i++)
-        api_event(f->server, number, "n", slice_of(large, 8192));
+        api_event(f->server, number, "n", "", slice_of(large, 8192));
     int status = 0;
     AUTO(buf_fini) struct buf answer = {0};
     assert_int_equal(call(f, "GET", "/hello", slice_text(""), &status, &answer), ERR_OK);
@@ -318,7 +318,7 @@ static void who_hangs_up_is_reported(void **state)
         fd_close(&fd);
         wait_for(&f->gone, number);
         api_answer(f->server, number, 200, "text/plain", slice_text("too late")); // ignored
-        api_event(f->server, number, "n", slice_text("too late"));
+        api_event(f->server, number, "n", "", slice_text("too late"));
     }
 }
 

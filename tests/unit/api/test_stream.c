@@ -31,10 +31,10 @@ static void events_come_in_order_in_any_pieces(void **state)
     for (size_t piece = 1; piece <= 512; piece = piece * 3 + 1) {
         struct stream stream;
         stream_init(&stream);
-        stream_put(&stream, "status", slice_text("{\"a\": 1}"));
-        stream_put(&stream, "status", slice_text("one\ntwo"));
-        stream_put(&stream, "", slice_text(""));
-        stream_put(&stream, "x", slice_text(""));
+        stream_put(&stream, "status", "", slice_text("{\"a\": 1}"));
+        stream_put(&stream, "status", "", slice_text("one\ntwo"));
+        stream_put(&stream, "", "", slice_text(""));
+        stream_put(&stream, "x", "", slice_text(""));
         AUTO(buf_fini) struct buf out = {0};
         take_all(&stream, piece, &out);
         assert_string_equal(buf_text(&out), want);
@@ -48,12 +48,12 @@ static void overflow_drops_the_oldest_and_says_so(void **state)
     struct stream stream;
     stream_init(&stream);
     char first[4];
-    stream_put(&stream, "n", slice_text("current"));
+    stream_put(&stream, "n", "", slice_text("current"));
     assert_int_equal(stream_take(&stream, first, 4), 4); // this one is being sent, it stays whole
     for (int i = 0; i < STREAM_EVENTS_MAX + 10; i++) {
         char text[16];
         (void)snprintf(text, sizeof text, "%d", i);
-        stream_put(&stream, "n", slice_text(text));
+        stream_put(&stream, "n", "", slice_text(text));
     }
     AUTO(buf_fini) struct buf out = {0};
     buf_append(&out, first, 4);
@@ -73,7 +73,7 @@ static void waiting_bytes_are_bounded(void **state)
     struct stream stream;
     stream_init(&stream);
     for (int i = 0; i < 20; i++) {
-        stream_put(&stream, "n", slice_of(large, 1 << 20));
+        stream_put(&stream, "n", "", slice_of(large, 1 << 20));
         assert_true(stream.bytes <= STREAM_BYTES_MAX);
     }
     assert_int_equal(stream.lost, 17);

@@ -88,8 +88,8 @@ static void carry_out(struct fixture *f, struct api_request *request)
         return;
     }
     api_stream(f->server, request->number);
-    api_event(f->server, request->number, "status", slice_text(f->answer));
-    api_event(f->server, request->number, "", slice_text(""));
+    api_event(f->server, request->number, "status", "", slice_text(f->answer));
+    api_event(f->server, request->number, "", "", slice_text(""));
     api_answer(f->server, request->number, 0, "", slice_text(""));
 }
 
