@@ -50,7 +50,7 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 static const char *const keys[] = {
     "name",     "listen",      "peer",          "folder",          "id",          "address",
     "approves", "path",        "with",          "include_secrets", "include_vcs", "discovery",
-    "quiet",    "upload_rate", "download_rate", "log_level",       "log_format"};
+    "quiet",    "upload_rate", "bulk_priority", "download_rate",   "log_level",   "log_format"};
 
 // libconfuse says: no such option 'KEY'
 static void suggest_key(const char *text, struct buf *out)
@@ -179,6 +179,8 @@ static void take(struct config *out, const char *text, cfg_t *cfg)
     const char *up = cfg_getstr(cfg, "upload_rate"), *down = cfg_getstr(cfg, "download_rate");
     if (up != NULL) (void)config_rate(up, &out->upload_rate);
     if (down != NULL) (void)config_rate(down, &out->download_rate);
+    const char *bulk = cfg_getstr(cfg, "bulk_priority");
+    out->bulk_low = bulk != NULL && strcmp(bulk, "low") == 0;
     const char *level = cfg_getstr(cfg, "log_level"), *format = cfg_getstr(cfg, "log_format");
     if (level != NULL) (void)log_level_find(level, &out->log_level);
     out->log_json = format != NULL && strcmp(format, "json") == 0;
@@ -221,6 +223,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
         CFG_STR("quiet", NULL, CFGF_NODEFAULT),
         CFG_STR("upload_rate", NULL, CFGF_NODEFAULT),
         CFG_STR("download_rate", NULL, CFGF_NODEFAULT),
+        CFG_STR("bulk_priority", NULL, CFGF_NODEFAULT),
         CFG_STR("log_level", NULL, CFGF_NODEFAULT),
         CFG_STR("log_format", NULL, CFGF_NODEFAULT),
         CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -235,8 +238,9 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_set_validate_func(cfg, "quiet", config_check_quiet);
     cfg_set_validate_func(cfg, "upload_rate", config_check_rate);
     cfg_set_validate_func(cfg, "download_rate", config_check_rate);
-    cfg_set_validate_func(cfg, "log_level", config_check_log);
-    cfg_set_validate_func(cfg, "log_format", config_check_log);
+    cfg_set_validate_func(cfg, "bulk_priority", config_check_word);
+    cfg_set_validate_func(cfg, "log_level", config_check_word);
+    cfg_set_validate_func(cfg, "log_format", config_check_word);
     cfg_set_validate_func(cfg, "peer", config_check_section);
     cfg_set_validate_func(cfg, "peer|id", config_check_id);
     cfg_set_validate_func(cfg, "peer|address", config_check_addresses);

@@ -51,15 +51,22 @@ int config_check_rate(cfg_t *cfg, cfg_opt_t *opt)
     return -1;
 }
 
-int config_check_log(cfg_t *cfg, cfg_opt_t *opt)
+// One of a few.
+int config_check_word(cfg_t *cfg, cfg_opt_t *opt)
 {
-    enum log_level level;
-    const char *text = cfg_opt_getnstr(opt, 0);
-    bool is_level = strcmp(opt->name, "log_level") == 0;
-    if (is_level && log_level_find(text, &level)) return 0;
-    if (!is_level && (strcmp(text, "text") == 0 || strcmp(text, "json") == 0)) return 0;
-    cfg_error(cfg, "%s: must be %s", opt->name,
-              is_level ? "error, warn, info or debug" : "text or json");
+    static const struct {
+        const char *key, *words[5], *text;
+    } table[] = {
+        {"log_level", {"error", "warn", "info", "debug"}, "error, warn, info or debug"},
+        {"log_format", {"text", "json"}, "text or json"},
+        {"bulk_priority", {"normal", "low"}, "normal or low"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(opt->name, table[i].key) != 0) continue;
+        for (size_t w = 0; table[i].words[w] != NULL; w++)
+            if (strcmp(cfg_opt_getnstr(opt, 0), table[i].words[w]) == 0) return 0;
+        cfg_error(cfg, "%s: must be %s", opt->name, table[i].text);
+    }
     return -1;
 }
 

@@ -18,7 +18,7 @@ int config_check_with(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_section(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_quiet(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_rate(cfg_t *cfg, cfg_opt_t *opt);
-int config_check_log(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_word(cfg_t *cfg, cfg_opt_t *opt);
 
 // "22:00-07:00", as minutes of the day.
 bool config_quiet(const char *text, unsigned *out_from, unsigned *out_to);

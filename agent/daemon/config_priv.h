@@ -8,6 +8,7 @@
 //     quiet = "22:00-07:00"
 //     upload_rate = "500K"
 //     download_rate = "2M"
+//     bulk_priority = "low"
 //     log_level = "info"
 //     log_format = "json"
 //     peer hub { id = "ABCDEFG1-..." address = {"tcp://hub:7575"} approves = true }
@@ -36,6 +37,7 @@ struct config {
     bool has_quiet;                // hours in which nothing is exchanged:
     unsigned quiet_from, quiet_to; // minutes of the day, local time; from > to: over midnight
     enum log_level log_level;
+    bool bulk_low;               // hashing and the like give way to other programs
     bool log_json;               // else lines for people
     uint64_t upload_rate;        // bytes a second to all peers that are not on this network; 0: any
     uint64_t download_rate;      // likewise

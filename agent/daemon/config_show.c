@@ -87,6 +87,7 @@ static json_t *whole(const struct config *config, const struct registry *registr
     put_text(out, "quiet", hours);
     json_object_set_new(out, "upload_rate", rate_json(config->upload_rate));
     json_object_set_new(out, "download_rate", rate_json(config->download_rate));
+    put_text(out, "bulk_priority", config->bulk_low ? "low" : "normal");
     put_text(out, "log_level", log_level_text(config->log_level));
     put_text(out, "log_format", config->log_json ? "json" : "text");
     json_object_set_new(out, "peer", peer_list);

@@ -216,7 +216,8 @@ static void open_workers(struct agent *agent)
 {
     agent->results = mailbox_new(wake_up, &agent->wake);
     agent->workers.disk = disk_new();
-    agent->workers.pool = pool_new(0, run_job, agent->workers.disk, agent->results);
+    agent->workers.pool =
+        pool_new(0, agent->config.bulk_low, run_job, agent->workers.disk, agent->results);
 }
 
 static enum err catch_signals(struct agent *agent, struct buf *out)

@@ -9,6 +9,7 @@
 
 #include "agent/base/check.h"
 #include "agent/daemon/pool_priv.h"
+#include "agent/daemon/priority_priv.h"
 
 enum { POOL_THREADS_MIN = 2, POOL_THREADS_MAX = 8, FAST_STEPS_MAX = 16, FAST_STAGE_MAX = 8 };
 
@@ -18,6 +19,7 @@ struct pool {
     pthread_cond_t any_ready;  // the others
     bool dedicated_sleeps;
     bool closed;
+    bool gives_way;
     struct mailbox *fast;
     struct mailbox *slow;
     struct mailbox *results;
@@ -99,13 +101,16 @@ static void *serve_fast(void *pool)
 
 static void *serve_all(void *pool)
 {
+    if (((struct pool *)pool)->gives_way) priority_lower();
     serve(pool, false);
     return NULL;
 }
 
-struct pool *pool_new(unsigned threads, pool_run *run, void *context, struct mailbox *results)
+struct pool *pool_new(unsigned threads, bool gives_way, pool_run *run, void *context,
+                      struct mailbox *results)
 {
     struct pool *pool = mem_zalloc(1, sizeof *pool);
+    pool->gives_way = gives_way;
     CHECK(pthread_mutex_init(&pool->mutex, NULL) == 0);
     CHECK(pthread_cond_init(&pool->fast_ready, NULL) == 0);
     CHECK(pthread_cond_init(&pool->any_ready, NULL) == 0);

@@ -15,8 +15,10 @@
 
 typedef void pool_run(void *context, struct job *job);
 
-// `threads`: of the slow lane; 0: one per core, at least 2, at most 8.
-struct pool *pool_new(unsigned threads, pool_run *run, void *context, struct mailbox *results);
+// `threads`: of the slow lane; 0: one per core, at least 2, at most 8. gives_way: these have a low
+// priority.
+struct pool *pool_new(unsigned threads, bool gives_way, pool_run *run, void *context,
+                      struct mailbox *results);
 void pool_submit(struct pool *pool, struct job *job);
 // Jobs that run are waited for, those that wait are dropped: what matters of them is journaled.
 void pool_destroy(struct pool **pool);

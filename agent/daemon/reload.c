@@ -52,6 +52,7 @@ static void take_config(struct agent *agent, struct config *fresh)
         same_list(now->listen, now->listen_count, fresh->listen, fresh->listen_count);
     if (!same_text(now->name, fresh->name)) later(agent, "name", "");
     if (!same_listen) later(agent, "listen", "");
+    if (now->bulk_low != fresh->bulk_low) later(agent, "bulk_priority", "");
     if (now->discovery != fresh->discovery) later(agent, "discovery", "");
     struct config running = *now;
     *now = *fresh;
@@ -61,6 +62,7 @@ static void take_config(struct agent *agent, struct config *fresh)
     now->listen = running.listen;
     now->listen_count = running.listen_count;
     now->discovery = running.discovery;
+    now->bulk_low = running.bulk_low;
     fresh->name = NULL; // the new ones are freed with the old config
     fresh->listen = NULL;
     fresh->listen_count = 0;

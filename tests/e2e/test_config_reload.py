@@ -4,10 +4,11 @@
 
 import json
 import os
+import pathlib
 import signal
 
 import harness
-from harness import check, stays, wait_for
+from harness import Skip, check, stays, wait_for
 
 
 def rewrite(agent, text):
@@ -152,6 +153,27 @@ def test_show(world):
         for section in (*one["peer"].values(), *one["folder"].values()):
             section.pop("declared_at")
     check(before == after, "the same again", before, after)
+
+
+def test_priority(world):
+    """Scans and hashing give way to other programs, if that is wanted."""
+    if not pathlib.Path("/proc/self/task").is_dir():
+        raise Skip("needs Linux")
+    a = world.agent("a")
+
+    def nices():
+        tasks = pathlib.Path(f"/proc/{a.process.pid}/task").iterdir()
+        stats = [(task / "stat").read_text().rpartition(")")[2].split() for task in tasks]
+        return sorted(int(stat[16]) for stat in stats)
+    a.start()
+    usual = nices()
+    check(len(set(usual)) == 1, "by default all are alike", usual)
+    rewrite(a, (a.home / "config").read_text() + 'bulk_priority = "low"\n')
+    wait_for(lambda: "bulk_priority" in str(errors(a, "config-restart")), "with the next start")
+    a.restart()
+    low = wait_for(lambda: [nice for nice in nices() if nice > usual[0]], "there are some")
+    check(len(low) >= 2, "the workers", low)
+    a.folder_add("f", share=None)
 
 
 def test_log(world):

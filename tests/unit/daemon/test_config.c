@@ -120,6 +120,7 @@ static void rates_logs_and_hours(void **state)
             "1: upload_rate: must be off, or at least 128K bytes a second: \"500K\", \"2M\"");
     }
     expect_error(state, "log_level = loud\n", "1: log_level: must be error, warn, info or debug");
+    expect_error(state, "bulk_priority = high\n", "1: bulk_priority: must be normal or low");
     expect_error(state, "log_format = xml\n", "1: log_format: must be text or json");
     static const char *const hours[] = {
         "", "22:00", "22:00-22:00", "24:00-07:00", "22:60-07:00", "22:00-07:00x", " 22:00-07:00"};

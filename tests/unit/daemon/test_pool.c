@@ -62,7 +62,7 @@ static void quick_jobs_pass_slow_ones(void **state)
     (void)state;
     struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
     struct mailbox *results = mailbox_new(NULL, NULL);
-    struct pool *pool = pool_new(2, run, &gate, results);
+    struct pool *pool = pool_new(2, false, run, &gate, results);
     for (uint64_t i = 0; i < 10; i++)
         pool_submit(pool, numbered(JOB_SCAN, i));
     gate_await(&gate, 2); // both threads of the slow lane are taken
@@ -90,7 +90,7 @@ static void no_wake_is_lost(void **state)
     (void)state;
     struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, 0};
     struct mailbox *results = mailbox_new(NULL, NULL);
-    struct pool *pool = pool_new(3, run, &gate, results);
+    struct pool *pool = pool_new(3, false, run, &gate, results);
     for (int i = 0; i < 3000; i++) {
         pool_submit(pool, numbered(i % 3 ? JOB_HEALTH : JOB_SCAN, 0));
         if (i % 2) pool_submit(pool, numbered(JOB_HEALTH, 0));
@@ -108,7 +108,7 @@ static void closing_waits_for_running_and_drops_the_rest(void **state)
     (void)state;
     struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, 0};
     struct mailbox *results = mailbox_new(NULL, NULL);
-    struct pool *pool = pool_new(2, run, &gate, results);
+    struct pool *pool = pool_new(2, false, run, &gate, results);
     for (uint64_t i = 0; i < 500; i++)
         pool_submit(pool, numbered(JOB_SCAN, i));
     pool_destroy(&pool);
