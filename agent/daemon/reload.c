@@ -56,16 +56,16 @@ static void take_config(struct agent *agent, struct config *fresh)
     if (now->discovery != fresh->discovery) later(agent, "discovery", "");
     struct config running = *now;
     *now = *fresh;
-    *fresh = running;
+    *fresh = running; // freed by the caller, with what the new one wanted of these:
+    fresh->name = now->name;
+    fresh->listen = now->listen;
+    fresh->listen_count = now->listen_count;
     now->name = running.name;
     now->has_listen = running.has_listen;
     now->listen = running.listen;
     now->listen_count = running.listen_count;
     now->discovery = running.discovery;
     now->bulk_low = running.bulk_low;
-    fresh->name = NULL; // the new ones are freed with the old config
-    fresh->listen = NULL;
-    fresh->listen_count = 0;
 }
 
 // ---- folders

@@ -41,12 +41,21 @@ void mode_close(struct folder *folder)
 
 // ---- what is blocked for it
 
+// The disk shows it already: only the index does not know that it is this version.
+static bool is_shown(const struct item *item)
+{
+    if (item->head_count != 1) return false;
+    const struct value *value = &item->heads[0].value;
+    if (!item_local_live(item)) return value->kind == KIND_TOMB;
+    return item->local.state == LOCAL_OK && value_equal(&item->local.version.value, value);
+}
+
 // Why a need is not for this disk now; NONE: it is.
 enum blocked mode_blocks(const struct folder *folder, const struct item *item)
 {
     if (mode_has(folder, item->path)) return BLOCKED_CHANGED_HERE;
     bool sends = folder->mode == MODE_SEND_ONLY && !path_is_conflict_item(item->path);
-    return sends ? BLOCKED_SEND_ONLY : BLOCKED_NONE;
+    return sends && !is_shown(item) ? BLOCKED_SEND_ONLY : BLOCKED_NONE;
 }
 
 static void unblock(struct folder *folder, struct slice path)

@@ -105,6 +105,24 @@ static void test_send_only(void **state)
     rig_close(&rig);
 }
 
+// What the disk shows already does not differ: made and deleted there, or changed there and back.
+static void test_same_in_the_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct script *peer = open_send_only(&rig);
+    push(peer, after(peer, "new", NULL), NULL);
+    push(peer, after(peer, "mine", "here"), NULL);
+    push(peer, after(peer, "never", NULL), NULL);
+    rig_wait(&rig, 5000);
+    assert_int_equal(rig_status(&rig).differs, 1); // "gone"
+    assert_int_equal(rig_status(&rig).pending_in, 0);
+    assert_true(shows(&rig, "mine", "here"));
+    assert_int_equal(rig_item(&rig, "mine").need, false);
+    assert_int_equal(script_heard(peer, MSG_WANT), 0);
+    rig_close(&rig);
+}
+
 static void test_override(void **state)
 {
     (void)state;
@@ -272,30 +290,30 @@ static void test_reset(void **state)
     rig_close(&rig);
 }
 
-// What is changed after a reset has begun is not taken away by it, nor published with a past.
+// What a reset has begun to take away, and is changed before it is gone, has no past when it is
+// published after all.
 static void test_edit_during_reset(void **state)
 {
     (void)state;
     struct rig rig;
-    struct script *peer = open_receive_only(&rig);
-    rig.held = 1u << JOB_APPLY;
-    const struct decision decision = {.kind = DECIDE_RESET, .folder = "f"};
-    engine_decide(rig.engine, 7, &decision);
+    rig_open(&rig);
+    rig_write(&rig, "mine", "new");
+    struct dot none = {.inc = 0, .counter = 1}; // as reset notes what the index does not know
+    struct item item = {.path = slice_text("mine"), .need = true};
+    item.local.state = LOCAL_OBSOLETE;
+    item.local.version.path = item.path;
+    item.local.version.vv = vv_with(rig.arena, (struct vv){0}, none);
+    item.local.version.dots = (struct dots){&none, 1};
+    item.local.version.value = disk_find(&rig, item.path)->value;
+    store_begin(rig.store);
+    store_item_put(rig.store, rig.folder, &item, false);
+    assert_int_equal(store_commit(rig.store), ERR_OK);
     rig_write(&rig, "mine", "newer");
-    set_mode(&rig, MODE_TWO_WAY);
-    for (uint32_t i = 0; i < rig.job_count; i++) {
-        struct job *job = rig.jobs[i];
-        if (job->kind != JOB_APPLY) continue;
-        for (uint32_t s = 0; s < job->apply.count; s++)
-            job->apply.steps[s].result = STEP_CHANGED;
-    }
-    rig.held = 0;
-    rig_write(&rig, "mine", "newest");
-    rig_wait(&rig, 30 * 1000);
+    rig_wait(&rig, 5000);
     struct item mine = rig_item(&rig, "mine");
-    for (uint32_t i = 0; i < mine.head_count; i++)
-        assert_int_equal(vv_get(mine.heads[i].vv, 0), 0);
-    (void)peer;
+    assert_int_equal(mine.head_count, 1);
+    assert_int_equal(mine.heads[0].vv.count, 1);
+    assert_int_equal(vv_get(mine.heads[0].vv, 0), 0);
     rig_close(&rig);
 }
 
@@ -310,6 +328,28 @@ static void test_receive_only_no_more(void **state)
     assert_true(script_heard(peer, MSG_PUSH) > 0);
     assert_int_equal(rig_status(&rig).changed_here, 0);
     assert_int_equal(rig_item(&rig, "b").heads[0].value.kind, KIND_TOMB);
+    rig_close(&rig);
+}
+
+// Nor does one hold what is not put in place.
+static void test_many_deleted_there(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct version gone[FILES];
+    open_full(&rig);
+    set_mode(&rig, MODE_SEND_ONLY);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    for (int i = 0; i < FILES; i++)
+        gone[i] = after(peer, name(i), NULL);
+    script_push(peer, 0, gone, FILES, NULL);
+    rig_wait(&rig, 5000);
+    assert_free(&rig);
+    assert_int_equal(rig_status(&rig).differs, FILES);
+    set_mode(&rig, MODE_TWO_WAY); // now one does
+    rig_wait(&rig, 5000);
+    assert_held(&rig, "mass-delete", FILES);
     rig_close(&rig);
 }
 
@@ -336,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_send_only),
+        cmocka_unit_test(test_same_in_the_end),
         cmocka_unit_test(test_override),
         cmocka_unit_test(test_send_only_no_more),
         cmocka_unit_test(test_said_meanwhile),
@@ -346,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_edit_during_reset),
         cmocka_unit_test(test_receive_only_no_more),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many_deleted_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
