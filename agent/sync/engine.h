@@ -98,8 +98,7 @@ void engine_folder_pause(struct engine *engine, const char *name, bool paused);
 void engine_peer_pause(struct engine *engine, struct device_id device, bool paused);
 
 // ---- how many bytes of contents a second go out and come in, on average, with peers that are not
-// local; 0: as many as there are. Less than the least is the least: a request must be answered in
-// time.
+// local; 0: any. At least the least, so that a request is answered in time.
 enum { ENGINE_RATE_MIN = 128 << 10 };
 void engine_rates(struct engine *engine, uint64_t up, uint64_t down);
 
@@ -280,23 +279,20 @@ uint32_t engine_kept(struct engine *engine, struct arena *arena, const char *fol
 // ---- what changed. Everything lives on the arena.
 struct change {
     struct slice path;
-    const char *what; // "created", "changed", "deleted"; "set-aside": lost the name in a conflict,
-                      // "settled": and was decided about
+    const char *what; // "created", "changed", "deleted"; of conflict items "set-aside", "settled"
     enum kind kind;
     uint64_t size;
     struct slice by;       // empty: not known
     int64_t when_ms;       // wall clock of who made it
-    const char *outcome;   // "here", "pending", "blocked", "held", "unresolved", "conflict",
-                           // "replaced"
+    const char *outcome;   // "here", "pending", "blocked", "held", "unresolved", "conflict", or
     const char *reason;    // of "blocked" and "held"; else NULL
-    int64_t replaced_ms;   // of "replaced": when
+    int64_t replaced_ms;   // "replaced": then
     struct slice *missing; // of "here": the first of the peers whose disks do not show it
     uint32_t missing_count;
 };
 struct change_filter {
     const char *folder;
-    struct slice path; // of one file: all that is known of it; else the last change of each item
-                       // in it, the last that came first
+    struct slice path; // one file: all that is known of it; else of each item in it the last change
     bool has_by;
     struct device_id by;
     int64_t since_ms;

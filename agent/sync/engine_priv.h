@@ -495,5 +495,6 @@ struct errand {
 };
 
 #include "agent/sync/calls_priv.h"
+#include "agent/sync/limits_priv.h"
 
 #endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+//
+// What a person has taken back of the exchange: pauses, so much a second, one way only.
+#ifndef AGENT_SYNC_LIMITS_PRIV_H
+#define AGENT_SYNC_LIMITS_PRIV_H
+
+#include "agent/sync/engine_priv.h"
+
+// ---- rate.c
+bool rate_allows(struct engine *engine, struct rate *rate, const struct session *session);
+void rate_spend(struct engine *engine, struct rate *rate, const struct session *session,
+                uint64_t bytes);
+int64_t rate_deadline(const struct rate *rate);
+
+// ---- pause.c
+bool share_paused(const struct folder *folder, const struct peer *peer); // here
+bool share_paused_there(const struct share *share);                      // share may be NULL
+
+// ---- mode.c, mode_decide.c: folders that go one way
+void mode_open(struct folder *folder);
+void mode_clear(struct folder *folder); // another life
+void mode_close(struct folder *folder);
+void mode_choose(struct folder *folder, enum engine_mode mode);
+enum blocked mode_blocks(const struct folder *folder, const struct item *item);
+bool mode_has(const struct folder *folder, struct slice path); // changed here, and not published
+uint64_t mode_changed(const struct folder *folder);            // so many are
+uint64_t mode_differs(struct folder *folder, struct arena *arena);
+// A look has found it: true if it is not to be minted.
+bool mode_keeps(struct folder *folder, struct item *item, const struct version *found,
+                const struct fingerprint *print);
+bool mode_agrees(struct folder *folder, const struct item *item); // it is the head after all
+bool mode_leave(struct folder *folder, struct slice path);
+void mode_looked(struct folder *folder, struct slice path);
+void mode_decide(struct folder *folder, uint64_t ticket, enum decision_kind kind);
+const char *mode_refuses(const struct folder *folder, enum decision_kind kind);
+
+#endif
