@@ -1,4 +1,4 @@
-# cmake --install: the program, its man page, the service unit of a user, completions, documents.
+# cmake --install: the program, its man pages, the service unit of a user, completions, documents.
 set(CMAKE_INSTALL_LIBDIR lib) # nothing goes there
 include(GNUInstallDirs)
 set(CFGSYNC_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING
@@ -6,6 +6,7 @@ set(CFGSYNC_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING
 
 install(TARGETS cfgsync-agent)
 install(FILES docs/man/cfgsync-agent.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES docs/man/cfgsync-agent.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES README.md docs/API.md docs/ARCHITECTURE.md docs/PROTOCOL.md docs/STORAGE.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

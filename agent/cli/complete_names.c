@@ -151,6 +151,10 @@ void complete_names(struct candidates *candidates, enum complete what, const cha
         break;
     case COMPLETE_FOLDER:
     case COMPLETE_FOLDERS: add_folders(candidates); break;
+    case COMPLETE_FOLDER_OR_PEER:
+        add_folders(candidates);
+        add_peers(candidates, false);
+        break;
     case COMPLETE_OFFER: add_offers(candidates); break;
     case COMPLETE_SETTING: add_settings(candidates, folder); break;
     case COMPLETE_INVITE: add_invites(candidates); break;

@@ -3,10 +3,10 @@
 // agent/cli/verb_folder_mode — what a person decides about a folder that goes one way only.
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
+#include "agent/cli/confirm_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
 
@@ -27,16 +27,6 @@ static bool count_of(const struct cli_context *context, const char *name, const 
         if (strcmp(field_text(folder, "name", ""), name) == 0) *out = field_number(folder, key);
     }
     return true;
-}
-
-// It destroys something elsewhere or here: asked at a terminal, unless --yes.
-static bool agreed(const struct args *args, const char *question)
-{
-    AUTO(buf_fini) struct buf line = {0};
-    bool asks = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-    if (args_has(args, "--yes") || !asks) return true;
-    if (!ask_line(question, &line)) return false;
-    return strcmp(buf_text(&line), "y") == 0 || strcmp(buf_text(&line), "yes") == 0;
 }
 
 static int decide(const struct cli_context *context, const struct args *args, const char *path,
@@ -72,9 +62,9 @@ static int run_override(const struct cli_context *context, const struct args *ar
     if (!count_of(context, args->words[0], "differs", &count, &result)) return result;
     buf_printf(&question,
                "%llu items differ from what the peers have. What is here replaces them everywhere; "
-               "what is not here is deleted there. Go on? [y/N] ",
+               "what is not here is deleted there. Go on?",
                (unsigned long long)count);
-    if (count > 0 && !agreed(args, buf_text(&question))) return CLI_FAILED;
+    if (count > 0 && !confirm(args, buf_text(&question))) return CLI_FAILED;
     return decide(context, args, "/v1/folders/override", "made to win");
 }
 
@@ -86,9 +76,9 @@ static int run_reset(const struct cli_context *context, const struct args *args)
     if (!count_of(context, args->words[0], "changed_here", &count, &result)) return result;
     buf_printf(&question,
                "%llu items were changed only here. They become what the peers have, and what they "
-               "were is kept (cfgsync-agent kept). Go on? [y/N] ",
+               "were is kept (cfgsync-agent kept). Go on?",
                (unsigned long long)count);
-    if (count > 0 && !agreed(args, buf_text(&question))) return CLI_FAILED;
+    if (count > 0 && !confirm(args, buf_text(&question))) return CLI_FAILED;
     return decide(context, args, "/v1/folders/reset", "reset");
 }
 
@@ -107,6 +97,7 @@ const struct cli_verb verb_folder_override = {
     .options = options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = run_override,
 };
 
@@ -119,5 +110,6 @@ const struct cli_verb verb_folder_reset = {
     .options = options,
     .words_min = 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER},
     .run = run_reset,
 };

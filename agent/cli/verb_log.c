@@ -176,7 +176,7 @@ static int run(const struct cli_context *context, const struct args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--peer", "NAME", "only what this device has changed (also this one, by its own name)"},
+    {"--peer", "PEER", "only what this device has changed (also this one, by its own name)"},
     {"--since", "TIME", "2h, 7d, 14:05, \"2026-03-01 14:05\""},
     {"--max", "N", "so many (default: 50; with --since, all)"},
     {NULL, NULL, NULL},
@@ -184,11 +184,12 @@ static const struct cli_option options[] = {
 
 const struct cli_verb verb_log = {
     .name = "log",
-    .usage = "[PATH] [--peer NAME] [--since TIME] [--max N]",
+    .usage = "[PATH] [--peer PEER] [--since TIME] [--max N]",
     .summary = "what changed, by which device, and what came of it",
     .help = "Of each file its last change, the latest first; of one file also what is kept of it.\n"
             "Times are those of the device that made the change.",
     .options = options,
     .words_max = 1,
+    .completes = {COMPLETE_FILE},
     .run = run,
 };

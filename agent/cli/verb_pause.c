@@ -53,29 +53,31 @@ static int run_resume(const struct cli_context *context, const struct args *args
 
 static const struct cli_option pause_options[] = {
     {"--for", "DURATION", "it goes on by itself after 90s, 30m, 2h, 7d"},
-    {"--folder", "NAME", "a folder, if a peer has the same name"},
-    {"--peer", "NAME", "a peer, likewise"},
+    {"--folder", "FOLDER", "a folder, if a peer has the same name"},
+    {"--peer", "PEER", "a peer, likewise"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_verb verb_pause = {
     .name = "pause",
-    .usage = "[FOLDER | PEER | --folder NAME | --peer NAME] [--for DURATION]",
+    .usage = "[FOLDER | PEER | --folder FOLDER | --peer PEER] [--for DURATION]",
     .summary = "exchange nothing for a while: at all, of a folder, or with a peer",
     .help =
         "What changes here meanwhile is noted, and goes out when it goes on. A pause outlasts a\n"
         "restart of the agent. cfgsync-agent resume ends it.",
     .options = pause_options,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER_OR_PEER},
     .run = run_pause,
 };
 
 const struct cli_verb verb_resume = {
     .name = "resume",
-    .usage = "[FOLDER | PEER | --folder NAME | --peer NAME]",
+    .usage = "[FOLDER | PEER | --folder FOLDER | --peer PEER]",
     .summary = "end a pause; without a name all of them, and the quiet hours that it is in",
     .help = "",
     .options = pause_options + 1,
     .words_max = 1,
+    .completes = {COMPLETE_FOLDER_OR_PEER},
     .run = run_resume,
 };

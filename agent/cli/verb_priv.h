@@ -14,6 +14,7 @@ enum complete {
     COMPLETE_PEERS, // with commas between them, and "all"
     COMPLETE_FOLDER,
     COMPLETE_FOLDERS,
+    COMPLETE_FOLDER_OR_PEER,
     COMPLETE_OFFER, // a folder that a peer shares
     COMPLETE_SETTING,
     COMPLETE_CONFLICT,
