@@ -18,6 +18,7 @@ enum job_kind {
     JOB_LOOK,    // stat, and read and hash what changed
     JOB_STAGE,   // put small contents into staging, durable
     JOB_PART,    // open a large staged content: which leaves are there already
+    JOB_REUSE,   // take leaves of it from a file that is here
     JOB_LEAF,    // write one verified leaf into it
     JOB_FINISH,  // verify the whole, make durable
     JOB_COPY,    // stage a content from a local file
@@ -109,6 +110,21 @@ struct job_part {
     struct digest *leaves; // the verified leaf list; NULL: use the one kept beside the part, if any
     uint32_t leaf_count;   // result: set when the kept one was used
     uint8_t *have;         // result: one byte per leaf, 1 = verified on disk
+};
+
+// Whatever becomes of the file meanwhile: what is taken is what was hashed.
+struct leaf_from {
+    uint32_t leaf;
+    uint32_t from; // its number in the file
+    struct digest expected;
+    bool have; // result: it is in its place
+};
+
+struct job_reuse {
+    struct content content;
+    struct slice path; // of an item
+    struct leaf_from *leaves;
+    uint32_t count;
 };
 
 struct job_leaf {
@@ -299,6 +315,7 @@ struct job {
         struct job_look look;
         struct job_stage stage;
         struct job_part part;
+        struct job_reuse reuse;
         struct job_leaf leaf;
         struct job_finish finish;
         struct job_copy copy;

@@ -166,6 +166,10 @@ void stat_times(const struct stat *st, struct timespec *out_modified, struct tim
 int dir_path(int dir_fd, char *out,
              size_t size); // absolute, as the system has it; also of a handle
 bool clone_file(int source_fd, int target_fd);
+// Bytes that the two files share from now on. False: not here, they are to be copied.
+bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t target_at,
+                 uint64_t size);
+void write_begin(int fd, uint64_t offset, uint64_t size); // so that a flush finds less to do
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
 int mode_set_fd(int fd, uint32_t mode);                    // also of a handle
@@ -214,6 +218,7 @@ void walk_forget(struct disk *disk,
 void look_run(const struct grip *grip, struct job *job);
 void stage_run(const struct grip *grip, struct job *job);
 void part_run(const struct grip *grip, struct job *job);
+void reuse_run(const struct grip *grip, struct job *job);
 void leaf_run(const struct grip *grip, struct job *job);
 void finish_run(const struct grip *grip, struct job *job);
 void copy_run(const struct grip *grip, struct job *job);

@@ -382,6 +382,7 @@ static void job_dispatch(struct folder *folder, struct job *job)
     case JOB_BASE: base_job_done(folder, job); break;
     case JOB_STAGE:
     case JOB_PART:
+    case JOB_REUSE:
     case JOB_LEAF:
     case JOB_FINISH:
     case JOB_COPY:

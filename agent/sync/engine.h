@@ -385,8 +385,8 @@ struct peer_status {
 
 struct engine_counters { // since start, for /metrics
     uint64_t messages_in, messages_out, bytes_in, bytes_out, contents_in, content_bytes_in,
-        contents_out, content_bytes_out, versions_in, minted, applied, conflicts_made, rounds,
-        commits, sessions_refused;
+        contents_out, content_bytes_out, content_bytes_reused, versions_in, minted, applied,
+        conflicts_made, rounds, commits, sessions_refused;
 };
 
 struct engine_status {

@@ -22,12 +22,6 @@ enum {
 // A peer may claim any size; the list of leaves of this one is 32 MiB.
 static const uint64_t LARGEST_BYTES = (uint64_t)PROTO_LEAF_BYTES << 20;
 
-static uint32_t leaf_size(const struct transfer *t, uint32_t leaf)
-{
-    uint64_t left = t->content.size - (uint64_t)leaf * PROTO_LEAF_BYTES;
-    return left < PROTO_LEAF_BYTES ? (uint32_t)left : PROTO_LEAF_BYTES;
-}
-
 static void part_submit(struct folder *folder, struct transfer *t)
 {
     struct job *job = job_new(JOB_PART, folder->number);
@@ -159,6 +153,14 @@ static void finish_if_whole(struct folder *folder, struct transfer *t)
     submit(folder, job);
 }
 
+static void leaves_begin(struct folder *folder, struct transfer *t)
+{
+    t->state = TRANSFER_LEAVES;
+    t->asked_leaves = 0;
+    finish_if_whole(folder, t);
+    if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
+}
+
 static void part_opened(struct folder *folder, struct transfer *t, const struct job_part *part)
 {
     if (t->leaves == NULL && part->leaves != NULL && part->leaf_count == t->leaf_count) {
@@ -175,10 +177,8 @@ static void part_opened(struct folder *folder, struct transfer *t, const struct 
         t->parts[i].written = part->have != NULL && part->have[i] != 0;
         t->written += t->parts[i].written;
     }
-    t->state = TRANSFER_LEAVES;
-    t->asked_leaves = 0;
-    finish_if_whole(folder, t);
-    if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
+    t->state = TRANSFER_REUSING;
+    if (t->written == t->leaf_count || !reuse_begin(folder, t)) leaves_begin(folder, t);
 }
 
 static void leaf_again(struct transfer *t, uint32_t leaf)
@@ -230,6 +230,9 @@ void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, st
     }
     if (job->kind == JOB_PART) {
         part_opened(folder, t, &job->part);
+    } else if (job->kind == JOB_REUSE) {
+        reuse_job_done(folder, t, job);
+        if (t->jobs == 0) leaves_begin(folder, t);
     } else if (job->kind == JOB_LEAF) {
         leaf_done(folder, t, leaf, job);
     } else if (job->kind == JOB_FINISH) {

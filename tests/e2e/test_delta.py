@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Large files that have changed a little: what travels, and that what comes out is right."""
+
+import os
+import random
+import threading
+import time
+
+from harness import Local, check, main, wait_for
+from trees import conflicts, leftovers, put, same, wait_same
+
+MIB = 1 << 20
+
+
+def counter(agent, name):
+    connection = Local(agent.home / "agent.sock")
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    line = next(l for l in text.splitlines() if l.startswith(name + " "))
+    return int(float(line.split()[1]))
+
+
+def wire(*agents):
+    return sum(counter(agent, "cfgsync_sent_bytes_total") for agent in agents)
+
+
+def overwrite(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def bulk(seed, mib):
+    return random.Random(seed).randbytes(mib * MIB + 4321)
+
+
+def travels(pair, change, most, what):
+    """Bytes on the wire of one change made on A, both ways."""
+    a, b, on_a, on_b = pair
+    before = wire(a, b)
+    change()
+    wait_same(on_a, on_b)
+    a.sync("f")
+    bytes_ = wire(a, b) - before
+    check(bytes_ <= most, f"{what}: at most {most:,} bytes travel", f"{bytes_:,} did")
+    check(not conflicts(on_a) and not conflicts(on_b), f"{what}: no conflict")
+
+
+def test_in_place(world):
+    """One leaf of twelve differs: the others are taken from the file that is there."""
+    pair = a, b, on_a, on_b = world.pair()
+    put(on_a / "big", bulk(1, 12))
+    wait_same(on_a, on_b)
+    travels(pair, lambda: overwrite(on_a / "big", 5 * MIB + 100, os.urandom(4096)), 2 * MIB,
+            "4 KiB overwritten")
+    reused = counter(b, "cfgsync_content_reused_bytes_total")
+    check(reused >= 11 * MIB, "eleven leaves and more were here", reused)
+    travels(pair, lambda: os.truncate(on_a / "big", 7 * MIB), MIB // 2, "cut at a leaf's end")
+    travels(pair, lambda: overwrite(on_a / "big", 7 * MIB, os.urandom(300)), MIB // 2,
+            "a little appended")
+    wait_for(lambda: not leftovers(on_b), "nothing is left in staging")
+
+
+def test_edited_on_both_sides(world):
+    """The file that leaves are taken from changes all the while: no byte is lost or mixed."""
+    a, b, on_a, on_b = world.pair()
+    put(on_a / "big", bulk(2, 8))
+    wait_same(on_a, on_b)
+    stop = threading.Event()
+
+    def scribble():
+        rng = random.Random(3)
+        while not stop.is_set():
+            overwrite(on_b / "big", rng.randrange(8 * MIB), rng.randbytes(64))
+            time.sleep(0.01)
+    writer = threading.Thread(target=scribble)
+    writer.start()
+    for number in range(3):
+        overwrite(on_a / "big", number * MIB, os.urandom(4096))
+        time.sleep(0.3)
+    stop.set()
+    writer.join()
+    wait_for(lambda: a.status()["state"] == b.status()["state"] != "syncing", "both have settled",
+             60)
+    wait_same(on_a, on_b, seconds=60)
+
+
+if __name__ == "__main__":
+    main()
