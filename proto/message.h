@@ -28,6 +28,8 @@ enum message_kind {
     MSG_NOT_HELD,
     MSG_DATA,
     MSG_PACK,
+    MSG_SIGNATURE,
+    MSG_DELTA,
     MSG_HELD,
     MSG_APPROVALS,
     MSG_RANGES,
@@ -203,6 +205,35 @@ struct msg_pack {
     struct slice bytes;
 };
 
+// A part of the signature of what the asker has in the place of some leaves of a content.
+struct msg_signature {
+    struct folder_id folder;
+    uint64_t round;      // drawn by the asker: names the delta that is to come
+    struct content *ids; // one
+    uint32_t id_count;
+    uint32_t *runs; // first leaf and count, again and again; rising
+    uint32_t run_count; // of numbers: twice as many as runs
+    uint32_t size;      // of the whole signature
+    uint32_t offset;
+    struct slice bytes;
+};
+
+enum delta_end {
+    DELTA_GOES_ON = 0,
+    DELTA_LAST = 1,
+    DELTA_REFUSED = 2 // not to be had, or not worth it
+};
+
+struct msg_delta {
+    struct folder_id folder;
+    uint64_t round;
+    uint32_t page; // from 1
+    enum delta_end end;
+    uint32_t size; // uncompressed
+    bool compressed;
+    struct slice bytes;
+};
+
 // A part of the sorted list of paths: from <= path < to; an empty bound is open.
 enum range_what {
     RANGE_SUM = 1,   // count and sum of the sender's items there
@@ -308,6 +339,8 @@ struct message {
         struct msg_not_held not_held;
         struct msg_data data;
         struct msg_pack pack;
+        struct msg_signature signature;
+        struct msg_delta delta;
         struct msg_ranges ranges;
         struct msg_rollback rollback;
         struct msg_ping ping; // PING and PONG

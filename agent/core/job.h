@@ -19,10 +19,13 @@ enum job_kind {
     JOB_STAGE,   // put small contents into staging, durable
     JOB_PART,    // open a large staged content: which leaves are there already
     JOB_REUSE,   // take leaves of it from a file that is here
+    JOB_SIGN,    // sign what a file has in the place of leaves that are missing
+    JOB_PATCH,   // make leaves of it from that and a delta
     JOB_LEAF,    // write one verified leaf into it
     JOB_FINISH,  // verify the whole, make durable
     JOB_COPY,    // stage a content from a local file
     JOB_READ,    // read contents or a leaf for a peer
+    JOB_DIFF,    // make a delta for a peer
     JOB_APPLY,   // put staged contents in place, delete, make directories
     JOB_RECOVER, // after a crash: finish or forget what a journal row says
     JOB_HEALTH,  // is the root the root
@@ -127,6 +130,35 @@ struct job_reuse {
     uint32_t count;
 };
 
+// ---- JOB_SIGN, JOB_PATCH. The base of a delta: runs of bytes of one file, one behind the other. It
+// may change meanwhile, which makes leaves come out wrong.
+struct byte_run {
+    uint64_t at, size;
+};
+
+struct job_sign {
+    struct slice path; // of an item
+    struct byte_run *runs;
+    uint32_t run_count;
+    uint32_t block;
+    struct slice entries; // result
+};
+
+struct patcher;
+struct job_patch {
+    struct content content;
+    struct slice path;
+    struct byte_run *base;
+    uint32_t base_count;
+    struct patcher *patcher; // NULL in the first job; pass the same on in the next
+    struct slice bytes;      // the delta goes on; result: what was not needed yet
+    uint32_t *leaves;        // that come next
+    struct digest *expected;
+    uint32_t count;
+    uint32_t made; // result: so many are in their places. MALFORMED: the next one is not what it
+                   // should be
+};
+
 struct job_leaf {
     struct content content;
     uint32_t leaf;
@@ -170,6 +202,21 @@ struct job_read {
 };
 
 #define JOB_READ_WHOLE (UINT32_MAX - 1)
+
+// ---- JOB_DIFF
+struct differ;
+struct job_diff {
+    struct read_entry entry; // LIMIT: it costs too much, or saves nothing
+    struct byte_run *runs;   // of the content
+    uint32_t run_count;
+    struct slice signature; // in the first job
+    struct differ *differ;  // NULL in the first job; pass the same on in the next
+    uint64_t at;            // bytes of the runs that were gone through; updated, as the next two
+    uint64_t made;          // bytes of the delta
+    uint64_t cpu_ns;
+    struct slice bytes; // result
+    bool done;          // result: that was its end
+};
 
 // ---- JOB_APPLY
 enum step_result {
@@ -310,16 +357,20 @@ struct job {
     struct arena *arena;
     void *context; // the engine's, from mem_alloc: goes with the job, which may never come back
     uint64_t number;
+    void (*release)(struct job *); // frees what neither arena nor context holds; NULL: nothing
     union {
         struct job_scan scan;
         struct job_look look;
         struct job_stage stage;
         struct job_part part;
         struct job_reuse reuse;
+        struct job_sign sign;
+        struct job_patch patch;
         struct job_leaf leaf;
         struct job_finish finish;
         struct job_copy copy;
         struct job_read read;
+        struct job_diff diff;
         struct job_apply apply; // and JOB_RECOVER
         struct job_health health;
         struct job_base base;

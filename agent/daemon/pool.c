@@ -40,6 +40,9 @@ bool job_is_fast(const struct job *job)
     case JOB_SCAN:
     case JOB_PART:
     case JOB_REUSE:
+    case JOB_SIGN:
+    case JOB_PATCH:
+    case JOB_DIFF:
     case JOB_LEAF:
     case JOB_FINISH:
     case JOB_COPY:

@@ -147,6 +147,9 @@ int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
 int fd_copy(int source_fd, int target_fd);                                   // all of it, durable
 int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // a file, to read
+// The content of a READ or DIFF, to read; ERR_CHANGED: it is not here.
+enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd);
+bool source_still(int fd, const struct read_entry *entry); // it is what it was
 // Does the regular file `name` hold this content?
 bool content_is(int dir_fd, const char *name, const struct content *content);
 
@@ -219,6 +222,9 @@ void look_run(const struct grip *grip, struct job *job);
 void stage_run(const struct grip *grip, struct job *job);
 void part_run(const struct grip *grip, struct job *job);
 void reuse_run(const struct grip *grip, struct job *job);
+void sign_run(const struct grip *grip, struct job *job);
+void patch_run(const struct grip *grip, struct job *job);
+void diff_run(const struct grip *grip, struct job *job);
 void leaf_run(const struct grip *grip, struct job *job);
 void finish_run(const struct grip *grip, struct job *job);
 void copy_run(const struct grip *grip, struct job *job);

@@ -364,7 +364,8 @@ static void errand_dispatch(struct folder *folder, struct job *job)
     switch (errand->purpose) {
     case FOR_TRANSFER: fetch_job_done(folder, job); break;
     case FOR_PUSH: push_staged(folder, job); break;
-    case FOR_SERVE: serve_job_done(folder, job); break;
+    case FOR_SERVE:
+    case FOR_DELTA: serve_job_done(folder, job); break;
     case FOR_RESOLVE: resolve_done(folder, job); break;
     case FOR_APPLY: apply_done(folder, job); break;
     case FOR_DECIDE: decide_file_done(folder, job); break;
@@ -383,6 +384,9 @@ static void job_dispatch(struct folder *folder, struct job *job)
     case JOB_STAGE:
     case JOB_PART:
     case JOB_REUSE:
+    case JOB_SIGN:
+    case JOB_PATCH:
+    case JOB_DIFF:
     case JOB_LEAF:
     case JOB_FINISH:
     case JOB_COPY:

@@ -175,6 +175,7 @@ struct brake;
 struct audit;
 struct compare;
 struct late;
+struct delta_out;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
     uint32_t at; // its first id or leaf that has not been served
@@ -235,6 +236,7 @@ struct share {
     size_t wants_bytes;
     struct late *late, **late_end; // asked for and not at hand right now
     uint32_t late_count;
+    struct delta_out *deltas; // on their way to the peer
     struct audit *asking, *answering;
     struct compare *compare; // NULL: not asked for
     int64_t audit_at_ms;
@@ -465,6 +467,7 @@ enum purpose {
     FOR_TRANSFER = 1,
     FOR_PUSH,
     FOR_SERVE,
+    FOR_DELTA,
     FOR_RESOLVE,
     FOR_APPLY,
     FOR_DECIDE,
@@ -474,7 +477,8 @@ struct errand {
     enum purpose purpose;
     struct transfer *transfer;
     uint32_t leaf;
-    uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
+    uint64_t session_number; // FOR_PUSH, FOR_SERVE, FOR_DELTA: still that session?
+    uint64_t round;          // of a delta
     struct waiting_push *push;
     bool decided;      // FOR_RESOLVE: a person's decision
     uint64_t stagings; // of the folder when it was submitted

@@ -14,6 +14,7 @@ enum transfer_state {
     TRANSFER_PART,
     TRANSFER_LIST,
     TRANSFER_REUSING,
+    TRANSFER_DELTA,
     TRANSFER_LEAVES,
     TRANSFER_FINISHING,
     TRANSFER_STAGING,
@@ -55,6 +56,9 @@ struct transfer {
     uint32_t list_have; // bytes of the list so far
     struct leaf_want *parts;
     uint32_t written, asked_leaves;
+    struct delta_in *delta;
+    bool delta_pays, delta_over; // the last one did; no more of them
+    uint32_t delta_tries;
     struct reuse *reuse; // large: of the file that it is to replace, once that was tried
     uint32_t jobs;
     bool listed;
@@ -62,6 +66,7 @@ struct transfer {
 };
 
 struct reuse;
+struct delta_in;
 
 // A file here that a content is to replace.
 struct older {
@@ -84,6 +89,9 @@ void source_is_silent(struct share *share);
 void source_answers(struct share *share);
 bool sources_have_room(const struct folder *folder);
 struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any);
+// Likewise, of those who understand all of `features`.
+struct share *transfer_source_with(struct folder *folder, const struct transfer *t,
+                                   uint64_t features, bool *out_any);
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
 void transfer_blocked(struct folder *folder, struct transfer *t, enum err err);
 struct errand *errand_for(struct transfer *t);

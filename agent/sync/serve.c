@@ -19,8 +19,8 @@ static void not_held_send(struct share *share, struct digest *ids, uint32_t coun
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
-static void entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
-                       const struct ask *ask)
+void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
+                      const struct ask *ask)
 {
     struct arena *arena = folder->engine->scratch;
     const struct content *content = &ask->content;
@@ -91,7 +91,7 @@ void serve_whole(struct share *share, const struct ask *asks, uint32_t count)
             bytes = 0;
         }
         struct read_entry *entry = &job->read.entries[job->read.count];
-        entry_fill(folder, job, entry, &asks[i]);
+        serve_entry_fill(folder, job, entry, &asks[i]);
         if (entry->err != ERR_OK) {
             if (!late_add(share, &asks[i])) missing[missing_count++] = content->id;
             continue;
@@ -153,7 +153,7 @@ void serve_leaf(struct share *share, const struct ask *ask)
     }
     struct job *job = read_job_new(folder, ask->leaf, 1);
     job->read.count = 1;
-    entry_fill(folder, job, &job->read.entries[0], ask);
+    serve_entry_fill(folder, job, &job->read.entries[0], ask);
     bool outside = (uint64_t)ask->leaf * PROTO_LEAF_BYTES >= ask->content.size;
     if (job->read.entries[0].err == ERR_OK && !outside) {
         job_send(share, job);
@@ -167,7 +167,7 @@ void serve_leaf(struct share *share, const struct ask *ask)
         refuse(share, ask);
 }
 
-static bool has_room(const struct share *share)
+bool serve_has_room(const struct share *share)
 {
     const struct net_port *net = &share->folder->engine->o.net;
     const struct conn *bulk = share->session->lanes[LANE_BULK];
@@ -204,7 +204,7 @@ static bool serve_from(struct share *share, const struct msg_want *want, uint32_
 {
     bool whole = want->leaf_count == 0;
     uint32_t end = whole ? want->id_count : want->leaf_count;
-    while (*at < end && has_room(share)) {
+    while (*at < end && serve_has_room(share)) {
         if (whole) {
             serve_pack(share, want, at);
         } else {
@@ -257,7 +257,7 @@ static void want_drop_first(struct share *share)
 
 void serve_more(struct share *share)
 {
-    while (share->wants != NULL && has_room(share) && folder_usable(share->folder)) {
+    while (share->wants != NULL && serve_has_room(share) && folder_usable(share->folder)) {
         AUTO(arena_destroy) struct arena *arena = arena_new();
         struct message m;
         struct fault fault;
@@ -265,11 +265,13 @@ void serve_more(struct share *share)
         bool sound = message_decode(arena, buf_slice(&first->frame), &m, &fault) == ERR_OK;
         if (!sound || serve_from(share, &m.want, &first->at)) want_drop_first(share);
     }
+    deltas_more(share);
 }
 
 void serve_clear(struct share *share)
 {
     late_clear(share);
+    deltas_clear(share);
     while (share->wants != NULL)
         want_drop_first(share);
 }
@@ -325,6 +327,10 @@ void serve_job_done(struct folder *folder, struct job *job)
         if (s->own_number == errand->session_number) share = share_find(s, folder);
     }
     if (share == NULL || folder->gone) return;
+    if (errand->purpose == FOR_DELTA) {
+        delta_diffed(share, job);
+        return;
+    }
     if (share->serving_jobs > 0) share->serving_jobs--;
     if (!share->joined) return;
     for (uint32_t i = 0; job->err != ERR_OK && i < job->read.count; i++)

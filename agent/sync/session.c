@@ -64,6 +64,7 @@ void hello_send(struct engine *engine, struct conn *conn)
 {
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
+    m.hello.features = PROTO_FEATURE_DELTA;
     m.hello.program = slice_text(engine->program);
     m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
@@ -350,6 +351,8 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_NOT_HELD: return m->not_held.folder;
     case MSG_DATA: return m->data.folder;
     case MSG_PACK: return m->pack.folder;
+    case MSG_SIGNATURE: return m->signature.folder;
+    case MSG_DELTA: return m->delta.folder;
     case MSG_HELD: return m->hold.folder;
     case MSG_APPROVALS: return m->approvals.folder;
     case MSG_RANGES: return m->ranges.folder;
@@ -380,6 +383,8 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_NOT_HELD: not_held_handle(share, &m->not_held); break;
     case MSG_DATA: data_handle(share, &m->data); break;
     case MSG_PACK: pack_handle(share, &m->pack); break;
+    case MSG_SIGNATURE: signature_handle(share, &m->signature); break;
+    case MSG_DELTA: delta_handle(share, &m->delta); break;
     case MSG_HELD: hold_handle(share, &m->hold); break;
     case MSG_APPROVALS: approvals_handle(share, &m->approvals); break;
     case MSG_RANGES: ranges_handle(share, &m->ranges); break;
@@ -450,6 +455,8 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_NOT_HELD:
     case MSG_DATA:
     case MSG_PACK:
+    case MSG_SIGNATURE:
+    case MSG_DELTA:
     case MSG_HELD:
     case MSG_APPROVALS:
     case MSG_RANGES:

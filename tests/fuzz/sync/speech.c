@@ -433,7 +433,8 @@ static void body_more(struct speech *s, struct message *m)
 
 bool speech_on_bulk(enum message_kind kind)
 {
-    return kind == MSG_DATA || kind == MSG_PACK || kind == MSG_PROBE;
+    return kind == MSG_DATA || kind == MSG_PACK || kind == MSG_SIGNATURE || kind == MSG_DELTA ||
+           kind == MSG_PROBE;
 }
 
 struct message speech_message(struct speech *s)

@@ -293,6 +293,30 @@ static inline struct msg_not_held make_not_held(struct chance *c, struct arena *
     return n;
 }
 
+static inline struct msg_signature make_signature(struct chance *c, struct arena *arena)
+{
+    struct msg_signature m = {.round = make_number(c), .id_count = 1, .run_count = 2};
+    m.ids = arena_alloc(arena, 1, sizeof *m.ids);
+    make_bytes(c, m.ids[0].id.bytes, sizeof m.ids[0].id.bytes);
+    m.ids[0].size = (uint64_t)(1 + chance_below(c, 100)) * PROTO_LEAF_BYTES;
+    m.runs = arena_alloc(arena, 2, sizeof *m.runs);
+    m.runs[0] = 0;
+    m.runs[1] = 1;
+    m.offset = chance_below(c, 100);
+    m.bytes = make_bin(c, arena, 1, 50);
+    m.size = m.offset + (uint32_t)m.bytes.size + chance_below(c, 100);
+    return m;
+}
+
+static inline struct msg_delta make_delta(struct chance *c, struct arena *arena)
+{
+    struct msg_delta m = {.round = make_number(c), .page = 1 + chance_below(c, 9)};
+    m.end = (enum delta_end)chance_below(c, 3);
+    m.bytes = make_bin(c, arena, 0, 50);
+    m.size = (uint32_t)m.bytes.size;
+    return m;
+}
+
 static inline struct msg_ranges make_ranges(struct chance *c, struct arena *arena)
 {
     struct msg_ranges m = {.audit = make_number(c),
@@ -388,6 +412,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_RANGES: m->ranges = make_ranges(c, a); break;
     case MSG_ROLLBACK: m->rollback = make_rollback(c, a); break;
     case MSG_PACK: m->pack = make_pack(c, a); break;
+    case MSG_SIGNATURE: m->signature = make_signature(c, a); break;
+    case MSG_DELTA: m->delta = make_delta(c, a); break;
     case MSG_HELD: m->hold = make_hold(c, a); break;
     case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;
     case MSG_PING:

@@ -270,6 +270,21 @@ static void test_content(void **state)
     assert_text(p.bytes, "hello\nbye\n");
 }
 
+static void test_delta(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct msg_signature s = vector_decode(arena, "signature", MSG_SIGNATURE).signature;
+    assert_true(s.round == 5 && s.id_count == 1 && s.ids[0].size == 3 << 20);
+    assert_filled(s.ids[0].id.bytes, 0xc0, 32);
+    assert_true(s.run_count == 4 && s.runs[1] == 1 && s.runs[2] == 2);
+    assert_true(s.size == 52 && s.offset == 12 && s.bytes.size == 40);
+    struct msg_delta d = vector_decode(arena, "delta", MSG_DELTA).delta;
+    assert_true(d.round == 5 && d.page == 2 && d.end == DELTA_LAST && d.size == 5);
+    assert_false(d.compressed);
+    assert_text(d.bytes, "delta");
+}
+
 static void test_identity(void **state)
 {
     (void)state;
@@ -328,7 +343,8 @@ int main(void)
         cmocka_unit_test(test_owners),   cmocka_unit_test(test_round),
         cmocka_unit_test(test_versions), cmocka_unit_test(test_push),
         cmocka_unit_test(test_applied),  cmocka_unit_test(test_want),
-        cmocka_unit_test(test_content),  cmocka_unit_test(test_talk),
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_delta),  cmocka_unit_test(test_talk),
         cmocka_unit_test(test_version),  cmocka_unit_test(test_brakes),
         cmocka_unit_test(test_identity),
     };

@@ -172,6 +172,9 @@ static void job_carry_out(struct rig *rig, struct job *job)
     case JOB_BASE: rig_base_do(rig, job); break;
     case JOB_PART:
     case JOB_REUSE:
+    case JOB_SIGN:
+    case JOB_PATCH:
+    case JOB_DIFF:
     case JOB_FINISH: break;
     }
 }
