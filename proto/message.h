@@ -211,7 +211,7 @@ struct msg_signature {
     uint64_t round;      // drawn by the asker: names the delta that is to come
     struct content *ids; // one
     uint32_t id_count;
-    uint32_t *runs; // first leaf and count, again and again; rising
+    uint32_t *runs;     // first leaf and count, again and again; rising
     uint32_t run_count; // of numbers: twice as many as runs
     uint32_t size;      // of the whole signature
     uint32_t offset;

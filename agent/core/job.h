@@ -130,8 +130,8 @@ struct job_reuse {
     uint32_t count;
 };
 
-// ---- JOB_SIGN, JOB_PATCH. The base of a delta: runs of bytes of one file, one behind the other. It
-// may change meanwhile, which makes leaves come out wrong.
+// ---- JOB_SIGN, JOB_PATCH. The base of a delta: runs of bytes of one file, one behind the other.
+// It may change meanwhile, which makes leaves come out wrong.
 struct byte_run {
     uint64_t at, size;
 };

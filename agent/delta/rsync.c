@@ -172,8 +172,8 @@ static enum err signature_check(struct slice signature)
         number_of(signature.data + 8) != DELTA_STRONG_BYTES ||
         (signature.size - DELTA_HEAD_BYTES) % DELTA_ENTRY_BYTES != 0)
         return ERR_MALFORMED;
-    bool slow = costs_time(
-        slice_of(signature.data + DELTA_HEAD_BYTES, signature.size - DELTA_HEAD_BYTES));
+    bool slow =
+        costs_time(slice_of(signature.data + DELTA_HEAD_BYTES, signature.size - DELTA_HEAD_BYTES));
     return slow ? ERR_LIMIT : ERR_OK;
 }
 

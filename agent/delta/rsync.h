@@ -55,9 +55,9 @@ struct patcher;
 typedef bool patch_read(void *context, uint64_t at, uint8_t *out, size_t size);
 struct patcher *patcher_new(uint64_t base_size);
 void patcher_base(struct patcher *patcher, patch_read *read, void *context); // from now on
-// Takes from *in until there are `size_max` bytes that nobody has taken, or *in is empty; *out_done:
-// the delta has ended. MALFORMED: it is no delta of this base, or goes on behind its end; it is of no
-// use then.
+// Takes from *in until there are `size_max` bytes that nobody has taken, or *in is empty;
+// *out_done: the delta has ended. MALFORMED: it is no delta of this base, or goes on behind its
+// end; it is of no use then.
 enum err patcher_run(struct patcher *patcher, struct slice *in, size_t size_max,
                      bool *out_done) MUST_USE;
 struct slice patcher_made(const struct patcher *patcher);

@@ -472,6 +472,7 @@ void serve_more(struct share *share);
 void serve_clear(struct share *share);
 void serve_whole(struct share *share, const struct ask *asks, uint32_t count);
 void serve_leaf(struct share *share, const struct ask *ask);
+void serve_not_held(struct share *share, struct digest *ids, uint32_t count);
 bool serve_has_room(const struct share *share);
 // Where the content is; entry->err: not here, or not now.
 void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,

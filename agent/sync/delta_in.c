@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Getting a delta: what the older file has in the place of the leaves that are missing is signed and
-// shown to a peer; what it says is different is made into leaves. They are verified one by one, so
-// that whatever goes wrong leaves nothing to be undone: what is still missing is asked for as it is.
+// Getting a delta: what the older file has in the place of the leaves that are missing is signed
+// and shown to a peer; what it says is different is made into leaves. They are verified one by one,
+// so that whatever goes wrong leaves nothing to be undone: what is still missing is asked for as it
+// is.
 #include <string.h>
 
 #include "agent/base/planted.h"
@@ -13,8 +14,8 @@
 enum {
     RUNS_MAX = PROTO_ARRAY_ENTRIES_MAX / 2,
     BASE_LEAVES_MAX = DELTA_BLOCKS_MAX / (PROTO_LEAF_BYTES / DELTA_BLOCK_MAX),
-    TRIAL_LEAVES = 64,       // of the first delta of a content: whether it is worth it
-    SIGN_BYTES = 64 << 20,   // of the base, in one job
+    TRIAL_LEAVES = 64,     // of the first delta of a content: whether it is worth it
+    SIGN_BYTES = 64 << 20, // of the base, in one job
     SIGN_JOBS_MAX = 4,
     LEAVES_PER_JOB = 64,
     REST_BYTES_MAX = 512 << 10,
@@ -139,8 +140,8 @@ void delta_drop(struct transfer *t)
 static void give_up(struct transfer *t, const char *why)
 {
     struct delta_in *d = t->delta;
-    log_debug(LOG_SYNC, "a delta is not used", "folder=%s peer=%s why=%s", t->folder->name,
-              d->share->session->peer->name, why);
+    log_info(LOG_SYNC, "a delta is not used", "folder=%s peer=%s why=%s", t->folder->name,
+             d->share->session->peer->name, why);
     t->delta_over = true;
     delta_drop(t);
 }
@@ -211,8 +212,8 @@ static void signature_send(struct folder *folder, struct transfer *t)
     for (size_t at = 0; at < d->signature.size; at += PROTO_CHUNK_BYTES) {
         size_t left = d->signature.size - at;
         m.signature.offset = (uint32_t)at;
-        m.signature.bytes = slice_of(d->signature.data + at,
-                                     left < PROTO_CHUNK_BYTES ? left : PROTO_CHUNK_BYTES);
+        m.signature.bytes =
+            slice_of(d->signature.data + at, left < PROTO_CHUNK_BYTES ? left : PROTO_CHUNK_BYTES);
         if (!session_send(d->share->session, LANE_BULK, &m)) return;
     }
     d->heard_ms = folder->engine->now_ms;
@@ -222,7 +223,8 @@ static void sign_done(struct folder *folder, struct transfer *t, const struct jo
 {
     struct delta_in *d = t->delta;
     const struct errand *errand = job->context;
-    size_t at = DELTA_HEAD_BYTES + (size_t)errand->leaf * (SIGN_BYTES / d->block) * DELTA_ENTRY_BYTES;
+    size_t at =
+        DELTA_HEAD_BYTES + (size_t)errand->leaf * (SIGN_BYTES / d->block) * DELTA_ENTRY_BYTES;
     d->sign_jobs--;
     if (job->err != ERR_OK || at + job->sign.entries.size > d->signature.size) {
         give_up(t, "the file has changed");
@@ -245,8 +247,8 @@ static struct delta_in *delta_new(struct folder *folder, const struct transfer *
                                   const struct older *older)
 {
     struct delta_in *d = mem_zalloc(1, sizeof *d);
-    uint32_t count = t->leaf_count < 2 * BASE_LEAVES_MAX + 2 ? t->leaf_count
-                                                             : 2 * BASE_LEAVES_MAX + 2;
+    uint32_t count =
+        t->leaf_count < 2 * BASE_LEAVES_MAX + 2 ? t->leaf_count : 2 * BASE_LEAVES_MAX + 2;
     d->arena = arena_new();
     d->path = arena_copy(d->arena, older->path);
     d->base = arena_alloc(d->arena, RUNS_MAX + 2, sizeof *d->base);

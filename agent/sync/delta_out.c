@@ -8,11 +8,10 @@
 #include "agent/delta/rsync.h"
 #include "agent/sync/delta_priv.h"
 
-enum { DELTAS_MAX = 4 }; // of a share at a time
+enum { DELTAS_MAX = 4, LATE_MS = 25 }; // of a share at a time
 
 struct delta_out {
     uint64_t round;
-    struct content content;
     struct byte_run *runs;
     uint32_t run_count;
     struct buf signature;
@@ -21,6 +20,8 @@ struct delta_out {
     uint64_t at, made, cpu_ns;
     bool job_out;
     uint32_t page, acked;
+    struct ask ask;   // whether the content may still come
+    int64_t retry_ms; // it is not at hand right now
     struct delta_out *next;
 };
 
@@ -86,7 +87,7 @@ static void runs_take(struct delta_out *d, const struct msg_signature *signature
     for (uint32_t i = 0; i < d->run_count; i++) {
         uint64_t at = (uint64_t)signature->runs[2 * i] * PROTO_LEAF_BYTES;
         uint64_t size = (uint64_t)signature->runs[2 * i + 1] * PROTO_LEAF_BYTES;
-        uint64_t left = d->content.size - at;
+        uint64_t left = d->ask.content.size - at;
         d->runs[i] = (struct byte_run){at, size < left ? size : left};
     }
 }
@@ -96,7 +97,7 @@ static struct delta_out **out_new(struct share *share, const struct msg_signatur
     struct delta_out **at = out_find(share, signature->round);
     *at = mem_zalloc(1, sizeof **at);
     (*at)->round = signature->round;
-    (*at)->content = signature->ids[0];
+    (*at)->ask = (struct ask){.content = signature->ids[0], .leaf = ASK_DELTA};
     (*at)->size = signature->size;
     runs_take(*at, signature);
     return at;
@@ -128,7 +129,8 @@ static bool may_go_on(const struct share *share, const struct delta_out *d)
     bool begun = d->signature.size == d->size;
     // A job makes two pages at most.
     bool ahead = d->page - d->acked + 2 > PROTO_DELTA_AHEAD;
-    return begun && !d->job_out && !ahead && serve_has_room(share);
+    bool late = d->retry_ms > share->folder->engine->now_ms;
+    return begun && !late && !d->job_out && !ahead && serve_has_room(share);
 }
 
 // False: the content is not here.
@@ -136,9 +138,8 @@ static bool job_send(struct share *share, struct delta_out *d)
 {
     struct folder *folder = share->folder;
     struct job *job = job_new(JOB_DIFF, folder->number);
-    struct ask ask = {.content = d->content};
     job->release = delta_release;
-    serve_entry_fill(folder, job, &job->diff.entry, &ask);
+    serve_entry_fill(folder, job, &job->diff.entry, &d->ask);
     if (job->diff.entry.err != ERR_OK) {
         job_destroy(&job);
         return false;
@@ -162,16 +163,28 @@ static bool job_send(struct share *share, struct delta_out *d)
     return true;
 }
 
+// False: it was dropped, and the peer told to ask elsewhere.
+static bool out_late(struct share *share, struct delta_out **at)
+{
+    struct delta_out *d = *at;
+    if (late_add(share, &d->ask)) {
+        d->ask.tries++;
+        d->retry_ms = share->folder->engine->now_ms + LATE_MS;
+        return true;
+    }
+    struct digest id = d->ask.content.id;
+    out_free(at);
+    serve_not_held(share, &id, 1);
+    return false;
+}
+
 void deltas_more(struct share *share)
 {
+    if (!folder_usable(share->folder)) return;
     for (struct delta_out **at = &share->deltas; *at != NULL;) {
         struct delta_out *d = *at;
-        if (!folder_usable(share->folder) || !may_go_on(share, d) || job_send(share, d)) {
-            at = &d->next;
-            continue;
-        }
-        out_refuse(share, d->round, d->page + 1);
-        out_free(at);
+        bool stays = !may_go_on(share, d) || job_send(share, d) || out_late(share, at);
+        if (stays) at = &d->next;
     }
 }
 
@@ -192,27 +205,38 @@ static bool pages_send(struct share *share, struct delta_out *d, const struct jo
     return true;
 }
 
+// It has been loaded.
+static void signature_done(struct delta_out *d)
+{
+    buf_fini(&d->signature);
+    d->size = 0;
+}
+
 void delta_diffed(struct share *share, struct job *job)
 {
     const struct errand *errand = job->context;
     struct delta_out **at = out_find(share, errand->round);
     struct delta_out *d = *at;
     if (d == NULL) return;
+    bool untouched = job->diff.at == d->at; // it can be tried again
     d->job_out = false;
     d->differ = job->diff.differ;
     job->diff.differ = NULL;
     d->at = job->diff.at;
     d->made = job->diff.made;
     d->cpu_ns = job->diff.cpu_ns;
-    buf_fini(&d->signature);
-    d->size = 0;
+    if (d->differ != NULL) signature_done(d);
     if (job->err == ERR_MALFORMED || job->err == ERR_LIMIT)
         log_info(LOG_SYNC, "a delta is not made", "folder=%s peer=%s why=%s", share->folder->name,
                  share->session->peer->name, err_text(job->err));
-    if (job->err != ERR_OK) out_refuse(share, d->round, d->page + 1);
-    bool over = job->err != ERR_OK || job->diff.done;
-    if (job->err == ERR_OK && !pages_send(share, d, &job->diff)) over = true;
-    if (over) out_free(out_find(share, errand->round));
+    if (job->err == ERR_CHANGED && untouched) {
+        (void)out_late(share, at);
+    } else if (job->err != ERR_OK) {
+        out_refuse(share, d->round, d->page + 1);
+        out_free(at);
+    } else if (!pages_send(share, d, &job->diff) || job->diff.done) {
+        out_free(at);
+    }
     deltas_more(share);
 }
 

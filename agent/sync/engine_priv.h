@@ -165,9 +165,10 @@ struct waiting_push { // a PUSH whose contents are being staged
     struct waiting_push *next;
 };
 
+#define ASK_DELTA (UINT32_MAX - 2)
 struct ask { // one content a peer wants
     struct content content;
-    uint32_t leaf; // JOB_READ_WHOLE, PROTO_LEAF_LIST or a leaf
+    uint32_t leaf; // JOB_READ_WHOLE, PROTO_LEAF_LIST, ASK_DELTA or a leaf
     uint8_t tries;
 };
 

@@ -50,6 +50,8 @@ void late_serve(struct share *share)
     for (uint32_t i = 0; i < max && late_take(share, &ask); i++) {
         if (ask.leaf == JOB_READ_WHOLE)
             whole[count++] = ask;
+        else if (ask.leaf == ASK_DELTA)
+            deltas_more(share);
         else
             serve_leaf(share, &ask);
     }

@@ -11,7 +11,7 @@
 
 enum { SERVING_JOBS_MAX = 8, BULK_AHEAD_BYTES = 3 << 20, WANTS_BYTES_MAX = 4 << 20 };
 
-static void not_held_send(struct share *share, struct digest *ids, uint32_t count)
+void serve_not_held(struct share *share, struct digest *ids, uint32_t count)
 {
     if (count == 0) return;
     struct message m = {.kind = MSG_NOT_HELD,
@@ -57,7 +57,7 @@ static void job_send(struct share *share, struct job *job)
 static void refuse(struct share *share, const struct ask *ask)
 {
     struct digest id = ask->content.id;
-    if (!late_add(share, ask)) not_held_send(share, &id, 1);
+    if (!late_add(share, ask)) serve_not_held(share, &id, 1);
 }
 
 static struct job *read_job_new(struct folder *folder, uint32_t leaf, uint32_t max)
@@ -103,7 +103,7 @@ void serve_whole(struct share *share, const struct ask *asks, uint32_t count)
         job_send(share, job);
     else
         job_destroy(&job);
-    not_held_send(share, missing, missing_count);
+    serve_not_held(share, missing, missing_count);
 }
 
 static void data_send(struct share *share, const struct digest *content, uint32_t leaf,
@@ -137,7 +137,7 @@ static void serve_list(struct share *share, const struct content *content)
     struct digest id = content->id;
     if (!INDEX(folder)->leaves_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                    content, &leaves, &count)) {
-        not_held_send(share, &id, 1);
+        serve_not_held(share, &id, 1);
         return;
     }
     data_send(share, &content->id, PROTO_LEAF_LIST,
@@ -162,7 +162,7 @@ void serve_leaf(struct share *share, const struct ask *ask)
     job_destroy(&job);
     struct digest id = ask->content.id;
     if (outside)
-        not_held_send(share, &id, 1);
+        serve_not_held(share, &id, 1);
     else
         refuse(share, ask);
 }
@@ -316,7 +316,7 @@ static void pack_send(struct share *share, const struct job_read *read)
         m.pack.bytes = m.pack.compressed ? buf_slice(&packed) : buf_slice(&raw);
         (void)session_send(share->session, LANE_BULK, &m);
     }
-    not_held_send(share, missing, missing_count);
+    serve_not_held(share, missing, missing_count);
 }
 
 void serve_job_done(struct folder *folder, struct job *job)

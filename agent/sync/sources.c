@@ -135,8 +135,8 @@ void fetch_source_came(struct folder *folder)
 // A large content that makes no progress gives its place to one that waits. Its leaves stay.
 static bool idle_for_long(struct folder *folder, const struct transfer *t)
 {
-    bool open = t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES ||
-                t->state == TRANSFER_DELTA;
+    bool open =
+        t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES || t->state == TRANSFER_DELTA;
     int64_t now = folder->engine->now_ms;
     bool any = true;
     bool idle = now - t->chunk_ms >= IDLE_MS || now - t->progress_ms >= SLOW_MS;

@@ -63,6 +63,58 @@ def test_in_place(world):
     wait_for(lambda: not leftovers(on_b), "nothing is left in staging")
 
 
+def test_shifted(world):
+    """Bytes that come or go in front, in the middle or at the end: what moved does not travel."""
+    pair = a, b, on_a, on_b = world.pair()
+    data = bulk(4, 10)
+    put(on_a / "big", data)
+    wait_same(on_a, on_b)
+    for what, change, most in (
+            ("one byte in front", lambda d: b"x" + d, 150_000),
+            ("some in the middle", lambda d: d[:5 * MIB] + os.urandom(999) + d[5 * MIB:], 150_000),
+            ("two megabytes go in front", lambda d: d[2 * MIB + 3:], 150_000),
+            ("two come in the middle", lambda d: d[:3 * MIB] + os.urandom(2 * MIB) + d[3 * MIB:],
+             2 * MIB + 200_000),
+            ("some are appended", lambda d: d + os.urandom(300_000), 400_000),
+            ("here and there", lambda d: b"".join(d[at:at + MIB] + b"." for at in
+                                                  range(0, len(d), MIB)), 250_000)):
+        data = change(data)
+        travels(pair, lambda d=data: put(on_a / "big", d), most, what)
+    data = bulk(5, 10)
+    travels(pair, lambda: put(on_a / "big", data), 12 * MIB, "all is new")
+    data = bulk(6, 0) * 60
+    put(on_a / "small", data)
+    wait_same(on_a, on_b)
+    travels(pair, lambda: put(on_a / "small", data[:100_000] + b"y" + data[100_000:]), 30_000,
+            "a file of less than a leaf")
+    check("a delta is not used" not in b.log(), "all of them were of use", b.log()[-2000:])
+    wait_for(lambda: not leftovers(on_b), "nothing is left in staging")
+
+
+def test_interrupted(world):
+    """Both ends are killed while a delta is under way, or what it is made of is replaced."""
+    a, b, on_a, on_b = world.pair()
+    data = bulk(7, 40)
+    put(on_a / "big", data)
+    wait_same(on_a, on_b, 60)
+    rng = random.Random(8)
+    for number, who in enumerate((a, b, b, a)):
+        data = bytes([number]) + data[:20 * MIB] + os.urandom(2 * MIB) + data[20 * MIB:]
+        put(on_a / "big", data)
+        time.sleep(rng.uniform(0.05, 0.6))
+        who.kill9()
+        who.start()
+        wait_same(on_a, on_b, 90)
+    put(on_a / "big", b"." + data)
+    time.sleep(0.3)
+    put(on_b / "big", b"someone else")
+    wait_for(lambda: a.status()["state"] == "conflict" == b.status()["state"] or
+             (on_b / "big").read_bytes() == (on_a / "big").read_bytes(), "both have settled", 60)
+    wait_same(on_a, on_b, 60)
+    found = [(on_a / "big").read_bytes(), *conflicts(on_a).values()]
+    check(b"someone else" in found, "what was saved there is not lost")
+
+
 def test_edited_on_both_sides(world):
     """The file that leaves are taken from changes all the while: no byte is lost or mixed."""
     a, b, on_a, on_b = world.pair()

@@ -175,8 +175,8 @@ static void signatures_that_are_none(void **state)
     AUTO(buf_fini) struct buf base = {0};
     AUTO(buf_fini) struct buf good = {0};
     // Bytes of the head that make it another magic (MD4), block length or length of strong sums.
-    const uint8_t wrong[][2] = {{0, 0}, {3, 0x36}, {3, 0x37}, {3, 0x46}, {4, 1}, {6, 3}, {6, 5},
-                                {6, 0}, {11, 8},   {11, 32}};
+    const uint8_t wrong[][2] = {{0, 0}, {3, 0x36}, {3, 0x37}, {3, 0x46}, {4, 1},
+                                {6, 3}, {6, 5},    {6, 0},    {11, 8},   {11, 32}};
     fill_noise(&base, 50000, 7);
     signature_of(buf_slice(&base), 999, &good);
     assert_int_equal(load(buf_slice(&good)), ERR_OK);
@@ -229,8 +229,10 @@ static void deltas_that_are_none(void **state)
     // byte, 0x54: both of eight.
     const uint8_t sound[] = "rs\x02\x36\x45\x01\x03\x02hi\x00";
     const uint8_t outside[] = "rs\x02\x36\x45\x06\x03\x00";
-    const uint8_t far[] = "rs\x02\x36\x54\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x01";
-    const uint8_t negative[] = "rs\x02\x36\x54\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x01";
+    const uint8_t far[] =
+        "rs\x02\x36\x54\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x01";
+    const uint8_t negative[] =
+        "rs\x02\x36\x54\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x01";
     assert_int_equal(outcome(base, sound, 11, SIZE_MAX), ERR_OK);
     assert_int_equal(outcome(base, sound, 12, SIZE_MAX), ERR_MALFORMED); // something behind it
     assert_int_equal(outcome(base, sound, 10, SIZE_MAX), ERR_BUSY);      // it does not end

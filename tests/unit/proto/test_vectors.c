@@ -343,10 +343,9 @@ int main(void)
         cmocka_unit_test(test_owners),   cmocka_unit_test(test_round),
         cmocka_unit_test(test_versions), cmocka_unit_test(test_push),
         cmocka_unit_test(test_applied),  cmocka_unit_test(test_want),
-        cmocka_unit_test(test_content),
-        cmocka_unit_test(test_delta),  cmocka_unit_test(test_talk),
-        cmocka_unit_test(test_version),  cmocka_unit_test(test_brakes),
-        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_content),  cmocka_unit_test(test_delta),
+        cmocka_unit_test(test_talk),     cmocka_unit_test(test_version),
+        cmocka_unit_test(test_brakes),   cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
