@@ -28,8 +28,6 @@ enum message_kind {
     MSG_NOT_HELD,
     MSG_DATA,
     MSG_PACK,
-    MSG_SIGNATURE,
-    MSG_DELTA,
     MSG_HELD,
     MSG_APPROVALS,
     MSG_RANGES,
@@ -38,6 +36,8 @@ enum message_kind {
     MSG_PONG,
     MSG_PROBE,
     MSG_BYE,
+    MSG_SIGNATURE,
+    MSG_DELTA,
     MSG_KIND_COUNT
 };
 

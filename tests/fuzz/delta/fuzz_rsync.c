@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (what % 4 == 0) {
         hostile_signature(one, other);
     } else if (what % 4 == 1) { // a head that is right
-        delta_head(DELTA_BLOCK_MIN << what / 4 % 8, &head);
+        delta_head((uint32_t)DELTA_BLOCK_MIN << (what / 4 % 8), &head);
         buf_append(&head, one.data, one.size / DELTA_ENTRY_BYTES * DELTA_ENTRY_BYTES);
         hostile_signature(buf_slice(&head), other);
     } else if (what % 4 == 2) {

@@ -389,6 +389,42 @@ static void body_any(struct speech *s, struct message *m)
     }
 }
 
+static uint64_t delta_round_any(struct speech *s)
+{
+    for (uint32_t i = s->who->heard_count; i-- > 0 && feed_byte(s->feed) < 200;) {
+        const struct message *m = &s->who->heard[i];
+        if (m->kind == MSG_SIGNATURE) return m->signature.round;
+    }
+    return feed_byte(s->feed);
+}
+
+static void signature_any(struct speech *s, struct msg_signature *out)
+{
+    struct slice bytes;
+    out->round = feed_byte(s->feed);
+    out->ids = arena_alloc(s->rig->arena, 1, sizeof *out->ids);
+    out->ids[0] = content_any(s, &bytes);
+    out->id_count = 1;
+    if (out->ids[0].size == 0) out->ids[0].size = 1;
+    out->runs = arena_alloc(s->rig->arena, 2, sizeof *out->runs);
+    out->runs[0] = 0;
+    out->runs[1] = 1;
+    out->run_count = 2;
+    out->bytes = feed_slice(s->feed, feed_below(s->feed, 40));
+    out->offset = feed_byte(s->feed) & 1 ? feed_byte(s->feed) : 0;
+    out->size = out->offset + (uint32_t)out->bytes.size + feed_below(s->feed, 3);
+    if (out->size == 0) out->size = 1;
+}
+
+static void delta_any(struct speech *s, struct msg_delta *out)
+{
+    out->round = delta_round_any(s);
+    out->page = 1 + feed_below(s->feed, 4);
+    out->end = (enum delta_end)feed_below(s->feed, 3);
+    out->bytes = feed_slice(s->feed, feed_below(s->feed, 40));
+    out->size = (uint32_t)out->bytes.size;
+}
+
 static void body_more(struct speech *s, struct message *m)
 {
     switch ((int)m->kind) {
@@ -427,6 +463,8 @@ static void body_more(struct speech *s, struct message *m)
         m->probe.want = m->probe.reply ? 0 : feed_below(s->feed, PROTO_CHUNK_BYTES_MAX);
         break;
     case MSG_BYE: m->bye.code = (enum bye_code)(BYE_STOPPING + (int)feed_below(s->feed, 6)); break;
+    case MSG_SIGNATURE: signature_any(s, &m->signature); break;
+    case MSG_DELTA: delta_any(s, &m->delta); break;
     default: break;
     }
 }
@@ -437,10 +475,17 @@ bool speech_on_bulk(enum message_kind kind)
            kind == MSG_PROBE;
 }
 
+// What came later is rare, so that older inputs keep their meaning.
+static enum message_kind kind_any(struct speech *s)
+{
+    uint8_t byte = feed_byte(s->feed);
+    if (byte >= 250) return byte % 2 == 0 ? MSG_SIGNATURE : MSG_DELTA;
+    return (enum message_kind)(MSG_OFFER + byte % (MSG_SIGNATURE - MSG_OFFER));
+}
+
 struct message speech_message(struct speech *s)
 {
-    uint32_t kinds = MSG_KIND_COUNT - MSG_OFFER;
-    struct message m = {.kind = (enum message_kind)(MSG_OFFER + (int)feed_below(s->feed, kinds))};
+    struct message m = {.kind = kind_any(s)};
     bool of_folder =
         m.kind != MSG_PING && m.kind != MSG_PONG && m.kind != MSG_PROBE && m.kind != MSG_BYE;
     body_any(s, &m);
