@@ -41,6 +41,7 @@ enum {
     PROTO_RIDE_BYTES_MAX = 64 << 10,         // one content that rides along with a PUSH, compressed
     PROTO_RIDE_TOTAL_BYTES_MAX = 256 << 10,  // all of them
     PROTO_RIDE_CONTENT_BYTES_MAX = 1 << 20,  // one of them, uncompressed (a single leaf)
+    PROTO_PATCH_CONTENT_BYTES_MAX = 256 << 10, // content, and base, of a patch
     PROTO_RIDE_CONTENTS_BYTES_MAX = 4 << 20, // all of them, uncompressed
     PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10, // one content in a PACK, uncompressed
     PROTO_PACK_BYTES_MAX = 512 << 10,         // a PACK, uncompressed

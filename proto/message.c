@@ -104,6 +104,8 @@ static const struct field push_fields[] = {
     VERSIONS(struct msg_push),
     {LIST("rides", type_rides, struct msg_push, rides, ride_count), 0, PROTO_ARRAY_ENTRIES_MAX,
      OPTIONAL},
+    {LIST("patches", type_patches, struct msg_push, patches, patch_count), 0,
+     PROTO_ARRAY_ENTRIES_MAX, OPTIONAL},
 };
 
 static const struct field news_fields[] = {

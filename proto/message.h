@@ -136,6 +136,12 @@ struct ride {
     struct slice bytes;
 };
 
+// The same as what it makes of another content: a zstd frame with that as its prefix.
+struct patch {
+    struct content content, base;
+    struct slice bytes;
+};
+
 struct msg_push {
     struct folder_id folder;
     uint64_t inc;
@@ -145,6 +151,8 @@ struct msg_push {
     struct versions versions;
     struct ride *rides;
     uint32_t ride_count;
+    struct patch *patches;
+    uint32_t patch_count;
 };
 
 struct msg_news {

@@ -40,6 +40,17 @@ static enum err push_rules(const struct msg_push *push, const char **out_what)
         if (!size_plausible(ride->compressed, ride->content.size, ride->bytes))
             return no(ERR_MALFORMED, "ride of the wrong size", out_what);
     }
+    for (uint32_t i = 0; i < push->patch_count; i++) {
+        const struct patch *patch = &push->patches[i];
+        if (patch->content.size > PROTO_PATCH_CONTENT_BYTES_MAX ||
+            patch->base.size > PROTO_PATCH_CONTENT_BYTES_MAX)
+            return no(ERR_LIMIT, "content of a patch is too large", out_what);
+        if (!sum_within(&contents, patch->content.size, PROTO_RIDE_CONTENTS_BYTES_MAX) ||
+            !sum_within(&total, patch->bytes.size, PROTO_RIDE_TOTAL_BYTES_MAX))
+            return no(ERR_LIMIT, "patches are too large", out_what);
+        if (!size_plausible(true, patch->content.size, patch->bytes))
+            return no(ERR_MALFORMED, "patch without bytes", out_what);
+    }
     return ERR_OK;
 }
 

@@ -62,6 +62,8 @@ struct job_scan {
     uint32_t unread_count;
 };
 
+#define BASE_CONTENT_BYTES_MAX PROTO_PATCH_CONTENT_BYTES_MAX // what the base store holds
+
 // ---- JOB_LOOK
 enum look_result {
     LOOK_SAME,    // fingerprint equals `before`: not read
@@ -75,13 +77,15 @@ struct look {
     struct slice path;
     bool force;                // read even if the fingerprint is equal (racy, dirty)
     struct fingerprint before; // what local says; present = false: none
+    struct content was;        // likewise; size 0: none
     // results
     enum look_result result;
     struct fingerprint print;
     struct slice disk_name;
     struct slice other; // GONE on a disk that folds names: what has the name, spelled otherwise
     struct value value;
-    struct slice bytes;    // whole content when size <= PROTO_PACK_CONTENT_BYTES_MAX, else empty
+    struct slice bytes;    // whole content when it is small, else empty
+    struct slice patch;    // what makes it of `was`, if that is stored and much of it is the same
     struct digest *leaves; // when size > PROTO_LEAF_BYTES
     uint32_t leaf_count;
     bool racy;
@@ -100,7 +104,10 @@ struct job_look {
 struct stage_entry {
     struct content content;
     struct slice bytes; // raw content; verified against the id by the executor
-    enum err err;       // result; MALFORMED: bytes are not that content
+    struct slice path;  // of an item that has `base`, of which a patch makes it; empty: none
+    struct content base;
+    struct slice patch;
+    enum err err; // result; MALFORMED: bytes are not that content, or it cannot be made
 };
 
 struct job_stage {
@@ -308,7 +315,6 @@ struct job_health {
 // ---- JOB_BASE: contents of small files as they are now, for when they are overwritten. To empty
 // or to list is all that a job does; else first what is to be kept, then what is to go, then what
 // is to come.
-#define BASE_CONTENT_BYTES_MAX (256 << 10)
 #define BASE_BLOCK_BYTES       4096 // what is stored takes whole ones
 
 struct base_keep {

@@ -186,6 +186,8 @@ int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, co
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 
 // ---- base.c
+// What is stored of it, verified. CHANGED: nothing.
+enum err base_load(const struct grip *grip, const struct content *content, struct buf *out);
 enum err base_stage(const struct grip *grip, const struct content *content); // from there, durable
 
 // ---- health.c

@@ -353,7 +353,7 @@ void ingest_refused(struct share *share, const char *what);
 void push_all(struct folder *folder);
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);
-void ride_remember(struct engine *engine, const struct content *content, struct slice bytes);
+void ride_remember(struct engine *engine, const struct look *look);
 struct slice ride_find(struct engine *engine, const struct content *content);
 
 // ---- work.c, apply.c, resolve.c: from heads to disk

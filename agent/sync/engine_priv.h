@@ -436,6 +436,9 @@ struct abandon;
 struct ride_cache_entry {
     struct content content;
     uint8_t *bytes;
+    struct content base; // what a patch makes it of; no patch: size 0
+    struct slice patch;  // behind `bytes`
+    size_t room;
     struct ride_cache_entry *next;
 };
 

@@ -91,6 +91,33 @@ def test_shifted(world):
     wait_for(lambda: not leftovers(on_b), "nothing is left in staging")
 
 
+def test_small(world):
+    """Of a small file that has changed a little goes what has, with the change itself."""
+    pair = a, b, on_a, on_b = world.pair()
+    rng = random.Random(9)
+    words = [rng.randbytes(3).hex() for _ in range(3000)]
+    for size in (20_000, 100_000, 250_000):
+        text = " ".join(rng.choices(words, k=size // 7))
+        put(on_a / "text", text)
+        wait_same(on_a, on_b)
+        a.sync("f")
+
+        def edited():
+            # The base store takes what is there when the folder has been quiet for a while.
+            time.sleep(2.5)
+            nonlocal text
+            text = text[:size // 2] + "edited" + text[size // 2:]
+            before = wire(a, b)
+            put(on_a / "text", text)
+            wait_for(lambda: (on_b / "text").read_text() == text, "the edit is there")
+            return wire(a, b) - before < 2500
+        wait_for(edited, f"an edit of {size} bytes travels as a patch", 60)
+    text += "an edit at once, after another one: its base is not stored"
+    put(on_a / "text", text)
+    put(on_a / "text", text := text[:1000] + text[1500:])
+    wait_same(on_a, on_b)
+
+
 def test_interrupted(world):
     """Both ends are killed while a delta is under way, or what it is made of is replaced."""
     a, b, on_a, on_b = world.pair()

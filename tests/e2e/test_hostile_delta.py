@@ -196,5 +196,48 @@ def test_signatures(world):
     siege.holds()
 
 
+def test_patches(world):
+    """Frames that unfold, make something else, or are of what is not here: never on the disk."""
+    siege = Siege(world)
+    peer = join(siege)
+    first = os.urandom(100_000)
+    peer.push(peer.version("f", data=first[:60_000]), rides=[peer.ride(first[:60_000])])
+    wait_for(lambda: (siege.on_a / "f").exists(), "the base")
+    base = [sha256(first[:60_000]), 60_000]
+    for number in range(6):
+        data = os.urandom(50_000 + number)
+        content = [sha256(data), len(data)]
+        patch = [
+            [content, base, zeros(len(data))],          # something else
+            [content, base, zeros(1 << 30)],            # a gigabyte
+            [content, base, b"no frame"],
+            [content, [os.urandom(32), 60_000], zeros(len(data))],
+            [content, [base[0], 59_000], zeros(len(data))],
+            [[os.urandom(32), 1000], base, zeros(1000)],  # no version has it
+        ][number]
+        since = len(peer.heard)
+        peer.push(peer.version("f", data=data), patches=[patch])
+        peer.settle()
+        want = peer.wait("WANT", 20, since=since)
+        check(want["ids"][0] == content, "it is asked for", want)
+        peer.send("PACK", BULK, folder=peer.folder, contents=[content], bytes=data)
+        wait_for(lambda d=data: (siege.on_a / "f").read_bytes() == d, "as it is", 30)
+        base = content
+    siege.holds()
+    for patch, reason in (([content, [bytes(32), 1 << 20], b"x"], "too large"),
+                          ([[bytes(32), 1 << 40], base, b"x"], "too large"),
+                          ([content, base, b""], "without bytes"),
+                          ([content, base, bytes(70_000)], "longer than allowed")):
+        peer = join(siege)
+        peer.push(peer.version("g", data=b"x"), patches=[patch])
+        siege.refused(reason)
+    peer = join(siege)
+    frame = zeros(256 << 10)
+    peer.push(peer.version("g", data=b"x"),
+              patches=[[[os.urandom(32), 256 << 10], base, frame] for _ in range(17)])
+    siege.refused("patches are too large")
+    siege.holds()
+
+
 if __name__ == "__main__":
     main()

@@ -77,7 +77,8 @@ MESSAGES = {
         "versions": [FILE, DIRECTORY, SYMLINK, TOMB]}),
     "push": ("PUSH", 4711, {
         "folder": FOLDER, "inc": INC_A, "after": 6, "upto": MARK_A, "versions": [FILE],
-        "rides": [[CONTENT, 6, False, b"hello\n"]]}),
+        "rides": [[CONTENT, 6, False, b"hello\n"]],
+        "patches": [[[CONTENT, 6], [filled(0xC0, 32), 100000], b"patch"]]}),
     "news": ("NEWS", 4711, {"folder": FOLDER, "k": [INC_B, 300], "marks": [MARK_B]}),
     "applied": ("APPLIED", 4711, {
         "folder": FOLDER, "a": K, "blocked": [["README", [INC_B, 300], "case-clash"]],

@@ -234,6 +234,15 @@ static void push_any(struct speech *s, struct msg_push *out)
         if (bytes.size == 0) out->rides[i] = (struct ride){{content.id, 0}, false, bytes};
         if (out->rides[i].content.size > PROTO_RIDE_CONTENT_BYTES_MAX) out->ride_count = i;
     }
+    if (out->versions.count == 0 || feed_byte(s->feed) < 250) return;
+    const struct value *value = &out->versions.entries[0].value; // whatever its kind is
+    if (value->size > PROTO_PATCH_CONTENT_BYTES_MAX) return;
+    out->patch_count = 1;
+    out->patches = arena_alloc(s->rig->arena, 1, sizeof *out->patches);
+    *out->patches = (struct patch){{value->content, value->size},
+                                   {hash_sha256(slice_text("")), feed_byte(s->feed)},
+                                   slice_text(speech_text(s->feed))};
+    if (out->patches[0].bytes.size == 0) out->patch_count = 0;
 }
 
 static void want_any(struct speech *s, struct msg_want *out)

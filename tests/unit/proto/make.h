@@ -183,6 +183,16 @@ static inline struct msg_push make_push(struct chance *c, struct arena *arena)
         make_bytes(c, ride->content.id.bytes, 32);
         ride->content.size = ride->compressed ? 1000 : ride->bytes.size;
     }
+    p.patch_count = chance_below(c, 3);
+    p.patches = arena_alloc(arena, p.patch_count + 1, sizeof *p.patches);
+    for (uint32_t i = 0; i < p.patch_count; i++) {
+        struct patch *patch = &p.patches[i];
+        patch->bytes = make_bin(c, arena, 1, 300);
+        make_bytes(c, patch->content.id.bytes, 32);
+        make_bytes(c, patch->base.id.bytes, 32);
+        patch->content.size = chance_below(c, PROTO_PATCH_CONTENT_BYTES_MAX + 1);
+        patch->base.size = chance_below(c, PROTO_PATCH_CONTENT_BYTES_MAX + 1);
+    }
     return p;
 }
 

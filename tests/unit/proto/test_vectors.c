@@ -200,6 +200,10 @@ static void test_push(void **state)
     assert_true(digest_equal(p.rides[0].content.id, p.versions.entries[0].value.content));
     assert_false(p.rides[0].compressed);
     assert_text(p.rides[0].bytes, "hello\n");
+    assert_true(p.patch_count == 1 && p.patches[0].content.size == 6);
+    assert_true(p.patches[0].base.size == 100000);
+    assert_filled(p.patches[0].base.id.bytes, 0xc0, 32);
+    assert_text(p.patches[0].bytes, "patch");
     struct msg_news n = vector_decode(arena, "news", MSG_NEWS).news;
     assert_vv(n.k, 0, 300);
     assert_int_equal(n.gcfloor.count, 0);
