@@ -315,7 +315,7 @@ struct job_health {
 // ---- JOB_BASE: contents of small files as they are now, for when they are overwritten. To empty
 // or to list is all that a job does; else first what is to be kept, then what is to go, then what
 // is to come.
-#define BASE_BLOCK_BYTES       4096 // what is stored takes whole ones
+#define BASE_BLOCK_BYTES 4096 // what is stored takes whole ones
 
 struct base_keep {
     struct slice file; // its name in kept
