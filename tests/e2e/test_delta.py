@@ -8,6 +8,7 @@ import threading
 import time
 
 from harness import Local, check, main, wait_for
+from test_disk import Mount
 from trees import conflicts, leftovers, put, same, wait_same
 
 MIB = 1 << 20
@@ -61,6 +62,35 @@ def test_in_place(world):
     travels(pair, lambda: overwrite(on_a / "big", 7 * MIB, os.urandom(300)), MIB // 2,
             "a little appended")
     wait_for(lambda: not leftovers(on_b), "nothing is left in staging")
+
+
+class Xfs(Mount):
+    """Files share what is the same of them."""
+
+    def make(self):
+        return "mkfs.xfs", "-q", "-m", "reflink=1", self.image
+
+
+def test_shared(world):
+    """Where files can share bytes, those that did not change are shared with the file before."""
+    disk = Xfs(world, "beta", megabytes=340)
+    a, b = world.company("alpha", "beta")
+    a.folder_add("f")
+    b.folder_add("f", path=disk.path / "root")
+    a.sync("f")
+    on_a, on_b = a.paths["f"], b.paths["f"]
+    put(on_a / "big", bulk(11, 48))
+    wait_same(on_a, on_b, 60)
+
+    def used():
+        os.sync()
+        stat = os.statvfs(disk.path)
+        return (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+    before = used()
+    travels((a, b, on_a, on_b), lambda: overwrite(on_a / "big", 20 * MIB, os.urandom(4096)), MIB,
+            "4 KiB overwritten")
+    more = used() - before
+    check(more < 20 * MIB, "the version before, which is kept, shares its bytes", more)
 
 
 def test_shifted(world):
