@@ -477,13 +477,6 @@ bool serve_has_room(const struct share *share);
 // Where the content is; entry->err: not here, or not now.
 void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
                       const struct ask *ask);
-// ---- delta_in.c, delta_out.c
-void delta_handle(struct share *share, const struct msg_delta *delta);
-void signature_handle(struct share *share, const struct msg_signature *signature);
-bool delta_acked(struct share *share, const struct msg_ack *ack); // false: it is of no delta
-void delta_diffed(struct share *share, struct job *job);
-void deltas_more(struct share *share);
-void deltas_clear(struct share *share);
 bool late_add(struct share *share, const struct ask *ask); // false: no use
 void late_serve(struct share *share);
 int64_t late_deadline(const struct share *share);

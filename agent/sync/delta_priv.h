@@ -16,6 +16,15 @@ void delta_expire(struct transfer *t, int64_t older_than_ms);
 void delta_drop(struct transfer *t); // it is of no interest any more
 bool delta_asked(const struct transfer *t);
 
+void delta_handle(struct share *share, const struct msg_delta *delta);
+
+// ---- giving
+void signature_handle(struct share *share, const struct msg_signature *signature);
+bool delta_acked(struct share *share, const struct msg_ack *ack); // false: it is of no delta
+void delta_diffed(struct share *share, struct job *job);
+void deltas_more(struct share *share); // as there is room
+void deltas_clear(struct share *share);
+
 // Frees what a job of a delta that nobody waits for any more has left.
 void delta_release(struct job *job);
 

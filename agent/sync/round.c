@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/base/planted.h"
+#include "agent/sync/delta_priv.h"
 #include "agent/sync/page_priv.h"
 #include "agent/sync/ranges_priv.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/delta/compress.h"
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/delta_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 

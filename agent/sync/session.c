@@ -4,6 +4,7 @@
 // lets through is handed to the share it is about.
 #include <string.h>
 
+#include "agent/sync/delta_priv.h"
 #include "agent/sync/session_priv.h"
 
 #define NET(engine) (&(engine)->o.net)
@@ -64,9 +65,8 @@ void hello_send(struct engine *engine, struct conn *conn)
 {
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
-    m.hello.features = PROTO_FEATURE_DELTA;
+    m.hello.features = PROTO_FEATURE_DELTA | PROTO_FEATURE_PROBE;
     m.hello.program = slice_text(engine->program);
-    m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;

@@ -400,29 +400,23 @@ static void body_any(struct speech *s, struct message *m)
 
 static uint64_t delta_round_any(struct speech *s)
 {
-    for (uint32_t i = s->who->heard_count; i-- > 0 && feed_byte(s->feed) < 200;) {
-        const struct message *m = &s->who->heard[i];
-        if (m->kind == MSG_SIGNATURE) return m->signature.round;
-    }
-    return feed_byte(s->feed);
+    const struct message *m = script_last(s->who, MSG_SIGNATURE);
+    return m != NULL && feed_byte(s->feed) < 200 ? m->signature.round : feed_byte(s->feed);
 }
 
 static void signature_any(struct speech *s, struct msg_signature *out)
 {
     struct slice bytes;
-    out->round = feed_byte(s->feed);
+    *out = (struct msg_signature){.round = feed_byte(s->feed), .id_count = 1, .run_count = 2};
     out->ids = arena_alloc(s->rig->arena, 1, sizeof *out->ids);
     out->ids[0] = content_any(s, &bytes);
-    out->id_count = 1;
-    if (out->ids[0].size == 0) out->ids[0].size = 1;
+    out->ids[0].size |= 1;
     out->runs = arena_alloc(s->rig->arena, 2, sizeof *out->runs);
     out->runs[0] = 0;
     out->runs[1] = 1;
-    out->run_count = 2;
     out->bytes = feed_slice(s->feed, feed_below(s->feed, 40));
     out->offset = feed_byte(s->feed) & 1 ? feed_byte(s->feed) : 0;
-    out->size = out->offset + (uint32_t)out->bytes.size + feed_below(s->feed, 3);
-    if (out->size == 0) out->size = 1;
+    out->size = out->offset + (uint32_t)out->bytes.size + 1;
 }
 
 static void delta_any(struct speech *s, struct msg_delta *out)
