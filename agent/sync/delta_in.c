@@ -128,6 +128,11 @@ static void ack_send(const struct delta_in *d, struct folder *folder, uint32_t p
     (void)session_send(d->share->session, LANE_CONTROL, &m);
 }
 
+void delta_forget(struct transfer *t)
+{
+    delta_free(&t->delta);
+}
+
 void delta_drop(struct transfer *t)
 {
     if (t->delta != NULL && !t->delta->ended) ack_send(t->delta, t->folder, UINT32_MAX);
@@ -216,7 +221,7 @@ static void signature_send(struct folder *folder, struct transfer *t)
             slice_of(d->signature.data + at, left < PROTO_CHUNK_BYTES ? left : PROTO_CHUNK_BYTES);
         if (!session_send(d->share->session, LANE_BULK, &m)) return;
     }
-    d->heard_ms = folder->engine->now_ms;
+    d->heard_ms = t->chunk_ms = folder->engine->now_ms;
 }
 
 static void sign_done(struct folder *folder, struct transfer *t, const struct job *job)
@@ -263,9 +268,12 @@ bool delta_begin(struct folder *folder, struct transfer *t)
 {
     struct older older;
     struct share *share = t->delta_over || t->delta != NULL ? NULL : delta_source(folder, t);
-    if (share == NULL || parts_asked(t) || !transfer_older(folder, t, &older)) return false;
+    if (share == NULL || parts_asked(t)) return false;
+    t->delta_over = !transfer_older(folder, t, &older);
+    if (t->delta_over) return false;
     struct delta_in *d = delta_new(folder, t, &older);
     if (d->base_size == 0) {
+        t->delta_over = true;
         delta_free(&d);
         return false;
     }
@@ -415,7 +423,7 @@ void delta_handle(struct share *share, const struct msg_delta *delta)
     }
     d->page = delta->page;
     d->bytes += delta->bytes.size;
-    d->heard_ms = folder->engine->now_ms;
+    d->heard_ms = t->chunk_ms = folder->engine->now_ms;
     d->ended = delta->end == DELTA_LAST;
     folder->engine->counters.content_bytes_in += d->rest.size - before;
     if (delta->end == DELTA_REFUSED) {

@@ -61,7 +61,7 @@ void parts_open(struct folder *folder, struct transfer *t)
 
 void parts_free(struct transfer *t)
 {
-    delta_drop(t);
+    delta_forget(t);
     if (t->parts == NULL) return;
     for (uint32_t i = 0; i < t->leaf_count; i++)
         mem_free(&t->parts[i].bytes);
@@ -219,6 +219,7 @@ static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf,
 // stay.
 static void give_up(struct folder *folder, struct transfer *t, enum err err)
 {
+    delta_drop(t);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         if (t->parts[i].asked != NULL) t->parts[i].asked->wanted_bytes -= leaf_size(t, i);
     }
@@ -364,6 +365,7 @@ bool parts_asked(const struct transfer *t)
 
 void parts_put_off(struct folder *folder, struct transfer *t)
 {
+    delta_drop(t);
     if (t->asked != NULL) source_is_silent(t->asked);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         struct share *share = t->parts[i].asked;
