@@ -26,6 +26,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/logsink_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/notify_priv.h"
@@ -311,7 +312,7 @@ static void end(struct agent *agent)
     for (uint32_t i = 0; i < agent->folder_count; i++)
         free(agent->folders[i].name);
     free(agent->folders);
-    free(agent->notes);
+    attempts_end(agent);
     invites_end(agent);
     registry_close(&agent->registry);
     trust_destroy(&agent->trust);

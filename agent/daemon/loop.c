@@ -10,6 +10,7 @@
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
@@ -58,19 +59,16 @@ static void take_net(struct agent *agent, const struct net_event *event)
 {
     if (invites_net(agent, event)) return;
     nearby_net(agent, event);
+    attempts_net(agent, event);
     switch (event->kind) {
     case NET_UP:
-        peers_note(agent, event->device, NULL);
         engine_conn_up(agent->engine, event->conn, event->device, event->dialled, event->lane,
                        event->address);
         break;
     case NET_MESSAGE: engine_message(agent->engine, event->conn, event->bytes); break;
     case NET_DOWN: engine_conn_down(agent->engine, event->conn); break;
     case NET_DRAINED: engine_drained(agent->engine, event->conn); break;
-    case NET_FAILED:
-        peers_note(agent, event->device, event->text);
-        show_dirty(agent);
-        break;
+    case NET_FAILED: show_dirty(agent); break;
     }
 }
 

@@ -461,6 +461,16 @@ json_t *nearby_json(const struct agent *agent, struct device_id device)
     return out;
 }
 
+bool nearby_sees(const struct agent *agent, struct device_id device)
+{
+    const struct nearby *nearby = agent->nearby;
+    for (uint32_t i = 0; i < nearby->sighting_count; i++) {
+        const struct sighting *sighting = &nearby->sightings[i];
+        if (device_same(sighting->device, device) && !sighting->is_gone) return true;
+    }
+    return false;
+}
+
 bool nearby_is(const struct agent *agent, struct device_id device, const char *address)
 {
     return find_sighting(agent->nearby, device, address) != NULL;

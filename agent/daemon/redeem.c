@@ -115,11 +115,11 @@ static void on_event(struct redeem *redeem, struct net *net, const struct net_ev
         struct slice host = address_host(event->address);
         news->host = mem_zalloc(host.size + 1, 1);
         if (host.size > 0) memcpy(news->host, host.data, host.size);
-    } else if (event->kind == NET_FAILED && strcmp(event->text, "key not accepted") == 0) {
+    } else if (event->kind == NET_FAILED && event->failure == NET_KEY_REFUSED) {
         news = tell(redeem, REDEEM_WAITING,
                     "it is used up, expired or revoked, or another machine answers there");
     } else if (event->kind == NET_FAILED) {
-        news = tell(redeem, REDEEM_WAITING, event->text);
+        news = tell(redeem, REDEEM_WAITING, net_failure_text(event->failure));
     }
     if (news != NULL) mailbox_put(redeem->news, news);
 }

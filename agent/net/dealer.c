@@ -68,16 +68,17 @@ struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id de
     return NULL;
 }
 
-static const char *dealer_reason(const struct net *net, const struct conn *conn, unsigned event)
+static enum net_failure dealer_failure(const struct net *net, const struct conn *conn,
+                                       unsigned event)
 {
     bool is_late = net->now_ms - conn->last_ms >= NET_CONNECT_MS - 200;
     switch (event) {
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return "key not accepted";
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return "not an agent";
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return NET_KEY_REFUSED;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return NET_NOT_AN_AGENT;
     case ZMQ_EVENT_CLOSED:
-        if (!address_has_route(conn->endpoint)) return "no route";
-        return is_late ? "timed out" : "refused";
-    default: return is_late ? "timed out" : "another device or program answers there";
+        if (!address_has_route(conn->endpoint)) return NET_NO_ROUTE;
+        return is_late ? NET_TIMED_OUT : NET_REFUSED;
+    default: return is_late ? NET_TIMED_OUT : NET_SOMEBODY_ELSE;
     }
 }
 
@@ -96,7 +97,7 @@ static bool dealer_monitor(struct net *net, struct conn *conn)
             return true;
         }
         if (conn->state == CONN_OPENING) {
-            dial_lane_failed(net, conn, dealer_reason(net, conn, event.event));
+            dial_lane_failed(net, conn, dealer_failure(net, conn, event.event));
             return true;
         }
         if (event.event == ZMQ_EVENT_DISCONNECTED) {

@@ -81,13 +81,13 @@ static void peer_wait(struct net *net, struct peer *peer)
 }
 
 // A failure without a conn: the name, or our own limits.
-static void peer_failed(struct net *net, const struct peer *peer, const char *text)
+static void peer_failed(struct net *net, const struct peer *peer, enum net_failure failure)
 {
     struct net_event event = {.kind = NET_FAILED,
                               .device = peer->device,
                               .dialled = true,
                               .address = slice_text(peer_address(peer)),
-                              .text = text};
+                              .failure = failure};
     event_put(net, &event, NULL);
 }
 
@@ -97,7 +97,7 @@ static bool peer_look_up(struct net *net, struct peer *peer)
     struct address address;
     peer->candidate_at = peer->candidate_count = 0;
     if (!address_parse(peer->addresses[peer->address_at++], &address)) {
-        peer_failed(net, peer, "not an address of the form tcp://HOST:PORT");
+        peer_failed(net, peer, NET_BAD_ADDRESS);
         return false;
     }
     if (address_is_numeric(&address)) {
@@ -106,7 +106,7 @@ static bool peer_look_up(struct net *net, struct peer *peer)
     }
     if (!net->resolver) net->resolver = resolver_new();
     if (!net->resolver) {
-        peer_failed(net, peer, "no file descriptors left");
+        peer_failed(net, peer, NET_NO_MEANS);
         return false;
     }
     resolver_ask(net->resolver, peer->device, ++peer->ticket, &address);
@@ -119,7 +119,7 @@ static bool peer_open(struct net *net, struct peer *peer, enum lane lane, const 
 {
     struct conn *conn = dealer_open(net, peer, peer->device, lane, endpoint, peer_address(peer));
     if (!conn) {
-        peer_failed(net, peer, "cannot open a socket");
+        peer_failed(net, peer, NET_NO_MEANS);
         return false;
     }
     peer->lanes[lane] = conn;
@@ -155,7 +155,7 @@ static void peer_close(struct net *net, struct peer *peer)
     for (int lane = LANE_CONTROL; lane <= LANE_BULK; lane++) {
         struct conn *conn = peer->lanes[lane];
         if (!conn) continue;
-        if (conn->state == CONN_UP) conn_event(net, conn, NET_DOWN, NULL);
+        if (conn->state == CONN_UP) conn_event(net, conn, NET_DOWN, NET_NO_FAILURE);
         conn_free(net, conn);
         peer->lanes[lane] = NULL;
     }
@@ -164,7 +164,7 @@ static void peer_close(struct net *net, struct peer *peer)
 void dial_lane_up(struct net *net, struct conn *conn)
 {
     struct peer *peer = conn->peer;
-    conn_event(net, conn, NET_UP, NULL);
+    conn_event(net, conn, NET_UP, NET_NO_FAILURE);
     if (conn->lane == LANE_BULK) {
         peer->state = PEER_UP;
         peer->due_ms = INT64_MAX;
@@ -175,10 +175,10 @@ void dial_lane_up(struct net *net, struct conn *conn)
     }
 }
 
-void dial_lane_failed(struct net *net, struct conn *conn, const char *text)
+void dial_lane_failed(struct net *net, struct conn *conn, enum net_failure failure)
 {
     struct peer *peer = conn->peer;
-    conn_event(net, conn, NET_FAILED, text);
+    conn_event(net, conn, NET_FAILED, failure);
     peer_close(net, peer);
     peer_advance(net, peer);
 }
@@ -198,12 +198,12 @@ static void peer_expire(struct net *net, struct peer *peer)
     case PEER_WAITING: peer_start(net, peer); break;
     case PEER_RESOLVING:
         peer->ticket++;
-        peer_failed(net, peer, "name not found");
+        peer_failed(net, peer, NET_NAME_UNKNOWN);
         peer_advance(net, peer);
         break;
     case PEER_DIALLING: {
         struct conn *bulk = peer->lanes[LANE_BULK];
-        dial_lane_failed(net, bulk ? bulk : peer->lanes[LANE_CONTROL], "timed out");
+        dial_lane_failed(net, bulk ? bulk : peer->lanes[LANE_CONTROL], NET_TIMED_OUT);
         break;
     }
     case PEER_UP: break;
@@ -239,7 +239,7 @@ void dial_resolved(struct net *net)
         if (!peer || peer->state != PEER_RESOLVING || peer->ticket != answer->ticket) continue;
         memcpy(peer->candidates, answer->endpoints, sizeof peer->candidates);
         peer->candidate_count = answer->count;
-        if (!answer->count) peer_failed(net, peer, "name not found");
+        if (!answer->count) peer_failed(net, peer, NET_NAME_UNKNOWN);
         peer_advance(net, peer);
     }
 }

@@ -25,9 +25,23 @@ enum net_event_kind {
     NET_MESSAGE, // bytes
     NET_DOWN,    // gone: closed, heartbeat lost, replaced
     NET_DRAINED, // the send queue of this conn has fallen below half its budget after it was above
-    NET_FAILED,  // a dial attempt failed: text says why ("refused", "key not accepted", "no route",
-                 // "timed out")
+    NET_FAILED,  // a dial attempt failed; `failure` says why
 };
+
+// Why a dial attempt failed, the more telling ones last.
+enum net_failure {
+    NET_NO_FAILURE,
+    NET_NO_MEANS, // no descriptors or sockets left
+    NET_BAD_ADDRESS,
+    NET_NAME_UNKNOWN,
+    NET_NO_ROUTE,
+    NET_TIMED_OUT,
+    NET_REFUSED,
+    NET_NOT_AN_AGENT,
+    NET_SOMEBODY_ELSE, // another device or program
+    NET_KEY_REFUSED,   // that device does not trust this one
+};
+const char *net_failure_text(enum net_failure failure); // "refused", ...; NULL of none
 
 struct net_event {
     enum net_event_kind kind;
@@ -38,7 +52,7 @@ struct net_event {
     struct slice
         address;        // "tcp://10.0.0.2:7575": dialled: as dialled; accepted: the peer's address
     struct slice bytes; // NET_MESSAGE; valid until the next net_next
-    const char *text;   // NET_FAILED
+    enum net_failure failure; // NET_FAILED
 };
 
 struct net_options {

@@ -169,7 +169,7 @@ bool conn_flush(struct net *net, struct conn *conn);
 void conn_drop(struct net *net, struct conn *conn); // NET_DOWN; its pair too if it is dialled
 // The address is copied.
 void conn_event(struct net *net, const struct conn *conn, enum net_event_kind kind,
-                const char *text);
+                enum net_failure failure);
 void conn_message(struct net *net, struct conn *conn, zmq_msg_t *message); // takes it
 // Receives and drops what is left of a multipart message.
 void conn_discard_rest(void *socket);
@@ -205,7 +205,7 @@ void dial_tick(struct net *net); // runs due timers
 int64_t dial_next_ms(const struct net *net);
 void dial_resolved(struct net *net); // answers of the resolver
 void dial_lane_up(struct net *net, struct conn *conn);
-void dial_lane_failed(struct net *net, struct conn *conn, const char *text); // while opening
+void dial_lane_failed(struct net *net, struct conn *conn, enum net_failure failure); // opening
 void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the pair
 void dial_forget(struct net *net, struct device_id device);
 void dial_fini(struct net *net);

@@ -378,6 +378,7 @@ struct peer_status {
     int64_t rtt_ms;            // -1: unknown; then clock_ms is, too
     int64_t clock_ms;          // its clock, less ours
     int64_t last_seen_wall_ms; // 0: never
+    bool version_differs;      // that is why there is no session
     uint64_t owed_changes, owed_bytes;
     struct peer_folder_status *folders;
     uint32_t folder_count;

@@ -159,6 +159,7 @@ void session_opened(struct engine *engine, struct session *session)
 {
     session->open = true;
     session->peer->last_seen_wall_ms = engine->wall_ms;
+    session->peer->version_differs = false;
     char escaped[LOG_ESCAPED_MAX];
     log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s",
              log_escape(slice_text(session->peer->name), escaped),
@@ -258,12 +259,13 @@ void engine_conn_down(struct engine *engine, uint64_t id)
 // A refused message ends its session, whoever was right; the log says what was wrong.
 static void refuse(struct engine *engine, struct conn *conn, const struct fault *fault)
 {
-    const struct peer *peer = peer_find(engine, conn->device);
+    struct peer *peer = peer_find(engine, conn->device);
     log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\" offset=%u",
              peer != NULL ? peer->name : "?", err_text(fault->code),
              fault->what != NULL ? fault->what : "", (unsigned)fault->offset);
     engine->counters.sessions_refused++;
     enum bye_code code = fault->code == ERR_VERSION ? BYE_VERSION : BYE_PROTOCOL;
+    if (code == BYE_VERSION && peer != NULL) peer->version_differs = true;
     if (conn->session != NULL) {
         session_end(conn->session, code, fault->what != NULL ? fault->what : err_text(fault->code));
         return;
@@ -425,6 +427,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_BYE:
         if (m->bye.code == BYE_CLONE)
             hello_refused(engine, peer_find(engine, conn->device), &m->bye);
+        if (m->bye.code == BYE_VERSION) peer_find(engine, conn->device)->version_differs = true;
         log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d",
                  peer_find(engine, conn->device)->name, (int)m->bye.code);
         if (session != NULL) {

@@ -352,6 +352,7 @@ static void peer_fill(struct engine *engine, const struct peer *peer, struct are
     out->dialled = peer->dialled;
     out->rtt_ms = peer->in_use != NULL ? peer->rtt_ms : -1;
     out->clock_ms = peer->clock_ms;
+    out->version_differs = peer->version_differs;
     out->last_seen_wall_ms = out->connected ? engine->wall_ms : peer->last_seen_wall_ms;
     out->folders = arena_alloc(arena, folders + 1U, sizeof *out->folders);
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
