@@ -55,6 +55,8 @@ struct content {
     uint64_t size;
 };
 
+#define HELLO_NEAR UINT64_C(1) // of a dialler: on a network that it is itself on
+
 struct msg_hello {
     uint32_t protocol;
     struct slice program; // "cfgsync-agent 0.1.0"

@@ -120,6 +120,9 @@ struct agent {
     int64_t events_due_ms; // not before
     int64_t rescan_due_ms; // folders that are not wholly watched; INT64_MAX: none
     int64_t folder_look_ms;
+    int64_t renew_due_ms; // INT64_MAX: nobody was lost
+    unsigned renewals;    // since somebody was
+    int64_t slept_ms;     // how long the machine has slept since it was started
 };
 
 // ---- daemon.c

@@ -356,6 +356,7 @@ int daemon_run(const struct home *home)
         .signals = WAKE_NONE,
         .scratch = arena_new(),
         .rescan_due_ms = INT64_MAX,
+        .renew_due_ms = INT64_MAX,
     };
     AUTO(buf_fini) struct buf message = {0};
     logsink_install(getenv("CFGSYNC_LOG"));

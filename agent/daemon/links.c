@@ -126,7 +126,7 @@ void links_describe(const struct agent *agent, const struct registry_peer *peer,
     const char *address = arena_text(agent->scratch, status->address);
     bool has_path = status->connected && address[0] != '\0';
     struct reason reason = reason_of(agent, peer, status);
-    const char *via = address_is_local(address) ? "lan" : "wan";
+    const char *via = status->near ? "lan" : "wan";
     json_object_set_new(out, "connected", json_boolean(status->connected));
     json_object_set_new(out, "address", text_or_null(address[0] != '\0' ? address : NULL));
     json_object_set_new(out, "via", text_or_null(has_path ? via : NULL));

@@ -55,20 +55,31 @@ static bool take_jobs(struct agent *agent)
     return false;
 }
 
+static enum conn_way way_of(const struct net_event *event)
+{
+    if (!event->dialled) return CONN_ACCEPTED;
+    return event->is_near ? CONN_DIALLED_NEAR : CONN_DIALLED;
+}
+
 static void take_net(struct agent *agent, const struct net_event *event)
 {
     if (invites_net(agent, event)) return;
     nearby_net(agent, event);
     attempts_net(agent, event);
+    renew_net(agent, event);
     switch (event->kind) {
     case NET_UP:
-        engine_conn_up(agent->engine, event->conn, event->device, event->dialled, event->lane,
+        engine_conn_up(agent->engine, event->conn, event->device, way_of(event), event->lane,
                        event->address);
         break;
     case NET_MESSAGE: engine_message(agent->engine, event->conn, event->bytes); break;
     case NET_DOWN: engine_conn_down(agent->engine, event->conn); break;
     case NET_DRAINED: engine_drained(agent->engine, event->conn); break;
     case NET_FAILED: show_dirty(agent); break;
+    case NET_CHANGED:
+        engine_network_changed(agent->engine);
+        show_dirty(agent);
+        break;
     }
 }
 
@@ -120,6 +131,7 @@ static bool turn(struct agent *agent)
     redeem_take(agent);
     invites_expire(agent);
     nearby_settle(agent);
+    renew_settle(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -139,6 +151,7 @@ static int sleep_ms(const struct agent *agent)
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
     due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
+    due = earlier(due, agent->renew_due_ms);
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;

@@ -27,6 +27,14 @@ json_t *nearby_json(const struct agent *agent, struct device_id device); // addr
 bool nearby_sees(const struct agent *agent, struct device_id device);    // somewhere, now
 bool nearby_is(const struct agent *agent, struct device_id device, const char *address);
 
+void nearby_look_again(struct agent *agent); // asks the network anew
+
+// ---- renew.c: that, when a peer was lost
+
+void renew_soon(struct agent *agent);
+void renew_net(struct agent *agent, const struct net_event *event);
+void renew_settle(struct agent *agent);
+
 void nearby_find_gone(struct agent *agent, uint64_t request);
 
 #endif

@@ -51,6 +51,7 @@ void conn_event(struct net *net, const struct conn *conn, enum net_event_kind ki
                               .conn = conn->id,
                               .device = conn->device,
                               .dialled = conn->dialled,
+                              .is_near = conn_is_near(conn),
                               .lane = conn->lane,
                               .address = slice_text(conn->address),
                               .failure = failure};

@@ -4,30 +4,33 @@
 // ZeroMQ never reconnects it: a new attempt is a new socket, so that nothing of an old session can
 // leak into a new one, and the back-off is ours.
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"
-#include "agent/net/net_priv.h"
+#include "agent/net/dial_priv.h"
 
 enum {
-    DEALER_NEAR_IVL = 2000,
-    DEALER_NEAR_DEAD = 6000,
+    // Whoever is gone without a word is noticed within 6 s: a PING comes after at most IVL, and is
+    // waited for no longer than DEAD.
+    DEALER_NEAR_IVL = 1500,
+    DEALER_NEAR_DEAD = 4000,
     DEALER_FAR_IVL = 10000,
     DEALER_FAR_DEAD = 30000
 };
 
 // On the control lane only: behind bulk on a slow link a PONG comes too late for ever. TTL makes
 // the accepting side, which cannot know the lane, notice as well.
-static void dealer_heartbeat(void *socket, const char *endpoint)
+static void dealer_heartbeat(void *socket, bool is_near)
 {
-    bool is_near = address_is_near(endpoint);
     int dead = is_near ? DEALER_NEAR_DEAD : DEALER_FAR_DEAD;
     socket_set(socket, ZMQ_HEARTBEAT_IVL, is_near ? DEALER_NEAR_IVL : DEALER_FAR_IVL);
     socket_set(socket, ZMQ_HEARTBEAT_TIMEOUT, dead);
     socket_set(socket, ZMQ_HEARTBEAT_TTL, dead);
 }
 
-static void *dealer_socket(struct net *net, const struct conn *conn, const char *endpoint)
+static void *dealer_socket(struct net *net, const struct conn *conn,
+                           const struct candidate *candidate)
 {
     int hwm = conn->lane == LANE_BULK ? NET_BULK_HWM : NET_CONTROL_HWM;
     void *socket = socket_new(net, ZMQ_DEALER, hwm);
@@ -36,31 +39,33 @@ static void *dealer_socket(struct net *net, const struct conn *conn, const char 
     CHECK(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, conn->key, sizeof conn->key) == 0);
     socket_set(socket, ZMQ_RECONNECT_IVL, -1);
     socket_set(socket, ZMQ_CONNECT_TIMEOUT, NET_CONNECT_MS);
-    if (conn->lane == LANE_CONTROL) dealer_heartbeat(socket, endpoint);
+    if (conn->lane == LANE_CONTROL) dealer_heartbeat(socket, candidate->is_near);
+    size_t size = strlen(candidate->proxy);
+    if (size) CHECK(zmq_setsockopt(socket, ZMQ_SOCKS_PROXY, candidate->proxy, size) == 0);
     return socket;
 }
 
-static bool dealer_connect(struct net *net, struct conn *conn, const char *endpoint)
+static bool dealer_connect(struct net *net, struct conn *conn, const struct candidate *candidate)
 {
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
                  ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    conn->socket = dealer_socket(net, conn, endpoint);
+    conn->socket = dealer_socket(net, conn, candidate);
     if (!conn->socket) return false;
     conn->monitor = monitor_open(net, conn->socket, events);
-    return conn->monitor && zmq_connect(conn->socket, endpoint) == 0;
+    return conn->monitor && zmq_connect(conn->socket, candidate->endpoint) == 0;
 }
 
-struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id device,
-                         enum lane lane, const char *endpoint, const char *address)
+struct conn *dealer_open(struct net *net, struct link *link, struct device_id device,
+                         enum lane lane, const struct candidate *candidate, const char *address)
 {
     struct conn *conn = conn_new(net, true);
-    conn->peer = peer;
+    conn->link = link;
     conn->device = device;
     conn->lane = lane;
     snprintf(conn->address, sizeof conn->address, "%s", address);
-    snprintf(conn->endpoint, sizeof conn->endpoint, "%s", endpoint);
-    if (device_curve_key(device, conn->key) == ERR_OK && dealer_connect(net, conn, endpoint)) {
+    snprintf(conn->endpoint, sizeof conn->endpoint, "%s", candidate->endpoint);
+    if (device_curve_key(device, conn->key) == ERR_OK && dealer_connect(net, conn, candidate)) {
         return conn;
     }
     log_warn(LOG_NET, "cannot dial", "errno=%d", zmq_errno());

@@ -2,7 +2,7 @@
 //
 // agent/net/net_priv — what the files of this room share.
 //
-//     peer (dial.c)      one device that is dialled: addresses, back-off, a pair of lanes
+//     peer (dial.c)      one device that is dialled: see dial_priv.h
 //     conn (conn.c)      one pipe: a DEALER of a pair (dealer.c), or one routing id (accept.c)
 //     source             something net_poll found readable; net_next serves them in turn
 //
@@ -63,7 +63,13 @@ bool queue_fits(const struct queue *queue, size_t size, size_t budget);
 
 // ---- sources, in net.c
 
-enum source_kind { SOURCE_ROUTER, SOURCE_ROUTER_MONITOR, SOURCE_DEALER, SOURCE_RESOLVER };
+enum source_kind {
+    SOURCE_ROUTER,
+    SOURCE_ROUTER_MONITOR,
+    SOURCE_DEALER,
+    SOURCE_RESOLVER,
+    SOURCE_NETWORK
+};
 
 struct source {
     struct source *next;
@@ -79,6 +85,8 @@ void source_forget(struct net *net, struct source *source);
 
 enum conn_state { CONN_OPENING, CONN_UP, CONN_MUTED };
 
+struct candidate;
+
 struct conn {
     conn_id id;
     enum conn_state state;
@@ -90,8 +98,8 @@ struct conn {
     char address[NET_ADDRESS_BYTES];
     struct queue queue;
     // dialled
-    struct peer *peer;
-    char endpoint[NET_ADDRESS_BYTES]; // numeric
+    struct link *link;
+    char endpoint[NET_ADDRESS_BYTES]; // numeric, or what a proxy looks up
     void *socket;
     void *monitor;
     struct source source;
@@ -123,6 +131,7 @@ struct net {
     void *trusted_context;
     struct zap *zap;
     struct resolver *resolver; // NULL until a name has to be looked up
+    char proxy[NET_ADDRESS_BYTES]; // "tcp://HOST:PORT"; "": none
     char **endpoints;
     uint32_t endpoint_count;
 
@@ -131,6 +140,12 @@ struct net {
     struct source router_source;
     struct source router_monitor_source;
     struct source resolver_source;
+    struct source network_source;
+    int network_fd;          // -1: changes are not seen
+    uint64_t network_print;  // as last seen
+    uint64_t route_print;    // of the last change of a default route
+    bool route_changed;      // since then
+    int64_t network_due_ms;  // the rest of a burst; INT64_MAX: none
     uint8_t *open_fds; // 1 at [fd]: accepted and not seen closed
     size_t open_fds_size;
     struct grave graves[NET_GRAVES];
@@ -194,20 +209,22 @@ void accept_flush(struct net *net);                   // tries all queues
 // ---- dealer.c: one lane that we dialled
 
 // NULL: no descriptors left.
-struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id device,
-                         enum lane lane, const char *endpoint, const char *address);
+struct conn *dealer_open(struct net *net, struct link *link, struct device_id device,
+                         enum lane lane, const struct candidate *candidate, const char *address);
 void dealer_serve(struct net *net, struct conn *conn); // flush, one message or its monitor
 bool dealer_transmit(struct conn *conn, zmq_msg_t *message);
 
-// ---- dial.c: peers
+// ---- dial.c, link.c: peers
 
 void dial_tick(struct net *net); // runs due timers
 int64_t dial_next_ms(const struct net *net);
 void dial_resolved(struct net *net); // answers of the resolver
 void dial_lane_up(struct net *net, struct conn *conn);
 void dial_lane_failed(struct net *net, struct conn *conn, enum net_failure failure); // opening
-void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the pair
+void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the link
+bool conn_is_near(const struct conn *conn);
 void dial_forget(struct net *net, struct device_id device);
+void dial_redial_all(struct net *net);
 void dial_fini(struct net *net);
 
 // ---- flow.c: messages without end
@@ -227,24 +244,44 @@ bool address_parse(const char *text, struct address *out); // "tcp://HOST:PORT",
 bool address_is_numeric(const struct address *address);
 // "tcp://10.0.0.2:7575"; a v4-mapped address is written as v4. False: not an internet address.
 bool address_text(const struct sockaddr *from, socklen_t size, char out[NET_ADDRESS_BYTES]);
-bool address_is_near(const char *endpoint); // loopback, link-local or private; numeric
+bool address_is_near(const char *endpoint); // interface_near of a numeric one
 bool address_has_route(const char *endpoint);
 // Up to NET_CANDIDATES_MAX numeric endpoints. May block on DNS unless the host is numeric.
 uint32_t address_resolve(const struct address *address,
                          char out[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES]);
+
+// ---- interfaces.c
+
+bool interface_near(const struct sockaddr *to); // this machine is itself on that network
+bool interface_has(const struct sockaddr *own); // one of ours, or not known
+uint64_t interfaces_print(void);                // another one when addresses come or go
+
+// ---- network.c
+
+void network_open(struct net *net);
+void network_close(struct net *net);
+void network_serve(struct net *net);
+void network_tick(struct net *net);
+
+// ---- rtnetlink_linux.c, pf_route_macos.c: what the system says of its network
+
+int network_watch_open(void); // readable when something may have changed; -1: there is none
+// Reads all. True: a default route came or went that *last_print is not of.
+bool network_watch_read(int fd, uint64_t *last_print);
 
 // ---- resolve.c: DNS in a thread of its own
 
 struct resolved {
     struct device_id device;
     uint64_t ticket;
+    uint32_t rank;
     uint32_t count;
     char endpoints[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES];
 };
 
 struct resolver *resolver_new(void);               // NULL: no descriptors or threads left
 void resolver_destroy(struct resolver **resolver); // does not wait for a lookup under way
-void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
+void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket, uint32_t rank,
                   const struct address *address);
 struct resolved *resolver_next(struct resolver *resolver); // the caller frees; NULL: none
 int resolver_fd(const struct resolver *resolver);          // readable when an answer is there

@@ -18,6 +18,7 @@
 struct question {
     struct device_id device;
     uint64_t ticket;
+    uint32_t rank;
     struct address address;
 };
 
@@ -56,6 +57,7 @@ static void *resolver_run(void *argument)
         struct resolved *answer = mem_zalloc(1, sizeof *answer);
         answer->device = question->device;
         answer->ticket = question->ticket;
+        answer->rank = question->rank;
         answer->count = address_resolve(&question->address, answer->endpoints);
         free(question);
         mailbox_put(resolver->answers, answer);
@@ -104,11 +106,11 @@ void resolver_destroy(struct resolver **resolver)
     *resolver = NULL;
 }
 
-void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
+void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket, uint32_t rank,
                   const struct address *address)
 {
     struct question *question = mem_zalloc(1, sizeof *question);
-    *question = (struct question){device, ticket, *address};
+    *question = (struct question){device, ticket, rank, *address};
     mailbox_put(resolver->questions, question);
 }
 

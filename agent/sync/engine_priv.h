@@ -75,6 +75,7 @@ struct conn {
     uint64_t id;
     struct device_id device;
     bool dialled;
+    bool near; // dialled so
     char *address;
     struct lane_state lane;
     struct session *session;
@@ -95,7 +96,9 @@ struct session {
     uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
+    bool near;            // its dialler's word
     int64_t ping_sent_ms; // 0: none on the way
+    int64_t pong_by_ms;
     uint64_t ping_token;
     int64_t next_ping_ms;
     struct share *shares;

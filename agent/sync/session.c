@@ -67,6 +67,7 @@ void hello_send(struct engine *engine, struct conn *conn)
     m.hello.program = slice_text(engine->program);
     m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
+    m.hello.features = conn->near ? HELLO_NEAR : 0;
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;
     (void)conn_say(engine, conn, &m);
@@ -81,11 +82,12 @@ static struct session *session_for_dialled(struct engine *engine, struct peer *p
     return session_new(engine, peer, true);
 }
 
-void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, bool dialled,
-                    enum lane lane, struct slice address)
+void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
+                    enum conn_way way, enum lane lane, struct slice address)
 {
     arena_reset(engine->scratch);
     struct peer *peer = peer_find(engine, device);
+    bool dialled = way != CONN_ACCEPTED;
     if (peer == NULL) {
         NET(engine)->drop(NET(engine)->self, id);
         return;
@@ -94,6 +96,7 @@ void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
     conn->id = id;
     conn->device = device;
     conn->dialled = dialled;
+    conn->near = way == CONN_DIALLED_NEAR;
     conn->address = mem_alloc(address.size + 1);
     if (address.size > 0) memcpy(conn->address, address.data, address.size);
     conn->address[address.size] = 0;
@@ -106,53 +109,9 @@ void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
     }
     conn->session = session_for_dialled(engine, peer, lane);
     conn->session->lanes[lane] = conn;
+    conn->session->near = conn->near;
     lane_init(&conn->lane, lane, true, conn->session->own_number);
     hello_send(engine, conn);
-}
-
-// ---- which of two sessions is used: the one dialled by the smaller device id
-
-static bool preferred(const struct engine *engine, const struct session *session)
-{
-    bool mine_smaller = memcmp(engine->o.device.bytes, session->peer->device.bytes,
-                               sizeof engine->o.device.bytes) < 0;
-    return session->dialled == mine_smaller;
-}
-
-static void shares_drop(struct session *session)
-{
-    for (struct share *share = session->shares; share != NULL; share = share->next)
-        fetch_share_gone(share);
-    while (session->shares != NULL) {
-        struct share *share = session->shares;
-        session->shares = share->next;
-        share_destroy(share);
-    }
-}
-
-static void choose_in_use(struct engine *engine, struct peer *peer)
-{
-    struct session *best = NULL;
-    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
-        if (s->peer != peer || !s->open) continue;
-        if (best == NULL || (preferred(engine, s) && !preferred(engine, best))) best = s;
-    }
-    if (best == peer->in_use) return;
-    if (peer->in_use != NULL) shares_drop(peer->in_use);
-    peer->in_use = best;
-    engine_changed(engine);
-    if (best == NULL) return;
-    best->next_ping_ms = engine->now_ms;
-    mem_free(&peer->address);
-    peer->address = mem_strdup(best->lanes[LANE_CONTROL]->address);
-    peer->dialled = best->dialled;
-    session_offer_all(best);
-}
-
-struct session *peer_session(struct engine *engine, struct device_id device)
-{
-    struct peer *peer = peer_find(engine, device);
-    return peer != NULL ? peer->in_use : NULL;
 }
 
 void session_opened(struct engine *engine, struct session *session)
@@ -164,7 +123,7 @@ void session_opened(struct engine *engine, struct session *session)
     log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s",
              log_escape(slice_text(session->peer->name), escaped),
              session->lanes[LANE_CONTROL]->address, session->dialled ? "yes" : "no");
-    choose_in_use(engine, session->peer);
+    session_choose(engine, session->peer);
 }
 
 // ---- the end
@@ -205,7 +164,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     session_unlink(engine, session);
     bool was_open = session->open;
     session->open = false;
-    shares_drop(session);
+    session_shares_drop(session);
     for (int i = 0; i < 2; i++) {
         struct conn *conn = session->lanes[i];
         if (conn == NULL) continue;
@@ -227,7 +186,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     if (peer->in_use == session) {
         peer->in_use = NULL;
         peer->rtt_ms = -1;
-        choose_in_use(engine, peer);
+        session_choose(engine, peer);
     }
     engine_changed(engine);
     offered_forget(session);
@@ -322,18 +281,13 @@ void session_tick(struct session *session)
         offer_tick(s);
     }
     if (!session->open) return;
-    if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
-        session_end(session, BYE_STOPPING, "no answer for 60 s");
+    if (session->ping_sent_ms != 0 && engine->now_ms >= session->pong_by_ms) {
+        session_end(session, BYE_STOPPING, "it does not answer");
         return;
     }
     if (session->peer->in_use != session || engine->now_ms < session->next_ping_ms) return;
     session->next_ping_ms = engine->now_ms + PING_MS;
-    if (session->ping_sent_ms != 0) return;
-    engine->o.keys.random(&session->ping_token, sizeof session->ping_token);
-    session->ping_sent_ms = engine->now_ms;
-    struct message m = {.kind = MSG_PING,
-                        .ping = {.token = session->ping_token, .wall_ms = engine->wall_ms}};
-    (void)session_send(session, LANE_CONTROL, &m);
+    if (session->ping_sent_ms == 0) session_ping(session);
 }
 
 // ---- messages
