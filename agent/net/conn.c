@@ -51,7 +51,7 @@ void conn_event(struct net *net, const struct conn *conn, enum net_event_kind ki
                               .conn = conn->id,
                               .device = conn->device,
                               .dialled = conn->dialled,
-                              .is_near = conn_is_near(conn),
+                              .is_near = conn->is_near,
                               .lane = conn->lane,
                               .address = slice_text(conn->address),
                               .failure = failure};

@@ -61,6 +61,7 @@ struct conn *dealer_open(struct net *net, struct link *link, struct device_id de
 {
     struct conn *conn = conn_new(net, true);
     conn->link = link;
+    conn->is_near = candidate->is_near;
     conn->device = device;
     conn->lane = lane;
     snprintf(conn->address, sizeof conn->address, "%s", address);
@@ -94,6 +95,7 @@ static bool dealer_monitor(struct net *net, struct conn *conn)
     while (monitor_next(conn->monitor, &event)) {
         if (event.event == ZMQ_EVENT_CONNECTED) {
             conn->fd = (int)event.value;
+            alive_watch(conn->fd, conn->is_near);
             continue;
         }
         if (conn->state == CONN_OPENING && event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {

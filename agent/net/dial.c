@@ -2,9 +2,9 @@
 //
 // Peers: rounds of tries with a back-off of our own, and which link is used.
 //
-// Of several links the newest is used, because a further one is opened only where it is better: near
-// while the one that is up is far. The other stays for a while as a spare, so that whoever leaves
-// the local network again goes on at once, and what was on its way arrives.
+// Of several links the newest is used, because a further one is opened only where it is better:
+// near while the one that is up is far. The other stays for a while as a spare, so that what was on
+// its way arrives.
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,9 +167,10 @@ void peer_link_down(struct net *net, struct peer *peer, bool was_steady)
 {
     struct link *used = peer_used(peer);
     if (was_steady) peer_reset_delay(peer);
+    // Not the spare: the other side, which perhaps has not noticed yet, takes what begins last.
     if (used && used->state == LINK_SPARE) {
-        used->state = LINK_UP;
-        used->due_ms = INT64_MAX;
+        link_close(net, used);
+        used = peer_used(peer);
     }
     if (peer->in_round && (used || !peer->near_only)) return;
     peer->in_round = false;

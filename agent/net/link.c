@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Two lanes to one endpoint. The bulk lane is dialled when the control lane is up, to the same
-// endpoint: a peer that is off or refuses us costs one connection attempt, and both lanes end at the
-// same place. Nobody hears of a lane before both are up: of several links that open at a time the
-// lanes would get mixed up.
+// endpoint: a peer that is off or refuses us costs one connection attempt, and both lanes end at
+// the same place. Nobody hears of a lane before both are up: of several links that open at a time
+// the lanes would get mixed up.
 #include <stdlib.h>
 
 #include "agent/base/check.h"
@@ -99,11 +99,4 @@ void dial_lane_down(struct net *net, struct conn *conn)
     bool was_steady = net->now_ms - link->up_ms >= LINK_STEADY_MS;
     link_close(net, link);
     peer_link_down(net, peer, was_steady);
-}
-
-// ---- queries
-
-bool conn_is_near(const struct conn *conn)
-{
-    return conn->link && conn->link->candidate.is_near;
 }

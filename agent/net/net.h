@@ -2,13 +2,12 @@
 //
 // agent/net/net — the wire: ZeroMQ over CURVE, moving whole messages of known keys in and out.
 //
-// One ROUTER when listening; for each dialled peer a link of two DEALERs (control and bulk lane), for
-// a while a second one when a nearer way was found. A `conn` is one of those pipes to one peer: a
-// DEALER, or one routing id on the ROUTER. This room decides no
-// policy: it asks `trusted` and reports. It does not decode messages. Back-off by its own timer
-// (net_next_ms). Threads: one (the engine's); libzmq's own I/O thread and the ZAP thread are
-// inside. Source: RFC 23/ZMTP 3.0, RFC 26/CurveZMQ, RFC 27/ZAP; pitfalls: docs/ARCHITECTURE.md
-// "ZeroMQ".
+// One ROUTER when listening; for each dialled peer a link of two DEALERs (control and bulk lane),
+// for a while a second one when a nearer way was found. A `conn` is one of those pipes to one peer:
+// a DEALER, or one routing id on the ROUTER. This room decides no policy: it asks `trusted` and
+// reports. It does not decode messages. Back-off by its own timer (net_next_ms). Threads: one (the
+// engine's); libzmq's own I/O thread and the ZAP thread are inside. Source: RFC 23/ZMTP 3.0, RFC
+// 26/CurveZMQ, RFC 27/ZAP; pitfalls: docs/ARCHITECTURE.md "ZeroMQ".
 #ifndef AGENT_NET_NET_H
 #define AGENT_NET_NET_H
 
@@ -22,7 +21,8 @@ struct identity;
 typedef uint64_t conn_id;
 
 enum net_event_kind {
-    NET_UP,      // dialled: handshake of both lanes done, control first. Accepted: its first message (NET_MESSAGE follows)
+    NET_UP, // dialled: handshake of both lanes done, control first. Accepted: its first message
+            // (NET_MESSAGE follows)
     NET_MESSAGE, // bytes
     NET_DOWN,    // gone: closed, heartbeat lost, replaced
     NET_DRAINED, // the send queue of this conn has fallen below half its budget after it was above
@@ -84,8 +84,8 @@ uint32_t net_endpoints(const struct net *net, const char *const **out);
 
 // Keeps a link to a peer at one of the addresses: tried in this order, the next one 250 ms later
 // whether the one before has failed or not; names are looked up at each round. A far one moves to a
-// near one when that can be reached. Replaces an earlier list; a link at an address that is still in
-// it stays. count 0: stop dialling and close.
+// near one when that can be reached. Replaces an earlier list; a link at an address that is still
+// in it stays. count 0: stop dialling and close.
 void net_dial(struct net *net, struct device_id device, const char *const *addresses,
               uint32_t count);
 void net_redial_now(struct net *net, struct device_id device); // forget the back-off

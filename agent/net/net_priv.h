@@ -92,6 +92,7 @@ struct conn {
     enum conn_state state;
     bool dialled;
     bool is_gone; // accepted: the monitor saw its descriptor close
+    bool is_near;
     enum lane lane;
     struct device_id device;
     uint8_t key[CURVE_KEY_BYTES];
@@ -130,7 +131,7 @@ struct net {
     bool (*trusted)(void *context, const uint8_t curve_key[32], struct device_id *out_device);
     void *trusted_context;
     struct zap *zap;
-    struct resolver *resolver; // NULL until a name has to be looked up
+    struct resolver *resolver;     // NULL until a name has to be looked up
     char proxy[NET_ADDRESS_BYTES]; // "tcp://HOST:PORT"; "": none
     char **endpoints;
     uint32_t endpoint_count;
@@ -141,12 +142,12 @@ struct net {
     struct source router_monitor_source;
     struct source resolver_source;
     struct source network_source;
-    int network_fd;          // -1: changes are not seen
-    uint64_t network_print;  // as last seen
-    uint64_t route_print;    // of the last change of a default route
-    bool route_changed;      // since then
-    int64_t network_due_ms;  // the rest of a burst; INT64_MAX: none
-    uint8_t *open_fds; // 1 at [fd]: accepted and not seen closed
+    int network_fd;         // -1: changes are not seen
+    uint64_t network_print; // as last seen
+    uint64_t route_print;   // of the last change of a default route
+    bool route_changed;     // since then
+    int64_t network_due_ms; // the rest of a burst; INT64_MAX: none
+    uint8_t *open_fds;      // 1 at [fd]: accepted and not seen closed
     size_t open_fds_size;
     struct grave graves[NET_GRAVES];
     uint32_t grave_count;
@@ -222,7 +223,6 @@ void dial_resolved(struct net *net); // answers of the resolver
 void dial_lane_up(struct net *net, struct conn *conn);
 void dial_lane_failed(struct net *net, struct conn *conn, enum net_failure failure); // opening
 void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the link
-bool conn_is_near(const struct conn *conn);
 void dial_forget(struct net *net, struct device_id device);
 void dial_redial_all(struct net *net);
 void dial_fini(struct net *net);
@@ -232,6 +232,14 @@ void dial_fini(struct net *net);
 void flow_tick(struct net *net);
 int64_t flow_next_ms(const struct net *net);
 uint64_t flow_received(int fd); // bytes; flow_linux.c. 0: not known
+
+// ---- alive_linux.c, alive_macos.c
+
+// The system's own knowledge of whether the other side is there. Unlike heartbeats it has some
+// behind bulk, too, and on the side that has accepted, where ZeroMQ forgets a heartbeat's TTL with
+// the next message. Gone is noticed within 6 s, or 30 s if it is far.
+void alive_watch(int fd, bool is_near);   // has the system ask while nothing is said
+bool alive_is_gone(int fd, bool is_near); // what was said is not acknowledged
 
 // ---- address.c
 
@@ -281,8 +289,8 @@ struct resolved {
 
 struct resolver *resolver_new(void);               // NULL: no descriptors or threads left
 void resolver_destroy(struct resolver **resolver); // does not wait for a lookup under way
-void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket, uint32_t rank,
-                  const struct address *address);
+void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
+                  uint32_t rank, const struct address *address);
 struct resolved *resolver_next(struct resolver *resolver); // the caller frees; NULL: none
 int resolver_fd(const struct resolver *resolver);          // readable when an answer is there
 

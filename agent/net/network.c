@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The network of this machine changes: a cable goes, another wireless network comes, a default route
-// moves. What was connected from an address that is gone ends at once, and all peers are tried
-// again at once. Events come in bursts and repeat themselves: only what differs counts, and after
-// the first the rest of a burst is looked at together.
+// The network of this machine changes: a cable goes, another wireless network comes, a default
+// route moves. What was connected from an address that is gone ends at once, and all peers are
+// tried again at once. Events come in bursts and repeat themselves: only what differs counts, and
+// after the first the rest of a burst is looked at together.
 #include <stdlib.h>
 
 #include "agent/base/check.h"

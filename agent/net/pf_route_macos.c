@@ -4,13 +4,12 @@
 // addresses is looked up with getifaddrs, and of routes only default ones count.
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "agent/net/net_priv.h"
 

@@ -106,8 +106,8 @@ void resolver_destroy(struct resolver **resolver)
     *resolver = NULL;
 }
 
-void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket, uint32_t rank,
-                  const struct address *address)
+void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
+                  uint32_t rank, const struct address *address)
 {
     struct question *question = mem_zalloc(1, sizeof *question);
     *question = (struct question){device, ticket, rank, *address};

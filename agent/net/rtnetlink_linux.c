@@ -3,12 +3,11 @@
 // Linux: rtnetlink tells of links, addresses and routes (rtnetlink(7)). Of routes only default ones
 // count; a router repeats its own every few minutes.
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 
 #include "agent/net/net_priv.h"
 
@@ -52,8 +51,8 @@ static bool is_new_route(const uint8_t *bytes, size_t size, uint64_t *last_print
         memcpy(&head, bytes + at, sizeof head);
         if (head.nlmsg_len < sizeof head || head.nlmsg_len > size - at) break;
         if (head.nlmsg_type != RTM_NEWROUTE && head.nlmsg_type != RTM_DELROUTE) continue;
-        uint64_t print = route_print(bytes + at + NLMSG_HDRLEN, head.nlmsg_len - NLMSG_HDRLEN,
-                                     head.nlmsg_type);
+        uint64_t print =
+            route_print(bytes + at + NLMSG_HDRLEN, head.nlmsg_len - NLMSG_HDRLEN, head.nlmsg_type);
         if (print == 0 || print == *last_print) continue;
         *last_print = print;
         is_new = true;

@@ -203,7 +203,8 @@ struct share {
     bool offer_sent;
     bool offer_heard;
     bool joined;
-    bool pending;                 // same name, other id, both with items
+    bool retired; // another session is used: contents that were asked for still come
+    bool pending; // same name, other id, both with items
     enum offer_state offer_state; // theirs
     struct folder_id offered_id;
     uint64_t offered_inc;

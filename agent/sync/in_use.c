@@ -23,8 +23,8 @@ static struct session *best(const struct engine *engine, const struct peer *peer
     struct session *ours = newest(engine, peer, true), *theirs = newest(engine, peer, false);
     if (ours == NULL || theirs == NULL) return ours != NULL ? ours : theirs;
     if (ours->near != theirs->near) return ours->near ? ours : theirs;
-    bool mine_smaller = memcmp(engine->o.device.bytes, peer->device.bytes,
-                               sizeof engine->o.device.bytes) < 0;
+    bool mine_smaller =
+        memcmp(engine->o.device.bytes, peer->device.bytes, sizeof engine->o.device.bytes) < 0;
     return mine_smaller ? ours : theirs;
 }
 
@@ -39,14 +39,29 @@ void session_shares_drop(struct session *session)
     }
 }
 
+// What was asked for in a session that goes on, as a spare, still comes, and is not asked for
+// twice.
+static void session_retire(struct session *session)
+{
+    for (struct share *share = session->shares; share != NULL; share = share->next)
+        share_retire(share);
+}
+
+static void session_recall(struct session *session)
+{
+    for (struct share *share = session->shares; share != NULL; share = share->next)
+        if (share->retired) share_start_anew(share);
+}
+
 void session_choose(struct engine *engine, struct peer *peer)
 {
     struct session *session = best(engine, peer);
     if (session == peer->in_use) return;
-    if (peer->in_use != NULL) session_shares_drop(peer->in_use);
+    if (peer->in_use != NULL) session_retire(peer->in_use);
     peer->in_use = session;
     engine_changed(engine);
     if (session == NULL) return;
+    session_recall(session);
     session->next_ping_ms = engine->now_ms;
     mem_free(&peer->address);
     peer->address = mem_strdup(session->lanes[LANE_CONTROL]->address);

@@ -82,8 +82,8 @@ static struct session *session_for_dialled(struct engine *engine, struct peer *p
     return session_new(engine, peer, true);
 }
 
-void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
-                    enum conn_way way, enum lane lane, struct slice address)
+void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, enum conn_way way,
+                    enum lane lane, struct slice address)
 {
     arena_reset(engine->scratch);
     struct peer *peer = peer_find(engine, device);
@@ -273,9 +273,10 @@ void session_tick(struct session *session)
         return;
     }
     for (struct share *s = session->shares; s != NULL; s = s->next) {
+        late_serve(s);
+        if (s->retired) continue;
         pull_tick(s);
         share_flush(s, false);
-        late_serve(s);
         audits_tick(s);
         compare_tick(s);
         offer_tick(s);
@@ -351,6 +352,11 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     }
 }
 
+static bool is_content(enum message_kind kind)
+{
+    return kind == MSG_WANT || kind == MSG_DATA || kind == MSG_PACK || kind == MSG_NOT_HELD;
+}
+
 // A folder that is not shared with this peer does not exist for it, whatever it knows of its id.
 static void folder_message(struct session *session, const struct message *m, struct slice frame)
 {
@@ -362,7 +368,7 @@ static void folder_message(struct session *session, const struct message *m, str
     struct folder *folder = folder_by_id(engine, folder_of(m));
     bool shared = folder != NULL && folder_shared_with(folder, session->peer->device);
     struct share *share = shared ? share_find(session, folder) : NULL;
-    if (share != NULL && share->joined) {
+    if (share != NULL && share->joined && (!share->retired || is_content(m->kind))) {
         share_dispatch(share, m, frame);
     } else if (m->kind == MSG_WANT) {
         // Knowing a hash opens no folder; who asks is told, so that it can ask elsewhere.
