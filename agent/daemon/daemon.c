@@ -182,6 +182,7 @@ static enum err open_wire(struct agent *agent, struct buf *out)
         .listen_count = config->has_listen ? config->listen_count : 1,
         .trusted = trust_has,
         .context = agent->trust,
+        .socks_proxy = config->socks_proxy,
     };
     enum err err = net_open(&options, &agent->net, &fault);
     if (!err) return ERR_OK;

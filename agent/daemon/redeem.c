@@ -51,7 +51,8 @@ struct redeem {
     struct buf join;
     char *addresses[CARD_ADDRESSES_MAX];
     uint32_t address_count;
-    conn_id conn; // where JOIN was said
+    const char *socks_proxy; // NULL: none
+    conn_id conn;            // where JOIN was said
 };
 
 static void news_destroy(struct redeem_news **news)
@@ -129,8 +130,10 @@ static void *redeem_run(void *context)
     struct redeem *redeem = context;
     struct net *net = NULL;
     struct fault fault = {0};
-    struct net_options options = {
-        .identity = redeem->identity, .trusted = only_inviter, .context = redeem};
+    struct net_options options = {.identity = redeem->identity,
+                                  .trusted = only_inviter,
+                                  .context = redeem,
+                                  .socks_proxy = redeem->socks_proxy};
     if (net_open(&options, &net, &fault) != ERR_OK) {
         struct redeem_news *news = tell(redeem, REDEEM_WAITING, NO_MEANS);
         news->is_last = true;
@@ -258,6 +261,7 @@ void redeem_start(struct agent *agent)
     redeem->news = mailbox_new(wake_up, &agent->wake);
     redeem->identity = identity_from_seed(ticket.seed);
     redeem->inviter = ticket.device;
+    redeem->socks_proxy = agent->config.socks_proxy;
     for (uint32_t i = 0; i < ticket.address_count; i++) {
         redeem->addresses[i] = mem_strdup(arena_text(agent->scratch, ticket.addresses[i]));
         redeem->address_count++;

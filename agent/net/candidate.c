@@ -62,11 +62,7 @@ static void add_found(const struct net *net, struct peer *peer, uint32_t rank,
         candidate.is_near = !by_proxy && address_is_near(endpoint);
         if (peer->near_only && !candidate.is_near) continue;
         (void)snprintf(candidate.endpoint, sizeof candidate.endpoint, "%s", endpoint);
-        if (by_proxy && strlen(endpoints[i]) >= sizeof candidate.proxy + strlen("tcp://")) continue;
-        if (by_proxy) {
-            (void)snprintf(candidate.proxy, sizeof candidate.proxy, "%.63s",
-                           endpoints[i] + strlen("tcp://"));
-        }
+        if (by_proxy) (void)snprintf(candidate.proxy, sizeof candidate.proxy, "%s", endpoints[i]);
         candidate_add(peer, &candidate);
         if (by_proxy) return; // the others are other ways to the same proxy
     }

@@ -4,7 +4,6 @@
 // ZeroMQ never reconnects it: a new attempt is a new socket, so that nothing of an old session can
 // leak into a new one, and the back-off is ours.
 #include <stdio.h>
-#include <string.h>
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"
@@ -40,8 +39,6 @@ static void *dealer_socket(struct net *net, const struct conn *conn,
     socket_set(socket, ZMQ_RECONNECT_IVL, -1);
     socket_set(socket, ZMQ_CONNECT_TIMEOUT, NET_CONNECT_MS);
     if (conn->lane == LANE_CONTROL) dealer_heartbeat(socket, candidate->is_near);
-    size_t size = strlen(candidate->proxy);
-    if (size) CHECK(zmq_setsockopt(socket, ZMQ_SOCKS_PROXY, candidate->proxy, size) == 0);
     return socket;
 }
 
@@ -53,7 +50,11 @@ static bool dealer_connect(struct net *net, struct conn *conn, const struct cand
     conn->socket = dealer_socket(net, conn, candidate);
     if (!conn->socket) return false;
     conn->monitor = monitor_open(net, conn->socket, events);
-    return conn->monitor && zmq_connect(conn->socket, candidate->endpoint) == 0;
+    const char *endpoint = candidate->endpoint;
+    char instead[NET_ADDRESS_BYTES];
+    if (candidate->proxy[0] && !socks_open(candidate->proxy, endpoint, instead)) return false;
+    if (candidate->proxy[0]) endpoint = instead;
+    return conn->monitor && zmq_connect(conn->socket, endpoint) == 0;
 }
 
 struct conn *dealer_open(struct net *net, struct link *link, struct device_id device,

@@ -17,14 +17,13 @@
 enum {
     PEER_CANDIDATES_MAX = 32,
     PEER_TRIES_MAX = 4, // links that open at the same time
-    PROXY_BYTES = 64,   // a numeric address and a port
 };
 
 struct candidate {
     uint32_t rank; // the place of its address in the list
     bool is_near;
     char endpoint[NET_ADDRESS_BYTES]; // numeric, unless a proxy looks it up
-    char proxy[PROXY_BYTES];          // "": none
+    char proxy[NET_ADDRESS_BYTES];    // numeric; "": none
 };
 
 enum link_state { LINK_OPENING, LINK_UP, LINK_SPARE };

@@ -277,6 +277,12 @@ int network_watch_open(void); // readable when something may have changed; -1: t
 // Reads all. True: a default route came or went that *last_print is not of.
 bool network_watch_read(int fd, uint64_t *last_print);
 
+// ---- socks.c
+
+// Has a thread connect to the target ("tcp://HOST:PORT") through the proxy (the same, numeric).
+// *out is where to dial instead. False: no threads or descriptors left.
+bool socks_open(const char *proxy, const char *target, char out[NET_ADDRESS_BYTES]);
+
 // ---- resolve.c: DNS in a thread of its own
 
 struct resolved {

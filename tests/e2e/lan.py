@@ -177,7 +177,7 @@ def lan(world, count, mdns=True):
 
 
 def wan(world, hosts):
-    """Another way between them, through a router: 203.0.113.1, 203.0.113.129 ... by a default route."""
+    """Another way between two, through a router: 203.0.113.1 and 203.0.113.129."""
     router = Host(world, "router")
     router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     for number, host in enumerate(hosts):

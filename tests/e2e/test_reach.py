@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How a peer is reached, or why it is not: what `peer list` and `status` say, and what comes next."""
+"""How a peer is reached, or why it is not, and what comes next: as `peer list` and `status` say."""
 
 import json
 import socket
@@ -9,6 +9,7 @@ import time
 
 from harness import check, connect, main, wait_for
 from hostile import Peer, msgpack
+from trees import put, same
 
 
 def listed(agent, name):
@@ -51,6 +52,101 @@ class Silent:
         self.listener.close()
         for client in self.open:
             client.close()
+
+
+class Socks:
+    """A SOCKS 5 proxy (RFC 1928) that takes every name for this machine; .asked is what for."""
+
+    def __init__(self, world):
+        self.asked = []
+        self.open = []
+        self.refuses = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.run, daemon=True).start()
+        world.closers.append(self.close)
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            with client.makefile("rb") as inward:
+                version, count = inward.read(2)
+                check(version == 5 and 0 in inward.read(count), "SOCKS 5 without a password")
+                client.sendall(b"\5\0")
+                version, command, _, kind = inward.read(4)
+                check((version, command) == (5, 1), "connect", version, command)
+                size = {1: 4, 4: 16}.get(kind) or inward.read(1)[0]
+                host, port = inward.read(size), int.from_bytes(inward.read(2), "big")
+            self.asked.append((host.decode() if kind == 3 else socket.inet_ntop(
+                socket.AF_INET if kind == 1 else socket.AF_INET6, host), port))
+            if self.refuses:
+                client.sendall(b"\5\5\0\1" + bytes(6))
+                client.close()
+                return
+            server = socket.create_connection(("127.0.0.1", port))
+            self.open += [client, server]
+            client.sendall(b"\5\0\0\1" + bytes(6))
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self.relay, args=ends, daemon=True).start()
+        except OSError:
+            client.close()
+
+    @staticmethod
+    def relay(source, sink):
+        try:
+            while piece := source.recv(1 << 16):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+        for end in self.open:
+            end.close()
+
+
+def configure(agent, line):
+    config = agent.home / "config"
+    config.write_text(config.read_text() + line + "\n")
+
+
+def test_socks_proxy(world):
+    """What is elsewhere is dialled through the proxy, which looks up its name; near is not."""
+    proxy = Socks(world)
+    a, b, c = (world.agent(name) for name in ("alpha", "beta", "gamma"))
+    configure(a, "socks_proxy = \"127.0.0.1:1080\"")
+    refused = a.try_cli("config", "check")
+    check(refused.code == 1 and 'socks_proxy: "127.0.0.1:1080" is not tcp://host:port' in
+          refused.text, "a form that is none", refused)
+    config = a.home / "config"
+    config.write_text(config.read_text().replace("127.0.0.1:1080", proxy.address))
+    for agent in (a, b, c):
+        agent.start()
+        agent.folder_add("f")
+    for other, at in ((b, f"tcp://hub.elsewhere.example:{b.port}"), (c, c.address)):
+        other.peer_add(a, dial=False)
+        a.peer_add(other, at=at)
+    wait_for(lambda: a.connected("beta") and a.connected("gamma"), lambda: a.log()[-2000:], 30)
+    check(set(proxy.asked) == {("hub.elsewhere.example", b.port)} and len(proxy.asked) == 2,
+          "both lanes of the one that is elsewhere", proxy.asked)
+    check(a.peer("beta")["via"] == "wan" and a.peer("gamma")["via"] == "lan", "seen as such")
+    put(a.paths["f"] / "x", "x")
+    a.sync("f")
+    same(a.paths["f"], b.paths["f"])
+    proxy.refuses = True
+    for end in proxy.open:
+        end.close()
+    wait_for(lambda: a.peer("beta")["reason"], lambda: f"a reason: {a.peer('beta')}", 30)
+    proxy.refuses = False
+    wait_for(lambda: a.connected("beta"), "and again", 30)
 
 
 def test_reasons(world):
@@ -113,7 +209,7 @@ def test_path_in_use(world):
 
 
 def test_clock_and_version(world):
-    """A clock that is far off is said while connected; another version is why there is no session."""
+    """A clock that is far off is told; another version is why there is no session."""
     a = world.agent("alpha").start()
     odd = Peer(world, "odd")
     a.cli("peer", "add", "odd", odd.device_id)
