@@ -122,7 +122,8 @@ struct agent {
     int64_t folder_look_ms;
     int64_t renew_due_ms; // INT64_MAX: nobody was lost
     unsigned renewals;    // since somebody was
-    int64_t slept_ms;     // how long the machine has slept since it was started
+    int64_t slept_ms;     // in all, as last seen
+    int sleep_fd;         // sleep_priv.h; -1: none
 };
 
 // ---- daemon.c

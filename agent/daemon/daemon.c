@@ -32,6 +32,7 @@
 #include "agent/daemon/notify_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/roots_priv.h"
+#include "agent/daemon/sleep_priv.h"
 
 enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
 
@@ -324,6 +325,7 @@ static void end(struct agent *agent)
     signal_fd = -1;
     wake_fini(&agent->signals);
     wake_fini(&agent->wake);
+    fd_close(&agent->sleep_fd);
     fd_close(&agent->witness_fd);
     fd_close(&agent->state_fd);
     fd_close(&agent->lock_fd); // last: whoever waits for the lock finds everything closed
@@ -353,6 +355,8 @@ int daemon_run(const struct home *home)
         .state_fd = -1,
         .witness_fd = -1,
         .lock_fd = -1,
+        .sleep_fd = sleep_open(),
+        .slept_ms = sleep_total_ms(),
         .wake = WAKE_NONE,
         .signals = WAKE_NONE,
         .scratch = arena_new(),

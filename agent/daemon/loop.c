@@ -12,6 +12,7 @@
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
+#include "agent/daemon/sleep_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
     NET_EVENTS_MAX = 256,
     REQUESTS_MAX = 64,
     RESCAN_MS = 30 * 1000, // folders that are not wholly watched
+    SLEEP_MS_MIN = 1000,
     REST_MS = 1000,
     REST_STEP_MS = 20,
 };
@@ -121,8 +123,22 @@ static void plan_rescan(struct agent *agent)
     agent->rescan_due_ms = agent->now_ms + RESCAN_MS;
 }
 
+// What was connected before is asked whether it still is, and all are dialled at once.
+static void note_sleep(struct agent *agent)
+{
+    int64_t total_ms = sleep_total_ms();
+    int64_t slept_ms = total_ms - agent->slept_ms;
+    agent->slept_ms = total_ms;
+    if (slept_ms < SLEEP_MS_MIN) return;
+    log_info(LOG_DAEMON, "the machine has slept", "seconds=%lld", (long long)(slept_ms / 1000));
+    net_changed(agent->net);
+    engine_network_changed(agent->engine);
+    renew_soon(agent);
+}
+
 static bool turn(struct agent *agent)
 {
+    note_sleep(agent);
     bool idle = loop_watch(agent);
     idle = take_jobs(agent) && idle;
     idle = take_nets(agent) && idle;
@@ -176,18 +192,21 @@ static void rest(struct agent *agent)
 
 void loop_run(struct agent *agent)
 {
-    enum { WAKE, SIGNALS, WATCH, FD_COUNT };
-    int fds[FD_COUNT] = {agent->wake.read_fd, agent->signals.read_fd, -1};
-    bool ready[FD_COUNT] = {false};
+    enum { WAKE, SIGNALS, FD_MIN, FD_MAX = FD_MIN + 2 };
+    int fds[FD_MAX] = {agent->wake.read_fd, agent->signals.read_fd};
+    bool ready[FD_MAX] = {false};
     while (!agent->ending) {
         arena_reset(agent->scratch);
         read_clocks(agent);
         bool idle = turn(agent);
-        fds[WATCH] = disk_watch_fd(agent->workers.disk);
-        uint32_t count = fds[WATCH] < 0 ? WATCH : FD_COUNT;
+        uint32_t count = FD_MIN;
+        int watch_fd = disk_watch_fd(agent->workers.disk);
+        if (watch_fd >= 0) fds[count++] = watch_fd;
+        if (agent->sleep_fd >= 0) fds[count++] = agent->sleep_fd;
         net_poll(agent->net, fds, ready, count, idle && !agent->ending ? sleep_ms(agent) : 0);
         // Before the mailboxes are looked into: what is put into them from now on wakes anew.
         if (ready[WAKE]) wake_drain(&agent->wake);
+        if (agent->sleep_fd >= 0 && ready[count - 1]) sleep_drain(agent->sleep_fd);
         if (ready[SIGNALS]) agent->ending = true;
     }
     rest(agent);

@@ -327,6 +327,19 @@ class World:
         if problem:
             raise problem
 
+    def popen(self, *command):
+        """A process that ends with the test, and what it says."""
+        process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+
+        def end():
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+        self.closers.append(end)
+        return process
+
     # ---- the usual companies
     def company(self, *names, start=True):
         """Agents that all know each other; each dials all others."""

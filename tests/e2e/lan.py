@@ -150,16 +150,25 @@ class NearAgent(Agent):
         super().peer_add(other, dial=dial, at=at)
 
 
-def lan(world, count, mdns=True):
-    """h1, h2, ...: 10.99.0.1 and fd99::1, ..."""
+def needs(*tools):
     if os.uname().sysname != "Linux" or os.geteuid() != 0:
         raise Skip("network namespaces need Linux and root")
-    daemons = ("dbus-daemon", "avahi-daemon") if mdns else ()
-    for tool in ("ip", "unshare", "nsenter", *daemons):
+    for tool in ("ip", "unshare", "nsenter", *tools):
         if shutil.which(tool) is None:
             raise Skip(f"there is no {tool}; scripts/deps.sh --test installs it")
+
+
+def hosts_apart(world, count):
+    """h1, h2, ... without any network."""
+    needs()
+    return [Host(world, f"h{number}") for number in range(1, count + 1)]
+
+
+def lan(world, count, mdns=True):
+    """h1, h2, ...: 10.99.0.1 and fd99::1, ..."""
+    needs(*(("dbus-daemon", "avahi-daemon") if mdns else ()))
     switch = Host(world, "switch")
-    hosts = [Host(world, f"h{number}") for number in range(1, count + 1)]
+    hosts = hosts_apart(world, count)
     try:
         switch.run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0",
                    "forward_delay", "0")

@@ -6,11 +6,12 @@ CFGSYNC_ROAM_MB=500  the size of what is under way meanwhile; default 48"""
 
 import os
 import pathlib
-import shutil
+import struct
 import time
 
-from harness import Skip, check, main, wait_for
-from lan import lan, wan
+from faults import preload
+from harness import check, main, stays, wait_for
+from lan import lan, needs, wan
 from trees import put, same
 
 MB = int(os.environ.get("CFGSYNC_ROAM_MB", "48"))
@@ -21,8 +22,7 @@ NEAR, FAR = "tcp://10.99.0.2:7575", "tcp://203.0.113.129:7575"
 
 def travellers(world):
     """A laptop that knows both ways to a desktop, the far one first; the desktop only answers."""
-    if shutil.which("tc") is None:
-        raise Skip("there is no tc; scripts/deps.sh --test installs it")
+    needs("tc")
     hosts = lan(world, 2, mdns=False)
     wan(world, hosts)
     laptop = hosts[0].agent("laptop", listen=False)
@@ -107,14 +107,14 @@ def test_cable_pulled(world):
     laptop.sync("f")
     switch = next(h for h in world.hosts if h.name == "switch")
     switch.run("ip", "link", "set", "p-h2", "nomaster")  # both ends still see a carrier
-    put(desktop.paths["f"] / "z", "z")  # who waits for an acknowledgement is not asked by keep-alive
+    put(desktop.paths["f"] / "z", "z")  # keep-alive does not ask while something waits
     took = on(laptop, desktop, "wan", 30)
     print(f"      on the wan after {took:.1f} s", flush=True)
     check(took < 8 or os.getloadavg()[0] > 3, "noticed within 6 s", took)
     put(laptop.paths["f"] / "x", "x")
     laptop.sync("f")
     same(laptop.paths["f"], desktop.paths["f"])
-    # Nothing tells the laptop that the cable is back: it looks from time to time.
+    # Nothing tells the laptop that the cable is back; it looks from time to time.
     switch.run("ip", "link", "set", "p-h2", "master", "br0")
     on(laptop, desktop, "lan", 90)
     laptop.host.run("ip", "link", "set", "lan", "down")
@@ -123,6 +123,54 @@ def test_cable_pulled(world):
     put(desktop.paths["f"] / "y", "y")
     desktop.sync("f")
     same(laptop.paths["f"], desktop.paths["f"])
+
+
+def test_names_and_families(world):
+    """A name is looked up again at each round; IPv4 and IPv6; many addresses that lead nowhere."""
+    hosts = lan(world, 2, mdns=False)
+    wan(world, hosts)
+    names = world.dir / "hosts"
+    names.write_text("127.0.0.1 localhost\n10.99.0.77 desktop.example\n")
+    hosts[0].run("mount", "--bind", names, "/etc/hosts")
+    laptop, desktop = hosts[0].agent("laptop", listen=False), hosts[1].agent("desktop")
+    for agent in (laptop, desktop):
+        agent.start()
+    desktop.peer_add(laptop)
+    nowhere = ("tcp://10.99.0.66:7575", "tcp://[fd99::66]:7575", "tcp://no.such.example:7575")
+    laptop.cli("peer", "add", "desktop", desktop.device_id,
+               *(part for at in (*nowhere, "tcp://desktop.example:7575") for part in ("--at", at)))
+    wait_for(lambda: len(laptop.peer("desktop")["tried"]) == 4, lambda: laptop.peer("desktop"), 60)
+    for line, host in (("fd99::2", "[fd99::2]"), ("203.0.113.129", "203.0.113.129")):
+        names.write_text(f"127.0.0.1 localhost\n{line} desktop.example\n")
+        laptop.restart()  # or wait for the end of the back-off
+        begin = time.monotonic()
+        wait_for(lambda: laptop.connected("desktop"), lambda: laptop.log()[-2000:], 60)
+        print(f"      at {host} after {time.monotonic() - begin:.1f} s", flush=True)
+        desktop.host.run("ip", "-6", "addr", "flush", "dev", "lan")
+    check(via(laptop, "desktop") == "wan", "it has moved", laptop.peer("desktop"))
+
+
+def test_sleep(world):
+    """A machine that has slept asks at once who is still there, and does not wait for heartbeats."""
+    laptop, desktop = travellers(world)
+    clock = world.dir / "slept"
+    clock.write_bytes(struct.pack("q", 0))
+    preload(world, laptop, CFGSYNC_SLEPT=clock)
+    laptop.restart()
+    on(laptop, desktop, "lan", 30)
+    lan_goes(laptop)
+    on(laptop, desktop, "wan", 30)
+    router = next(h for h in world.hosts if h.name == "router")
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    begin = time.monotonic()
+    stays(lambda: "has slept" not in laptop.log(), "it is awake", 1)
+    clock.write_bytes(struct.pack("q", 3600))
+    wait_for(lambda: "the machine has slept seconds=3600" in laptop.log(), "noticed", 10)
+    # Heartbeats to what is far take up to 40 s.
+    wait_for(lambda: 'reason="it does not answer"' in laptop.log(), "the old one is given up", 25)
+    print(f"      after {time.monotonic() - begin:.1f} s", flush=True)
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    on(laptop, desktop, "wan", 60)
 
 
 if __name__ == "__main__":
