@@ -55,8 +55,6 @@ struct content {
     uint64_t size;
 };
 
-#define HELLO_NEAR UINT64_C(1) // of a dialler: on a network that it is itself on
-
 struct msg_hello {
     uint32_t protocol;
     struct slice program; // "cfgsync-agent 0.1.0"
@@ -66,6 +64,7 @@ struct msg_hello {
     uint64_t session;     // what the receiver must put on every later message of both lanes; not 0
     enum lane lane;
     int64_t wall_ms;
+    bool near; // of a dialler: it is itself on the network that it dialled to
 };
 
 enum offer_state {

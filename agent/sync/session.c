@@ -67,7 +67,7 @@ void hello_send(struct engine *engine, struct conn *conn)
     m.hello.program = slice_text(engine->program);
     m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
-    m.hello.features = conn->near ? HELLO_NEAR : 0;
+    m.hello.near = conn->near;
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;
     (void)conn_say(engine, conn, &m);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """A line between two hosts of lan.py with a delay and a rate, for kernels without netem.
 
-Run as a program: cable.py PID_A PID_B DELAY_MS MBIT. A TAP in the network of each process, and frames
-are carried between them; each way has a queue of 4 MB, as routers have."""
+Run as a program: cable.py PID_A PID_B DELAY_MS MBIT. A TAP in the network of each process, and
+frames are carried between them; each way has a queue of 4 MB, as routers have."""
 
 import collections
 import ctypes

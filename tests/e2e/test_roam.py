@@ -151,7 +151,7 @@ def test_names_and_families(world):
 
 
 def test_sleep(world):
-    """A machine that has slept asks at once who is still there, and does not wait for heartbeats."""
+    """Who has slept asks at once who is still there, and does not wait for heartbeats."""
     laptop, desktop = travellers(world)
     clock = world.dir / "slept"
     clock.write_bytes(struct.pack("q", 0))
