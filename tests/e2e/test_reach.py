@@ -208,6 +208,33 @@ def test_path_in_use(world):
           listed(a, "beta"), peer)
 
 
+def test_membership(world):
+    """A new name changes nothing else; whoever is removed is cut off at once, dialling or dialled."""
+    a, b, c = (world.agent(name).start() for name in ("alpha", "beta", "gamma"))
+    connect(a, b)
+    connect(c, a)
+    for agent in (a, b, c):
+        agent.folder_add("f", share="alpha" if agent is not a else "beta,gamma")
+    a.sync("f")
+    a.cli("peer", "rename", "beta", "bob")
+    check(a.connected("bob") and "session down" not in a.log(), "it stays connected")
+    check(a.folder("f")["with"] == ["bob", "gamma"], "its folders, too", a.folder("f"))
+    put(b.paths["f"] / "x", "x")
+    b.sync("f")
+    same(a.paths["f"], b.paths["f"])
+    taken = a.try_cli("peer", "rename", "bob", "gamma")
+    check(taken.code == 1 and "another peer is called gamma already" in taken.text, "taken", taken)
+    a.restart()
+    wait_for(lambda: a.connected("bob") and a.connected("gamma"), "connected", 30)
+    for name, other in (("bob", b), ("gamma", c)):
+        begin = time.monotonic()
+        a.cli("peer", "remove", name)
+        wait_for(lambda other=other: not other.connected("alpha"), "it is cut off", 30)
+        print(f"      {other.name} after {time.monotonic() - begin:.1f} s", flush=True)
+        check(name not in a.cli("peer", "list").out, "it is gone from the list")
+    reason_is(c, "alpha", "key not accepted", "cfgsync-agent peer add gamma " + c.device_id)
+
+
 def test_clock_and_version(world):
     """A clock that is far off is told; another version is why there is no session."""
     a = world.agent("alpha").start()
