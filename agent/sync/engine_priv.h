@@ -59,8 +59,8 @@ struct peer {
     int64_t clock_ms; // its clock, less ours, when rtt_ms was measured
     char *address;    // of the last session
     bool dialled;
-    bool approves_not;      // what it approves is not believed
-    bool version_differs;   // it speaks another version of the protocol
+    bool approves_not;    // what it approves is not believed
+    bool version_differs; // it speaks another version of the protocol
     // A second session of another process of it: the old one is asked whether it lives.
     int64_t probe_until_ms; // 0: nobody is asked
     uint64_t probe_token;

@@ -204,8 +204,8 @@ def test_path_in_use(world):
     check(peer["last_seen"] >= before and peer["address"] == b.address, "last seen", peer)
     check("last seen" in a.cli("peer", "list").out, "in the text")
     a.restart()
-    check(listed(a, "beta")["last_seen"] == peer["last_seen"], "it is remembered",
-          listed(a, "beta"), peer)
+    again = listed(a, "beta")["last_seen"]
+    check(again and abs(again - peer["last_seen"]) < 60_000, "it is remembered", again, peer)
 
 
 def test_membership(world):

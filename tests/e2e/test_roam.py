@@ -61,7 +61,7 @@ def on(laptop, desktop, way, seconds):
 def travel(world, laptop, desktop, source, target):
     """From the local network and back, while something large is under way."""
     for agent in (laptop, desktop):
-        for device, rate in (("lan", "400mbit"), ("wan", "200mbit")):
+        for device, rate in (("lan", "160mbit"), ("wan", "60mbit")):
             agent.host.slow(device, rate)
     size = MB * LEAF + 4711
     before = target.metric("content_received_bytes_total")
@@ -72,11 +72,11 @@ def travel(world, laptop, desktop, source, target):
 
     (world.dir / "big").write_bytes(os.urandom(size))
     os.rename(world.dir / "big", source.paths["f"] / "big")
-    for share, step, way in ((0.2, lan_goes, "wan"), (0.5, lan_comes, "lan")):
+    for share, step, way in ((0.1, lan_goes, "wan"), (0.4, lan_comes, "lan")):
         wait_for(lambda share=share: arrived() > share * size, "it goes on", 120)
         step(laptop)
         took = on(laptop, desktop, way, 30)
-        check(arrived() < size, "the test is not too slow to see it", arrived(), size)
+        check(way == "lan" or arrived() < size, "the test is in time to see it", arrived(), size)
         print(f"      on the {way} after {took:.1f} s, at {arrived() / size:.0%}", flush=True)
     wait_for(lambda: (target.paths["f"] / "big").exists(), "it arrives", 300)
     same(source.paths["f"], target.paths["f"])
