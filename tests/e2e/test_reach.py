@@ -209,7 +209,7 @@ def test_path_in_use(world):
 
 
 def test_membership(world):
-    """A new name changes nothing else; whoever is removed is cut off at once, dialling or dialled."""
+    """A new name changes nothing else; who is removed is cut off at once, dialling or dialled."""
     a, b, c = (world.agent(name).start() for name in ("alpha", "beta", "gamma"))
     connect(a, b)
     connect(c, a)
