@@ -39,6 +39,7 @@ static const struct field hello_fields[] = {
     {"session", &type_u64, AT(struct msg_hello, session), .min = 1, .max = UINT64_MAX},
     {"lane", &type_u32, AT(struct msg_hello, lane), .min = LANE_CONTROL, .max = LANE_BULK},
     {"wall", &type_i64, AT(struct msg_hello, wall_ms)},
+    {"near", &type_bool, AT(struct msg_hello, near), .presence = OPTIONAL},
 };
 
 static const struct field offer_fields[] = {

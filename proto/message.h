@@ -66,6 +66,7 @@ struct msg_hello {
     uint64_t session;     // what the receiver must put on every later message of both lanes; not 0
     enum lane lane;
     int64_t wall_ms;
+    bool near; // of a dialler: it is itself on the network that it dialled to
 };
 
 enum offer_state {

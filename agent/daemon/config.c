@@ -46,9 +46,10 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 // ---- while parsing
 
-static const char *const keys[] = {"name", "listen",          "peer",        "folder",
-                                   "id",   "address",         "approves",    "path",
-                                   "with", "include_secrets", "include_vcs", "discovery"};
+static const char *const keys[] = {"name",       "listen",          "peer",        "folder",
+                                   "id",         "address",         "approves",    "path",
+                                   "with",       "include_secrets", "include_vcs", "discovery",
+                                   "socks_proxy"};
 
 // libconfuse says: no such option 'KEY'
 static void suggest_key(const char *text, struct buf *out)
@@ -101,6 +102,13 @@ static int check_addresses(cfg_t *cfg, cfg_opt_t *opt)
         return -1;
     }
     return 0;
+}
+
+static int check_proxy(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (address_valid(cfg_opt_getnstr(opt, 0), false)) return 0;
+    cfg_error(cfg, "socks_proxy: \"%.200s\" is not tcp://host:port", cfg_opt_getnstr(opt, 0));
+    return -1;
 }
 
 static int check_id(cfg_t *cfg, cfg_opt_t *opt)
@@ -256,6 +264,8 @@ static void take(struct config *out, const char *text, cfg_t *cfg)
     out->has_listen = (cfg_getopt(cfg, "listen")->flags & CFGF_MODIFIED) != 0;
     out->listen = copy_list(cfg, "listen", &out->listen_count);
     out->discovery = cfg_getbool(cfg, "discovery") == cfg_true;
+    const char *proxy = cfg_getstr(cfg, "socks_proxy");
+    out->socks_proxy = proxy != NULL ? mem_strdup(proxy) : NULL;
     out->peer_count = cfg_size(cfg, "peer");
     out->peers = mem_zalloc(out->peer_count + 1, sizeof *out->peers);
     for (uint32_t i = 0; i < out->peer_count; i++) {
@@ -292,6 +302,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
         CFG_STR("name", NULL, CFGF_NODEFAULT),
         CFG_STR_LIST("listen", NULL, CFGF_NODEFAULT),
         CFG_BOOL("discovery", cfg_true, CFGF_NONE),
+        CFG_STR("socks_proxy", NULL, CFGF_NODEFAULT),
         CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("folder", folder, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_END(),
@@ -301,6 +312,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_set_error_function(cfg, on_error);
     cfg_set_validate_func(cfg, "name", check_device_name);
     cfg_set_validate_func(cfg, "listen", check_addresses);
+    cfg_set_validate_func(cfg, "socks_proxy", check_proxy);
     cfg_set_validate_func(cfg, "peer", check_section);
     cfg_set_validate_func(cfg, "peer|id", check_id);
     cfg_set_validate_func(cfg, "peer|address", check_addresses);
@@ -389,6 +401,7 @@ void config_fini(struct config *config)
     free(config->folders);
     free_list(config->listen, config->listen_count);
     free(config->name);
+    free(config->socks_proxy);
     free(config->file);
     memset(config, 0, sizeof *config);
 }

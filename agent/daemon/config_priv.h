@@ -6,6 +6,7 @@
 //     name = "laptop"
 //     listen = {"tcp://*:7575"}
 //     discovery = on
+//     socks_proxy = "tcp://127.0.0.1:1080"
 //     peer hub { id = "ABCDEFG1-..." address = {"tcp://hub:7575"} approves = true }
 //     folder etc { path = "/home/u/etc" with = {"hub"} include_secrets = false include_vcs = false
 //     }
@@ -26,6 +27,7 @@ struct config {
     char **listen;
     uint32_t listen_count;
     bool discovery;              // by mDNS; true unless switched off
+    char *socks_proxy;           // "tcp://host:port"; NULL: not given
     struct registry_peer *peers; // declared_at is "FILE:LINE"
     uint32_t peer_count;
     struct registry_folder *folders;

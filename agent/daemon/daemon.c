@@ -26,11 +26,13 @@
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/logsink_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/notify_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/roots_priv.h"
+#include "agent/daemon/sleep_priv.h"
 
 enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
 
@@ -181,6 +183,7 @@ static enum err open_wire(struct agent *agent, struct buf *out)
         .listen_count = config->has_listen ? config->listen_count : 1,
         .trusted = trust_has,
         .context = agent->trust,
+        .socks_proxy = config->socks_proxy,
     };
     enum err err = net_open(&options, &agent->net, &fault);
     if (!err) return ERR_OK;
@@ -311,7 +314,7 @@ static void end(struct agent *agent)
     for (uint32_t i = 0; i < agent->folder_count; i++)
         free(agent->folders[i].name);
     free(agent->folders);
-    free(agent->notes);
+    attempts_end(agent);
     invites_end(agent);
     registry_close(&agent->registry);
     trust_destroy(&agent->trust);
@@ -322,6 +325,7 @@ static void end(struct agent *agent)
     signal_fd = -1;
     wake_fini(&agent->signals);
     wake_fini(&agent->wake);
+    fd_close(&agent->sleep_fd);
     fd_close(&agent->witness_fd);
     fd_close(&agent->state_fd);
     fd_close(&agent->lock_fd); // last: whoever waits for the lock finds everything closed
@@ -351,10 +355,13 @@ int daemon_run(const struct home *home)
         .state_fd = -1,
         .witness_fd = -1,
         .lock_fd = -1,
+        .sleep_fd = sleep_open(),
+        .slept_ms = sleep_total_ms(),
         .wake = WAKE_NONE,
         .signals = WAKE_NONE,
         .scratch = arena_new(),
         .rescan_due_ms = INT64_MAX,
+        .renew_due_ms = INT64_MAX,
     };
     AUTO(buf_fini) struct buf message = {0};
     logsink_install(getenv("CFGSYNC_LOG"));

@@ -216,9 +216,7 @@ static int64_t session_deadline(const struct session *session)
     if (session_stuck(session)) return 0;
     bool pings = session->open && session->peer->in_use == session;
     int64_t at = pings ? session->next_ping_ms : INT64_MAX;
-    if (session->ping_sent_ms != 0 && session->ping_sent_ms + PONG_LATE_MS < at) {
-        at = session->ping_sent_ms + PONG_LATE_MS;
-    }
+    if (session->ping_sent_ms != 0 && session->pong_by_ms < at) at = session->pong_by_ms;
     for (const struct share *share = session->shares; share != NULL; share = share->next) {
         int64_t due = share_deadline(share);
         if (due < at) at = due;

@@ -84,10 +84,14 @@ enum err engine_folder_accept(struct engine *engine, const char *name, struct de
                               const char **out_what) MUST_USE;
 
 // ---- events
-void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled,
-                    enum lane lane, struct slice address);
+enum conn_way { CONN_ACCEPTED, CONN_DIALLED, CONN_DIALLED_NEAR };
+void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device,
+                    enum conn_way way, enum lane lane, struct slice address);
 void engine_conn_down(struct engine *engine, uint64_t conn);
 void engine_message(struct engine *engine, uint64_t conn, struct slice bytes);
+bool engine_connected(struct engine *engine, struct device_id device);
+// Or the machine has slept: who does not answer soon is gone.
+void engine_network_changed(struct engine *engine);
 void engine_drained(struct engine *engine, uint64_t conn);
 void engine_job_done(struct engine *engine, struct job *job); // takes it
 
@@ -375,9 +379,11 @@ struct peer_status {
     bool connected;
     struct slice address; // empty if never
     bool dialled;
+    bool near;                 // connected on a network that one of the two is itself on
     int64_t rtt_ms;            // -1: unknown; then clock_ms is, too
     int64_t clock_ms;          // its clock, less ours
     int64_t last_seen_wall_ms; // 0: never
+    bool version_differs;      // that is why there is no session
     uint64_t owed_changes, owed_bytes;
     struct peer_folder_status *folders;
     uint32_t folder_count;

@@ -59,7 +59,8 @@ struct peer {
     int64_t clock_ms; // its clock, less ours, when rtt_ms was measured
     char *address;    // of the last session
     bool dialled;
-    bool approves_not; // what it approves is not believed
+    bool approves_not;    // what it approves is not believed
+    bool version_differs; // it speaks another version of the protocol
     // A second session of another process of it: the old one is asked whether it lives.
     int64_t probe_until_ms; // 0: nobody is asked
     uint64_t probe_token;
@@ -74,6 +75,7 @@ struct conn {
     uint64_t id;
     struct device_id device;
     bool dialled;
+    bool near; // dialled so
     char *address;
     struct lane_state lane;
     struct session *session;
@@ -94,7 +96,9 @@ struct session {
     uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
+    bool near;            // its dialler's word
     int64_t ping_sent_ms; // 0: none on the way
+    int64_t pong_by_ms;
     uint64_t ping_token;
     int64_t next_ping_ms;
     struct share *shares;
@@ -201,7 +205,8 @@ struct share {
     bool offer_sent;
     bool offer_heard;
     bool joined;
-    bool pending;                 // same name, other id, both with items
+    bool retired; // another session is used: contents that were asked for still come
+    bool pending; // same name, other id, both with items
     enum offer_state offer_state; // theirs
     struct folder_id offered_id;
     uint64_t offered_inc;

@@ -372,7 +372,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
                                       make_number(c),
                                       make_number(c) | 1,
                                       (enum lane)chance_below(c, 2),
-                                      (int64_t)make_number(c)};
+                                      (int64_t)make_number(c),
+                                      chance_below(c, 2)};
         break;
     case MSG_OFFER:
         m->offer = (struct msg_offer){.name = make_text(c, a, 1),
