@@ -37,13 +37,16 @@ enum {
     PROTO_CHUNK_BYTES = 128 << 10,
     PROTO_CHUNK_BYTES_MAX = 256 << 10,
     PROTO_LEAF_BYTES = 1 << 20,
-    PROTO_WINDOW_BYTES = 2 << 20,            // requested and unanswered per peer
-    PROTO_RIDE_BYTES_MAX = 64 << 10,         // one content that rides along with a PUSH, compressed
-    PROTO_RIDE_TOTAL_BYTES_MAX = 256 << 10,  // all of them
-    PROTO_RIDE_CONTENT_BYTES_MAX = 1 << 20,  // one of them, uncompressed (a single leaf)
-    PROTO_RIDE_CONTENTS_BYTES_MAX = 4 << 20, // all of them, uncompressed
-    PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10, // one content in a PACK, uncompressed
-    PROTO_PACK_BYTES_MAX = 512 << 10,         // a PACK, uncompressed
+    PROTO_WINDOW_BYTES = 2 << 20,           // requested and unanswered per peer
+    PROTO_RIDE_BYTES_MAX = 64 << 10,        // one content that rides along with a PUSH, compressed
+    PROTO_RIDE_TOTAL_BYTES_MAX = 256 << 10, // all of them
+    PROTO_RIDE_CONTENT_BYTES_MAX = 1 << 20, // one of them, uncompressed (a single leaf)
+    PROTO_PATCH_CONTENT_BYTES_MAX = 256 << 10, // content, and base, of a patch
+    PROTO_RIDE_CONTENTS_BYTES_MAX = 4 << 20,   // all of them, uncompressed
+    PROTO_PACK_CONTENT_BYTES_MAX = 128 << 10,  // one content in a PACK, uncompressed
+    PROTO_PACK_BYTES_MAX = 512 << 10,          // a PACK, uncompressed
+    PROTO_SIGNATURE_BYTES_MAX = 12 + 32768 * 20,
+    PROTO_DELTA_AHEAD = 16, // pages of a delta that are on their way
     PROTO_BLOCKED_MAX = 64,
     PROTO_APPROVALS_MAX = 256, // of a folder, and in one message
     PROTO_HOLD_SPANS_MAX = 256,
@@ -52,6 +55,8 @@ enum {
     PROTO_FOLDERS_MAX = 256,
     PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
 };
+
+#define PROTO_FEATURE_DELTA UINT64_C(1) // HELLO: SIGNATURE and DELTA are understood
 
 #define PROTO_COUNTER_MAX    INT64_MAX           // counters are below 2^63
 #define PROTO_FILE_BYTES_MAX (UINT64_C(1) << 48) // of one content

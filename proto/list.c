@@ -265,6 +265,27 @@ static void ride_write(struct writer *w, const struct ride *ride)
 LIST_TYPE(ride, struct ride, 39)
 const struct field_type type_rides = {ride_list_read, ride_list_write, list_empty};
 
+static void patch_read(struct reader *r, struct patch *out)
+{
+    reader_tuple(r, 3);
+    content_read(r, &out->content);
+    content_read(r, &out->base);
+    out->bytes = reader_bin(r, PROTO_RIDE_BYTES_MAX);
+    reader_leave(r);
+}
+
+static void patch_write(struct writer *w, const struct patch *patch)
+{
+    CHECK(patch->bytes.size <= PROTO_RIDE_BYTES_MAX);
+    writer_array(w, 3);
+    content_write(w, &patch->content);
+    content_write(w, &patch->base);
+    writer_bin(w, patch->bytes.data, patch->bytes.size);
+}
+
+LIST_TYPE(patch, struct patch, 75)
+const struct field_type type_patches = {patch_list_read, patch_list_write, list_empty};
+
 static void blocked_read(struct reader *r, struct blocked_item *out)
 {
     reader_tuple(r, 3);

@@ -39,6 +39,7 @@ static const struct field hello_fields[] = {
     {"session", &type_u64, AT(struct msg_hello, session), .min = 1, .max = UINT64_MAX},
     {"lane", &type_u32, AT(struct msg_hello, lane), .min = LANE_CONTROL, .max = LANE_BULK},
     {"wall", &type_i64, AT(struct msg_hello, wall_ms)},
+    {"near", &type_bool, AT(struct msg_hello, near), .presence = OPTIONAL},
 };
 
 static const struct field offer_fields[] = {
@@ -104,6 +105,8 @@ static const struct field push_fields[] = {
     VERSIONS(struct msg_push),
     {LIST("rides", type_rides, struct msg_push, rides, ride_count), 0, PROTO_ARRAY_ENTRIES_MAX,
      OPTIONAL},
+    {LIST("patches", type_patches, struct msg_push, patches, patch_count), 0,
+     PROTO_ARRAY_ENTRIES_MAX, OPTIONAL},
 };
 
 static const struct field news_fields[] = {
@@ -155,6 +158,26 @@ static const struct field pack_fields[] = {
     {LIST("contents", type_contents, struct msg_pack, contents, count), 1, PROTO_ARRAY_ENTRIES_MAX},
     {"zstd", &type_bool, AT(struct msg_pack, compressed), .presence = OPTIONAL},
     {"bytes", &type_bin, AT(struct msg_pack, bytes), .max = PROTO_PACK_BYTES_MAX},
+};
+
+static const struct field signature_fields[] = {
+    FOLDER(struct msg_signature),
+    {"round", &type_u64, AT(struct msg_signature, round), .max = UINT64_MAX},
+    {LIST("ids", type_contents, struct msg_signature, ids, id_count), 1, 1},
+    {LIST("runs", type_leaves, struct msg_signature, runs, run_count), 2, PROTO_ARRAY_ENTRIES_MAX},
+    {"size", &type_u32, AT(struct msg_signature, size), .min = 1, .max = PROTO_SIGNATURE_BYTES_MAX},
+    {"offset", &type_u32, AT(struct msg_signature, offset), .max = PROTO_SIGNATURE_BYTES_MAX},
+    {"bytes", &type_bin, AT(struct msg_signature, bytes), .max = PROTO_CHUNK_BYTES_MAX},
+};
+
+static const struct field delta_fields[] = {
+    FOLDER(struct msg_delta),
+    {"round", &type_u64, AT(struct msg_delta, round), .max = UINT64_MAX},
+    {"page", &type_u32, AT(struct msg_delta, page), .min = 1, .max = UINT32_MAX},
+    {"end", &type_u32, AT(struct msg_delta, end), .max = DELTA_REFUSED, .presence = OPTIONAL},
+    {"size", &type_u32, AT(struct msg_delta, size), .max = PROTO_CHUNK_BYTES_MAX},
+    {"zstd", &type_bool, AT(struct msg_delta, compressed), .presence = OPTIONAL},
+    {"bytes", &type_bin, AT(struct msg_delta, bytes), .max = PROTO_CHUNK_BYTES_MAX},
 };
 
 static const struct field ranges_fields[] = {
@@ -234,6 +257,8 @@ static const struct kind_row kinds[MSG_KIND_COUNT] = {
     [MSG_NOT_HELD] = {"NOT_HELD", RECORD(not_held_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_DATA] = {"DATA", RECORD(data_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PACK] = {"PACK", RECORD(pack_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_SIGNATURE] = {"SIGNATURE", RECORD(signature_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_DELTA] = {"DELTA", RECORD(delta_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_HELD] = {"HOLD", RECORD(hold_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_APPROVALS] = {"APPROVALS", RECORD(approvals_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_RANGES] = {"RANGES", RECORD(ranges_fields), PROTO_MESSAGE_BYTES_MAX},

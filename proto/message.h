@@ -36,6 +36,8 @@ enum message_kind {
     MSG_PONG,
     MSG_PROBE,
     MSG_BYE,
+    MSG_SIGNATURE,
+    MSG_DELTA,
     MSG_KIND_COUNT
 };
 
@@ -64,6 +66,7 @@ struct msg_hello {
     uint64_t session;     // what the receiver must put on every later message of both lanes; not 0
     enum lane lane;
     int64_t wall_ms;
+    bool near; // of a dialler: it is itself on the network that it dialled to
 };
 
 enum offer_state {
@@ -135,6 +138,12 @@ struct ride {
     struct slice bytes;
 };
 
+// The same as what it makes of another content: a zstd frame with that as its prefix.
+struct patch {
+    struct content content, base;
+    struct slice bytes;
+};
+
 struct msg_push {
     struct folder_id folder;
     uint64_t inc;
@@ -144,6 +153,8 @@ struct msg_push {
     struct versions versions;
     struct ride *rides;
     uint32_t ride_count;
+    struct patch *patches;
+    uint32_t patch_count;
 };
 
 struct msg_news {
@@ -201,6 +212,35 @@ struct msg_pack {
     struct content *contents; // in this order, one behind the other
     uint32_t count;
     bool compressed; // the whole as one zstd frame
+    struct slice bytes;
+};
+
+// A part of the signature of what the asker has in the place of some leaves of a content.
+struct msg_signature {
+    struct folder_id folder;
+    uint64_t round;      // drawn by the asker: names the delta that is to come
+    struct content *ids; // one
+    uint32_t id_count;
+    uint32_t *runs;     // first leaf and count, again and again; rising
+    uint32_t run_count; // of numbers: twice as many as runs
+    uint32_t size;      // of the whole signature
+    uint32_t offset;
+    struct slice bytes;
+};
+
+enum delta_end {
+    DELTA_GOES_ON = 0,
+    DELTA_LAST = 1,
+    DELTA_REFUSED = 2 // not to be had, or not worth it
+};
+
+struct msg_delta {
+    struct folder_id folder;
+    uint64_t round;
+    uint32_t page; // from 1
+    enum delta_end end;
+    uint32_t size; // uncompressed
+    bool compressed;
     struct slice bytes;
 };
 
@@ -309,6 +349,8 @@ struct message {
         struct msg_not_held not_held;
         struct msg_data data;
         struct msg_pack pack;
+        struct msg_signature signature;
+        struct msg_delta delta;
         struct msg_ranges ranges;
         struct msg_rollback rollback;
         struct msg_ping ping; // PING and PONG

@@ -40,6 +40,17 @@ static enum err push_rules(const struct msg_push *push, const char **out_what)
         if (!size_plausible(ride->compressed, ride->content.size, ride->bytes))
             return no(ERR_MALFORMED, "ride of the wrong size", out_what);
     }
+    for (uint32_t i = 0; i < push->patch_count; i++) {
+        const struct patch *patch = &push->patches[i];
+        if (patch->content.size > PROTO_PATCH_CONTENT_BYTES_MAX ||
+            patch->base.size > PROTO_PATCH_CONTENT_BYTES_MAX)
+            return no(ERR_LIMIT, "content of a patch is too large", out_what);
+        if (!sum_within(&contents, patch->content.size, PROTO_RIDE_CONTENTS_BYTES_MAX) ||
+            !sum_within(&total, patch->bytes.size, PROTO_RIDE_TOTAL_BYTES_MAX))
+            return no(ERR_LIMIT, "patches are too large", out_what);
+        if (!size_plausible(true, patch->content.size, patch->bytes))
+            return no(ERR_MALFORMED, "patch without bytes", out_what);
+    }
     return ERR_OK;
 }
 
@@ -74,6 +85,29 @@ static enum err pack_rules(const struct msg_pack *pack, const char **out_what)
     return ERR_OK;
 }
 
+static enum err signature_rules(const struct msg_signature *signature, const char **out_what)
+{
+    if ((uint64_t)signature->offset + signature->bytes.size > signature->size)
+        return no(ERR_MALFORMED, "part of a signature ends outside it", out_what);
+    if (signature->run_count % 2 != 0) return no(ERR_MALFORMED, "half a run of leaves", out_what);
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < signature->run_count; i += 2) {
+        if (signature->runs[i] < end || signature->runs[i + 1] == 0)
+            return no(ERR_MALFORMED, "runs of leaves out of order", out_what);
+        end = (uint64_t)signature->runs[i] + signature->runs[i + 1];
+    }
+    if ((end - 1) * PROTO_LEAF_BYTES >= signature->ids[0].size)
+        return no(ERR_MALFORMED, "leaves outside the content", out_what);
+    return ERR_OK;
+}
+
+static enum err delta_rules(const struct msg_delta *delta, const char **out_what)
+{
+    if (!size_plausible(delta->compressed, delta->size, delta->bytes))
+        return no(ERR_MALFORMED, "page of the wrong size", out_what);
+    return ERR_OK;
+}
+
 enum err message_rules(const struct message *message, const char **out_what)
 {
     switch (message->kind) {
@@ -84,6 +118,8 @@ enum err message_rules(const struct message *message, const char **out_what)
         return ERR_OK;
     case MSG_WANT: return want_rules(&message->want, out_what);
     case MSG_DATA: return data_rules(&message->data, out_what);
+    case MSG_SIGNATURE: return signature_rules(&message->signature, out_what);
+    case MSG_DELTA: return delta_rules(&message->delta, out_what);
     case MSG_PACK: return pack_rules(&message->pack, out_what);
     case MSG_ROLLBACK:
         if (message->rollback.end.count > 0 &&

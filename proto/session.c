@@ -33,6 +33,8 @@ static const struct {
     [MSG_NOT_HELD] = {ON_CONTROL, IN_OPEN},
     [MSG_DATA] = {ON_BULK, IN_OPEN},
     [MSG_PACK] = {ON_BULK, IN_OPEN},
+    [MSG_SIGNATURE] = {ON_BULK, IN_OPEN},
+    [MSG_DELTA] = {ON_BULK, IN_OPEN},
     [MSG_HELD] = {ON_CONTROL, IN_OPEN},
     [MSG_APPROVALS] = {ON_CONTROL, IN_OPEN},
     [MSG_RANGES] = {ON_CONTROL, IN_OPEN},

@@ -87,7 +87,7 @@ framework() { # NAME SYMBOL...
 }
 
 stage() {
-    local header from
+    local header from symbols
     rm -rf "$out/include" "$out/lib" "$out/pkgconfig" "$out/frameworks"
     mkdir -p "$out/include" "$out/lib" "$out/pkgconfig"
     for header in "${headers[@]}"; do
@@ -97,7 +97,8 @@ stage() {
     done
     cp -r scripts/macos/include/. "$out/include/"
     for name in "${libraries[@]}"; do library "$name"; done
-    stub "$out/lib/librsync.tbd" /opt/local/lib/librsync.dylib x
+    mapfile -t symbols < <(exported rsync) # which has no .pc
+    stub "$out/lib/librsync.tbd" /opt/local/lib/librsync.dylib "${symbols[@]}"
     framework CoreFoundation "${core_foundation[@]}"
     framework CoreServices "${core_services[@]}"
 }

@@ -93,15 +93,35 @@ static void folder_row(struct table *table, const json_t *folder)
     table_cell(table, field_text(folder, "path", ""));
 }
 
-static void add_link(struct buf *out, const json_t *peer, int64_t now_ms)
+static void add_path(struct buf *out, const json_t *peer)
 {
+    const char *from = field_text(peer, "from", NULL);
     const json_t *rtt = json_object_get(peer, "rtt_ms");
+    buf_append_text(out, field_text(peer, "address", "connected"));
+    if (from != NULL) {
+        bool says_both = strcmp(from, "incoming") == 0 || field_true(peer, "dialled");
+        buf_printf(out, " (%s, %s%s)", field_text(peer, "via", "?"), from,
+                   says_both ? "" : ", it dialled");
+    }
+    if (json_is_number(rtt)) buf_printf(out, ", %.0f ms", json_number_value(rtt));
+}
+
+enum { CLOCK_S_MAX = 120 }; // apart: worth a word
+
+static void add_clock(struct buf *out, const json_t *peer)
+{
+    double seconds = json_number_value(json_object_get(peer, "clock_ms")) / 1000;
+    if (seconds > -CLOCK_S_MAX && seconds < CLOCK_S_MAX) return;
+    buf_printf(out, "; its clock is %.0f s %s this one: timedatectl",
+               seconds < 0 ? -seconds : seconds, seconds < 0 ? "behind" : "ahead of");
+}
+
+void status_link(struct buf *out, const json_t *peer, int64_t now_ms)
+{
     uint64_t seen = field_number(peer, "last_seen");
     if (field_true(peer, "connected")) {
-        const char *via = field_text(peer, "via", NULL);
-        if (via != NULL) buf_printf(out, "%s ", via);
-        buf_append_text(out, field_text(peer, "address", "connected"));
-        if (json_is_number(rtt)) buf_printf(out, ", %.0f ms", json_number_value(rtt));
+        add_path(out, peer);
+        add_clock(out, peer);
         return;
     }
     buf_append_text(out, seen > 0 ? "last seen " : "never seen");
@@ -116,7 +136,7 @@ static void peer_row(struct table *table, const json_t *peer, int64_t now_ms)
     add_pending(&pending, peer, "pending_in", "↓");
     add_pending(&pending, peer, "pending_out", "↑");
     AUTO(buf_fini) struct buf link = {0};
-    add_link(&link, peer, now_ms);
+    status_link(&link, peer, now_ms);
     AUTO(buf_fini) struct buf folders = {0};
     size_t at;
     json_t *name;

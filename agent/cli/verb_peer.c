@@ -8,6 +8,7 @@
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/confirm_priv.h"
 #include "agent/cli/print_priv.h"
+#include "agent/cli/status_priv.h"
 #include "agent/cli/verb_priv.h"
 #include "crypto/identity.h"
 
@@ -60,26 +61,48 @@ static int add(const struct cli_context *context, const struct args *args)
     return CLI_DONE;
 }
 
-static void row(struct table *table, const json_t *peer)
+static void row(struct table *table, const json_t *peer, int64_t now_ms)
 {
-    AUTO(buf_fini) struct buf addresses = {0};
-    size_t at;
-    json_t *address;
-    json_array_foreach(json_object_get(peer, "addresses"), at, address)
-    {
-        buf_printf(&addresses, "%s%s", at > 0 ? " " : "", json_string_value(address));
-    }
-    json_array_foreach(json_object_get(peer, "seen_at"), at, address)
-    {
-        buf_printf(&addresses, "%s%s (mDNS)", addresses.size > 0 ? " " : "",
-                   json_string_value(address));
-    }
+    AUTO(buf_fini) struct buf link = {0};
+    status_link(&link, peer, now_ms);
     table_cell(table, field_text(peer, "name", "?"));
-    table_cell(table, field_true(peer, "connected") ? "connected" : "-");
+    table_cell(table, field_true(peer, "connected") ? "connected" : "away");
+    table_cell(table, buf_text(&link));
     table_cell(table, field_true(peer, "approves") ? "" : "may not approve");
-    table_cell(table, buf_text(&addresses));
     table_cell(table, field_text(peer, "id", ""));
     table_cell(table, field_text(peer, "declared_at", ""));
+}
+
+// An address, and how the last try there ended.
+static void print_address(const json_t *peer, const char *address, const char *note, int64_t now_ms)
+{
+    AUTO(buf_fini) struct buf line = {0};
+    size_t at;
+    json_t *one;
+    buf_printf(&line, "    %s%s", address, note);
+    json_array_foreach(json_object_get(peer, "tried"), at, one)
+    {
+        if (strcmp(field_text(one, "address", ""), address) != 0) continue;
+        buf_printf(&line, "  %s, ", field_text(one, "reason", "?"));
+        print_ago(&line, (int64_t)field_number(one, "at"), now_ms);
+    }
+    (void)puts(buf_text(&line));
+}
+
+static void print_addresses(const json_t *peer, int64_t now_ms)
+{
+    const json_t *addresses = json_object_get(peer, "addresses");
+    const json_t *seen = json_object_get(peer, "seen_at");
+    const char *hint = field_text(peer, "hint", NULL);
+    bool any = json_array_size(addresses) + json_array_size(seen) > 0 || hint != NULL;
+    size_t at;
+    json_t *address;
+    if (any) printf("\n%s\n", field_text(peer, "name", "?"));
+    json_array_foreach((json_t *)(uintptr_t)addresses, at, address)
+        print_address(peer, json_string_value(address), "", now_ms);
+    json_array_foreach((json_t *)(uintptr_t)seen, at, address)
+        print_address(peer, json_string_value(address), " (mDNS)", now_ms);
+    if (hint != NULL) printf("  next: %s\n", hint);
 }
 
 static int list(const struct cli_context *context, const struct args *args)
@@ -96,10 +119,12 @@ static int list(const struct cli_context *context, const struct args *args)
     table_init(&table, 6);
     size_t at;
     json_t *peer;
-    json_array_foreach(json_object_get(answer, "peers"), at, peer) row(&table, peer);
+    int64_t now_ms = (int64_t)field_number(answer, "now_ms");
+    json_array_foreach(json_object_get(answer, "peers"), at, peer) row(&table, peer, now_ms);
     if (table.cell_count == 0) (void)puts("no peers; cfgsync-agent peer add NAME ID adds one");
     table_print(&table, "");
     table_fini(&table);
+    json_array_foreach(json_object_get(answer, "peers"), at, peer) print_addresses(peer, now_ms);
     return CLI_DONE;
 }
 
@@ -161,8 +186,8 @@ const struct cli_verb verb_peer_add = {
 const struct cli_verb verb_peer_list = {
     .name = "peer list",
     .usage = "",
-    .summary = "the devices trusted here",
-    .help = "",
+    .summary = "the devices trusted here, how each is reached or why not, and what to do",
+    .help = "For each address: where it is from, and how the last try there ended.",
     .run = list,
 };
 

@@ -43,6 +43,7 @@ struct job *job_new(enum job_kind kind, uint32_t folder)
 void job_destroy(struct job **job)
 {
     if (*job == NULL) return;
+    if ((*job)->release != NULL) (*job)->release(*job);
     arena_destroy(&(*job)->arena);
     mem_free(&(*job)->context);
     mem_free(job);

@@ -18,10 +18,14 @@ enum job_kind {
     JOB_LOOK,    // stat, and read and hash what changed
     JOB_STAGE,   // put small contents into staging, durable
     JOB_PART,    // open a large staged content: which leaves are there already
+    JOB_REUSE,   // take leaves of it from a file that is here
+    JOB_SIGN,    // sign what a file has in the place of leaves that are missing
+    JOB_PATCH,   // make leaves of it from that and a delta
     JOB_LEAF,    // write one verified leaf into it
     JOB_FINISH,  // verify the whole, make durable
     JOB_COPY,    // stage a content from a local file
     JOB_READ,    // read contents or a leaf for a peer
+    JOB_DIFF,    // make a delta for a peer
     JOB_APPLY,   // put staged contents in place, delete, make directories
     JOB_RECOVER, // after a crash: finish or forget what a journal row says
     JOB_HEALTH,  // is the root the root
@@ -58,6 +62,8 @@ struct job_scan {
     uint32_t unread_count;
 };
 
+#define BASE_CONTENT_BYTES_MAX PROTO_PATCH_CONTENT_BYTES_MAX // what the base store holds
+
 // ---- JOB_LOOK
 enum look_result {
     LOOK_SAME,    // fingerprint equals `before`: not read
@@ -71,13 +77,15 @@ struct look {
     struct slice path;
     bool force;                // read even if the fingerprint is equal (racy, dirty)
     struct fingerprint before; // what local says; present = false: none
+    struct content was;        // likewise; size 0: none
     // results
     enum look_result result;
     struct fingerprint print;
     struct slice disk_name;
     struct slice other; // GONE on a disk that folds names: what has the name, spelled otherwise
     struct value value;
-    struct slice bytes;    // whole content when size <= PROTO_PACK_CONTENT_BYTES_MAX, else empty
+    struct slice bytes;    // whole content when it is small, else empty
+    struct slice patch;    // what makes it of `was`, if that is stored and much of it is the same
     struct digest *leaves; // when size > PROTO_LEAF_BYTES
     uint32_t leaf_count;
     bool racy;
@@ -96,7 +104,10 @@ struct job_look {
 struct stage_entry {
     struct content content;
     struct slice bytes; // raw content; verified against the id by the executor
-    enum err err;       // result; MALFORMED: bytes are not that content
+    struct slice path;  // of an item that has `base`, of which a patch makes it; empty: none
+    struct content base;
+    struct slice patch;
+    enum err err; // result; MALFORMED: bytes are not that content, or it cannot be made
 };
 
 struct job_stage {
@@ -109,6 +120,50 @@ struct job_part {
     struct digest *leaves; // the verified leaf list; NULL: use the one kept beside the part, if any
     uint32_t leaf_count;   // result: set when the kept one was used
     uint8_t *have;         // result: one byte per leaf, 1 = verified on disk
+};
+
+// Whatever becomes of the file meanwhile: what is taken is what was hashed.
+struct leaf_from {
+    uint32_t leaf;
+    uint32_t from; // its number in the file
+    struct digest expected;
+    bool have; // result: it is in its place
+};
+
+struct job_reuse {
+    struct content content;
+    struct slice path; // of an item
+    struct leaf_from *leaves;
+    uint32_t count;
+};
+
+// ---- JOB_SIGN, JOB_PATCH. The base of a delta: runs of bytes of one file, one behind the other.
+// It may change meanwhile, which makes leaves come out wrong.
+struct byte_run {
+    uint64_t at, size;
+};
+
+struct job_sign {
+    struct slice path; // of an item
+    struct byte_run *runs;
+    uint32_t run_count;
+    uint32_t block;
+    struct slice entries; // result
+};
+
+struct patcher;
+struct job_patch {
+    struct content content;
+    struct slice path;
+    struct byte_run *base;
+    uint32_t base_count;
+    struct patcher *patcher; // NULL in the first job; pass the same on in the next
+    struct slice bytes;      // the delta goes on; result: what was not needed yet
+    uint32_t *leaves;        // that come next
+    struct digest *expected;
+    uint32_t count;
+    uint32_t made; // result: so many are in their places. MALFORMED: the next one is not what it
+                   // should be
 };
 
 struct job_leaf {
@@ -154,6 +209,21 @@ struct job_read {
 };
 
 #define JOB_READ_WHOLE (UINT32_MAX - 1)
+
+// ---- JOB_DIFF
+struct differ;
+struct job_diff {
+    struct read_entry entry; // LIMIT: it costs too much, or saves nothing
+    struct byte_run *runs;   // of the content
+    uint32_t run_count;
+    struct slice signature; // in the first job
+    struct differ *differ;  // NULL in the first job; pass the same on in the next
+    uint64_t at;            // bytes of the runs that were gone through; updated, as the next two
+    uint64_t made;          // bytes of the delta
+    uint64_t cpu_ns;
+    struct slice bytes; // result
+    bool done;          // result: that was its end
+};
 
 // ---- JOB_APPLY
 enum step_result {
@@ -245,8 +315,7 @@ struct job_health {
 // ---- JOB_BASE: contents of small files as they are now, for when they are overwritten. To empty
 // or to list is all that a job does; else first what is to be kept, then what is to go, then what
 // is to come.
-#define BASE_CONTENT_BYTES_MAX (256 << 10)
-#define BASE_BLOCK_BYTES       4096 // what is stored takes whole ones
+#define BASE_BLOCK_BYTES 4096 // what is stored takes whole ones
 
 struct base_keep {
     struct slice file; // its name in kept
@@ -294,15 +363,20 @@ struct job {
     struct arena *arena;
     void *context; // the engine's, from mem_alloc: goes with the job, which may never come back
     uint64_t number;
+    void (*release)(struct job *); // frees what neither arena nor context holds; NULL: nothing
     union {
         struct job_scan scan;
         struct job_look look;
         struct job_stage stage;
         struct job_part part;
+        struct job_reuse reuse;
+        struct job_sign sign;
+        struct job_patch patch;
         struct job_leaf leaf;
         struct job_finish finish;
         struct job_copy copy;
         struct job_read read;
+        struct job_diff diff;
         struct job_apply apply; // and JOB_RECOVER
         struct job_health health;
         struct job_base base;

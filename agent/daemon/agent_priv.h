@@ -37,12 +37,6 @@ struct live_folder {
     bool include_vcs;
 };
 
-// Why a peer could not be reached the last time.
-struct peer_note {
-    struct device_id device;
-    const char *failure; // static; NULL: none since it was connected
-};
-
 // POST /v1/folders, answered when the first scan has ended.
 struct folder_wait {
     uint64_t request;
@@ -114,8 +108,7 @@ struct agent {
 
     struct live_folder *folders;
     uint32_t folder_count;
-    struct peer_note *notes;
-    uint32_t note_count;
+    struct attempts *attempts;
     struct folder_wait *folder_waits;
     uint32_t folder_wait_count;
     struct pairing *pairing;
@@ -148,6 +141,10 @@ struct agent {
     int64_t events_due_ms; // not before
     int64_t rescan_due_ms; // folders that are not wholly watched; INT64_MAX: none
     int64_t folder_look_ms;
+    int64_t renew_due_ms; // INT64_MAX: nobody was lost
+    unsigned renewals;    // since somebody was
+    int64_t slept_ms;     // in all, as last seen
+    int sleep_fd;         // sleep_priv.h; -1: none
 };
 
 // ---- daemon.c
@@ -161,11 +158,9 @@ void peers_start(struct agent *agent);
 void peers_trust(struct agent *agent);
 enum err peers_put(struct agent *agent, const struct registry_peer *peer) MUST_USE;
 enum err peers_remove(struct agent *agent, const char *name) MUST_USE;
-void peers_note(struct agent *agent, struct device_id device, const char *failure);
 // The engine's and the dialler's part of it, when registry and trust have it, or have it no more.
 void peers_begin(struct agent *agent, const struct registry_peer *peer);
 void peers_drop(struct agent *agent, struct device_id device);
-const char *peers_failure(const struct agent *agent, struct device_id device);
 bool device_same(struct device_id a, struct device_id b);
 
 // ---- folders.c: one folder in registry, engine and disk at once

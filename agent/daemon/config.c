@@ -47,10 +47,11 @@ static enum err fail(struct buf *out, const char *at, const char *format, ...)
 
 // ---- while parsing
 
-static const char *const keys[] = {
-    "name",     "listen",      "peer",          "folder",          "id",          "address",
-    "approves", "path",        "with",          "include_secrets", "include_vcs", "discovery",
-    "quiet",    "upload_rate", "bulk_priority", "download_rate",   "log_level",   "log_format"};
+static const char *const keys[] = {"name",      "listen",          "peer",          "folder",
+                                   "id",        "address",         "approves",      "path",
+                                   "with",      "include_secrets", "include_vcs",   "discovery",
+                                   "quiet",     "upload_rate",     "bulk_priority", "download_rate",
+                                   "log_level", "log_format",      "socks_proxy"};
 
 // libconfuse says: no such option 'KEY'
 static void suggest_key(const char *text, struct buf *out)
@@ -184,6 +185,8 @@ static void take(struct config *out, const char *text, cfg_t *cfg)
     const char *level = cfg_getstr(cfg, "log_level"), *format = cfg_getstr(cfg, "log_format");
     if (level != NULL) (void)log_level_find(level, &out->log_level);
     out->log_json = format != NULL && strcmp(format, "json") == 0;
+    const char *proxy = cfg_getstr(cfg, "socks_proxy");
+    out->socks_proxy = proxy != NULL ? mem_strdup(proxy) : NULL;
     out->peer_count = cfg_size(cfg, "peer");
     out->peers = mem_zalloc(out->peer_count + 1, sizeof *out->peers);
     for (uint32_t i = 0; i < out->peer_count; i++) {
@@ -226,6 +229,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
         CFG_STR("bulk_priority", NULL, CFGF_NODEFAULT),
         CFG_STR("log_level", NULL, CFGF_NODEFAULT),
         CFG_STR("log_format", NULL, CFGF_NODEFAULT),
+        CFG_STR("socks_proxy", NULL, CFGF_NODEFAULT),
         CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("folder", folder, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_END(),
@@ -247,6 +251,7 @@ static enum err parse(struct config *out, const char *text, struct buf *out_mess
     cfg_set_validate_func(cfg, "folder", config_check_section);
     cfg_set_validate_func(cfg, "folder|path", config_check_path);
     cfg_set_validate_func(cfg, "folder|with", config_check_with);
+    cfg_set_validate_func(cfg, "socks_proxy", config_check_proxy);
     for (int i = 0; i < SETTING_COUNT; i++) {
         AUTO(buf_fini) struct buf key = {0};
         buf_printf(&key, "folder|%s", setting_name((enum setting)i));
@@ -362,6 +367,7 @@ void config_fini(struct config *config)
     free(config->folders);
     free_list(config->listen, config->listen_count);
     free(config->name);
+    free(config->socks_proxy);
     free(config->file);
     memset(config, 0, sizeof *config);
 }

@@ -94,6 +94,13 @@ int config_check_addresses(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+int config_check_proxy(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (address_valid(cfg_opt_getnstr(opt, 0), false)) return 0;
+    cfg_error(cfg, "socks_proxy: \"%.200s\" is not tcp://host:port", cfg_opt_getnstr(opt, 0));
+    return -1;
+}
+
 int config_check_id(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct device_id device;

@@ -11,6 +11,7 @@
 
 int config_check_device_name(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_addresses(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_proxy(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_id(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_path(cfg_t *cfg, cfg_opt_t *opt);
 int config_check_setting(cfg_t *cfg, cfg_opt_t *opt);

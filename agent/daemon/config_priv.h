@@ -11,6 +11,7 @@
 //     bulk_priority = "low"
 //     log_level = "info"
 //     log_format = "json"
+//     socks_proxy = "tcp://127.0.0.1:1080"
 //     peer hub { id = "ABCDEFG1-..." address = {"tcp://hub:7575"} approves = true }
 //     folder etc { path = "/home/u/etc" with = {"hub"} include_secrets = false include_vcs = false
 //     }
@@ -41,6 +42,7 @@ struct config {
     bool log_json;               // else lines for people
     uint64_t upload_rate;        // bytes a second to all peers that are not on this network; 0: any
     uint64_t download_rate;      // likewise
+    char *socks_proxy;           // "tcp://host:port"; NULL: not given
     struct registry_peer *peers; // declared_at is "FILE:LINE"
     uint32_t peer_count;
     struct registry_folder *folders;

@@ -84,6 +84,7 @@ static json_t *whole(const struct config *config, const struct registry *registr
                         config->has_listen ? list_json(config->listen, config->listen_count)
                                            : list_json(usual, 1));
     put_text(out, "discovery", config->discovery ? "on" : "off");
+    put_text(out, "socks_proxy", config->socks_proxy);
     put_text(out, "quiet", hours);
     json_object_set_new(out, "upload_rate", rate_json(config->upload_rate));
     json_object_set_new(out, "download_rate", rate_json(config->download_rate));

@@ -5,6 +5,7 @@
 
 #include "agent/base/own.h"
 #include "agent/daemon/locate_priv.h"
+#include "agent/sync/changes.h"
 
 enum { CHANGES_MAX = 1000 };
 

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "agent/base/own.h"
-#include "agent/daemon/control_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/names_priv.h"
-#include "agent/daemon/nearby_priv.h"
 
 // ---- as JSON
 
@@ -25,37 +24,37 @@ static json_t *folders_with(const struct agent *agent, const char *peer)
     return names;
 }
 
+static const struct peer_status *status_of(const struct engine_status *status,
+                                           struct device_id device)
+{
+    static const struct peer_status nothing = {.rtt_ms = -1};
+    for (uint32_t i = 0; i < status->peer_count; i++)
+        if (device_same(status->peers[i].device, device)) return &status->peers[i];
+    return &nothing;
+}
+
 static json_t *peer_json(const struct agent *agent, const struct registry_peer *peer,
-                         bool connected)
+                         const struct engine_status *status)
 {
     char id[DEVICE_ID_TEXT_MAX];
     json_t *out = json_object();
     json_object_set_new(out, "name", json_string(peer->name));
     json_object_set_new(out, "id", json_string(device_id_text(peer->device, id)));
     json_object_set_new(out, "addresses", json_texts(peer->addresses, peer->address_count));
-    json_object_set_new(out, "seen_at", nearby_json(agent, peer->device));
     json_object_set_new(out, "approves", json_boolean(peer->approves));
     json_object_set_new(out, "declared_at",
                         peer->declared_at ? json_bytes(slice_text(peer->declared_at))
                                           : json_null());
-    json_object_set_new(out, "connected", json_boolean(connected));
     json_object_set_new(out, "folders", folders_with(agent, peer->name));
+    links_describe(agent, peer, status_of(status, peer->device), out);
     return out;
-}
-
-static bool is_connected(const struct engine_status *status, struct device_id device)
-{
-    for (uint32_t i = 0; i < status->peer_count; i++) {
-        if (device_same(status->peers[i].device, device)) return status->peers[i].connected;
-    }
-    return false;
 }
 
 static json_t *peer_now(struct agent *agent, const struct registry_peer *peer)
 {
     struct engine_status status;
     engine_status(agent->engine, agent->scratch, &status);
-    return peer_json(agent, peer, is_connected(&status, peer->device));
+    return peer_json(agent, peer, &status);
 }
 
 void control_peers_list(struct agent *agent, uint64_t request, const json_t *body)
@@ -66,11 +65,10 @@ void control_peers_list(struct agent *agent, uint64_t request, const json_t *bod
     const struct registry_peer *peers;
     uint32_t count = registry_peers(agent->registry, &peers);
     json_t *list = json_array();
-    for (uint32_t i = 0; i < count; i++) {
-        bool connected = is_connected(&status, peers[i].device);
-        json_array_append_new(list, peer_json(agent, &peers[i], connected));
-    }
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(list, peer_json(agent, &peers[i], &status));
     json_t *out = json_object();
+    json_object_set_new(out, "now_ms", json_integer((json_int_t)agent->wall_ms));
     json_object_set_new(out, "peers", list);
     control_answer(agent, request, out);
 }

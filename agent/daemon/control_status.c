@@ -7,7 +7,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
 #include "agent/daemon/invites_priv.h"
-#include "agent/daemon/names_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/reload_priv.h"
@@ -106,50 +106,20 @@ static json_t *folder_json(const struct view *view, const struct folder_view *fo
     return out;
 }
 
-// Where its address is from. Who dials us is seen at a port of no further use.
-static const char *peer_from(const struct agent *agent, const struct peer_status *peer)
-{
-    if (!peer->connected || peer->address.size == 0) return NULL;
-    const struct registry_peer *known = registry_peer_by_device(agent->registry, peer->device);
-    const char *address = arena_text(agent->scratch, peer->address);
-    for (uint32_t i = 0; known != NULL && i < known->address_count; i++)
-        if (strcmp(known->addresses[i], address) == 0) return "configured";
-    return nearby_is(agent, peer->device, address) ? "mdns" : "incoming";
-}
-
-static json_t *peer_json(const struct agent *agent, const struct peer_status *peer)
+static json_t *peer_json(const struct agent *agent, const struct peer_status *status)
 {
     char id[DEVICE_ID_TEXT_MAX];
+    const struct registry_peer *peer = registry_peer_by_device(agent->registry, status->device);
     json_t *folders = json_array();
-    for (uint32_t i = 0; i < peer->folder_count; i++) {
-        json_array_append_new(folders, json_bytes(peer->folders[i].name));
+    for (uint32_t i = 0; i < status->folder_count; i++) {
+        json_array_append_new(folders, json_bytes(status->folders[i].name));
     }
-    const char *via = NULL;
-    if (peer->connected && peer->address.size > 0) {
-        const char *address = arena_text(agent->scratch, peer->address);
-        via = address_is_local(address) ? "lan" : "wan";
-    }
-    const char *failure = peer->connected ? NULL : peers_failure(agent, peer->device);
     json_t *out = json_object();
-    json_object_set_new(out, "name", json_bytes(peer->name));
-    json_object_set_new(out, "id", json_string(device_id_text(peer->device, id)));
-    json_object_set_new(out, "connected", json_boolean(peer->connected));
-    json_object_set_new(out, "address",
-                        peer->address.size > 0 ? json_bytes(peer->address) : json_null());
-    json_object_set_new(out, "via", text_or_null(via));
-    json_object_set_new(out, "from", text_or_null(peer_from(agent, peer)));
-    json_object_set_new(out, "seen_at", nearby_json(agent, peer->device));
-    json_object_set_new(out, "rtt_ms",
-                        peer->rtt_ms >= 0 ? json_integer((json_int_t)peer->rtt_ms) : json_null());
-    json_object_set_new(out, "clock_ms",
-                        peer->rtt_ms >= 0 ? json_integer((json_int_t)peer->clock_ms) : json_null());
-    json_object_set_new(out, "last_seen",
-                        peer->last_seen_wall_ms > 0
-                            ? json_integer((json_int_t)peer->last_seen_wall_ms)
-                            : json_null());
+    json_object_set_new(out, "name", json_bytes(status->name));
+    json_object_set_new(out, "id", json_string(device_id_text(status->device, id)));
     json_object_set_new(out, "folders", folders);
-    json_object_set_new(out, "pending_out", amount(peer->owed_changes, peer->owed_bytes));
-    json_object_set_new(out, "reason", text_or_null(failure));
+    json_object_set_new(out, "pending_out", amount(status->owed_changes, status->owed_bytes));
+    if (peer != NULL) links_describe(agent, peer, status, out);
     return out;
 }
 

@@ -26,6 +26,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/logsink_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/notify_priv.h"
@@ -33,6 +34,7 @@
 #include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/reload_priv.h"
 #include "agent/daemon/roots_priv.h"
+#include "agent/daemon/sleep_priv.h"
 
 enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
 
@@ -185,6 +187,7 @@ static enum err open_wire(struct agent *agent, struct buf *out)
         .listen_count = config->has_listen ? config->listen_count : 1,
         .trusted = trust_has,
         .context = agent->trust,
+        .socks_proxy = config->socks_proxy,
     };
     enum err err = net_open(&options, &agent->net, &fault);
     if (!err) return ERR_OK;
@@ -325,7 +328,7 @@ static void end(struct agent *agent)
     for (uint32_t i = 0; i < agent->folder_count; i++)
         free(agent->folders[i].name);
     free(agent->folders);
-    free(agent->notes);
+    attempts_end(agent);
     invites_end(agent);
     pausing_end(agent);
     reload_end(agent);
@@ -339,6 +342,7 @@ static void end(struct agent *agent)
     signal_fd = -1;
     wake_fini(&agent->signals);
     wake_fini(&agent->wake);
+    fd_close(&agent->sleep_fd);
     fd_close(&agent->witness_fd);
     fd_close(&agent->state_fd);
     fd_close(&agent->lock_fd); // last: whoever waits for the lock finds everything closed
@@ -370,10 +374,13 @@ int daemon_run(const struct home *home)
         .lock_fd = -1,
         .config_fd = -1,
         .config_due_ms = INT64_MAX,
+        .sleep_fd = sleep_open(),
+        .slept_ms = sleep_total_ms(),
         .wake = WAKE_NONE,
         .signals = WAKE_NONE,
         .scratch = arena_new(),
         .rescan_due_ms = INT64_MAX,
+        .renew_due_ms = INT64_MAX,
     };
     AUTO(buf_fini) struct buf message = {0};
     logsink_install();

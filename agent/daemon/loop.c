@@ -11,9 +11,11 @@
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
 #include "agent/daemon/reload_priv.h"
+#include "agent/daemon/sleep_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 enum {
@@ -22,6 +24,7 @@ enum {
     NET_EVENTS_MAX = 256,
     REQUESTS_MAX = 64,
     RESCAN_MS = 30 * 1000, // folders that are not wholly watched
+    SLEEP_MS_MIN = 1000,
     REST_MS = 1000,
     REST_STEP_MS = 20,
 };
@@ -57,21 +60,29 @@ static bool take_jobs(struct agent *agent)
     return false;
 }
 
+static enum conn_way way_of(const struct net_event *event)
+{
+    if (!event->dialled) return CONN_ACCEPTED;
+    return event->is_near ? CONN_DIALLED_NEAR : CONN_DIALLED;
+}
+
 static void take_net(struct agent *agent, const struct net_event *event)
 {
     if (invites_net(agent, event)) return;
     nearby_net(agent, event);
+    attempts_net(agent, event);
+    renew_net(agent, event);
     switch (event->kind) {
     case NET_UP:
-        peers_note(agent, event->device, NULL);
-        engine_conn_up(agent->engine, event->conn, event->device, event->dialled, event->lane,
+        engine_conn_up(agent->engine, event->conn, event->device, way_of(event), event->lane,
                        event->address);
         break;
     case NET_MESSAGE: engine_message(agent->engine, event->conn, event->bytes); break;
     case NET_DOWN: engine_conn_down(agent->engine, event->conn); break;
     case NET_DRAINED: engine_drained(agent->engine, event->conn); break;
-    case NET_FAILED:
-        peers_note(agent, event->device, event->text);
+    case NET_FAILED: show_dirty(agent); break;
+    case NET_CHANGED:
+        engine_network_changed(agent->engine);
         show_dirty(agent);
         break;
     }
@@ -115,8 +126,22 @@ static void plan_rescan(struct agent *agent)
     agent->rescan_due_ms = agent->now_ms + RESCAN_MS;
 }
 
+// What was connected before is asked whether it still is, and all are dialled at once.
+static void note_sleep(struct agent *agent)
+{
+    int64_t total_ms = sleep_total_ms();
+    int64_t slept_ms = total_ms - agent->slept_ms;
+    agent->slept_ms = total_ms;
+    if (slept_ms < SLEEP_MS_MIN) return;
+    log_info(LOG_DAEMON, "the machine has slept", "seconds=%lld", (long long)(slept_ms / 1000));
+    net_changed(agent->net);
+    engine_network_changed(agent->engine);
+    renew_soon(agent);
+}
+
 static bool turn(struct agent *agent)
 {
+    note_sleep(agent);
     bool idle = loop_watch(agent);
     idle = take_jobs(agent) && idle;
     idle = take_nets(agent) && idle;
@@ -127,6 +152,7 @@ static bool turn(struct agent *agent)
     nearby_settle(agent);
     pausing_settle(agent);
     reload_settle(agent);
+    renew_settle(agent);
     rescan_unwatched(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -147,6 +173,7 @@ static int sleep_ms(const struct agent *agent)
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
     due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
     due = earlier(due, earlier(pausing_deadline(agent), reload_deadline(agent)));
+    due = earlier(due, agent->renew_due_ms);
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;
@@ -184,21 +211,23 @@ static void take_signals(struct agent *agent)
 void loop_run(struct agent *agent)
 {
     // Those that may not be there come last, and are left out.
-    enum { WAKE, SIGNALS, FD_COUNT = 4 };
-    int fds[FD_COUNT] = {agent->wake.read_fd, agent->signals.read_fd};
-    bool ready[FD_COUNT] = {false};
+    enum { WAKE, SIGNALS, FD_MIN, FD_MAX = FD_MIN + 3 };
+    int fds[FD_MAX] = {agent->wake.read_fd, agent->signals.read_fd};
+    bool ready[FD_MAX] = {false};
     while (!agent->ending) {
         arena_reset(agent->scratch);
         read_clocks(agent);
         bool idle = turn(agent);
-        int watch = disk_watch_fd(agent->workers.disk);
-        uint32_t count = SIGNALS + 1, config = FD_COUNT;
-        if (watch >= 0) fds[count++] = watch;
+        uint32_t count = FD_MIN, config = FD_MAX, sleep = FD_MAX;
+        int watch_fd = disk_watch_fd(agent->workers.disk);
+        if (watch_fd >= 0) fds[count++] = watch_fd;
         if (agent->config_fd >= 0) fds[config = count++] = agent->config_fd;
+        if (agent->sleep_fd >= 0) fds[sleep = count++] = agent->sleep_fd;
         net_poll(agent->net, fds, ready, count, idle && !agent->ending ? sleep_ms(agent) : 0);
         // Before the mailboxes are looked into: what is put into them from now on wakes anew.
         if (ready[WAKE]) wake_drain(&agent->wake);
         if (config < count && ready[config]) reload_noticed(agent);
+        if (sleep < count && ready[sleep]) sleep_drain(agent->sleep_fd);
         if (ready[SIGNALS]) take_signals(agent);
     }
     rest(agent);

@@ -38,6 +38,8 @@ static void counters(struct buf *out, const struct engine_counters *c)
         {"cfgsync_content_received_bytes_total", "Bytes of contents from peers.",
          c->content_bytes_in},
         {"cfgsync_content_sent_bytes_total", "Bytes of contents to peers.", c->content_bytes_out},
+        {"cfgsync_content_reused_bytes_total", "Bytes of contents that older files here had.",
+         c->content_bytes_reused},
         {"cfgsync_versions_received_total", "Versions learned from peers.", c->versions_in},
         {"cfgsync_versions_minted_total", "Changes found on this disk.", c->minted},
         {"cfgsync_versions_applied_total", "Versions put on this disk.", c->applied},

@@ -10,6 +10,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/daemon/names_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/hash.h"
@@ -287,8 +288,12 @@ void nearby_dial(struct agent *agent, const struct registry_peer *peer)
         const struct sighting *sighting = &nearby->sightings[i];
         if (device_same(sighting->device, peer->device)) seen[seen_count++] = sighting->address;
     }
-    // Where it was seen last, then where it always is, so that lies cost one attempt.
+    // Where it was seen last, then where it always is, so that lies cost one attempt; there the
+    // local network first.
     if (seen_count > 0) addresses[count++] = seen[0];
+    for (uint32_t i = 0; i < peer->address_count; i++)
+        if (address_is_local(peer->addresses[i]))
+            count = add_address(addresses, count, peer->addresses[i]);
     for (uint32_t i = 0; i < peer->address_count; i++)
         count = add_address(addresses, count, peer->addresses[i]);
     for (uint32_t i = 1; i < seen_count; i++)
@@ -409,6 +414,13 @@ void control_pair_find(struct agent *agent, uint64_t request, const json_t *body
     if (nearby->discovery == NULL) answer_find(agent);
 }
 
+void nearby_look_again(struct agent *agent)
+{
+    struct nearby *nearby = agent->nearby;
+    if (nearby->discovery != NULL && nearby->wish.browse[DISCOVERY_AGENT])
+        discovery_want(nearby->discovery, &nearby->wish);
+}
+
 void nearby_find_gone(struct agent *agent, uint64_t request)
 {
     if (agent->nearby->find_request == request) agent->nearby->find_request = 0;
@@ -459,6 +471,16 @@ json_t *nearby_json(const struct agent *agent, struct device_id device)
         json_array_append_new(out, json_string(sighting->address));
     }
     return out;
+}
+
+bool nearby_sees(const struct agent *agent, struct device_id device)
+{
+    const struct nearby *nearby = agent->nearby;
+    for (uint32_t i = 0; i < nearby->sighting_count; i++) {
+        const struct sighting *sighting = &nearby->sightings[i];
+        if (device_same(sighting->device, device) && !sighting->is_gone) return true;
+    }
+    return false;
 }
 
 bool nearby_is(const struct agent *agent, struct device_id device, const char *address)

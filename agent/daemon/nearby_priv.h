@@ -24,7 +24,16 @@ void nearby_dial(struct agent *agent, const struct registry_peer *peer);
 // "works", "away" (no mDNS service answers), "off", "none" (not built in).
 const char *nearby_state(const struct agent *agent);
 json_t *nearby_json(const struct agent *agent, struct device_id device); // addresses
+bool nearby_sees(const struct agent *agent, struct device_id device);    // somewhere, now
 bool nearby_is(const struct agent *agent, struct device_id device, const char *address);
+
+void nearby_look_again(struct agent *agent); // asks the network anew
+
+// ---- renew.c: that, when a peer was lost
+
+void renew_soon(struct agent *agent);
+void renew_net(struct agent *agent, const struct net_event *event);
+void renew_settle(struct agent *agent);
 
 void nearby_find_gone(struct agent *agent, uint64_t request);
 

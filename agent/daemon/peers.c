@@ -10,6 +10,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
 
@@ -63,15 +64,6 @@ enum err peers_put(struct agent *agent, const struct registry_peer *peer)
     return ERR_OK;
 }
 
-static void note_remove(struct agent *agent, struct device_id device)
-{
-    for (uint32_t i = 0; i < agent->note_count; i++) {
-        if (!device_same(agent->notes[i].device, device)) continue;
-        agent->notes[i] = agent->notes[--agent->note_count];
-        return;
-    }
-}
-
 void peers_drop(struct agent *agent, struct device_id device)
 {
     engine_peer_remove(agent->engine, device);
@@ -82,7 +74,7 @@ void peers_drop(struct agent *agent, struct device_id device)
     enum err err = store_commit(agent->store);
     // What it once said is of no consequence while it is not trusted.
     if (err) log_warn(LOG_DAEMON, "peer's state not removed", "error=\"%s\"", err_text(err));
-    note_remove(agent, device);
+    attempts_forget(agent, device);
     pausing_forget(agent, &(struct pause){.kind = PAUSE_PEER, .device = device});
 }
 
@@ -100,24 +92,4 @@ enum err peers_remove(struct agent *agent, const char *name)
     folders_share_again(agent);
     log_info(LOG_DAEMON, "peer removed", "name=%s", name);
     return ERR_OK;
-}
-
-void peers_note(struct agent *agent, struct device_id device, const char *failure)
-{
-    for (uint32_t i = 0; i < agent->note_count; i++) {
-        if (!device_same(agent->notes[i].device, device)) continue;
-        agent->notes[i].failure = failure;
-        return;
-    }
-    if (failure == NULL || registry_peer_by_device(agent->registry, device) == NULL) return;
-    agent->notes = mem_realloc(agent->notes, (agent->note_count + 1) * sizeof *agent->notes);
-    agent->notes[agent->note_count++] = (struct peer_note){.device = device, .failure = failure};
-}
-
-const char *peers_failure(const struct agent *agent, struct device_id device)
-{
-    for (uint32_t i = 0; i < agent->note_count; i++) {
-        if (device_same(agent->notes[i].device, device)) return agent->notes[i].failure;
-    }
-    return NULL;
 }

@@ -41,6 +41,10 @@ bool job_is_fast(const struct job *job)
                job->read.entries[0].content.size <= PROTO_PACK_CONTENT_BYTES_MAX;
     case JOB_SCAN:
     case JOB_PART:
+    case JOB_REUSE:
+    case JOB_SIGN:
+    case JOB_PATCH:
+    case JOB_DIFF:
     case JOB_LEAF:
     case JOB_FINISH:
     case JOB_COPY:

@@ -51,7 +51,8 @@ struct redeem {
     struct buf join;
     char *addresses[CARD_ADDRESSES_MAX];
     uint32_t address_count;
-    conn_id conn; // where JOIN was said
+    const char *socks_proxy; // NULL: none
+    conn_id conn;            // where JOIN was said
 };
 
 static void news_destroy(struct redeem_news **news)
@@ -115,11 +116,11 @@ static void on_event(struct redeem *redeem, struct net *net, const struct net_ev
         struct slice host = address_host(event->address);
         news->host = mem_zalloc(host.size + 1, 1);
         if (host.size > 0) memcpy(news->host, host.data, host.size);
-    } else if (event->kind == NET_FAILED && strcmp(event->text, "key not accepted") == 0) {
+    } else if (event->kind == NET_FAILED && event->failure == NET_KEY_REFUSED) {
         news = tell(redeem, REDEEM_WAITING,
                     "it is used up, expired or revoked, or another machine answers there");
     } else if (event->kind == NET_FAILED) {
-        news = tell(redeem, REDEEM_WAITING, event->text);
+        news = tell(redeem, REDEEM_WAITING, net_failure_text(event->failure));
     }
     if (news != NULL) mailbox_put(redeem->news, news);
 }
@@ -129,8 +130,10 @@ static void *redeem_run(void *context)
     struct redeem *redeem = context;
     struct net *net = NULL;
     struct fault fault = {0};
-    struct net_options options = {
-        .identity = redeem->identity, .trusted = only_inviter, .context = redeem};
+    struct net_options options = {.identity = redeem->identity,
+                                  .trusted = only_inviter,
+                                  .context = redeem,
+                                  .socks_proxy = redeem->socks_proxy};
     if (net_open(&options, &net, &fault) != ERR_OK) {
         struct redeem_news *news = tell(redeem, REDEEM_WAITING, NO_MEANS);
         news->is_last = true;
@@ -258,6 +261,7 @@ void redeem_start(struct agent *agent)
     redeem->news = mailbox_new(wake_up, &agent->wake);
     redeem->identity = identity_from_seed(ticket.seed);
     redeem->inviter = ticket.device;
+    redeem->socks_proxy = agent->config.socks_proxy;
     for (uint32_t i = 0; i < ticket.address_count; i++) {
         redeem->addresses[i] = mem_strdup(arena_text(agent->scratch, ticket.addresses[i]));
         redeem->address_count++;

@@ -52,15 +52,18 @@ static void take_config(struct agent *agent, struct config *fresh)
         same_list(now->listen, now->listen_count, fresh->listen, fresh->listen_count);
     if (!same_text(now->name, fresh->name)) later(agent, "name", "");
     if (!same_listen) later(agent, "listen", "");
+    if (!same_text(now->socks_proxy, fresh->socks_proxy)) later(agent, "socks_proxy", "");
     if (now->bulk_low != fresh->bulk_low) later(agent, "bulk_priority", "");
     if (now->discovery != fresh->discovery) later(agent, "discovery", "");
     struct config running = *now;
     *now = *fresh;
     *fresh = running; // freed by the caller, with what the new one wanted of these:
     fresh->name = now->name;
+    fresh->socks_proxy = now->socks_proxy;
     fresh->listen = now->listen;
     fresh->listen_count = now->listen_count;
     now->name = running.name;
+    now->socks_proxy = running.socks_proxy;
     now->has_listen = running.has_listen;
     now->listen = running.listen;
     now->listen_count = running.listen_count;

@@ -5,7 +5,6 @@
 
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
-#include "agent/daemon/names_priv.h"
 #include "agent/daemon/wire_rooms.h"
 
 #define PROGRAM_NAME "cfgsync-agent " CFGSYNC_VERSION
@@ -109,6 +108,5 @@ struct engine_options wire_options(struct agent *agent)
         .device = agent->device,
         .name = agent->name,
         .program = PROGRAM_NAME,
-        .is_local = address_is_local,
     };
 }

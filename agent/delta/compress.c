@@ -15,7 +15,8 @@ enum {
     SAMPLE_BYTES = 16 << 10,
     SAMPLE_FROM_BYTES = 128 << 10, // inputs from here on are tried on samples first
     SAMPLE_COUNT = 3,
-    WINDOW_LOG_MAX = 23, // 8 MiB
+    WINDOW_LOG_MAX = 23,     // 8 MiB
+    AGAINST_WINDOW_LOG = 20, // all of COMPRESS_AGAINST_MAX
 };
 
 static void drop_cctx(ZSTD_CCtx **context)
@@ -70,7 +71,7 @@ bool compress_try(struct slice in, struct buf *out)
     return squeeze(context, in, out);
 }
 
-enum err decompress(struct slice in, size_t size, struct buf *out)
+static enum err unpack(struct slice base, struct slice in, size_t size, struct buf *out)
 {
     // One frame and nothing behind it. A frame that names its size is refused before allocating.
     size_t frame = ZSTD_findFrameCompressedSize(in.data, in.size);
@@ -84,6 +85,7 @@ enum err decompress(struct slice in, size_t size, struct buf *out)
     if (ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))) {
         return ERR_MALFORMED;
     }
+    if (ZSTD_isError(ZSTD_DCtx_refPrefix(context, base.data, base.size))) return ERR_MALFORMED;
     size_t before = out->size;
     buf_reserve(out, size > 0 ? size : 1);
     ZSTD_outBuffer to = {out->data + before, size, 0};
@@ -93,4 +95,29 @@ enum err decompress(struct slice in, size_t size, struct buf *out)
     if (left != 0 || to.pos != size || from.pos != in.size) return ERR_MALFORMED;
     out->size = before + size;
     return ERR_OK;
+}
+
+enum err decompress(struct slice in, size_t size, struct buf *out)
+{
+    return unpack(slice_of(NULL, 0), in, size, out);
+}
+
+void compress_against(struct slice base, struct slice in, struct buf *out)
+{
+    CHECK(base.size + in.size <= COMPRESS_AGAINST_MAX);
+    AUTO(drop_cctx) ZSTD_CCtx *context = ZSTD_createCCtx();
+    CHECK(context != NULL);
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL)));
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, AGAINST_WINDOW_LOG)));
+    CHECK(!ZSTD_isError(ZSTD_CCtx_refPrefix(context, base.data, base.size)));
+    size_t room = ZSTD_compressBound(in.size);
+    buf_reserve(out, room);
+    size_t made = ZSTD_compress2(context, out->data + out->size, room, in.data, in.size);
+    CHECK(!ZSTD_isError(made));
+    out->size += made;
+}
+
+enum err decompress_against(struct slice base, struct slice in, size_t size, struct buf *out)
+{
+    return unpack(base, in, size, out);
 }

@@ -15,4 +15,11 @@ bool compress_try(struct slice in, struct buf *out);
 // another size, or a window over 8 MiB. Nothing beyond `size` is ever allocated or written.
 enum err decompress(struct slice in, size_t size, struct buf *out) MUST_USE;
 
+// The same with what came before it as `base`, which the frame refers to and does not hold. Both
+// together have at most COMPRESS_AGAINST_MAX bytes. It is made whether it pays or not.
+enum { COMPRESS_AGAINST_MAX = 1 << 20 };
+void compress_against(struct slice base, struct slice in, struct buf *out);
+enum err decompress_against(struct slice base, struct slice in, size_t size,
+                            struct buf *out) MUST_USE;
+
 #endif

@@ -67,13 +67,13 @@ static enum err fd_slurp(int fd, uint64_t size, struct buf *out)
 }
 
 // Compressed, it is smaller than what it holds; else it is that.
-static enum err stored_read(const struct dirs *dirs, const struct content *content, struct buf *out)
+static enum err stored_read(int base_fd, const struct content *content, struct buf *out)
 {
     char name[STAGE_NAME_MAX];
     AUTO(buf_fini) struct buf stored = {0};
     stage_name(content, name);
     AUTO(fd_close)
-    int fd = openat(dirs->base_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(base_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return errno == ENOENT ? ERR_CHANGED : err_from_errno(errno);
     enum err err = fd_slurp(fd, content->size, &stored);
     if (err != ERR_OK) return err;
@@ -82,6 +82,13 @@ static enum err stored_read(const struct dirs *dirs, const struct content *conte
     else if (decompress(buf_slice(&stored), (size_t)content->size, out) != ERR_OK)
         return ERR_CHANGED;
     return is_content(buf_slice(out), content) ? ERR_OK : ERR_CHANGED;
+}
+
+enum err base_load(const struct grip *grip, const struct content *content, struct buf *out)
+{
+    AUTO(fd_close) int base_fd = -1;
+    int code = internal_open(grip, FS_BASE, &base_fd);
+    return code == 0 ? stored_read(base_fd, content, out) : err_from_errno(code);
 }
 
 struct dress {
@@ -140,7 +147,7 @@ static enum err keep_one(const struct dirs *dirs, struct arena *arena, struct ba
     AUTO(buf_fini) struct buf bytes = {0};
     char temp[STAGE_NAME_MAX];
     if (keep->content.size > BASE_CONTENT_BYTES_MAX) return ERR_TOO_BIG;
-    enum err err = keep->at_hand ? ERR_OK : stored_read(dirs, &keep->content, &bytes);
+    enum err err = keep->at_hand ? ERR_OK : stored_read(dirs->base_fd, &keep->content, &bytes);
     if (err == ERR_OK)
         err = temp_make(dirs, keep->at_hand ? keep->bytes : buf_slice(&bytes), &dress, temp);
     return err == ERR_OK ? keep_place(dirs, arena, temp, keep->file) : err;
@@ -168,7 +175,7 @@ enum err base_stage(const struct grip *grip, const struct content *content)
     errno = dirs_open(grip, &dirs);
     if (errno != 0) return log_errno(LOG_FS, "open", slice_text(FS_BASE));
     if (content->size > BASE_CONTENT_BYTES_MAX) return ERR_TOO_BIG;
-    enum err err = stored_read(&dirs, content, &bytes);
+    enum err err = stored_read(dirs.base_fd, content, &bytes);
     if (err == ERR_OK) err = temp_make(&dirs, buf_slice(&bytes), &dress, temp);
     if (err != ERR_OK) return err;
     stage_name(content, name);

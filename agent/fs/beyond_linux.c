@@ -42,6 +42,19 @@ bool clone_file(int source_fd, int target_fd)
     return ioctl(target_fd, FICLONE, source_fd) == 0;
 }
 
+bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t target_at,
+                 uint64_t size)
+{
+    struct file_clone_range range = {
+        .src_fd = source_fd, .src_offset = source_at, .src_length = size, .dest_offset = target_at};
+    return ioctl(target_fd, FICLONERANGE, &range) == 0;
+}
+
+void write_begin(int fd, uint64_t offset, uint64_t size)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
 // Only what users set themselves: capabilities and labels belong to the old content.
 void xattr_copy(int source_fd, int target_fd)
 {

@@ -47,6 +47,18 @@ bool clone_file(int source_fd, int target_fd)
     return false;
 }
 
+bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t target_at,
+                 uint64_t size)
+{
+    (void)source_fd, (void)source_at, (void)target_fd, (void)target_at, (void)size;
+    return false;
+}
+
+void write_begin(int fd, uint64_t offset, uint64_t size)
+{
+    (void)fd, (void)offset, (void)size;
+}
+
 void xattr_copy(int source_fd, int target_fd)
 {
     (void)fcopyfile(source_fd, target_fd, NULL, COPYFILE_XATTR);

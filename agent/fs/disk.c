@@ -10,6 +10,10 @@ static void dispatch(const struct grip *grip, struct job *job)
     case JOB_LOOK: look_run(grip, job); break;
     case JOB_STAGE: stage_run(grip, job); break;
     case JOB_PART: part_run(grip, job); break;
+    case JOB_REUSE: reuse_run(grip, job); break;
+    case JOB_SIGN: sign_run(grip, job); break;
+    case JOB_PATCH: patch_run(grip, job); break;
+    case JOB_DIFF: diff_run(grip, job); break;
     case JOB_LEAF: leaf_run(grip, job); break;
     case JOB_FINISH: finish_run(grip, job); break;
     case JOB_COPY: copy_run(grip, job); break;

@@ -147,6 +147,9 @@ int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
 int fd_copy(int source_fd, int target_fd);                                   // all of it, durable
 int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // a file, to read
+// The content of a READ or DIFF, to read; ERR_CHANGED: it is not here.
+enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd);
+bool source_still(int fd, const struct read_entry *entry); // it is what it was
 // Does the regular file `name` hold this content?
 bool content_is(int dir_fd, const char *name, const struct content *content);
 
@@ -166,6 +169,10 @@ void stat_times(const struct stat *st, struct timespec *out_modified, struct tim
 int dir_path(int dir_fd, char *out,
              size_t size); // absolute, as the system has it; also of a handle
 bool clone_file(int source_fd, int target_fd);
+// Bytes that the two files share from now on. False: not here, they are to be copied.
+bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t target_at,
+                 uint64_t size);
+void write_begin(int fd, uint64_t offset, uint64_t size); // so that a flush finds less to do
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
 int mode_set_fd(int fd, uint32_t mode);                    // also of a handle
@@ -179,6 +186,8 @@ int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, co
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 
 // ---- base.c
+// What is stored of it, verified. CHANGED: nothing.
+enum err base_load(const struct grip *grip, const struct content *content, struct buf *out);
 enum err base_stage(const struct grip *grip, const struct content *content); // from there, durable
 
 // ---- health.c
@@ -214,6 +223,10 @@ void walk_forget(struct disk *disk,
 void look_run(const struct grip *grip, struct job *job);
 void stage_run(const struct grip *grip, struct job *job);
 void part_run(const struct grip *grip, struct job *job);
+void reuse_run(const struct grip *grip, struct job *job);
+void sign_run(const struct grip *grip, struct job *job);
+void patch_run(const struct grip *grip, struct job *job);
+void diff_run(const struct grip *grip, struct job *job);
 void leaf_run(const struct grip *grip, struct job *job);
 void finish_run(const struct grip *grip, struct job *job);
 void copy_run(const struct grip *grip, struct job *job);

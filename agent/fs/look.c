@@ -12,12 +12,16 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/base/planted.h"
+#include "agent/delta/compress.h"
 #include "agent/fs/rules_priv.h"
 #include "agent/fs/walk_priv.h"
 #include "crypto/hash.h"
 #include "proto/path.h"
 
-enum { LOOK_TRIES = 3 };
+enum {
+    LOOK_TRIES = 3,
+    PATCH_FROM_BYTES = 16 << 10, // less is soon sent as it is
+};
 
 static void problem(struct look *look, enum err err, const char *what)
 {
@@ -69,6 +73,12 @@ static int small_read(struct arena *arena, int fd, struct content_hash *hash, st
     return code;
 }
 
+// An edit may travel as a patch; what is new does so if it is small.
+static uint64_t at_hand_max(const struct look *look)
+{
+    return look->was.size > 0 ? BASE_CONTENT_BYTES_MAX : PROTO_PACK_CONTENT_BYTES_MAX;
+}
+
 // EAGAIN: it changed meanwhile.
 static int file_read(struct arena *arena, const struct place *place, struct look *look)
 {
@@ -83,9 +93,8 @@ static int file_read(struct arena *arena, const struct place *place, struct look
     if (!S_ISREG(st.st_mode)) return EAGAIN;
     print_of(&st, &look->print);
     int64_t start = clock_ns(CLOCK_MONOTONIC);
-    int code = look->print.size <= PROTO_PACK_CONTENT_BYTES_MAX
-                   ? small_read(arena, fd, hash, look, &size)
-                   : fd_hash(fd, hash, &size);
+    int code = look->print.size <= at_hand_max(look) ? small_read(arena, fd, hash, look, &size)
+                                                     : fd_hash(fd, hash, &size);
     if (code != 0) return code;
     struct content content;
     const struct digest *leaves;
@@ -132,6 +141,7 @@ static void look_clear(struct look *look)
 {
     look->value = (struct value){0};
     look->bytes = slice_of("", 0);
+    look->patch = slice_of("", 0);
     look->leaves = NULL;
     look->leaf_count = 0;
 }
@@ -207,6 +217,20 @@ static struct slice spelled_otherwise(struct arena *arena, struct slice path, co
     return path_joined(arena, parent, normal);
 }
 
+// Who has what was here before needs no more than this.
+static void look_patch(const struct grip *grip, struct arena *arena, struct look *look)
+{
+    AUTO(buf_fini) struct buf was = {0};
+    AUTO(buf_fini) struct buf patch = {0};
+    bool may_be = look->result == LOOK_VALUE && look->value.kind == KIND_FILE &&
+                  look->bytes.size >= PATCH_FROM_BYTES && look->was.size > 0 &&
+                  look->was.size <= BASE_CONTENT_BYTES_MAX &&
+                  memcmp(&look->was.id, &look->value.content, sizeof look->was.id) != 0;
+    if (!may_be || base_load(grip, &look->was, &was) != ERR_OK) return;
+    compress_against(buf_slice(&was), look->bytes, &patch);
+    if (patch.size < look->bytes.size / 4) look->patch = arena_copy(arena, buf_slice(&patch));
+}
+
 static void look_at(const struct grip *grip, struct arena *arena, struct look *look)
 {
     struct place place;
@@ -241,6 +265,7 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
         return;
     }
     look_place(grip, arena, &place, look);
+    look_patch(grip, arena, look);
     if (look->result == LOOK_GONE) held_remove(grip->disk, grip->root, look->path);
     place_close(&place);
 }

@@ -13,34 +13,17 @@
 #include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
-#include "agent/fs/disk_priv.h"
+#include "agent/fs/part_priv.h"
 #include "crypto/hash.h"
 
-enum { PART_NAME_MAX = STAGE_NAME_MAX + 8 };
-
-struct part {
-    int dir_fd;
-    int part_fd;
-    int map_fd;
-    uint32_t leaves;
-    char staged[STAGE_NAME_MAX];
-    char part[PART_NAME_MAX];
-    char map[PART_NAME_MAX];
-};
-
-static void part_close(struct part *part)
+void part_close(struct part *part)
 {
     fd_close(&part->dir_fd);
     fd_close(&part->part_fd);
     fd_close(&part->map_fd);
 }
 
-#define PART_NONE                                                                                  \
-    {                                                                                              \
-        .dir_fd = -1, .part_fd = -1, .map_fd = -1                                                  \
-    }
-
-static enum err part_open(const struct grip *grip, const struct content *content, struct part *out)
+enum err part_open(const struct grip *grip, const struct content *content, struct part *out)
 {
     uint64_t leaves = (content->size + PROTO_LEAF_BYTES - 1) / PROTO_LEAF_BYTES;
     if (leaves > UINT32_MAX / 64) return ERR_TOO_BIG;
@@ -52,7 +35,7 @@ static enum err part_open(const struct grip *grip, const struct content *content
     return errno == 0 ? ERR_OK : log_errno(LOG_FS, "open", slice_text(FS_STAGING));
 }
 
-static enum err part_files(struct part *part, int flags)
+enum err part_files(struct part *part, int flags)
 {
     flags |= O_RDWR | O_NOFOLLOW | O_CLOEXEC;
     part->part_fd = openat(part->dir_fd, part->part, flags, 0600);
@@ -62,21 +45,21 @@ static enum err part_files(struct part *part, int flags)
     return log_errno(LOG_FS, "open", slice_text(part->part));
 }
 
-static bool staged_exists(const struct part *part, uint64_t size)
+bool staged_exists(const struct part *part, uint64_t size)
 {
     struct stat st;
     return fstatat(part->dir_fd, part->staged, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
-static uint64_t leaf_offset(uint32_t leaf)
+uint64_t part_leaf_offset(uint32_t leaf)
 {
     return (uint64_t)leaf * PROTO_LEAF_BYTES;
 }
 
-static size_t leaf_size(const struct content *content, uint32_t leaf)
+size_t part_leaf_size(const struct content *content, uint32_t leaf)
 {
-    uint64_t rest = content->size - leaf_offset(leaf);
+    uint64_t rest = content->size - part_leaf_offset(leaf);
     return rest < PROTO_LEAF_BYTES ? (size_t)rest : PROTO_LEAF_BYTES;
 }
 
@@ -89,6 +72,12 @@ static bool leaves_are(const struct content *content, const struct digest *leave
 static uint64_t have_offset(const struct part *part, uint32_t leaf)
 {
     return (uint64_t)part->leaves * sizeof(struct digest) + leaf;
+}
+
+int part_have(const struct part *part, uint32_t leaf)
+{
+    const uint8_t have = 1;
+    return fd_write_at(part->map_fd, &have, 1, have_offset(part, leaf));
 }
 
 // The leaf list kept beside the part; false if there is none or it is damaged.
@@ -104,8 +93,8 @@ static bool leaf_is_there(const struct part *part, const struct content *content
                           const struct digest *expected, uint8_t *scratch)
 {
     size_t got = 0;
-    size_t size = leaf_size(content, leaf);
-    if (fd_read_at(part->part_fd, scratch, size, leaf_offset(leaf), &got) != 0 || got != size)
+    size_t size = part_leaf_size(content, leaf);
+    if (fd_read_at(part->part_fd, scratch, size, part_leaf_offset(leaf), &got) != 0 || got != size)
         return false;
     struct digest found = hash_sha256(slice_of(scratch, size));
     return memcmp(&found, expected, sizeof found) == 0;
@@ -187,7 +176,8 @@ void part_run(const struct grip *grip, struct job *job)
 
 static enum err leaf_check(const struct part *part, const struct job_leaf *leaf)
 {
-    if (leaf->leaf >= part->leaves || leaf->bytes.size != leaf_size(&leaf->content, leaf->leaf))
+    if (leaf->leaf >= part->leaves ||
+        leaf->bytes.size != part_leaf_size(&leaf->content, leaf->leaf))
         return ERR_MALFORMED;
     struct digest found = hash_sha256(leaf->bytes);
     return memcmp(&found, &leaf->expected, sizeof found) == 0 ? ERR_OK : ERR_MALFORMED;
@@ -195,7 +185,6 @@ static enum err leaf_check(const struct part *part, const struct job_leaf *leaf)
 
 static enum err leaf_write(const struct part *part, const struct job_leaf *leaf)
 {
-    const uint8_t have = 1;
     struct digest listed;
     size_t got = 0;
     int code = fd_read_at(part->map_fd, &listed, sizeof listed,
@@ -203,9 +192,9 @@ static enum err leaf_write(const struct part *part, const struct job_leaf *leaf)
     if (code == 0 && (got != sizeof listed || memcmp(&listed, &leaf->expected, sizeof listed) != 0))
         return ERR_MALFORMED;
     if (code == 0)
-        code =
-            fd_write_at(part->part_fd, leaf->bytes.data, leaf->bytes.size, leaf_offset(leaf->leaf));
-    if (code == 0) code = fd_write_at(part->map_fd, &have, 1, have_offset(part, leaf->leaf));
+        code = fd_write_at(part->part_fd, leaf->bytes.data, leaf->bytes.size,
+                           part_leaf_offset(leaf->leaf));
+    if (code == 0) code = part_have(part, leaf->leaf);
     if (code == 0) return ERR_OK;
     errno = code;
     return log_errno(LOG_FS, "write", slice_text(part->part));

@@ -132,7 +132,7 @@ int item_read_open(const struct grip *grip, struct slice path, int *out_fd)
     return code;
 }
 
-static enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
+enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd)
 {
     if (entry->staged) return staged_open(grip, &entry->content, out_fd);
     int code = entry->kept ? kept_open(grip, entry->path, out_fd)
@@ -140,7 +140,7 @@ static enum err source_open(const struct grip *grip, const struct read_entry *en
     return code == 0 ? ERR_OK : open_code(code);
 }
 
-static bool still_is(int fd, const struct read_entry *entry)
+bool source_still(int fd, const struct read_entry *entry)
 {
     struct stat st;
     struct fingerprint print;
@@ -190,10 +190,10 @@ static enum err entry_read(const struct grip *grip, struct arena *arena, uint32_
     AUTO(fd_close) int fd = -1;
     enum err err = source_open(grip, entry, &fd);
     if (err != ERR_OK) return err;
-    if (!still_is(fd, entry)) return ERR_CHANGED;
+    if (!source_still(fd, entry)) return ERR_CHANGED;
     err =
         leaf == PROTO_LEAF_LIST ? list_read(fd, arena, entry) : bytes_read(fd, arena, leaf, entry);
-    if (err == ERR_OK && !still_is(fd, entry)) err = ERR_CHANGED;
+    if (err == ERR_OK && !source_still(fd, entry)) err = ERR_CHANGED;
     if (err != ERR_OK) entry->bytes = slice_of("", 0);
     return err;
 }

@@ -14,6 +14,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/base/planted.h"
+#include "agent/delta/compress.h"
 #include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
 
@@ -61,6 +62,22 @@ static bool is_content(const struct stage_entry *entry)
     if (entry->bytes.size != entry->content.size) return false;
     struct digest id = hash_content(entry->bytes);
     return memcmp(id.bytes, entry->content.id.bytes, sizeof id.bytes) == 0;
+}
+
+// Of the file that has what it is to be made of; verified as if it had come whole.
+static enum err entry_make(const struct grip *grip, struct arena *arena, struct stage_entry *entry)
+{
+    AUTO(fd_close) int fd = -1;
+    AUTO(buf_fini) struct buf bytes = {0};
+    size_t size = (size_t)entry->base.size, got = 0;
+    if (entry->base.size + entry->content.size > COMPRESS_AGAINST_MAX) return ERR_MALFORMED;
+    if (item_read_open(grip, entry->path, &fd) != 0) return ERR_MALFORMED;
+    uint8_t *base = arena_alloc(arena, size + 1, 1);
+    if (fd_read_at(fd, base, size + 1, 0, &got) != 0 || got != size) return ERR_MALFORMED;
+    enum err err =
+        decompress_against(slice_of(base, size), entry->patch, (size_t)entry->content.size, &bytes);
+    if (err == ERR_OK) entry->bytes = arena_copy(arena, buf_slice(&bytes));
+    return err;
 }
 
 static enum err temp_write(int dir_fd, const char *name, struct slice bytes, bool sync)
@@ -112,7 +129,10 @@ void stage_run(const struct grip *grip, struct job *job)
     bool sync_each = stage->count < FS_SYNC_EACH_MAX && !PLANTED(staged_not_synced);
     char(*temps)[STAGE_NAME_MAX] = arena_alloc(job->arena, stage->count + 1, STAGE_NAME_MAX);
     for (uint32_t i = 0; i < stage->count; i++) {
-        stage->entries[i].err = entry_write(grip, dir_fd, &stage->entries[i], sync_each, temps[i]);
+        struct stage_entry *entry = &stage->entries[i];
+        entry->err = entry->path.size > 0 ? entry_make(grip, job->arena, entry) : ERR_OK;
+        if (entry->err != ERR_OK) continue;
+        entry->err = entry_write(grip, dir_fd, entry, sync_each, temps[i]);
     }
     enum err err = ERR_OK;
     if (!sync_each && !PLANTED(staged_not_synced) && (errno = sync_all(dir_fd)) != 0)

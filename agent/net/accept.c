@@ -70,7 +70,7 @@ static struct conn *accept_new(struct net *net, zmq_msg_t *routing, zmq_msg_t *b
     memcpy(conn->routing_id, zmq_msg_data(routing), NET_ROUTING_ID_BYTES);
     map_put(net->by_routing, accept_key(conn->routing_id), conn);
     accept_attach(net, conn, body);
-    conn_event(net, conn, NET_UP, NULL);
+    conn_event(net, conn, NET_UP, NET_NO_FAILURE);
     return conn;
 }
 
@@ -140,7 +140,7 @@ bool accept_transmit(struct net *net, struct conn *conn, zmq_msg_t *message, boo
 
 void accept_gone(struct net *net, struct conn *conn)
 {
-    conn_event(net, conn, NET_DOWN, NULL);
+    conn_event(net, conn, NET_DOWN, NET_NO_FAILURE);
     accept_mark_gone(net, conn);
     accept_mute(net, conn);
 }
@@ -153,7 +153,7 @@ void accept_bury(struct net *net)
     for (size_t at = 0; map_next(net->by_routing, &at, &key, &value);) {
         struct conn *conn = value;
         if (!conn->is_gone) continue;
-        if (conn->state != CONN_MUTED) conn_event(net, conn, NET_DOWN, NULL);
+        if (conn->state != CONN_MUTED) conn_event(net, conn, NET_DOWN, NET_NO_FAILURE);
         accept_mute(net, conn);
         struct grave *grave = &net->graves[net->grave_count++ % NET_GRAVES];
         memcpy(grave->routing_id, conn->routing_id, sizeof grave->routing_id);

@@ -86,6 +86,8 @@ void accept_attach(struct net *net, struct conn *conn, zmq_msg_t *body)
     conn->fd = fd;
     if (peer && accepted_is_open(net, fd) && accepted_remote(conn, peer)) {
         accepted_use(net, fd, FD_HAS_CONN);
+        conn->is_near = interface_near((const struct sockaddr *)&conn->remote);
+        alive_watch(fd, conn->is_near);
         return;
     }
     snprintf(conn->address, sizeof conn->address, "tcp://%.250s", peer ? peer : "?");

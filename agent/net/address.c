@@ -117,12 +117,6 @@ uint32_t address_resolve(const struct address *address,
     return count;
 }
 
-static bool address_is_near4(uint32_t ip)
-{
-    return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 20 == (172U << 4 | 1) ||
-           ip >> 16 == (192U << 8 | 168) || ip >> 16 == (169U << 8 | 254);
-}
-
 static struct addrinfo *address_endpoint_info(const char *endpoint)
 {
     struct address address;
@@ -132,16 +126,7 @@ static struct addrinfo *address_endpoint_info(const char *endpoint)
 bool address_is_near(const char *endpoint)
 {
     AUTO(address_info_free) struct addrinfo *found = address_endpoint_info(endpoint);
-    if (!found) return false;
-    if (found->ai_family == AF_INET) {
-        struct sockaddr_in four;
-        memcpy(&four, found->ai_addr, sizeof four);
-        return address_is_near4(ntohl(four.sin_addr.s_addr));
-    }
-    struct sockaddr_in6 six;
-    memcpy(&six, found->ai_addr, sizeof six);
-    return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr) || IN6_IS_ADDR_LINKLOCAL(&six.sin6_addr) ||
-           (six.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+    return found && interface_near(found->ai_addr);
 }
 
 // Asks the routing table by connecting a datagram socket, which sends nothing.

@@ -45,15 +45,16 @@ void conn_free(struct net *net, struct conn *conn)
 }
 
 void conn_event(struct net *net, const struct conn *conn, enum net_event_kind kind,
-                const char *text)
+                enum net_failure failure)
 {
     struct net_event event = {.kind = kind,
                               .conn = conn->id,
                               .device = conn->device,
                               .dialled = conn->dialled,
+                              .is_near = conn->is_near,
                               .lane = conn->lane,
                               .address = slice_text(conn->address),
-                              .text = text};
+                              .failure = failure};
     event_put(net, &event, NULL);
 }
 
@@ -133,7 +134,7 @@ bool conn_flush(struct net *net, struct conn *conn)
     if (!conn->dialled && had_queue && !conn->queue.first) net->blocked_count--;
     if (conn->queue.was_high && conn->queue.bytes < conn_budget(conn) / 2) {
         conn->queue.was_high = false;
-        conn_event(net, conn, NET_DRAINED, NULL);
+        conn_event(net, conn, NET_DRAINED, NET_NO_FAILURE);
     }
     return true;
 }
@@ -144,6 +145,6 @@ void conn_drop(struct net *net, struct conn *conn)
         dial_lane_down(net, conn);
         return;
     }
-    conn_event(net, conn, NET_DOWN, NULL);
+    conn_event(net, conn, NET_DOWN, NET_NO_FAILURE);
     accept_mute(net, conn);
 }

@@ -7,27 +7,29 @@
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"
-#include "agent/net/net_priv.h"
+#include "agent/net/dial_priv.h"
 
 enum {
-    DEALER_NEAR_IVL = 2000,
-    DEALER_NEAR_DEAD = 6000,
+    // Whoever is gone without a word is noticed within 6 s: a PING comes after at most IVL, and is
+    // waited for no longer than DEAD.
+    DEALER_NEAR_IVL = 1500,
+    DEALER_NEAR_DEAD = 4000,
     DEALER_FAR_IVL = 10000,
     DEALER_FAR_DEAD = 30000
 };
 
 // On the control lane only: behind bulk on a slow link a PONG comes too late for ever. TTL makes
 // the accepting side, which cannot know the lane, notice as well.
-static void dealer_heartbeat(void *socket, const char *endpoint)
+static void dealer_heartbeat(void *socket, bool is_near)
 {
-    bool is_near = address_is_near(endpoint);
     int dead = is_near ? DEALER_NEAR_DEAD : DEALER_FAR_DEAD;
     socket_set(socket, ZMQ_HEARTBEAT_IVL, is_near ? DEALER_NEAR_IVL : DEALER_FAR_IVL);
     socket_set(socket, ZMQ_HEARTBEAT_TIMEOUT, dead);
     socket_set(socket, ZMQ_HEARTBEAT_TTL, dead);
 }
 
-static void *dealer_socket(struct net *net, const struct conn *conn, const char *endpoint)
+static void *dealer_socket(struct net *net, const struct conn *conn,
+                           const struct candidate *candidate)
 {
     int hwm = conn->lane == LANE_BULK ? NET_BULK_HWM : NET_CONTROL_HWM;
     void *socket = socket_new(net, ZMQ_DEALER, hwm);
@@ -36,31 +38,36 @@ static void *dealer_socket(struct net *net, const struct conn *conn, const char 
     CHECK(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, conn->key, sizeof conn->key) == 0);
     socket_set(socket, ZMQ_RECONNECT_IVL, -1);
     socket_set(socket, ZMQ_CONNECT_TIMEOUT, NET_CONNECT_MS);
-    if (conn->lane == LANE_CONTROL) dealer_heartbeat(socket, endpoint);
+    if (conn->lane == LANE_CONTROL) dealer_heartbeat(socket, candidate->is_near);
     return socket;
 }
 
-static bool dealer_connect(struct net *net, struct conn *conn, const char *endpoint)
+static bool dealer_connect(struct net *net, struct conn *conn, const struct candidate *candidate)
 {
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
                  ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    conn->socket = dealer_socket(net, conn, endpoint);
+    conn->socket = dealer_socket(net, conn, candidate);
     if (!conn->socket) return false;
     conn->monitor = monitor_open(net, conn->socket, events);
+    const char *endpoint = candidate->endpoint;
+    char instead[NET_ADDRESS_BYTES];
+    if (candidate->proxy[0] && !socks_open(candidate->proxy, endpoint, instead)) return false;
+    if (candidate->proxy[0]) endpoint = instead;
     return conn->monitor && zmq_connect(conn->socket, endpoint) == 0;
 }
 
-struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id device,
-                         enum lane lane, const char *endpoint, const char *address)
+struct conn *dealer_open(struct net *net, struct link *link, struct device_id device,
+                         enum lane lane, const struct candidate *candidate, const char *address)
 {
     struct conn *conn = conn_new(net, true);
-    conn->peer = peer;
+    conn->link = link;
+    conn->is_near = candidate->is_near;
     conn->device = device;
     conn->lane = lane;
     snprintf(conn->address, sizeof conn->address, "%s", address);
-    snprintf(conn->endpoint, sizeof conn->endpoint, "%s", endpoint);
-    if (device_curve_key(device, conn->key) == ERR_OK && dealer_connect(net, conn, endpoint)) {
+    snprintf(conn->endpoint, sizeof conn->endpoint, "%s", candidate->endpoint);
+    if (device_curve_key(device, conn->key) == ERR_OK && dealer_connect(net, conn, candidate)) {
         return conn;
     }
     log_warn(LOG_NET, "cannot dial", "errno=%d", zmq_errno());
@@ -68,16 +75,17 @@ struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id de
     return NULL;
 }
 
-static const char *dealer_reason(const struct net *net, const struct conn *conn, unsigned event)
+static enum net_failure dealer_failure(const struct net *net, const struct conn *conn,
+                                       unsigned event)
 {
     bool is_late = net->now_ms - conn->last_ms >= NET_CONNECT_MS - 200;
     switch (event) {
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return "key not accepted";
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return "not an agent";
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return NET_KEY_REFUSED;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return NET_NOT_AN_AGENT;
     case ZMQ_EVENT_CLOSED:
-        if (!address_has_route(conn->endpoint)) return "no route";
-        return is_late ? "timed out" : "refused";
-    default: return is_late ? "timed out" : "another device or program answers there";
+        if (!address_has_route(conn->endpoint)) return NET_NO_ROUTE;
+        return is_late ? NET_TIMED_OUT : NET_REFUSED;
+    default: return is_late ? NET_TIMED_OUT : NET_SOMEBODY_ELSE;
     }
 }
 
@@ -88,6 +96,7 @@ static bool dealer_monitor(struct net *net, struct conn *conn)
     while (monitor_next(conn->monitor, &event)) {
         if (event.event == ZMQ_EVENT_CONNECTED) {
             conn->fd = (int)event.value;
+            alive_watch(conn->fd, conn->is_near);
             continue;
         }
         if (conn->state == CONN_OPENING && event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
@@ -96,7 +105,7 @@ static bool dealer_monitor(struct net *net, struct conn *conn)
             return true;
         }
         if (conn->state == CONN_OPENING) {
-            dial_lane_failed(net, conn, dealer_reason(net, conn, event.event));
+            dial_lane_failed(net, conn, dealer_failure(net, conn, event.event));
             return true;
         }
         if (event.event == ZMQ_EVENT_DISCONNECTED) {

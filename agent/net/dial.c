@@ -1,47 +1,26 @@
 // SPDX-License-Identifier: MIT
 //
-// Keeps a pair of lanes to each dialled device, with a back-off of our own.
+// Peers: rounds of tries with a back-off of our own, and which link is used.
 //
-//     WAITING -> (RESOLVING) -> DIALLING control, then bulk -> UP
-//        ^ all addresses failed      |  next candidate         | a lane went down: both are closed
-//        +---------------------------+-------------------------+
-//
-// The bulk lane is dialled when the control lane is up, to the same endpoint: a peer that is off or
-// refuses us costs one connection attempt, and both lanes end at the same place.
+// Of several links the newest is used, because a further one is opened only where it is better:
+// near while the one that is up is far. The other stays for a while as a spare, so that what was on
+// its way arrives.
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/check.h"
 #include "agent/base/log.h"
-#include "agent/net/net_priv.h"
+#include "agent/net/dial_priv.h"
 
 enum {
     DIAL_DELAY_MIN = 200,
     DIAL_DELAY_MAX = 5000,
     DIAL_DELAY_LATE = 60000,
     DIAL_LATE_MS = 10 * 60 * 1000, // failing for so long
-    DIAL_STEADY_MS = 10 * 1000,    // up for so long: the back-off begins anew
-    DIAL_RESOLVE_MS = 10 * 1000,
-    DIAL_ATTEMPT_MS = NET_CONNECT_MS + NET_HANDSHAKE_MS + 500,
-};
-
-enum peer_state { PEER_WAITING, PEER_RESOLVING, PEER_DIALLING, PEER_UP };
-
-struct peer {
-    struct device_id device;
-    enum peer_state state;
-    char **addresses;
-    uint32_t address_count;
-    uint32_t address_at; // the next to try
-    char candidates[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES];
-    uint32_t candidate_count;
-    uint32_t candidate_at; // the next to try
-    struct conn *lanes[2];
-    int64_t due_ms; // next try, or the end of this attempt
-    int64_t delay_ms;
-    int64_t failing_ms; // since when; -1: not failing
-    int64_t up_ms;
-    uint64_t ticket; // of the lookup that is waited for
+    DIAL_RACE_MS = 250,            // between the beginnings of two tries
+    DIAL_SPARE_MS = 60 * 1000,
+    DIAL_NEAR_MIN = 30 * 1000, // looking for something near while what is up is far
+    DIAL_NEAR_MAX = 10 * 60 * 1000,
 };
 
 static struct slice dial_key(const struct device_id *device)
@@ -54,160 +33,193 @@ static struct peer *dial_find(const struct net *net, struct device_id device)
     return map_get(net->peers, dial_key(&device));
 }
 
-static const char *peer_address(const struct peer *peer)
+struct link *peer_used(const struct peer *peer)
 {
-    return peer->address_at ? peer->addresses[peer->address_at - 1] : "";
+    struct link *best = NULL;
+    for (struct link *link = peer->links; link; link = link->next) {
+        if (link->state == LINK_OPENING) continue;
+        if (!best || link->state == LINK_UP) best = link;
+    }
+    return best;
+}
+
+static bool peer_wants(const struct peer *peer, const struct candidate *candidate)
+{
+    const struct link *used = peer_used(peer);
+    return !used || (candidate->is_near && !used->candidate.is_near);
+}
+
+static uint32_t peer_tries(const struct peer *peer)
+{
+    uint32_t count = 0;
+    for (const struct link *link = peer->links; link; link = link->next)
+        count += link->state == LINK_OPENING;
+    return count;
 }
 
 static void peer_reset_delay(struct peer *peer)
 {
     peer->delay_ms = DIAL_DELAY_MIN;
+    peer->near_delay_ms = DIAL_NEAR_MIN;
     peer->failing_ms = -1;
+}
+
+// 3/4 to 5/4 of it
+static int64_t peer_jitter(int64_t delay_ms)
+{
+    uint32_t chance;
+    crypto_random(&chance, sizeof chance);
+    return delay_ms * 3 / 4 + (int64_t)(chance % (uint32_t)(delay_ms / 2 + 1));
 }
 
 static void peer_wait(struct net *net, struct peer *peer)
 {
-    uint32_t chance;
-    crypto_random(&chance, sizeof chance);
     if (peer->failing_ms < 0) peer->failing_ms = net->now_ms;
     bool is_late = net->now_ms - peer->failing_ms >= DIAL_LATE_MS;
     int64_t limit = is_late ? DIAL_DELAY_LATE : DIAL_DELAY_MAX;
     if (peer->delay_ms > limit) peer->delay_ms = limit;
-    // 3/4 to 5/4 of it
-    int64_t jitter = (int64_t)(chance % (uint32_t)(peer->delay_ms / 2 + 1));
-    peer->due_ms = net->now_ms + peer->delay_ms * 3 / 4 + jitter;
+    peer->due_ms = net->now_ms + peer_jitter(peer->delay_ms);
     peer->delay_ms *= 2;
-    peer->state = PEER_WAITING;
 }
 
-// A failure without a conn: the name, or our own limits.
-static void peer_failed(struct net *net, const struct peer *peer, const char *text)
+// What is up is far, and there is another address than its own.
+static void peer_wait_for_near(struct net *net, struct peer *peer)
+{
+    peer->due_ms = INT64_MAX;
+    if (peer->address_count < 2 || peer_used(peer)->candidate.is_near) return;
+    peer->due_ms = net->now_ms + peer_jitter(peer->near_delay_ms);
+    peer->near_delay_ms *= 2;
+    if (peer->near_delay_ms > DIAL_NEAR_MAX) peer->near_delay_ms = DIAL_NEAR_MAX;
+}
+
+void peer_failed(struct net *net, const struct peer *peer, const char *address,
+                 enum net_failure failure)
 {
     struct net_event event = {.kind = NET_FAILED,
                               .device = peer->device,
                               .dialled = true,
-                              .address = slice_text(peer_address(peer)),
-                              .text = text};
+                              .address = slice_text(address),
+                              .failure = failure};
     event_put(net, &event, NULL);
 }
 
-// Finds the endpoints of the next address, or asks for them. False: it has none.
-static bool peer_look_up(struct net *net, struct peer *peer)
+void peer_advance(struct net *net, struct peer *peer)
 {
-    struct address address;
-    peer->candidate_at = peer->candidate_count = 0;
-    if (!address_parse(peer->addresses[peer->address_at++], &address)) {
-        peer_failed(net, peer, "not an address of the form tcp://HOST:PORT");
-        return false;
-    }
-    if (address_is_numeric(&address)) {
-        peer->candidate_count = address_resolve(&address, peer->candidates);
-        return true;
-    }
-    if (!net->resolver) net->resolver = resolver_new();
-    if (!net->resolver) {
-        peer_failed(net, peer, "no file descriptors left");
-        return false;
-    }
-    resolver_ask(net->resolver, peer->device, ++peer->ticket, &address);
-    peer->state = PEER_RESOLVING;
-    peer->due_ms = net->now_ms + DIAL_RESOLVE_MS;
-    return true;
-}
-
-static bool peer_open(struct net *net, struct peer *peer, enum lane lane, const char *endpoint)
-{
-    struct conn *conn = dealer_open(net, peer, peer->device, lane, endpoint, peer_address(peer));
-    if (!conn) {
-        peer_failed(net, peer, "cannot open a socket");
-        return false;
-    }
-    peer->lanes[lane] = conn;
-    peer->state = PEER_DIALLING;
-    peer->due_ms = net->now_ms + DIAL_ATTEMPT_MS;
-    return true;
-}
-
-// The next candidate, the next address, or the pause when all were tried.
-static void peer_advance(struct net *net, struct peer *peer)
-{
-    peer->state = PEER_DIALLING;
-    for (;;) {
-        while (peer->candidate_at < peer->candidate_count) {
-            const char *endpoint = peer->candidates[peer->candidate_at++];
-            if (peer_open(net, peer, LANE_CONTROL, endpoint)) return;
+    struct candidate candidate;
+    while (peer->in_round && net->now_ms >= peer->try_ms && peer_tries(peer) < PEER_TRIES_MAX &&
+           candidate_take(peer, &candidate)) {
+        if (!peer_wants(peer, &candidate)) continue;
+        if (link_open(net, peer, &candidate)) {
+            peer->try_ms = net->now_ms + DIAL_RACE_MS;
+        } else {
+            peer_failed(net, peer, peer->addresses[candidate.rank], NET_NO_MEANS);
         }
-        if (peer->address_at == peer->address_count) break;
-        if (peer_look_up(net, peer) && peer->state == PEER_RESOLVING) return;
     }
-    peer_wait(net, peer);
-}
-
-static void peer_start(struct net *net, struct peer *peer)
-{
-    peer->address_at = 0;
-    peer->candidate_at = peer->candidate_count = 0;
-    peer_advance(net, peer);
-}
-
-static void peer_close(struct net *net, struct peer *peer)
-{
-    for (int lane = LANE_CONTROL; lane <= LANE_BULK; lane++) {
-        struct conn *conn = peer->lanes[lane];
-        if (!conn) continue;
-        if (conn->state == CONN_UP) conn_event(net, conn, NET_DOWN, NULL);
-        conn_free(net, conn);
-        peer->lanes[lane] = NULL;
-    }
-}
-
-void dial_lane_up(struct net *net, struct conn *conn)
-{
-    struct peer *peer = conn->peer;
-    conn_event(net, conn, NET_UP, NULL);
-    if (conn->lane == LANE_BULK) {
-        peer->state = PEER_UP;
-        peer->due_ms = INT64_MAX;
-        peer->up_ms = net->now_ms;
-    } else if (!peer_open(net, peer, LANE_BULK, conn->endpoint)) {
-        peer_close(net, peer);
+    bool goes_on = peer->candidate_count > 0 || peer->lookup_count > 0 || peer_tries(peer) > 0;
+    if (!peer->in_round || goes_on) return;
+    peer->in_round = false;
+    if (peer_used(peer)) {
+        peer_wait_for_near(net, peer);
+    } else {
         peer_wait(net, peer);
     }
 }
 
-void dial_lane_failed(struct net *net, struct conn *conn, const char *text)
+static void peer_begin(struct net *net, struct peer *peer)
 {
-    struct peer *peer = conn->peer;
-    conn_event(net, conn, NET_FAILED, text);
-    peer_close(net, peer);
+    const struct link *used = peer_used(peer);
+    if (used && used->candidate.is_near) {
+        peer->due_ms = INT64_MAX;
+        return;
+    }
+    peer->in_round = true;
+    peer->near_only = used != NULL;
+    peer->round++;
+    peer->try_ms = net->now_ms;
+    candidates_begin(net, peer);
     peer_advance(net, peer);
 }
 
-void dial_lane_down(struct net *net, struct conn *conn)
+// Tries that would be no gain any more.
+static void peer_call_off(struct net *net, struct peer *peer)
 {
-    struct peer *peer = conn->peer;
-    bool was_steady = peer->state == PEER_UP && net->now_ms - peer->up_ms >= DIAL_STEADY_MS;
+    for (struct link *link = peer->links, *next; link; link = next) {
+        next = link->next;
+        bool is_try = link->state == LINK_OPENING;
+        if (is_try && !peer_wants(peer, &link->candidate)) link_close(net, link);
+    }
+}
+
+void peer_link_up(struct net *net, struct link *link)
+{
+    struct peer *peer = link->peer;
+    for (struct link *other = peer->links; other; other = other->next) {
+        if (other == link || other->state != LINK_UP) continue;
+        other->state = LINK_SPARE;
+        other->due_ms = net->now_ms + DIAL_SPARE_MS;
+    }
+    peer->near_delay_ms = DIAL_NEAR_MIN;
+    peer_call_off(net, peer);
+    peer_advance(net, peer);
+}
+
+void peer_link_down(struct net *net, struct peer *peer, bool was_steady)
+{
+    struct link *used = peer_used(peer);
     if (was_steady) peer_reset_delay(peer);
-    peer_close(net, peer);
-    peer_wait(net, peer);
+    // Not the spare: the other side, which perhaps has not noticed yet, takes what begins last.
+    if (used && used->state == LINK_SPARE) {
+        link_close(net, used);
+        used = peer_used(peer);
+    }
+    if (peer->in_round && (used || !peer->near_only)) return;
+    peer->in_round = false;
+    candidates_clear(peer);
+    if (used) {
+        peer_wait_for_near(net, peer);
+    } else {
+        peer_wait(net, peer);
+    }
+}
+
+// ---- timers
+
+static void links_expire(struct net *net, struct peer *peer)
+{
+    for (struct link *link = peer->links, *next; link; link = next) {
+        next = link->next;
+        if (link->due_ms > net->now_ms) continue;
+        if (link->state == LINK_SPARE) {
+            link_close(net, link);
+            continue;
+        }
+        struct conn *bulk = link->lanes[LANE_BULK];
+        dial_lane_failed(net, bulk ? bulk : link->lanes[LANE_CONTROL], NET_TIMED_OUT);
+        next = peer->links; // the next try may stand in between now
+    }
 }
 
 static void peer_expire(struct net *net, struct peer *peer)
 {
-    switch (peer->state) {
-    case PEER_WAITING: peer_start(net, peer); break;
-    case PEER_RESOLVING:
-        peer->ticket++;
-        peer_failed(net, peer, "name not found");
-        peer_advance(net, peer);
-        break;
-    case PEER_DIALLING: {
-        struct conn *bulk = peer->lanes[LANE_BULK];
-        dial_lane_failed(net, bulk ? bulk : peer->lanes[LANE_CONTROL], "timed out");
-        break;
+    links_expire(net, peer);
+    if (!peer->in_round) {
+        if (peer->due_ms <= net->now_ms) peer_begin(net, peer);
+        return;
     }
-    case PEER_UP: break;
-    }
+    if (peer->lookup_count > 0 && peer->lookup_due_ms <= net->now_ms) candidates_expire(net, peer);
+    peer_advance(net, peer);
+}
+
+static int64_t peer_next_ms(const struct peer *peer)
+{
+    int64_t next_ms = peer->in_round ? INT64_MAX : peer->due_ms;
+    for (const struct link *link = peer->links; link; link = link->next)
+        if (link->due_ms < next_ms) next_ms = link->due_ms;
+    if (!peer->in_round) return next_ms;
+    bool can_try = peer->candidate_count > 0 && peer_tries(peer) < PEER_TRIES_MAX;
+    if (can_try && peer->try_ms < next_ms) next_ms = peer->try_ms;
+    if (peer->lookup_count > 0 && peer->lookup_due_ms < next_ms) next_ms = peer->lookup_due_ms;
+    return next_ms;
 }
 
 void dial_tick(struct net *net)
@@ -216,7 +228,7 @@ void dial_tick(struct net *net)
     void *value;
     for (size_t at = 0; map_next(net->peers, &at, &key, &value);) {
         struct peer *peer = value;
-        if (peer->due_ms <= net->now_ms) peer_expire(net, peer);
+        if (peer_next_ms(peer) <= net->now_ms) peer_expire(net, peer);
     }
 }
 
@@ -226,8 +238,8 @@ int64_t dial_next_ms(const struct net *net)
     void *value;
     int64_t next_ms = INT64_MAX;
     for (size_t at = 0; map_next(net->peers, &at, &key, &value);) {
-        const struct peer *peer = value;
-        if (peer->due_ms < next_ms) next_ms = peer->due_ms;
+        int64_t one_ms = peer_next_ms(value);
+        if (one_ms < next_ms) next_ms = one_ms;
     }
     return next_ms;
 }
@@ -236,24 +248,26 @@ void dial_resolved(struct net *net)
 {
     for (struct resolved *answer; (answer = resolver_next(net->resolver)); free(answer)) {
         struct peer *peer = dial_find(net, answer->device);
-        if (!peer || peer->state != PEER_RESOLVING || peer->ticket != answer->ticket) continue;
-        memcpy(peer->candidates, answer->endpoints, sizeof peer->candidates);
-        peer->candidate_count = answer->count;
-        if (!answer->count) peer_failed(net, peer, "name not found");
+        if (!peer || !peer->in_round) continue;
+        candidates_resolved(net, peer, answer);
         peer_advance(net, peer);
     }
 }
+
+// ---- the door
 
 static void peer_free_addresses(struct peer *peer)
 {
     for (uint32_t i = 0; i < peer->address_count; i++)
         free(peer->addresses[i]);
     free(peer->addresses);
+    free(peer->is_looked_up);
 }
 
 static void peer_destroy(struct net *net, struct peer *peer)
 {
-    peer_close(net, peer);
+    while (peer->links)
+        link_close(net, peer->links);
     map_remove(net->peers, dial_key(&peer->device));
     peer_free_addresses(peer);
     free(peer);
@@ -273,21 +287,29 @@ static void peer_take_addresses(struct peer *peer, const char *const *addresses,
 {
     peer_free_addresses(peer);
     peer->addresses = mem_zalloc(count, sizeof *peer->addresses);
+    peer->is_looked_up = mem_zalloc(count, sizeof *peer->is_looked_up);
     for (uint32_t i = 0; i < count; i++)
         peer->addresses[i] = mem_strdup(addresses[i]);
     peer->address_count = count;
-    peer->address_at = 0;
-    peer->candidate_at = peer->candidate_count = 0;
 }
 
-// A session at an address that is still listed goes on.
-static bool peer_is_listed(const struct peer *peer)
+// A session at an address that is still listed goes on; tries begin anew.
+static void peer_close_unlisted(struct net *net, struct peer *peer)
 {
-    bool is_listed = false;
-    for (uint32_t i = 0; peer->state == PEER_UP && i < peer->address_count; i++) {
-        if (!strcmp(peer->lanes[LANE_CONTROL]->address, peer->addresses[i])) is_listed = true;
+    for (struct link *link = peer->links, *next; link; link = next) {
+        next = link->next;
+        bool is_listed = false;
+        for (uint32_t i = 0; link->state != LINK_OPENING && i < peer->address_count; i++) {
+            if (strcmp(link->lanes[LANE_CONTROL]->address, peer->addresses[i])) continue;
+            link->candidate.rank = i;
+            is_listed = true;
+        }
+        if (!is_listed) link_close(net, link);
     }
-    return is_listed;
+    struct link *used = peer_used(peer);
+    if (!used) return;
+    used->state = LINK_UP;
+    used->due_ms = INT64_MAX;
 }
 
 void net_dial(struct net *net, struct device_id device, const char *const *addresses,
@@ -304,20 +326,32 @@ void net_dial(struct net *net, struct device_id device, const char *const *addre
         peer->device = device;
         map_put(net->peers, dial_key(&peer->device), peer);
     }
+    candidates_clear(peer);
     peer_take_addresses(peer, addresses, count);
-    if (peer_is_listed(peer)) return;
-    peer_close(net, peer);
+    peer_close_unlisted(net, peer);
     peer_reset_delay(peer);
-    peer->state = PEER_WAITING;
+    peer->in_round = false;
     peer->due_ms = 0;
+}
+
+static void peer_redial(struct peer *peer)
+{
+    peer_reset_delay(peer);
+    if (!peer->in_round) peer->due_ms = 0;
 }
 
 void net_redial_now(struct net *net, struct device_id device)
 {
     struct peer *peer = dial_find(net, device);
-    if (!peer) return;
-    peer_reset_delay(peer);
-    if (peer->state == PEER_WAITING) peer->due_ms = 0;
+    if (peer) peer_redial(peer);
+}
+
+void dial_redial_all(struct net *net)
+{
+    struct slice key;
+    void *value;
+    for (size_t at = 0; map_next(net->peers, &at, &key, &value);)
+        peer_redial(value);
 }
 
 void dial_forget(struct net *net, struct device_id device)

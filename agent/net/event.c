@@ -7,6 +7,23 @@
 #include "agent/base/check.h"
 #include "agent/net/net_priv.h"
 
+const char *net_failure_text(enum net_failure failure)
+{
+    switch (failure) {
+    case NET_NO_MEANS: return "no file descriptors left";
+    case NET_BAD_ADDRESS: return "not an address of the form tcp://HOST:PORT";
+    case NET_NAME_UNKNOWN: return "name not found";
+    case NET_NO_ROUTE: return "no route";
+    case NET_TIMED_OUT: return "timed out";
+    case NET_REFUSED: return "refused";
+    case NET_NOT_AN_AGENT: return "not an agent";
+    case NET_SOMEBODY_ELSE: return "another device or program answers there";
+    case NET_KEY_REFUSED: return "key not accepted";
+    case NET_NO_FAILURE: break;
+    }
+    return NULL;
+}
+
 static void event_free(struct event_node *node)
 {
     if (!node) return;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
+// Once a second each connection is looked at: is its other side gone, and does it send without end?
+//
 // Messages without end. ZeroMQ keeps the frames of a message until its last one has come, and no
 // limit of its own counts them. So what a connection has received is compared with what it has
 // delivered: who sends much and never ends a message is cut off. Only a trusted peer gets so far.
@@ -38,14 +40,20 @@ static void flow_check(struct net *net)
     struct slice key;
     void *value;
     struct conn *over = NULL;
+    struct conn *gone = NULL;
     for (size_t at = 0; map_next(net->conns, &at, &key, &value);) {
         struct conn *conn = value;
         if (conn->state != CONN_UP || conn->is_gone || conn->fd < 0) continue;
         unsigned strikes = flow_strikes(conn);
         if (strikes == 1) net->flow_ms = net->now_ms + FLOW_SOON_MS;
         if (strikes > 1) over = conn;
+        if (alive_is_gone(conn->fd, conn->is_near)) gone = conn;
     }
-    if (!over) return;
+    if (gone) {
+        log_info(LOG_NET, "nothing is acknowledged", "address=%s", gone->address);
+        conn_drop(net, gone);
+    }
+    if (!over || gone) return; // they may be of one link; there is a next time
     log_warn(LOG_NET, "message without end", "address=%s", over->address);
     conn_drop(net, over);
 }

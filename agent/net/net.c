@@ -4,6 +4,7 @@
 // puts them into a ring; net_next takes one event at a time, one message of a source and then the
 // next source, until all are empty. So nobody starves, and since a source leaves the ring only when
 // it has nothing more, no edge is missed.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,9 +41,13 @@ static struct net *net_new(const struct net_options *options)
     net->identity = options->identity;
     net->trusted = options->trusted;
     net->trusted_context = options->context;
+    if (options->socks_proxy)
+        (void)snprintf(net->proxy, sizeof net->proxy, "%s", options->socks_proxy);
     net->router_source.kind = SOURCE_ROUTER;
     net->router_monitor_source.kind = SOURCE_ROUTER_MONITOR;
     net->resolver_source.kind = SOURCE_RESOLVER;
+    net->network_source.kind = SOURCE_NETWORK;
+    network_open(net);
     net->retry_ms = 1;
     net->conns = map_new();
     net->by_routing = map_new();
@@ -125,6 +130,7 @@ void net_close(struct net **handle, int linger_ms)
     net_close_conns(net);
     event_fini(net);
     resolver_destroy(&net->resolver);
+    network_close(net);
     while (zmq_ctx_term(net->context) != 0 && zmq_errno() == EINTR) {
     }
     zap_join(&net->zap);
@@ -262,6 +268,10 @@ static uint32_t net_add_items(struct net *net, const int *fds, uint32_t fd_count
         zmq_pollitem_t answers = {NULL, resolver_fd(net->resolver), ZMQ_POLLIN, 0};
         net_add_item(net, &count, answers, &net->resolver_source);
     }
+    if (net->network_fd >= 0) {
+        zmq_pollitem_t network = {NULL, net->network_fd, ZMQ_POLLIN, 0};
+        net_add_item(net, &count, network, &net->network_source);
+    }
     net_add_dealers(net, &count);
     return count;
 }
@@ -300,6 +310,7 @@ static void net_serve(struct net *net, struct source *source)
     case SOURCE_ROUTER_MONITOR: accept_monitor(net); break;
     case SOURCE_DEALER: dealer_serve(net, source->conn); break;
     case SOURCE_RESOLVER: dial_resolved(net); break;
+    case SOURCE_NETWORK: network_serve(net); break;
     }
 }
 
@@ -309,6 +320,7 @@ bool net_next(struct net *net, int64_t now_ms, struct net_event *out)
     if (net->retry_due) {
         net->retry_due = false;
         accept_flush(net);
+        network_tick(net);
         dial_tick(net);
     }
     for (;;) {
@@ -323,6 +335,7 @@ bool net_next(struct net *net, int64_t now_ms, struct net_event *out)
 
 int64_t net_next_ms(const struct net *net)
 {
-    int64_t dial_ms = dial_next_ms(net), flow_ms = flow_next_ms(net);
-    return dial_ms < flow_ms ? dial_ms : flow_ms;
+    int64_t next_ms = dial_next_ms(net), flow_ms = flow_next_ms(net);
+    if (flow_ms < next_ms) next_ms = flow_ms;
+    return net->network_due_ms < next_ms ? net->network_due_ms : next_ms;
 }

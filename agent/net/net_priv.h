@@ -2,7 +2,7 @@
 //
 // agent/net/net_priv — what the files of this room share.
 //
-//     peer (dial.c)      one device that is dialled: addresses, back-off, a pair of lanes
+//     peer (dial.c)      one device that is dialled: see dial_priv.h
 //     conn (conn.c)      one pipe: a DEALER of a pair (dealer.c), or one routing id (accept.c)
 //     source             something net_poll found readable; net_next serves them in turn
 //
@@ -63,7 +63,13 @@ bool queue_fits(const struct queue *queue, size_t size, size_t budget);
 
 // ---- sources, in net.c
 
-enum source_kind { SOURCE_ROUTER, SOURCE_ROUTER_MONITOR, SOURCE_DEALER, SOURCE_RESOLVER };
+enum source_kind {
+    SOURCE_ROUTER,
+    SOURCE_ROUTER_MONITOR,
+    SOURCE_DEALER,
+    SOURCE_RESOLVER,
+    SOURCE_NETWORK
+};
 
 struct source {
     struct source *next;
@@ -79,19 +85,22 @@ void source_forget(struct net *net, struct source *source);
 
 enum conn_state { CONN_OPENING, CONN_UP, CONN_MUTED };
 
+struct candidate;
+
 struct conn {
     conn_id id;
     enum conn_state state;
     bool dialled;
     bool is_gone; // accepted: the monitor saw its descriptor close
+    bool is_near;
     enum lane lane;
     struct device_id device;
     uint8_t key[CURVE_KEY_BYTES];
     char address[NET_ADDRESS_BYTES];
     struct queue queue;
     // dialled
-    struct peer *peer;
-    char endpoint[NET_ADDRESS_BYTES]; // numeric
+    struct link *link;
+    char endpoint[NET_ADDRESS_BYTES]; // numeric, or what a proxy looks up
     void *socket;
     void *monitor;
     struct source source;
@@ -122,7 +131,8 @@ struct net {
     bool (*trusted)(void *context, const uint8_t curve_key[32], struct device_id *out_device);
     void *trusted_context;
     struct zap *zap;
-    struct resolver *resolver; // NULL until a name has to be looked up
+    struct resolver *resolver;     // NULL until a name has to be looked up
+    char proxy[NET_ADDRESS_BYTES]; // "tcp://HOST:PORT"; "": none
     char **endpoints;
     uint32_t endpoint_count;
 
@@ -131,7 +141,13 @@ struct net {
     struct source router_source;
     struct source router_monitor_source;
     struct source resolver_source;
-    uint8_t *open_fds; // 1 at [fd]: accepted and not seen closed
+    struct source network_source;
+    int network_fd;         // -1: changes are not seen
+    uint64_t network_print; // as last seen
+    uint64_t route_print;   // of the last change of a default route
+    bool route_changed;     // since then
+    int64_t network_due_ms; // the rest of a burst; INT64_MAX: none
+    uint8_t *open_fds;      // 1 at [fd]: accepted and not seen closed
     size_t open_fds_size;
     struct grave graves[NET_GRAVES];
     uint32_t grave_count;
@@ -169,7 +185,7 @@ bool conn_flush(struct net *net, struct conn *conn);
 void conn_drop(struct net *net, struct conn *conn); // NET_DOWN; its pair too if it is dialled
 // The address is copied.
 void conn_event(struct net *net, const struct conn *conn, enum net_event_kind kind,
-                const char *text);
+                enum net_failure failure);
 void conn_message(struct net *net, struct conn *conn, zmq_msg_t *message); // takes it
 // Receives and drops what is left of a multipart message.
 void conn_discard_rest(void *socket);
@@ -194,20 +210,21 @@ void accept_flush(struct net *net);                   // tries all queues
 // ---- dealer.c: one lane that we dialled
 
 // NULL: no descriptors left.
-struct conn *dealer_open(struct net *net, struct peer *peer, struct device_id device,
-                         enum lane lane, const char *endpoint, const char *address);
+struct conn *dealer_open(struct net *net, struct link *link, struct device_id device,
+                         enum lane lane, const struct candidate *candidate, const char *address);
 void dealer_serve(struct net *net, struct conn *conn); // flush, one message or its monitor
 bool dealer_transmit(struct conn *conn, zmq_msg_t *message);
 
-// ---- dial.c: peers
+// ---- dial.c, link.c: peers
 
 void dial_tick(struct net *net); // runs due timers
 int64_t dial_next_ms(const struct net *net);
 void dial_resolved(struct net *net); // answers of the resolver
 void dial_lane_up(struct net *net, struct conn *conn);
-void dial_lane_failed(struct net *net, struct conn *conn, const char *text); // while opening
-void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the pair
+void dial_lane_failed(struct net *net, struct conn *conn, enum net_failure failure); // opening
+void dial_lane_down(struct net *net, struct conn *conn); // after it was up; closes the link
 void dial_forget(struct net *net, struct device_id device);
+void dial_redial_all(struct net *net);
 void dial_fini(struct net *net);
 
 // ---- flow.c: messages without end
@@ -215,6 +232,14 @@ void dial_fini(struct net *net);
 void flow_tick(struct net *net);
 int64_t flow_next_ms(const struct net *net);
 uint64_t flow_received(int fd); // bytes; flow_linux.c. 0: not known
+
+// ---- alive_linux.c, alive_macos.c
+
+// The system's own knowledge of whether the other side is there. Unlike heartbeats it has some
+// behind bulk, too, and on the side that has accepted, where ZeroMQ forgets a heartbeat's TTL with
+// the next message. Gone is noticed within 6 s, or 30 s if it is far.
+void alive_watch(int fd, bool is_near);   // has the system ask while nothing is said
+bool alive_is_gone(int fd, bool is_near); // what was said is not acknowledged
 
 // ---- address.c
 
@@ -227,17 +252,43 @@ bool address_parse(const char *text, struct address *out); // "tcp://HOST:PORT",
 bool address_is_numeric(const struct address *address);
 // "tcp://10.0.0.2:7575"; a v4-mapped address is written as v4. False: not an internet address.
 bool address_text(const struct sockaddr *from, socklen_t size, char out[NET_ADDRESS_BYTES]);
-bool address_is_near(const char *endpoint); // loopback, link-local or private; numeric
+bool address_is_near(const char *endpoint); // interface_near of a numeric one
 bool address_has_route(const char *endpoint);
 // Up to NET_CANDIDATES_MAX numeric endpoints. May block on DNS unless the host is numeric.
 uint32_t address_resolve(const struct address *address,
                          char out[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES]);
+
+// ---- interfaces.c
+
+bool interface_near(const struct sockaddr *to); // this machine is itself on that network
+bool interface_has(const struct sockaddr *own); // one of ours, or not known
+uint64_t interfaces_print(void);                // another one when addresses come or go
+
+// ---- network.c
+
+void network_open(struct net *net);
+void network_close(struct net *net);
+void network_serve(struct net *net);
+void network_tick(struct net *net);
+
+// ---- rtnetlink_linux.c, pf_route_macos.c: what the system says of its network
+
+int network_watch_open(void); // readable when something may have changed; -1: there is none
+// Reads all. True: a default route came or went that *last_print is not of.
+bool network_watch_read(int fd, uint64_t *last_print);
+
+// ---- socks.c
+
+// Has a thread connect to the target ("tcp://HOST:PORT") through the proxy (the same, numeric).
+// *out is where to dial instead. False: no threads or descriptors left.
+bool socks_open(const char *proxy, const char *target, char out[NET_ADDRESS_BYTES]);
 
 // ---- resolve.c: DNS in a thread of its own
 
 struct resolved {
     struct device_id device;
     uint64_t ticket;
+    uint32_t rank;
     uint32_t count;
     char endpoints[NET_CANDIDATES_MAX][NET_ADDRESS_BYTES];
 };
@@ -245,7 +296,7 @@ struct resolved {
 struct resolver *resolver_new(void);               // NULL: no descriptors or threads left
 void resolver_destroy(struct resolver **resolver); // does not wait for a lookup under way
 void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
-                  const struct address *address);
+                  uint32_t rank, const struct address *address);
 struct resolved *resolver_next(struct resolver *resolver); // the caller frees; NULL: none
 int resolver_fd(const struct resolver *resolver);          // readable when an answer is there
 

@@ -93,7 +93,7 @@ static struct resolved *look_up(struct pair *pair, bool *out_closed)
     struct device_id nobody = {0};
     AUTO(resolver_drop) struct resolver *resolver = resolver_new();
     if (resolver == NULL) return NULL;
-    resolver_ask(resolver, nobody, 0, &pair->at);
+    resolver_ask(resolver, nobody, 0, 0, &pair->at);
     *out_closed = !rest(pair, resolver_fd(resolver), POLLIN, pair_now_ms() + pair->times.step_ms);
     return resolver_next(resolver);
 }

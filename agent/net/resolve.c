@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Names are looked up in a thread, because a lookup can take many seconds and ZeroMQ would do it in
-// the I/O thread, where it stops heartbeats. A lookup cannot be interrupted, so the thread is
-// detached and whoever lets go last frees.
+// Names are looked up in threads, because a lookup can take many seconds and ZeroMQ would do it in
+// the I/O thread, where it stops heartbeats; in several, so that a name of a network that is not
+// there now holds up no other. A lookup cannot be interrupted, so the threads are detached and
+// whoever lets go last frees.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,9 +16,12 @@
 #include "agent/base/own.h"
 #include "agent/net/net_priv.h"
 
+enum { RESOLVER_THREADS = 4 };
+
 struct question {
     struct device_id device;
     uint64_t ticket;
+    uint32_t rank;
     struct address address;
 };
 
@@ -56,6 +60,7 @@ static void *resolver_run(void *argument)
         struct resolved *answer = mem_zalloc(1, sizeof *answer);
         answer->device = question->device;
         answer->ticket = question->ticket;
+        answer->rank = question->rank;
         answer->count = address_resolve(&question->address, answer->endpoints);
         free(question);
         mailbox_put(resolver->answers, answer);
@@ -64,17 +69,20 @@ static void *resolver_run(void *argument)
     return NULL;
 }
 
-static bool resolver_launch(struct resolver *resolver)
+static void resolver_launch(struct resolver *resolver)
 {
     pthread_t thread;
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    atomic_fetch_add(&resolver->holders, 1);
     bool is_running = pthread_create(&thread, NULL, resolver_run, resolver) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (is_running) pthread_detach(thread);
-    return is_running;
+    if (is_running)
+        pthread_detach(thread);
+    else
+        atomic_fetch_sub(&resolver->holders, 1);
 }
 
 struct resolver *resolver_new(void)
@@ -83,15 +91,16 @@ struct resolver *resolver_new(void)
     resolver->wake[0] = resolver->wake[1] = -1;
     resolver->questions = mailbox_new(NULL, NULL);
     resolver->answers = mailbox_new(resolver_wake, resolver);
-    atomic_init(&resolver->holders, 2);
+    atomic_init(&resolver->holders, 1);
     if (pipe(resolver->wake) == 0) {
         for (int i = 0; i < 2; i++) {
             fcntl(resolver->wake[i], F_SETFD, FD_CLOEXEC);
             fcntl(resolver->wake[i], F_SETFL, O_NONBLOCK);
         }
-        if (resolver_launch(resolver)) return resolver;
+        for (int i = 0; i < RESOLVER_THREADS; i++)
+            resolver_launch(resolver);
     }
-    atomic_store(&resolver->holders, 1);
+    if (atomic_load(&resolver->holders) > 1) return resolver;
     resolver_release(resolver);
     return NULL;
 }
@@ -105,10 +114,10 @@ void resolver_destroy(struct resolver **resolver)
 }
 
 void resolver_ask(struct resolver *resolver, struct device_id device, uint64_t ticket,
-                  const struct address *address)
+                  uint32_t rank, const struct address *address)
 {
     struct question *question = mem_zalloc(1, sizeof *question);
-    *question = (struct question){device, ticket, *address};
+    *question = (struct question){device, ticket, rank, *address};
     mailbox_put(resolver->questions, question);
 }
 

@@ -94,7 +94,6 @@ bool rules_unsure(const struct folder *folder);  // nothing is looked at meanwhi
 bool rules_settled(const struct folder *folder); // none are to be read again
 void rules_item_saved(struct folder *folder, const struct item *item);
 bool rules_come_first(struct folder *folder, struct slice path);
-
 enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
 
 // ---- brake*.c, approvals.c, holds.c: what waits for a person
@@ -295,6 +294,8 @@ struct share *share_find(struct session *session, const struct folder *folder);
 struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
 void share_start_anew(struct share *share); // what was said so far was said of another life
+// Its session is a spare from now on. What was asked for before still comes.
+void share_retire(struct share *share);
 bool share_ready(const struct share *share);
 bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
                   uint32_t count); // false: the session was ended
@@ -307,7 +308,6 @@ void news_handle(struct share *share, const struct msg_news *news);
 void applied_handle(struct share *share, const struct msg_applied *applied);
 uint64_t sum_shown(uint64_t sum); // applied.c
 void applied_send(struct share *share);
-bool applied_minded(struct slice reason); // whether a peer minds what is blocked for it
 struct vv folder_applied(struct folder *folder, struct arena *arena);
 struct bond *bond_get(struct folder *folder, struct device_id device);
 void bond_destroy(struct bond **bond);
@@ -354,7 +354,7 @@ void ingest_refused(struct share *share, const char *what);
 void push_all(struct folder *folder);
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);
-void ride_remember(struct engine *engine, const struct content *content, struct slice bytes);
+void ride_remember(struct engine *engine, const struct look *look);
 struct slice ride_find(struct engine *engine, const struct content *content);
 
 // ---- work.c, apply.c, resolve.c: from heads to disk
@@ -366,9 +366,6 @@ void staging_unclean(struct folder *folder); // something could not leave it
 void work_later(struct folder *folder, int64_t ms);
 bool work_left(const struct folder *folder);
 bool work_left_out(struct folder *folder, const struct item *item);
-// Of what nothing is known: the end of it, or with another value, what the disk shows all the same.
-struct version version_of_nothing(struct arena *arena, struct slice path);
-bool version_is_of_nothing(const struct version *v);
 void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
@@ -473,10 +470,14 @@ void want_refuse(struct session *session, const struct msg_want *want);
 void want_handle(struct share *share, const struct msg_want *want, struct slice frame);
 void serve_job_done(struct folder *folder, struct job *job);
 void serve_more(struct share *share);
-int64_t serve_deadline(const struct share *share);
 void serve_clear(struct share *share);
 void serve_whole(struct share *share, const struct ask *asks, uint32_t count);
 void serve_leaf(struct share *share, const struct ask *ask);
+void serve_not_held(struct share *share, struct digest *ids, uint32_t count);
+bool serve_has_room(const struct share *share);
+// Where the content is; entry->err: not here, or not now.
+void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
+                      const struct ask *ask);
 bool late_add(struct share *share, const struct ask *ask); // false: no use
 void late_serve(struct share *share);
 int64_t late_deadline(const struct share *share);

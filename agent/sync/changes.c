@@ -2,6 +2,8 @@
 //
 // What changed last, as the index tells: of each item its last change and what came of it; of one
 // item also what was kept of it.
+#include "agent/sync/changes.h"
+
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"

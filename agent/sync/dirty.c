@@ -225,6 +225,9 @@ static void look_fill(struct folder *folder, struct job *job, struct look *look,
     index->item_get(index->self, folder->engine->scratch, folder->number, look->path, &item);
     bool known = item.local.state == LOCAL_OK || item.local.state == LOCAL_OBSOLETE;
     if (known && version_live(&item.local.version)) look->before = item.local.print;
+    const struct value *was = &item.local.version.value;
+    if (known && was->kind == KIND_FILE)
+        look->was = (struct content){.id = was->content, .size = was->size};
     look->force = dirty->force || item.local.racy || item.local.state == LOCAL_DIRTY;
 }
 

@@ -216,9 +216,7 @@ static int64_t session_deadline(const struct session *session)
     if (session_stuck(session)) return 0;
     bool pings = session->open && session->peer->in_use == session;
     int64_t at = pings ? session->next_ping_ms : INT64_MAX;
-    if (session->ping_sent_ms != 0 && session->ping_sent_ms + PONG_LATE_MS < at) {
-        at = session->ping_sent_ms + PONG_LATE_MS;
-    }
+    if (session->ping_sent_ms != 0 && session->pong_by_ms < at) at = session->pong_by_ms;
     for (const struct share *share = session->shares; share != NULL; share = share->next) {
         int64_t due = share_deadline(share);
         if (due < at) at = due;
@@ -364,7 +362,8 @@ static void errand_dispatch(struct folder *folder, struct job *job)
     switch (errand->purpose) {
     case FOR_TRANSFER: fetch_job_done(folder, job); break;
     case FOR_PUSH: push_staged(folder, job); break;
-    case FOR_SERVE: serve_job_done(folder, job); break;
+    case FOR_SERVE:
+    case FOR_DELTA: serve_job_done(folder, job); break;
     case FOR_RESOLVE: resolve_done(folder, job); break;
     case FOR_APPLY: apply_done(folder, job); break;
     case FOR_DECIDE: decide_file_done(folder, job); break;
@@ -382,6 +381,10 @@ static void job_dispatch(struct folder *folder, struct job *job)
     case JOB_BASE: base_job_done(folder, job); break;
     case JOB_STAGE:
     case JOB_PART:
+    case JOB_REUSE:
+    case JOB_SIGN:
+    case JOB_PATCH:
+    case JOB_DIFF:
     case JOB_LEAF:
     case JOB_FINISH:
     case JOB_COPY:

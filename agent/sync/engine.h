@@ -25,7 +25,6 @@ struct engine_options {
     int64_t forget_ms;   // how old a deletion must be to be forgotten; 0: 30 days
     // With so many versions a page of a round is full; 0: with as many as fit.
     uint32_t page_versions;
-    bool (*is_local)(const char *address); // it costs nothing to talk to; NULL: none is
 };
 
 struct engine *engine_new(const struct engine_options *options);
@@ -98,15 +97,19 @@ void engine_folder_pause(struct engine *engine, const char *name, bool paused);
 void engine_peer_pause(struct engine *engine, struct device_id device, bool paused);
 
 // ---- how many bytes of contents a second go out and come in, on average, with peers that are not
-// local; 0: any. At least the least, so that a request is answered in time.
+// near; 0: any. At least the least, so that a request is answered in time.
 enum { ENGINE_RATE_MIN = 128 << 10 };
 void engine_rates(struct engine *engine, uint64_t up, uint64_t down);
 
 // ---- events
-void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device, bool dialled,
-                    enum lane lane, struct slice address);
+enum conn_way { CONN_ACCEPTED, CONN_DIALLED, CONN_DIALLED_NEAR };
+void engine_conn_up(struct engine *engine, uint64_t conn, struct device_id device,
+                    enum conn_way way, enum lane lane, struct slice address);
 void engine_conn_down(struct engine *engine, uint64_t conn);
 void engine_message(struct engine *engine, uint64_t conn, struct slice bytes);
+bool engine_connected(struct engine *engine, struct device_id device);
+// Or the machine has slept: who does not answer soon is gone.
+void engine_network_changed(struct engine *engine);
 void engine_drained(struct engine *engine, uint64_t conn);
 void engine_job_done(struct engine *engine, struct job *job); // takes it
 
@@ -276,33 +279,6 @@ uint32_t engine_conflicts(struct engine *engine, struct arena *arena, const char
 uint32_t engine_kept(struct engine *engine, struct arena *arena, const char *folder,
                      struct slice path, uint64_t before, uint32_t max, struct kept_row *out);
 
-// ---- what changed. Everything lives on the arena.
-struct change {
-    struct slice path;
-    const char *what; // "created", "changed", "deleted"; of conflict items "set-aside", "settled"
-    enum kind kind;
-    uint64_t size;
-    struct slice by;       // empty: not known
-    int64_t when_ms;       // wall clock of who made it
-    const char *outcome;   // "here", "pending", "blocked", "held", "unresolved", "conflict", or
-    const char *reason;    // of "blocked" and "held"; else NULL
-    int64_t replaced_ms;   // "replaced": then
-    struct slice *missing; // of "here": the first of the peers whose disks do not show it
-    uint32_t missing_count;
-};
-struct change_filter {
-    const char *folder;
-    struct slice path; // one file: all that is known of it; else of each item in it the last change
-    bool has_by;
-    struct device_id by;
-    int64_t since_ms;
-    uint64_t before; // 0, or *out_before of the call before
-};
-// At most `max` of one folder; returns how many. *out_before: with it there may be more; 0: not.
-uint32_t engine_changes(struct engine *engine, struct arena *arena,
-                        const struct change_filter *filter, uint32_t max, struct change *out,
-                        uint64_t *out_before);
-
 // ---- what is held. Everything lives on the arena.
 struct plan_path {
     struct slice path;
@@ -427,9 +403,11 @@ struct peer_status {
     bool connected;
     struct slice address; // empty if never
     bool dialled;
+    bool near;                 // connected on a network that one of the two is itself on
     int64_t rtt_ms;            // -1: unknown; then clock_ms is, too
     int64_t clock_ms;          // its clock, less ours
     int64_t last_seen_wall_ms; // 0: never
+    bool version_differs;      // that is why there is no session
     uint64_t owed_changes, owed_bytes;
     struct peer_folder_status *folders;
     uint32_t folder_count;
@@ -437,8 +415,8 @@ struct peer_status {
 
 struct engine_counters { // since start, for /metrics
     uint64_t messages_in, messages_out, bytes_in, bytes_out, contents_in, content_bytes_in,
-        contents_out, content_bytes_out, versions_in, minted, applied, conflicts_made, rounds,
-        commits, sessions_refused;
+        contents_out, content_bytes_out, content_bytes_reused, versions_in, minted, applied,
+        conflicts_made, rounds, commits, sessions_refused;
 };
 
 struct engine_status {

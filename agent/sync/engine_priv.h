@@ -67,6 +67,7 @@ struct peer {
     bool dialled;
     bool approves_not; // what it approves is not believed
     bool paused;
+    bool version_differs; // it speaks another version of the protocol
     // A second session of another process of it: the old one is asked whether it lives.
     int64_t probe_until_ms; // 0: nobody is asked
     uint64_t probe_token;
@@ -81,6 +82,7 @@ struct conn {
     uint64_t id;
     struct device_id device;
     bool dialled;
+    bool near; // dialled so
     char *address;
     struct lane_state lane;
     struct session *session;
@@ -101,8 +103,9 @@ struct session {
     uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
-    bool local;           // it costs nothing
+    bool near;            // its dialler's word
     int64_t ping_sent_ms; // 0: none on the way
+    int64_t pong_by_ms;
     uint64_t ping_token;
     int64_t next_ping_ms;
     struct share *shares;
@@ -173,9 +176,10 @@ struct waiting_push { // a PUSH whose contents are being staged
     struct waiting_push *next;
 };
 
+#define ASK_DELTA (UINT32_MAX - 2)
 struct ask { // one content a peer wants
     struct content content;
-    uint32_t leaf; // JOB_READ_WHOLE, PROTO_LEAF_LIST or a leaf
+    uint32_t leaf; // JOB_READ_WHOLE, PROTO_LEAF_LIST, ASK_DELTA or a leaf
     uint8_t tries;
 };
 
@@ -183,6 +187,7 @@ struct brake;
 struct audit;
 struct compare;
 struct late;
+struct delta_out;
 struct waiting_want { // a WANT that waits for room
     struct buf frame;
     uint32_t at; // its first id or leaf that has not been served
@@ -208,7 +213,8 @@ struct share {
     bool told_paused; // in it
     bool offer_heard;
     bool joined;
-    bool pending;                 // same name, other id, both with items
+    bool retired; // another session is used: contents that were asked for still come
+    bool pending; // same name, other id, both with items
     enum offer_state offer_state; // theirs
     struct folder_id offered_id;
     uint64_t offered_inc;
@@ -244,6 +250,7 @@ struct share {
     size_t wants_bytes;
     struct late *late, **late_end; // asked for and not at hand right now
     uint32_t late_count;
+    struct delta_out *deltas; // on their way to the peer
     struct audit *asking, *answering;
     struct compare *compare; // NULL: not asked for
     int64_t audit_at_ms;
@@ -445,6 +452,9 @@ struct abandon;
 struct ride_cache_entry {
     struct content content;
     uint8_t *bytes;
+    struct content base; // what a patch makes it of; no patch: size 0
+    struct slice patch;  // behind `bytes`
+    size_t room;
     struct ride_cache_entry *next;
 };
 
@@ -474,27 +484,8 @@ struct engine {
     bool changed;
 };
 
-// What a job was made for; job->context points to one.
-enum purpose {
-    FOR_TRANSFER = 1,
-    FOR_PUSH,
-    FOR_SERVE,
-    FOR_RESOLVE,
-    FOR_APPLY,
-    FOR_DECIDE,
-    FOR_LATE_WRITE
-};
-struct errand {
-    enum purpose purpose;
-    struct transfer *transfer;
-    uint32_t leaf;
-    uint64_t session_number; // FOR_PUSH, FOR_SERVE: still that session?
-    struct waiting_push *push;
-    bool decided;      // FOR_RESOLVE: a person's decision
-    uint64_t stagings; // of the folder when it was submitted
-};
-
 #include "agent/sync/calls_priv.h"
+#include "agent/sync/errand_priv.h"
 #include "agent/sync/limits_priv.h"
 
 #endif

@@ -13,6 +13,8 @@ enum transfer_state {
     TRANSFER_ASKED,
     TRANSFER_PART,
     TRANSFER_LIST,
+    TRANSFER_REUSING,
+    TRANSFER_DELTA,
     TRANSFER_LEAVES,
     TRANSFER_FINISHING,
     TRANSFER_STAGING,
@@ -54,14 +56,30 @@ struct transfer {
     uint32_t list_have; // bytes of the list so far
     struct leaf_want *parts;
     uint32_t written, asked_leaves;
+    struct delta_in *delta;
+    bool delta_pays, delta_over; // the last one did; no more of them
+    uint32_t delta_tries;
+    struct reuse *reuse; // large: of the file that it is to replace, once that was tried
     uint32_t jobs;
     bool listed;
     struct transfer *prev, *next; // of the folder's lists of new ones
 };
 
+struct reuse;
+struct delta_in;
+
+// A file here that a content is to replace.
+struct older {
+    struct slice path;
+    struct content content;
+    struct digest *leaves;
+    uint32_t leaf_count;
+};
+
 struct transfer *transfer_find(struct folder *folder, const struct content *content);
 void transfer_list_new(struct folder *folder, struct transfer *t);
 void transfer_unlist(struct folder *folder, struct transfer *t);
+uint32_t leaf_size(const struct transfer *t, uint32_t leaf);
 void transfer_free(struct folder *folder, struct transfer *t);
 void transfer_note_tried(struct transfer *t, struct device_id device);
 // What came is not what it should be: others are asked first. `what` is what the log says.
@@ -71,6 +89,9 @@ void source_is_silent(struct share *share);
 void source_answers(struct share *share);
 bool sources_have_room(const struct folder *folder);
 struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any);
+// Likewise, of those who understand all of `features`.
+struct share *transfer_source_with(struct folder *folder, const struct transfer *t,
+                                   uint64_t features, bool *out_any);
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
 void transfer_blocked(struct folder *folder, struct transfer *t, enum err err);
 struct errand *errand_for(struct transfer *t);
@@ -87,5 +108,11 @@ void parts_expire(struct transfer *t, int64_t older_than_ms);
 bool parts_asked(const struct transfer *t);                    // something of it is on its way
 void parts_put_off(struct folder *folder, struct transfer *t); // to the end of those that wait
 void parts_free(struct transfer *t);
+
+// ---- reuse.c
+bool transfer_older(struct folder *folder, const struct transfer *t, struct older *out);
+// Of a transfer whose leaves are known. False: there is nothing to be had, or it was tried.
+bool reuse_begin(struct folder *folder, struct transfer *t);
+void reuse_job_done(struct folder *folder, struct transfer *t, const struct job *job);
 
 #endif

@@ -44,6 +44,7 @@ static void hello_admit(struct engine *engine, struct conn *conn, const struct m
     struct session *session = conn->session;
     session->other_boot = hello->boot;
     session->features = hello->features;
+    if (!conn->dialled) session->near = hello->near;
     if (!session->open && lane_open(session, LANE_CONTROL) && lane_open(session, LANE_BULK)) {
         session_opened(engine, session);
     }

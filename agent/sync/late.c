@@ -2,7 +2,7 @@
 //
 // Contents that were asked for while the file that holds them was being moved by a step of ours, or
 // had just been: a peer that is told NOT_HELD turns elsewhere, or waits for long.
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/delta_priv.h"
 
 enum { LATE_TRIES = 20, LATE_MS = 25, LATE_MAX = 4096, LATE_NEEDS_MAX = 256 };
 
@@ -50,6 +50,8 @@ void late_serve(struct share *share)
     for (uint32_t i = 0; i < max && late_take(share, &ask); i++) {
         if (ask.leaf == JOB_READ_WHOLE)
             whole[count++] = ask;
+        else if (ask.leaf == ASK_DELTA)
+            deltas_more(share);
         else
             serve_leaf(share, &ask);
     }

@@ -11,6 +11,7 @@ bool rate_allows(struct engine *engine, struct rate *rate, const struct session 
 void rate_spend(struct engine *engine, struct rate *rate, const struct session *session,
                 uint64_t bytes);
 int64_t rate_deadline(const struct rate *rate);
+int64_t serve_deadline(const struct share *share); // serve.c: of what waits for it
 
 // ---- pause.c
 bool share_paused(const struct folder *folder, const struct peer *peer); // here
@@ -33,5 +34,11 @@ bool mode_leave(struct folder *folder, struct slice path);
 void mode_looked(struct folder *folder, struct slice path);
 void mode_decide(struct folder *folder, uint64_t ticket, enum decision_kind kind);
 const char *mode_refuses(const struct folder *folder, enum decision_kind kind);
+
+// ---- apply.c, applied.c
+// Of what nothing is known: the end of it, or with another value, what the disk shows all the same.
+struct version version_of_nothing(struct arena *arena, struct slice path);
+bool version_is_of_nothing(const struct version *v);
+bool applied_minded(struct slice reason); // whether a peer minds what is blocked for it
 
 #endif

@@ -259,7 +259,7 @@ static void remember_content(struct folder *folder, const struct look *look)
     if (look->leaf_count > 0) {
         index->leaves_put(index->self, folder->number, &content, look->leaves, look->leaf_count);
     }
-    if (look->bytes.size > 0) ride_remember(folder->engine, &content, look->bytes);
+    if (look->bytes.size > 0) ride_remember(folder->engine, look);
 }
 
 static void same_value(struct folder *folder, struct item *item, const struct look *look)

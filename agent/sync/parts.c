@@ -7,7 +7,7 @@
 
 #include "agent/core/incarnation.h"
 #include "agent/delta/compress.h"
-#include "agent/sync/fetch_priv.h"
+#include "agent/sync/delta_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -21,12 +21,6 @@ enum {
 
 // A peer may claim any size; the list of leaves of this one is 32 MiB.
 static const uint64_t LARGEST_BYTES = (uint64_t)PROTO_LEAF_BYTES << 20;
-
-static uint32_t leaf_size(const struct transfer *t, uint32_t leaf)
-{
-    uint64_t left = t->content.size - (uint64_t)leaf * PROTO_LEAF_BYTES;
-    return left < PROTO_LEAF_BYTES ? (uint32_t)left : PROTO_LEAF_BYTES;
-}
 
 static void part_submit(struct folder *folder, struct transfer *t)
 {
@@ -67,6 +61,7 @@ void parts_open(struct folder *folder, struct transfer *t)
 
 void parts_free(struct transfer *t)
 {
+    delta_forget(t);
     if (t->parts == NULL) return;
     for (uint32_t i = 0; i < t->leaf_count; i++)
         mem_free(&t->parts[i].bytes);
@@ -136,6 +131,11 @@ static void leaves_ask(struct folder *folder, struct transfer *t)
     }
 }
 
+static void leaves_go_on(struct folder *folder, struct transfer *t)
+{
+    if (!delta_begin(folder, t)) leaves_ask(folder, t);
+}
+
 void parts_ask_all(struct folder *folder)
 {
     size_t at = 0;
@@ -144,7 +144,7 @@ void parts_ask_all(struct folder *folder)
     while (map_next(folder->transfers, &at, &key, &value)) {
         struct transfer *t = value;
         if (t->state == TRANSFER_LIST && t->asked == NULL) list_ask(folder, t);
-        if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
+        if (t->state == TRANSFER_LEAVES) leaves_go_on(folder, t);
     }
 }
 
@@ -158,6 +158,14 @@ static void finish_if_whole(struct folder *folder, struct transfer *t)
     job->context = errand_for(t);
     t->state = TRANSFER_FINISHING;
     submit(folder, job);
+}
+
+static void leaves_begin(struct folder *folder, struct transfer *t)
+{
+    t->state = TRANSFER_LEAVES;
+    t->asked_leaves = 0;
+    finish_if_whole(folder, t);
+    if (t->state == TRANSFER_LEAVES) leaves_go_on(folder, t);
 }
 
 static void part_opened(struct folder *folder, struct transfer *t, const struct job_part *part)
@@ -176,10 +184,8 @@ static void part_opened(struct folder *folder, struct transfer *t, const struct 
         t->parts[i].written = part->have != NULL && part->have[i] != 0;
         t->written += t->parts[i].written;
     }
-    t->state = TRANSFER_LEAVES;
-    t->asked_leaves = 0;
-    finish_if_whole(folder, t);
-    if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
+    t->state = TRANSFER_REUSING;
+    if (t->written == t->leaf_count || !reuse_begin(folder, t)) leaves_begin(folder, t);
 }
 
 static void leaf_again(struct transfer *t, uint32_t leaf)
@@ -214,6 +220,7 @@ static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf,
 // stay.
 static void give_up(struct folder *folder, struct transfer *t, enum err err)
 {
+    delta_drop(t);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         if (t->parts[i].asked != NULL) t->parts[i].asked->wanted_bytes -= leaf_size(t, i);
     }
@@ -221,9 +228,16 @@ static void give_up(struct folder *folder, struct transfer *t, enum err err)
     transfer_blocked(folder, t, err);
 }
 
+// What failed is to be had otherwise.
+static bool may_go_on(const struct job *job)
+{
+    bool wrong = job->err == ERR_MALFORMED && (job->kind == JOB_LEAF || job->kind == JOB_PATCH);
+    return wrong || job->kind == JOB_SIGN;
+}
+
 void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job)
 {
-    bool broken = job->err != ERR_OK && !(job->kind == JOB_LEAF && job->err == ERR_MALFORMED);
+    bool broken = job->err != ERR_OK && !may_go_on(job);
     if (broken) t->state = TRANSFER_BROKEN; // waits for its other jobs
     if (t->state == TRANSFER_BROKEN) {
         if (t->jobs == 0) give_up(folder, t, job->err);
@@ -231,6 +245,12 @@ void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, st
     }
     if (job->kind == JOB_PART) {
         part_opened(folder, t, &job->part);
+    } else if (job->kind == JOB_REUSE) {
+        reuse_job_done(folder, t, job);
+        if (t->jobs == 0) leaves_begin(folder, t);
+    } else if (job->kind == JOB_SIGN || job->kind == JOB_PATCH) {
+        delta_job_done(folder, t, job);
+        if (t->state == TRANSFER_LEAVES) leaves_begin(folder, t);
     } else if (job->kind == JOB_LEAF) {
         leaf_done(folder, t, leaf, job);
     } else if (job->kind == JOB_FINISH) {
@@ -328,6 +348,7 @@ void data_handle(struct share *share, const struct msg_data *data)
 void parts_share_gone(struct transfer *t, struct share *share)
 {
     if (t->asked == share) t->asked = NULL;
+    delta_share_gone(t, share);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         if (t->parts[i].asked != share) continue;
         share->wanted_bytes -= leaf_size(t, i);
@@ -337,7 +358,7 @@ void parts_share_gone(struct transfer *t, struct share *share)
 
 bool parts_asked(const struct transfer *t)
 {
-    bool asked = t->asked != NULL;
+    bool asked = t->asked != NULL || delta_asked(t);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count && !asked; i++)
         asked = t->parts[i].asked != NULL;
     return asked;
@@ -345,6 +366,7 @@ bool parts_asked(const struct transfer *t)
 
 void parts_put_off(struct folder *folder, struct transfer *t)
 {
+    delta_drop(t);
     if (t->asked != NULL) source_is_silent(t->asked);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         struct share *share = t->parts[i].asked;
@@ -379,6 +401,7 @@ void parts_expire(struct transfer *t, int64_t older_than_ms)
         transfer_note_tried(t, t->asked->session->peer->device);
         t->asked = NULL;
     }
+    delta_expire(t, older_than_ms);
     for (uint32_t i = 0; t->parts != NULL && i < t->leaf_count; i++) {
         const struct leaf_want *part = &t->parts[i];
         if (part->asked != NULL && part->asked_ms < older_than_ms) part_expire(t, i);

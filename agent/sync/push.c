@@ -14,48 +14,104 @@ enum { PUSH_ROWS_MAX = 256, PUSHES_BYTES_MAX = 16 << 20 };
 
 // ---- small contents just read, so that a push need not read them again
 
-void ride_remember(struct engine *engine, const struct content *content, struct slice bytes)
+static struct ride_cache_entry *ride_entry(const struct engine *engine,
+                                           const struct content *content)
 {
-    if (bytes.size > PROTO_PACK_CONTENT_BYTES_MAX || ride_find(engine, content).size > 0) return;
+    struct ride_cache_entry *e = engine->ride_first;
+    while (e != NULL &&
+           (e->content.size != content->size || !digest_equal(e->content.id, content->id)))
+        e = e->next;
+    return e;
+}
+
+static void ride_drop_first(struct engine *engine)
+{
+    struct ride_cache_entry *old = engine->ride_first;
+    engine->ride_first = old->next;
+    if (old->next == NULL) engine->ride_last = NULL;
+    engine->ride_bytes -= old->room;
+    mem_free(&old->bytes);
+    mem_free(&old);
+}
+
+void ride_remember(struct engine *engine, const struct look *look)
+{
+    struct content content = {.id = look->value.content, .size = look->value.size};
+    struct slice patch = look->patch.size <= PROTO_RIDE_BYTES_MAX ? look->patch : slice_of("", 0);
+    if (look->bytes.size > PROTO_PATCH_CONTENT_BYTES_MAX || ride_entry(engine, &content) != NULL)
+        return;
     struct ride_cache_entry *entry = mem_zalloc(1, sizeof *entry);
-    entry->content = *content;
-    entry->bytes = mem_alloc(bytes.size + 1);
-    memcpy(entry->bytes, bytes.data, bytes.size);
+    entry->content = content;
+    entry->room = look->bytes.size + patch.size;
+    entry->bytes = mem_alloc(entry->room + 1);
+    memcpy(entry->bytes, look->bytes.data, look->bytes.size);
+    if (patch.size > 0) {
+        memcpy(entry->bytes + look->bytes.size, patch.data, patch.size);
+        entry->patch = slice_of(entry->bytes + look->bytes.size, patch.size);
+        entry->base = look->was;
+    }
     if (engine->ride_last != NULL)
         engine->ride_last->next = entry;
     else
         engine->ride_first = entry;
     engine->ride_last = entry;
-    engine->ride_bytes += bytes.size;
-    while (engine->ride_bytes > RIDE_CACHE_BYTES) {
-        struct ride_cache_entry *old = engine->ride_first;
-        engine->ride_first = old->next;
-        if (old->next == NULL) engine->ride_last = NULL;
-        engine->ride_bytes -= old->content.size;
-        mem_free(&old->bytes);
-        mem_free(&old);
-    }
+    engine->ride_bytes += entry->room;
+    while (engine->ride_bytes > RIDE_CACHE_BYTES)
+        ride_drop_first(engine);
 }
 
 struct slice ride_find(struct engine *engine, const struct content *content)
 {
-    for (const struct ride_cache_entry *e = engine->ride_first; e != NULL; e = e->next) {
-        if (e->content.size == content->size && digest_equal(e->content.id, content->id)) {
-            return slice_of(e->bytes, (size_t)content->size);
-        }
-    }
-    return slice_of(NULL, 0);
+    const struct ride_cache_entry *e = ride_entry(engine, content);
+    return e != NULL ? slice_of(e->bytes, (size_t)content->size) : slice_of(NULL, 0);
 }
 
-static void ride_add(struct folder *folder, const struct version *v, struct msg_push *push,
+// Whether the peer's disk shows what the version was made of: all that it descends from is there.
+static bool has_base(const struct share *share, const struct version *v,
+                     const struct ride_cache_entry *entry)
+{
+    struct bond *bond = bond_get(share->folder, share->session->peer->device);
+    if ((share->session->features & PROTO_FEATURE_DELTA) == 0 || entry->patch.size == 0 ||
+        !v->has_parent || !digest_equal(v->parent, entry->base.id))
+        return false;
+    for (uint32_t i = 0; i < v->vv.count; i++) {
+        struct dot d = v->vv.entries[i];
+        bool own = v->dots.count == 1 && v->dots.entries[0].inc == d.inc &&
+                   v->dots.entries[0].counter == d.counter;
+        if (vv_get(bond->a.v, d.inc) < d.counter - (own ? 1 : 0)) return false;
+    }
+    return true;
+}
+
+// False: the content is to ride as it is.
+static bool patch_add(const struct share *share, const struct version *v, struct msg_push *push,
+                      size_t *total, uint64_t *contents)
+{
+    struct engine *engine = share->folder->engine;
+    struct content content = {.id = v->value.content, .size = v->value.size};
+    const struct ride_cache_entry *entry = ride_entry(engine, &content);
+    if (entry == NULL || !has_base(share, v, entry) ||
+        *total + entry->patch.size > PROTO_RIDE_TOTAL_BYTES_MAX)
+        return false;
+    *total += entry->patch.size;
+    *contents += content.size;
+    push->patches[push->patch_count++] =
+        (struct patch){content, entry->base, arena_copy(engine->scratch, entry->patch)};
+    engine->counters.contents_out++;
+    engine->counters.content_bytes_out += entry->patch.size;
+    return true;
+}
+
+static void ride_add(const struct share *share, const struct version *v, struct msg_push *push,
                      size_t *total, uint64_t *contents)
 {
-    struct engine *engine = folder->engine;
+    struct engine *engine = share->folder->engine;
     bool large = *contents + v->value.size > PROTO_RIDE_CONTENTS_BYTES_MAX;
     if (v->value.kind != KIND_FILE || v->value.size == 0 || large) return;
+    if (patch_add(share, v, push, total, contents)) return;
     struct content content = {.id = v->value.content, .size = v->value.size};
     struct slice bytes = ride_find(engine, &content);
-    if (bytes.size == 0) return;
+    if (bytes.size == 0 || bytes.size > PROTO_PACK_CONTENT_BYTES_MAX) return;
     AUTO(buf_fini) struct buf packed = {0};
     bool compressed = compress_try(bytes, &packed);
     struct slice body = compressed ? buf_slice(&packed) : bytes;
@@ -133,10 +189,11 @@ static void push_one(struct share *share)
     push->marks = marks_to_show(share, arena, versions_vv(arena, &push->versions, (struct vv){0}));
     owners_show(share, (struct vv){.entries = &(struct dot){push->inc, 1}, .count = 1});
     push->rides = arena_alloc(arena, push->versions.count + 1U, sizeof *push->rides);
+    push->patches = arena_alloc(arena, push->versions.count + 1U, sizeof *push->patches);
     size_t total = 0;
     uint64_t contents = 0;
     for (uint32_t i = 0; i < push->versions.count; i++)
-        ride_add(folder, &push->versions.entries[i], push, &total, &contents);
+        ride_add(share, &push->versions.entries[i], push, &total, &contents);
     if (!session_send(share->session, LANE_CONTROL, &m)) return;
     share->pushed = push->upto.counter;
     struct vv told = vv_with(arena, share->told_k.v, (struct dot){push->inc, push->upto.counter});
@@ -217,15 +274,42 @@ static void pushes_go_on(struct share *share)
     pull_start(share);
 }
 
-static bool ride_is_of(const struct msg_push *push, const struct content *content)
+static const struct version *ride_version(const struct msg_push *push,
+                                          const struct content *content)
 {
     for (uint32_t i = 0; i < push->versions.count; i++) {
         const struct value *value = &push->versions.entries[i].value;
         if (value->kind == KIND_FILE && value->size == content->size &&
             digest_equal(value->content, content->id))
-            return true;
+            return &push->versions.entries[i];
     }
-    return false;
+    return NULL;
+}
+
+// The file that has what it is to be made of is where the content goes.
+static void patch_stage(struct folder *folder, const struct msg_push *push,
+                        const struct patch *patch, struct job *job, size_t *out_bytes)
+{
+    const struct version *v = ride_version(push, &patch->content);
+    struct item item;
+    if (v == NULL || content_staged(folder, &patch->content) ||
+        map_get(folder->busy, v->path) != NULL)
+        return;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, v->path,
+                            &item);
+    const struct value *value = &item.local.version.value;
+    if (item.local.state != LOCAL_OK || value->kind != KIND_FILE ||
+        value->size != patch->base.size || !digest_equal(value->content, patch->base.id))
+        return;
+    job->stage.entries[job->stage.count++] =
+        (struct stage_entry){.content = patch->content,
+                             .path = arena_copy(job->arena, v->path),
+                             .base = patch->base,
+                             .patch = arena_copy(job->arena, patch->bytes)};
+    *out_bytes += (size_t)(patch->content.size + patch->base.size);
+    folder->engine->counters.contents_in++;
+    folder->engine->counters.content_bytes_in += patch->bytes.size;
+    folder->engine->counters.content_bytes_reused += patch->content.size;
 }
 
 // The rides that are not here yet, as a job; NULL: none.
@@ -233,11 +317,13 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push,
 {
     struct folder *folder = share->folder;
     struct job *job = job_new(JOB_STAGE, folder->number);
-    job->stage.entries = arena_alloc(job->arena, push->ride_count + 1U, sizeof *job->stage.entries);
+    job->stage.entries = arena_alloc(job->arena, push->ride_count + push->patch_count + 1U,
+                                     sizeof *job->stage.entries);
     for (uint32_t i = 0; i < push->ride_count; i++) {
         const struct ride *ride = &push->rides[i];
         if (content_staged(folder, &ride->content) ||
-            ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX || !ride_is_of(push, &ride->content))
+            ride->content.size > PROTO_PACK_CONTENT_BYTES_MAX ||
+            ride_version(push, &ride->content) == NULL)
             continue;
         struct stage_entry *entry = &job->stage.entries[job->stage.count];
         AUTO(buf_fini) struct buf raw = {0};
@@ -250,6 +336,8 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push,
         folder->engine->counters.contents_in++;
         folder->engine->counters.content_bytes_in += ride->content.size;
     }
+    for (uint32_t i = 0; i < push->patch_count; i++)
+        patch_stage(folder, push, &push->patches[i], job, out_bytes);
     if (job->stage.count == 0) job_destroy(&job);
     return job;
 }

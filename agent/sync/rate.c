@@ -17,7 +17,7 @@ static void grow(struct rate *rate, int64_t now_ms)
 
 static bool is_free(const struct rate *rate, const struct session *session)
 {
-    return rate->per_s == 0 || session->local;
+    return rate->per_s == 0 || session->near;
 }
 
 bool rate_allows(struct engine *engine, struct rate *rate, const struct session *session)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/base/planted.h"
+#include "agent/sync/delta_priv.h"
 #include "agent/sync/page_priv.h"
 #include "agent/sync/ranges_priv.h"
 
@@ -406,6 +407,7 @@ void pull_handle(struct share *share, const struct msg_pull *pull)
 void ack_handle(struct share *share, const struct msg_ack *ack)
 {
     struct serving *s = &share->serving;
+    if (delta_acked(share, ack)) return;
     if (ack->round != s->round || ack->page > s->page) return;
     if (ack->page > s->acked) s->acked = ack->page;
     // What went before that page on its lane has come, too.

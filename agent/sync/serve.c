@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "agent/delta/compress.h"
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/delta_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
 enum { SERVING_JOBS_MAX = 8, BULK_AHEAD_BYTES = 3 << 20, WANTS_BYTES_MAX = 4 << 20 };
 
-static void not_held_send(struct share *share, struct digest *ids, uint32_t count)
+void serve_not_held(struct share *share, struct digest *ids, uint32_t count)
 {
     if (count == 0) return;
     struct message m = {.kind = MSG_NOT_HELD,
@@ -19,8 +19,8 @@ static void not_held_send(struct share *share, struct digest *ids, uint32_t coun
     (void)session_send(share->session, LANE_CONTROL, &m);
 }
 
-static void entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
-                       const struct ask *ask)
+void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
+                      const struct ask *ask)
 {
     struct arena *arena = folder->engine->scratch;
     const struct content *content = &ask->content;
@@ -63,7 +63,7 @@ static void job_send(struct share *share, struct job *job)
 static void refuse(struct share *share, const struct ask *ask)
 {
     struct digest id = ask->content.id;
-    if (!late_add(share, ask)) not_held_send(share, &id, 1);
+    if (!late_add(share, ask)) serve_not_held(share, &id, 1);
 }
 
 static struct job *read_job_new(struct folder *folder, uint32_t leaf, uint32_t max)
@@ -97,7 +97,7 @@ void serve_whole(struct share *share, const struct ask *asks, uint32_t count)
             bytes = 0;
         }
         struct read_entry *entry = &job->read.entries[job->read.count];
-        entry_fill(folder, job, entry, &asks[i]);
+        serve_entry_fill(folder, job, entry, &asks[i]);
         if (entry->err != ERR_OK) {
             if (!late_add(share, &asks[i])) missing[missing_count++] = content->id;
             continue;
@@ -109,7 +109,7 @@ void serve_whole(struct share *share, const struct ask *asks, uint32_t count)
         job_send(share, job);
     else
         job_destroy(&job);
-    not_held_send(share, missing, missing_count);
+    serve_not_held(share, missing, missing_count);
 }
 
 static void data_send(struct share *share, const struct digest *content, uint32_t leaf,
@@ -143,7 +143,7 @@ static void serve_list(struct share *share, const struct content *content)
     struct digest id = content->id;
     if (!INDEX(folder)->leaves_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                    content, &leaves, &count)) {
-        not_held_send(share, &id, 1);
+        serve_not_held(share, &id, 1);
         return;
     }
     data_send(share, &content->id, PROTO_LEAF_LIST,
@@ -159,7 +159,7 @@ void serve_leaf(struct share *share, const struct ask *ask)
     }
     struct job *job = read_job_new(folder, ask->leaf, 1);
     job->read.count = 1;
-    entry_fill(folder, job, &job->read.entries[0], ask);
+    serve_entry_fill(folder, job, &job->read.entries[0], ask);
     bool outside = (uint64_t)ask->leaf * PROTO_LEAF_BYTES >= ask->content.size;
     if (job->read.entries[0].err == ERR_OK && !outside) {
         job_send(share, job);
@@ -168,12 +168,12 @@ void serve_leaf(struct share *share, const struct ask *ask)
     job_destroy(&job);
     struct digest id = ask->content.id;
     if (outside)
-        not_held_send(share, &id, 1);
+        serve_not_held(share, &id, 1);
     else
         refuse(share, ask);
 }
 
-static bool has_room(const struct share *share)
+bool serve_has_room(const struct share *share)
 {
     struct engine *engine = share->folder->engine;
     if (!rate_allows(engine, &engine->up, share->session)) return false;
@@ -212,7 +212,7 @@ static bool serve_from(struct share *share, const struct msg_want *want, uint32_
 {
     bool whole = want->leaf_count == 0;
     uint32_t end = whole ? want->id_count : want->leaf_count;
-    while (*at < end && has_room(share)) {
+    while (*at < end && serve_has_room(share)) {
         if (whole) {
             serve_pack(share, want, at);
         } else {
@@ -265,7 +265,7 @@ static void want_drop_first(struct share *share)
 
 void serve_more(struct share *share)
 {
-    while (share->wants != NULL && has_room(share) && folder_usable(share->folder)) {
+    while (share->wants != NULL && serve_has_room(share) && folder_usable(share->folder)) {
         AUTO(arena_destroy) struct arena *arena = arena_new();
         struct message m;
         struct fault fault;
@@ -273,18 +273,20 @@ void serve_more(struct share *share)
         bool sound = message_decode(arena, buf_slice(&first->frame), &m, &fault) == ERR_OK;
         if (!sound || serve_from(share, &m.want, &first->at)) want_drop_first(share);
     }
+    deltas_more(share);
 }
 
 // What waits for its turn when there is a limit.
 int64_t serve_deadline(const struct share *share)
 {
-    bool waits = share->wants != NULL && !share->session->local;
+    bool waits = (share->wants != NULL || share->deltas != NULL) && !share->session->near;
     return waits ? rate_deadline(&share->folder->engine->up) : INT64_MAX;
 }
 
 void serve_clear(struct share *share)
 {
     late_clear(share);
+    deltas_clear(share);
     while (share->wants != NULL)
         want_drop_first(share);
 }
@@ -329,7 +331,7 @@ static void pack_send(struct share *share, const struct job_read *read)
         m.pack.bytes = m.pack.compressed ? buf_slice(&packed) : buf_slice(&raw);
         (void)session_send(share->session, LANE_BULK, &m);
     }
-    not_held_send(share, missing, missing_count);
+    serve_not_held(share, missing, missing_count);
 }
 
 void serve_job_done(struct folder *folder, struct job *job)
@@ -340,6 +342,10 @@ void serve_job_done(struct folder *folder, struct job *job)
         if (s->own_number == errand->session_number) share = share_find(s, folder);
     }
     if (share == NULL || folder->gone) return;
+    if (errand->purpose == FOR_DELTA) {
+        delta_diffed(share, job);
+        return;
+    }
     if (share->serving_jobs > 0) share->serving_jobs--;
     if (!share->joined) return;
     for (uint32_t i = 0; job->err != ERR_OK && i < job->read.count; i++)

@@ -4,6 +4,7 @@
 // lets through is handed to the share it is about.
 #include <string.h>
 
+#include "agent/sync/delta_priv.h"
 #include "agent/sync/session_priv.h"
 
 #define NET(engine) (&(engine)->o.net)
@@ -64,9 +65,10 @@ void hello_send(struct engine *engine, struct conn *conn)
 {
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
+    m.hello.features = PROTO_FEATURE_DELTA | PROTO_FEATURE_PROBE;
     m.hello.program = slice_text(engine->program);
-    m.hello.features = PROTO_FEATURE_PROBE;
     m.hello.name = slice_text(engine->name);
+    m.hello.near = conn->near;
     m.hello.boot = engine->boot;
     m.hello.wall_ms = engine->wall_ms;
     (void)conn_say(engine, conn, &m);
@@ -81,11 +83,12 @@ static struct session *session_for_dialled(struct engine *engine, struct peer *p
     return session_new(engine, peer, true);
 }
 
-void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, bool dialled,
+void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device, enum conn_way way,
                     enum lane lane, struct slice address)
 {
     arena_reset(engine->scratch);
     struct peer *peer = peer_find(engine, device);
+    bool dialled = way != CONN_ACCEPTED;
     if (peer == NULL) {
         NET(engine)->drop(NET(engine)->self, id);
         return;
@@ -94,6 +97,7 @@ void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
     conn->id = id;
     conn->device = device;
     conn->dialled = dialled;
+    conn->near = way == CONN_DIALLED_NEAR;
     conn->address = mem_alloc(address.size + 1);
     if (address.size > 0) memcpy(conn->address, address.data, address.size);
     conn->address[address.size] = 0;
@@ -106,54 +110,9 @@ void engine_conn_up(struct engine *engine, uint64_t id, struct device_id device,
     }
     conn->session = session_for_dialled(engine, peer, lane);
     conn->session->lanes[lane] = conn;
+    conn->session->near = conn->near;
     lane_init(&conn->lane, lane, true, conn->session->own_number);
     hello_send(engine, conn);
-}
-
-// ---- which of two sessions is used: the one dialled by the smaller device id
-
-static bool preferred(const struct engine *engine, const struct session *session)
-{
-    bool mine_smaller = memcmp(engine->o.device.bytes, session->peer->device.bytes,
-                               sizeof engine->o.device.bytes) < 0;
-    return session->dialled == mine_smaller;
-}
-
-static void shares_drop(struct session *session)
-{
-    for (struct share *share = session->shares; share != NULL; share = share->next)
-        fetch_share_gone(share);
-    while (session->shares != NULL) {
-        struct share *share = session->shares;
-        session->shares = share->next;
-        share_destroy(share);
-    }
-}
-
-static void choose_in_use(struct engine *engine, struct peer *peer)
-{
-    struct session *best = NULL;
-    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
-        if (s->peer != peer || !s->open) continue;
-        if (best == NULL || (preferred(engine, s) && !preferred(engine, best))) best = s;
-    }
-    if (best == peer->in_use) return;
-    if (peer->in_use != NULL) shares_drop(peer->in_use);
-    peer->in_use = best;
-    engine_changed(engine);
-    if (best == NULL) return;
-    best->next_ping_ms = engine->now_ms;
-    mem_free(&peer->address);
-    peer->address = mem_strdup(best->lanes[LANE_CONTROL]->address);
-    best->local = engine->o.is_local != NULL && engine->o.is_local(peer->address);
-    peer->dialled = best->dialled;
-    session_offer_all(best);
-}
-
-struct session *peer_session(struct engine *engine, struct device_id device)
-{
-    struct peer *peer = peer_find(engine, device);
-    return peer != NULL ? peer->in_use : NULL;
 }
 
 static void say_peer(struct engine *engine, const struct peer *peer)
@@ -169,11 +128,12 @@ void session_opened(struct engine *engine, struct session *session)
     bool was_connected = session->peer->in_use != NULL;
     session->open = true;
     session->peer->last_seen_wall_ms = engine->wall_ms;
+    session->peer->version_differs = false;
     char escaped[LOG_ESCAPED_MAX];
     log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s",
              log_escape(slice_text(session->peer->name), escaped),
              session->lanes[LANE_CONTROL]->address, session->dialled ? "yes" : "no");
-    choose_in_use(engine, session->peer);
+    session_choose(engine, session->peer);
     if (!was_connected && session->peer->in_use != NULL) say_peer(engine, session->peer);
 }
 
@@ -215,7 +175,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     session_unlink(engine, session);
     bool was_open = session->open;
     session->open = false;
-    shares_drop(session);
+    session_shares_drop(session);
     for (int i = 0; i < 2; i++) {
         struct conn *conn = session->lanes[i];
         if (conn == NULL) continue;
@@ -237,7 +197,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     if (peer->in_use == session) {
         peer->in_use = NULL;
         peer->rtt_ms = -1;
-        choose_in_use(engine, peer);
+        session_choose(engine, peer);
         if (peer->in_use == NULL) say_peer(engine, peer);
     }
     engine_changed(engine);
@@ -270,12 +230,13 @@ void engine_conn_down(struct engine *engine, uint64_t id)
 // A refused message ends its session, whoever was right; the log says what was wrong.
 static void refuse(struct engine *engine, struct conn *conn, const struct fault *fault)
 {
-    const struct peer *peer = peer_find(engine, conn->device);
+    struct peer *peer = peer_find(engine, conn->device);
     log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\" offset=%u",
              peer != NULL ? peer->name : "?", err_text(fault->code),
              fault->what != NULL ? fault->what : "", (unsigned)fault->offset);
     engine->counters.sessions_refused++;
     enum bye_code code = fault->code == ERR_VERSION ? BYE_VERSION : BYE_PROTOCOL;
+    if (code == BYE_VERSION && peer != NULL) peer->version_differs = true;
     if (conn->session != NULL) {
         session_end(conn->session, code, fault->what != NULL ? fault->what : err_text(fault->code));
         return;
@@ -324,27 +285,23 @@ void session_tick(struct session *session)
         return;
     }
     for (struct share *s = session->shares; s != NULL; s = s->next) {
-        pull_tick(s);
-        share_flush(s, false);
         late_serve(s);
         serve_more(s);
+        if (s->retired) continue;
+        pull_tick(s);
+        share_flush(s, false);
         audits_tick(s);
         compare_tick(s);
         offer_tick(s);
     }
     if (!session->open) return;
-    if (session->ping_sent_ms != 0 && engine->now_ms - session->ping_sent_ms >= PONG_LATE_MS) {
-        session_end(session, BYE_STOPPING, "no answer for 60 s");
+    if (session->ping_sent_ms != 0 && engine->now_ms >= session->pong_by_ms) {
+        session_end(session, BYE_STOPPING, "it does not answer");
         return;
     }
     if (session->peer->in_use != session || engine->now_ms < session->next_ping_ms) return;
     session->next_ping_ms = engine->now_ms + PING_MS;
-    if (session->ping_sent_ms != 0) return;
-    engine->o.keys.random(&session->ping_token, sizeof session->ping_token);
-    session->ping_sent_ms = engine->now_ms;
-    struct message m = {.kind = MSG_PING,
-                        .ping = {.token = session->ping_token, .wall_ms = engine->wall_ms}};
-    (void)session_send(session, LANE_CONTROL, &m);
+    if (session->ping_sent_ms == 0) session_ping(session);
 }
 
 // ---- messages
@@ -363,6 +320,8 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_NOT_HELD: return m->not_held.folder;
     case MSG_DATA: return m->data.folder;
     case MSG_PACK: return m->pack.folder;
+    case MSG_SIGNATURE: return m->signature.folder;
+    case MSG_DELTA: return m->delta.folder;
     case MSG_HELD: return m->hold.folder;
     case MSG_APPROVALS: return m->approvals.folder;
     case MSG_RANGES: return m->ranges.folder;
@@ -393,6 +352,8 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_NOT_HELD: not_held_handle(share, &m->not_held); break;
     case MSG_DATA: data_handle(share, &m->data); break;
     case MSG_PACK: pack_handle(share, &m->pack); break;
+    case MSG_SIGNATURE: signature_handle(share, &m->signature); break;
+    case MSG_DELTA: delta_handle(share, &m->delta); break;
     case MSG_HELD: hold_handle(share, &m->hold); break;
     case MSG_APPROVALS: approvals_handle(share, &m->approvals); break;
     case MSG_RANGES: ranges_handle(share, &m->ranges); break;
@@ -408,6 +369,11 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     }
 }
 
+static bool is_content(enum message_kind kind)
+{
+    return kind == MSG_WANT || kind == MSG_DATA || kind == MSG_PACK || kind == MSG_NOT_HELD;
+}
+
 // A folder that is not shared with this peer does not exist for it, whatever it knows of its id.
 static void folder_message(struct session *session, const struct message *m, struct slice frame)
 {
@@ -419,7 +385,7 @@ static void folder_message(struct session *session, const struct message *m, str
     struct folder *folder = folder_by_id(engine, folder_of(m));
     bool shared = folder != NULL && folder_shared_with(folder, session->peer->device);
     struct share *share = shared ? share_find(session, folder) : NULL;
-    if (share != NULL && share->joined) {
+    if (share != NULL && share->joined && (!share->retired || is_content(m->kind))) {
         share_dispatch(share, m, frame);
     } else if (m->kind == MSG_WANT) {
         // Knowing a hash opens no folder; who asks is told, so that it can ask elsewhere.
@@ -438,6 +404,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_BYE:
         if (m->bye.code == BYE_CLONE)
             hello_refused(engine, peer_find(engine, conn->device), &m->bye);
+        if (m->bye.code == BYE_VERSION) peer_find(engine, conn->device)->version_differs = true;
         log_info(LOG_SYNC, "peer says bye", "peer=%s code=%d",
                  peer_find(engine, conn->device)->name, (int)m->bye.code);
         if (session != NULL) {
@@ -463,6 +430,8 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_NOT_HELD:
     case MSG_DATA:
     case MSG_PACK:
+    case MSG_SIGNATURE:
+    case MSG_DELTA:
     case MSG_HELD:
     case MSG_APPROVALS:
     case MSG_RANGES:

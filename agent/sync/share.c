@@ -46,19 +46,32 @@ static void pushes_clear(struct share *share)
     share->push_dropped = false;
 }
 
-void share_start_anew(struct share *share)
+// All but contents.
+static void share_rest(struct share *share)
 {
-    fetch_share_gone(share);
-    serve_clear(share);
     pushes_clear(share);
     audits_drop(share);
     compare_drop(share);
-    share->pulling.reconciling = false;
-    share->joined = share->pulling.active = share->serving.active = false;
+    share->pulling.reconciling = share->pulling.active = share->serving.active = false;
+    share->news_due = share->applied_due = false;
     share->pushed = 0;
     share->approvals_sent = 0;
     vvbox_fini(&share->applied_a);
     holds_forget(share);
+}
+
+void share_start_anew(struct share *share)
+{
+    fetch_share_gone(share);
+    serve_clear(share);
+    share_rest(share);
+    share->joined = share->retired = false;
+}
+
+void share_retire(struct share *share)
+{
+    share_rest(share);
+    share->retired = share->joined;
 }
 
 void share_destroy(struct share *share)
@@ -290,6 +303,7 @@ void share_flush(struct share *share, bool force)
 
 int64_t share_deadline(const struct share *share)
 {
+    if (share->retired) return late_deadline(share);
     int64_t at = pull_deadline(share);
     bool due = share->joined && (share->news_due || share->applied_due);
     if (due && share->flushed_ms + FLUSH_MS < at) at = share->flushed_ms + FLUSH_MS;

@@ -59,18 +59,25 @@ static bool has_room(const struct share *share)
 }
 
 // A share with room in its window; *out_any: some share could be asked later.
-struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
+struct share *transfer_source_with(struct folder *folder, const struct transfer *t,
+                                   uint64_t features, bool *out_any)
 {
     struct share *best = NULL;
     *out_any = false;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
         if (share == NULL || !can_be_asked(share) || transfer_tried(t, p->device)) continue;
+        if ((share->session->features & features) != features) continue;
         *out_any = true;
         if (!has_room(share)) continue;
         if (best == NULL || share->wanted_bytes < best->wanted_bytes) best = share;
     }
     return best;
+}
+
+struct share *transfer_source(struct folder *folder, const struct transfer *t, bool *out_any)
+{
+    return transfer_source_with(folder, t, 0, out_any);
 }
 
 bool sources_have_room(const struct folder *folder)
@@ -134,7 +141,8 @@ void fetch_source_came(struct folder *folder)
 // A large content that makes no progress gives its place to one that waits. Its leaves stay.
 static bool idle_for_long(struct folder *folder, const struct transfer *t)
 {
-    bool open = t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES;
+    bool open =
+        t->state == TRANSFER_LIST || t->state == TRANSFER_LEAVES || t->state == TRANSFER_DELTA;
     int64_t now = folder->engine->now_ms;
     bool any = true;
     bool idle = now - t->chunk_ms >= IDLE_MS || now - t->progress_ms >= SLOW_MS;

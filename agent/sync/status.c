@@ -366,8 +366,10 @@ static void peer_fill(struct engine *engine, const struct peer *peer, struct are
     out->address =
         peer->address != NULL ? arena_copy(arena, slice_text(peer->address)) : (struct slice){0};
     out->dialled = peer->dialled;
+    out->near = peer->in_use != NULL && peer->in_use->near;
     out->rtt_ms = peer->in_use != NULL ? peer->rtt_ms : -1;
     out->clock_ms = peer->clock_ms;
+    out->version_differs = peer->version_differs;
     out->last_seen_wall_ms = out->connected ? engine->wall_ms : peer->last_seen_wall_ms;
     out->folders = arena_alloc(arena, folders + 1U, sizeof *out->folders);
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {

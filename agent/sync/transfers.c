@@ -50,6 +50,12 @@ struct transfer *transfer_find(struct folder *folder, const struct content *cont
     return map_get(folder->transfers, content_key(content, key));
 }
 
+uint32_t leaf_size(const struct transfer *t, uint32_t leaf)
+{
+    uint64_t left = t->content.size - (uint64_t)leaf * PROTO_LEAF_BYTES;
+    return left < PROTO_LEAF_BYTES ? (uint32_t)left : PROTO_LEAF_BYTES;
+}
+
 static void transfer_add_path(struct transfer *t, struct slice path)
 {
     for (uint32_t i = 0; i < t->path_count; i++) {

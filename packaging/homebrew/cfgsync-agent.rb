@@ -15,6 +15,7 @@ class CfgsyncAgent < Formula
   depends_on "confuse"
   depends_on "jansson"
   depends_on "libmicrohttpd"
+  depends_on "librsync"
   depends_on "libsodium"
   depends_on "openssl@3"
   depends_on "sqlite"

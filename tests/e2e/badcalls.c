@@ -5,6 +5,7 @@
 // CFGSYNC_DIE_AT=FILE  kills it right before the n-th call that changes a disk: it has done what it
 //                      had done, and nothing more. The file holds two numbers, mapped: how many
 //                      calls there were, and at which of them it dies (0: never).
+// CFGSYNC_SLEPT=FILE   the machine has slept for so many seconds: a 64 bit number, mapped
 // CFGSYNC_SHORT=1      reads and writes of more than 512 bytes come to half of it.
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <dlfcn.h>
@@ -24,17 +26,24 @@ struct counter {
 };
 
 static struct counter *counter;
+static _Atomic int64_t *slept;
 static size_t halves;
+
+static void *mapped(const char *variable, size_t size)
+{
+    const char *path = getenv(variable);
+    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0) return NULL;
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return map != MAP_FAILED ? map : NULL;
+}
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("CFGSYNC_DIE_AT");
     halves = getenv("CFGSYNC_SHORT") != NULL;
-    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd < 0) return;
-    void *map = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (map != MAP_FAILED) counter = map;
+    counter = mapped("CFGSYNC_DIE_AT", sizeof *counter);
+    slept = mapped("CFGSYNC_SLEPT", sizeof *slept);
 }
 
 static void count(void)
@@ -99,4 +108,11 @@ ssize_t pread(int fd, void *out, size_t size, off_t at)
 ssize_t pread64(int fd, void *out, size_t size, off64_t at)
 {
     return NEXT(pread64)(fd, out, part(size), at);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    int result = NEXT(clock_gettime)(clock, out);
+    if (clock == CLOCK_BOOTTIME && slept != NULL) out->tv_sec += atomic_load(slept);
+    return result;
 }

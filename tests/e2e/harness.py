@@ -191,14 +191,17 @@ class Agent:
     def peer(self, name):
         return next(p for p in self.status()["peers"] if p["name"] == name)
 
-    def minted(self):
-        """How many changes it has found on its disk."""
+    def metric(self, name):
         connection = Local(self.home / "agent.sock")
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()
-        line = next(l for l in text.splitlines() if l.startswith("cfgsync_versions_minted_total "))
+        line = next(l for l in text.splitlines() if l.startswith(f"cfgsync_{name} "))
         return int(float(line.split()[1]))
+
+    def minted(self):
+        """How many changes it has found on its disk."""
+        return self.metric("versions_minted_total")
 
     def owed(self, name):
         return self.peer(name)["pending_out"]["changes"]
@@ -287,6 +290,7 @@ class World:
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="cs-"))
         self.agents = []
+        self.hosts = []  # lan.py
         self.closers = []
         atexit.register(self.kill)
 
@@ -322,6 +326,19 @@ class World:
             shutil.rmtree(self.dir, ignore_errors=True)
         if problem:
             raise problem
+
+    def popen(self, *command):
+        """A process that ends with the test, and what it says."""
+        process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+
+        def end():
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+        self.closers.append(end)
+        return process
 
     # ---- the usual companies
     def company(self, *names, start=True):

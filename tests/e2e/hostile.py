@@ -129,6 +129,7 @@ class Peer:
         self.heard = []
         self.nonce = os.urandom(16)
         self.counter = 0
+        self.features = 0
         self.folder = self.inc = None
         world.closers.append(self.close)
 
@@ -146,6 +147,8 @@ class Peer:
     def hello(self, lane, **changes):
         body = {"protocol": 1, "program": "hostile", "name": self.name, "boot": self.boot,
                 "session": self.number, "lane": lane, "wall": int(time.time() * 1000)}
+        if self.features:
+            body["features"] = self.features
         return ["HELLO", 0, {**body, **changes}]
 
     def connect(self, agent, hello=True):

@@ -44,6 +44,7 @@ class Host:
 
     def __init__(self, world, name):
         self.world, self.name = world, name
+        world.hosts.append(self)
         self.daemons = {}
         self.keeper = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--propagation", "slave",
@@ -126,6 +127,11 @@ class Host:
         self.run("ip", "-4", "addr", "flush", "dev", "lan")
         self.run("ip", "addr", "add", f"{text}/24", "dev", "lan")
 
+    def slow(self, device, rate):
+        """What it sends there takes its time."""
+        self.run("tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", rate, "burst",
+                 "64kb", "latency", "50ms")
+
     def agent(self, name, **options):
         return NearAgent(self.world, name, self, **options)
 
@@ -144,15 +150,25 @@ class NearAgent(Agent):
         super().peer_add(other, dial=dial, at=at)
 
 
-def lan(world, count):
-    """h1, h2, ...: 10.99.0.1 and fd99::1, ..."""
+def needs(*tools):
     if os.uname().sysname != "Linux" or os.geteuid() != 0:
         raise Skip("network namespaces need Linux and root")
-    for tool in ("ip", "unshare", "nsenter", "dbus-daemon", "avahi-daemon"):
+    for tool in ("ip", "unshare", "nsenter", *tools):
         if shutil.which(tool) is None:
             raise Skip(f"there is no {tool}; scripts/deps.sh --test installs it")
+
+
+def hosts_apart(world, count):
+    """h1, h2, ... without any network."""
+    needs()
+    return [Host(world, f"h{number}") for number in range(1, count + 1)]
+
+
+def lan(world, count, mdns=True):
+    """h1, h2, ...: 10.99.0.1 and fd99::1, ..."""
+    needs(*(("dbus-daemon", "avahi-daemon") if mdns else ()))
     switch = Host(world, "switch")
-    hosts = [Host(world, f"h{number}") for number in range(1, count + 1)]
+    hosts = hosts_apart(world, count)
     try:
         switch.run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0",
                    "forward_delay", "0")
@@ -167,3 +183,19 @@ def lan(world, count):
         host.run("ip", "addr", "add", f"fd99::{number}/64", "dev", "lan", "nodad")
         host.run("ip", "link", "set", "lan", "up")
     return hosts
+
+
+def wan(world, hosts):
+    """Another way between two, through a router: 203.0.113.1 and 203.0.113.129."""
+    router = Host(world, "router")
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    for number, host in enumerate(hosts):
+        gateway, own = 128 * number + 2, 128 * number + 1
+        router.run("ip", "link", "add", f"w-{host.name}", "type", "veth", "peer", "name", "wan",
+                   "netns", host.keeper.pid)
+        router.run("ip", "addr", "add", f"203.0.113.{gateway}/25", "dev", f"w-{host.name}")
+        router.run("ip", "link", "set", f"w-{host.name}", "up")
+        host.run("ip", "addr", "add", f"203.0.113.{own}/25", "dev", "wan")
+        host.run("ip", "link", "set", "wan", "up")
+        host.run("ip", "route", "add", "default", "via", f"203.0.113.{gateway}")
+    return router

@@ -336,7 +336,7 @@ static void conn_up(struct world *world, struct wire *wire)
     wire->dial->backoff_us = 100 * MS;
     if (wire->lane == LANE_CONTROL) (void)wire_new(wire->dial, LANE_BULK);
     device_enter(e->device);
-    engine_conn_up(e->device->engine, e->id, wire->ends[1].device->id, true, wire->lane,
+    engine_conn_up(e->device->engine, e->id, wire->ends[1].device->id, CONN_DIALLED, wire->lane,
                    slice_text("sim"));
     device_leave(e->device);
     (void)world;
@@ -366,7 +366,7 @@ static void deliver(struct world *world, struct wire *wire, int end)
     if (!e->up) return; // dropped by its engine
     device_enter(e->device);
     if (first) {
-        engine_conn_up(e->device->engine, e->id, from->device->id, false, LANE_CONTROL,
+        engine_conn_up(e->device->engine, e->id, from->device->id, CONN_ACCEPTED, LANE_CONTROL,
                        slice_text("sim"));
     }
     // A wire that the engine dropped just now takes no more.

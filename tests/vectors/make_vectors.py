@@ -77,7 +77,8 @@ MESSAGES = {
         "versions": [FILE, DIRECTORY, SYMLINK, TOMB]}),
     "push": ("PUSH", 4711, {
         "folder": FOLDER, "inc": INC_A, "after": 6, "upto": MARK_A, "versions": [FILE],
-        "rides": [[CONTENT, 6, False, b"hello\n"]]}),
+        "rides": [[CONTENT, 6, False, b"hello\n"]],
+        "patches": [[[CONTENT, 6], [filled(0xC0, 32), 100000], b"patch"]]}),
     "news": ("NEWS", 4711, {"folder": FOLDER, "k": [INC_B, 300], "marks": [MARK_B]}),
     "applied": ("APPLIED", 4711, {
         "folder": FOLDER, "a": K, "blocked": [["README", [INC_B, 300], "case-clash"]],
@@ -95,6 +96,11 @@ MESSAGES = {
         "folder": FOLDER, "contents": [[CONTENT, 6], [hashlib.sha256(b"").digest(), 0],
                                        [hashlib.sha256(b"bye\n").digest(), 4]],
         "bytes": b"hello\nbye\n"}),
+    "signature": ("SIGNATURE", 4711, {
+        "folder": FOLDER, "round": 5, "ids": [[filled(0xC0, 32), 3 << 20]], "runs": [0, 1, 2, 1],
+        "size": 52, "offset": 12, "bytes": filled(0x70, 40)}),
+    "delta": ("DELTA", 4711, {
+        "folder": FOLDER, "round": 5, "page": 2, "end": 1, "size": 5, "bytes": b"delta"}),
     "ranges": ("RANGES", 4711, {
         "folder": FOLDER, "audit": 77, "step": 1, "k": K, "floor": [INC_B, 2], "marks": [MARK_B],
         "ranges": [[1, "", "etc", 3, filled(0xE0, 32)], [2, "etc", "etc/x"], [3, "etc/x", ""]],

@@ -15,12 +15,12 @@ struct talk {
 static bool on_bulk(enum message_kind kind)
 {
     return kind == MSG_HELLO || kind == MSG_BYE || kind == MSG_VERSIONS || kind == MSG_DATA ||
-           kind == MSG_PACK || kind == MSG_PROBE;
+           kind == MSG_PACK || kind == MSG_SIGNATURE || kind == MSG_DELTA || kind == MSG_PROBE;
 }
 
 static bool on_control(enum message_kind kind)
 {
-    return kind != MSG_DATA && kind != MSG_PACK;
+    return kind != MSG_DATA && kind != MSG_PACK && kind != MSG_SIGNATURE && kind != MSG_DELTA;
 }
 
 static bool is_open(const struct talk *talk)

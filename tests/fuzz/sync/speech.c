@@ -234,6 +234,15 @@ static void push_any(struct speech *s, struct msg_push *out)
         if (bytes.size == 0) out->rides[i] = (struct ride){{content.id, 0}, false, bytes};
         if (out->rides[i].content.size > PROTO_RIDE_CONTENT_BYTES_MAX) out->ride_count = i;
     }
+    if (out->versions.count == 0 || feed_byte(s->feed) < 250) return;
+    const struct value *value = &out->versions.entries[0].value; // whatever its kind is
+    if (value->size > PROTO_PATCH_CONTENT_BYTES_MAX) return;
+    out->patch_count = 1;
+    out->patches = arena_alloc(s->rig->arena, 1, sizeof *out->patches);
+    *out->patches = (struct patch){{value->content, value->size},
+                                   {hash_sha256(slice_text("")), feed_byte(s->feed)},
+                                   slice_text(speech_text(s->feed))};
+    if (out->patches[0].bytes.size == 0) out->patch_count = 0;
 }
 
 static void want_any(struct speech *s, struct msg_want *out)
@@ -389,6 +398,36 @@ static void body_any(struct speech *s, struct message *m)
     }
 }
 
+static uint64_t delta_round_any(struct speech *s)
+{
+    const struct message *m = script_last(s->who, MSG_SIGNATURE);
+    return m != NULL && feed_byte(s->feed) < 200 ? m->signature.round : feed_byte(s->feed);
+}
+
+static void signature_any(struct speech *s, struct msg_signature *out)
+{
+    struct slice bytes;
+    *out = (struct msg_signature){.round = feed_byte(s->feed), .id_count = 1, .run_count = 2};
+    out->ids = arena_alloc(s->rig->arena, 1, sizeof *out->ids);
+    out->ids[0] = content_any(s, &bytes);
+    out->ids[0].size |= 1;
+    out->runs = arena_alloc(s->rig->arena, 2, sizeof *out->runs);
+    out->runs[0] = 0;
+    out->runs[1] = 1;
+    out->bytes = feed_slice(s->feed, feed_below(s->feed, 40));
+    out->offset = feed_byte(s->feed) & 1 ? feed_byte(s->feed) : 0;
+    out->size = out->offset + (uint32_t)out->bytes.size + 1;
+}
+
+static void delta_any(struct speech *s, struct msg_delta *out)
+{
+    out->round = delta_round_any(s);
+    out->page = 1 + feed_below(s->feed, 4);
+    out->end = (enum delta_end)feed_below(s->feed, 3);
+    out->bytes = feed_slice(s->feed, feed_below(s->feed, 40));
+    out->size = (uint32_t)out->bytes.size;
+}
+
 static void body_more(struct speech *s, struct message *m)
 {
     switch ((int)m->kind) {
@@ -427,19 +466,29 @@ static void body_more(struct speech *s, struct message *m)
         m->probe.want = m->probe.reply ? 0 : feed_below(s->feed, PROTO_CHUNK_BYTES_MAX);
         break;
     case MSG_BYE: m->bye.code = (enum bye_code)(BYE_STOPPING + (int)feed_below(s->feed, 6)); break;
+    case MSG_SIGNATURE: signature_any(s, &m->signature); break;
+    case MSG_DELTA: delta_any(s, &m->delta); break;
     default: break;
     }
 }
 
 bool speech_on_bulk(enum message_kind kind)
 {
-    return kind == MSG_DATA || kind == MSG_PACK || kind == MSG_PROBE;
+    return kind == MSG_DATA || kind == MSG_PACK || kind == MSG_SIGNATURE || kind == MSG_DELTA ||
+           kind == MSG_PROBE;
+}
+
+// What came later is rare, so that older inputs keep their meaning.
+static enum message_kind kind_any(struct speech *s)
+{
+    uint8_t byte = feed_byte(s->feed);
+    if (byte >= 250) return byte % 2 == 0 ? MSG_SIGNATURE : MSG_DELTA;
+    return (enum message_kind)(MSG_OFFER + byte % (MSG_SIGNATURE - MSG_OFFER));
 }
 
 struct message speech_message(struct speech *s)
 {
-    uint32_t kinds = MSG_KIND_COUNT - MSG_OFFER;
-    struct message m = {.kind = (enum message_kind)(MSG_OFFER + (int)feed_below(s->feed, kinds))};
+    struct message m = {.kind = kind_any(s)};
     bool of_folder =
         m.kind != MSG_PING && m.kind != MSG_PONG && m.kind != MSG_PROBE && m.kind != MSG_BYE;
     body_any(s, &m);

@@ -146,6 +146,40 @@ static void damage_is_refused(void **state)
     assert_int_equal(back.size, 0);
 }
 
+static void a_base_that_is_known_need_not_be_sent(void **state)
+{
+    (void)state;
+    AUTO(buf_fini) struct buf base = {0};
+    AUTO(buf_fini) struct buf now = {0};
+    AUTO(buf_fini) struct buf frame = {0};
+    AUTO(buf_fini) struct buf back = {0};
+    fill_noise(&base, 256 << 10);
+    buf_append(&now, base.data, 100000);
+    buf_append_text(&now, "edited here");
+    buf_append(&now, base.data + 100000, base.size - 100000 - 11);
+    compress_against(buf_slice(&base), buf_slice(&now), &frame);
+    assert_true(frame.size < 300);
+    struct slice in = buf_slice(&frame);
+    assert_int_equal(decompress_against(buf_slice(&base), in, now.size, &back), ERR_OK);
+    assert_true(slice_equal(buf_slice(&back), buf_slice(&now)));
+    size_t before = back.size;
+    assert_int_equal(decompress_against(buf_slice(&base), in, now.size - 1, &back), ERR_MALFORMED);
+    assert_int_equal(decompress_against(slice_of(base.data, 10), in, now.size, &back),
+                     ERR_MALFORMED);
+    assert_int_equal(decompress(in, now.size, &back), ERR_MALFORMED);
+    assert_true(back.size == before);
+    base.data[50000] ^= 1; // another base makes something else, or nothing
+    if (decompress_against(buf_slice(&base), in, now.size, &back) == ERR_OK)
+        assert_false(slice_equal(slice_of(back.data + before, now.size), buf_slice(&now)));
+    // Nothing and nothing in common are no trouble.
+    buf_clear(&frame);
+    buf_clear(&back);
+    compress_against(slice_of(NULL, 0), buf_slice(&now), &frame);
+    assert_int_equal(decompress_against(slice_of(NULL, 0), buf_slice(&frame), now.size, &back),
+                     ERR_OK);
+    assert_true(slice_equal(buf_slice(&back), buf_slice(&now)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +189,7 @@ int main(void)
         cmocka_unit_test(an_unnamed_size_is_bounded),
         cmocka_unit_test(a_large_window_is_refused),
         cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(a_base_that_is_known_need_not_be_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

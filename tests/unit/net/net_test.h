@@ -148,7 +148,8 @@ static inline void device_note(struct device *device, const struct net_event *ev
                           .lane = event->lane,
                           .size = event->bytes.size};
     snprintf(seen->address, sizeof seen->address, "%.*s", SLICE_ARG(event->address));
-    snprintf(seen->text, sizeof seen->text, "%s", event->text ? event->text : "");
+    snprintf(seen->text, sizeof seen->text, "%s",
+             event->failure ? net_failure_text(event->failure) : "");
     size_t size = seen->size < sizeof seen->head ? seen->size : sizeof seen->head;
     if (size) memcpy(seen->head, event->bytes.data, size);
     if (device->forget_at_up && event->kind == NET_UP) net_forget(device->net, event->device);

@@ -211,7 +211,11 @@ static void several_addresses(void **state)
     AUTO(device_destroy) struct device *b = device_new(2);
     struct fault fault = {0};
     const char *const listen[] = {"tcp://127.0.0.1:0", "tcp://127.0.0.2:0"};
-    struct net_options options = {b->identity, listen, 2, device_trusted, b};
+    struct net_options options = {.identity = b->identity,
+                                  .listen = listen,
+                                  .listen_count = 2,
+                                  .trusted = device_trusted,
+                                  .context = b};
     const char *const *endpoints;
     device_trust(a, b);
     device_trust(b, a);

@@ -2,6 +2,10 @@
 //
 // Two devices that trust each other: messages on both lanes in both directions, in order, and what
 // happens when one of them goes away.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "agent/base/own.h"
 #include "net_test.h"
 
@@ -176,6 +180,40 @@ static void addresses_in_turn_and_names(void **state)
     assert_string_equal(device_seen(a, NET_UP, 0)->address, name);
 }
 
+// One that accepts and says nothing, and one that drops all: nobody waits for their ends.
+static void addresses_are_raced(void **state)
+{
+    (void)state;
+    AUTO(device_destroy) struct device *a = device_new(1);
+    AUTO(device_destroy) struct device *b = device_new(2);
+    struct sockaddr_in own = {.sin_family = AF_INET};
+    socklen_t size = sizeof own;
+    char silent[64];
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&own, sizeof own), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&own, &size), 0);
+    snprintf(silent, sizeof silent, "tcp://127.0.0.1:%u", ntohs(own.sin_port));
+    device_trust(a, b);
+    device_trust(b, a);
+    device_open(a, false);
+    device_open(b, true);
+    const char *addresses[] = {silent, silent, device_endpoint(b)};
+    int64_t start_ms = test_now_ms();
+    net_dial(a->net, b->id, addresses, 3);
+    assert_true(pump_until(a, b, a, NET_UP, 2, 2900)); // a silent one's end comes after 3 s
+    assert_true(test_now_ms() - start_ms >= 400);      // they had their turns
+    assert_int_equal(device_count(a, NET_FAILED), 0);
+    assert_string_equal(device_seen(a, NET_UP, 0)->address, addresses[2]);
+    assert_int_equal(device_seen(a, NET_UP, 0)->lane, LANE_CONTROL);
+    assert_int_equal(device_seen(a, NET_UP, 1)->lane, LANE_BULK);
+    pump_for(a, b, 4000); // the other tries were called off
+    assert_int_equal(device_count(a, NET_FAILED), 0);
+    assert_int_equal(device_count(a, NET_UP), 2);
+    close(listener);
+}
+
 // One look a second at what connections receive (flow.c), and nothing else.
 static void waits_almost_without_timers(void **state)
 {
@@ -203,6 +241,7 @@ int main(void)
         cmocka_unit_test(reconnects_when_the_listener_is_back),
         cmocka_unit_test(dial_of_nothing_closes),
         cmocka_unit_test(addresses_in_turn_and_names),
+        cmocka_unit_test(addresses_are_raced),
         cmocka_unit_test(waits_almost_without_timers),
     };
     crypto_init();

@@ -183,6 +183,16 @@ static inline struct msg_push make_push(struct chance *c, struct arena *arena)
         make_bytes(c, ride->content.id.bytes, 32);
         ride->content.size = ride->compressed ? 1000 : ride->bytes.size;
     }
+    p.patch_count = chance_below(c, 3);
+    p.patches = arena_alloc(arena, p.patch_count + 1, sizeof *p.patches);
+    for (uint32_t i = 0; i < p.patch_count; i++) {
+        struct patch *patch = &p.patches[i];
+        patch->bytes = make_bin(c, arena, 1, 300);
+        make_bytes(c, patch->content.id.bytes, 32);
+        make_bytes(c, patch->base.id.bytes, 32);
+        patch->content.size = chance_below(c, PROTO_PATCH_CONTENT_BYTES_MAX + 1);
+        patch->base.size = chance_below(c, PROTO_PATCH_CONTENT_BYTES_MAX + 1);
+    }
     return p;
 }
 
@@ -293,6 +303,30 @@ static inline struct msg_not_held make_not_held(struct chance *c, struct arena *
     return n;
 }
 
+static inline struct msg_signature make_signature(struct chance *c, struct arena *arena)
+{
+    struct msg_signature m = {.round = make_number(c), .id_count = 1, .run_count = 2};
+    m.ids = arena_alloc(arena, 1, sizeof *m.ids);
+    make_bytes(c, m.ids[0].id.bytes, sizeof m.ids[0].id.bytes);
+    m.ids[0].size = (uint64_t)(1 + chance_below(c, 100)) * PROTO_LEAF_BYTES;
+    m.runs = arena_alloc(arena, 2, sizeof *m.runs);
+    m.runs[0] = 0;
+    m.runs[1] = 1;
+    m.offset = chance_below(c, 100);
+    m.bytes = make_bin(c, arena, 1, 50);
+    m.size = m.offset + (uint32_t)m.bytes.size + chance_below(c, 100);
+    return m;
+}
+
+static inline struct msg_delta make_delta(struct chance *c, struct arena *arena)
+{
+    struct msg_delta m = {.round = make_number(c), .page = 1 + chance_below(c, 9)};
+    m.end = (enum delta_end)chance_below(c, 3);
+    m.bytes = make_bin(c, arena, 0, 50);
+    m.size = (uint32_t)m.bytes.size;
+    return m;
+}
+
 static inline struct msg_ranges make_ranges(struct chance *c, struct arena *arena)
 {
     struct msg_ranges m = {.audit = make_number(c),
@@ -338,7 +372,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
                                       make_number(c),
                                       make_number(c) | 1,
                                       (enum lane)chance_below(c, 2),
-                                      (int64_t)make_number(c)};
+                                      (int64_t)make_number(c),
+                                      chance_below(c, 2)};
         break;
     case MSG_OFFER:
         m->offer = (struct msg_offer){.name = make_text(c, a, 1),
@@ -388,6 +423,8 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_RANGES: m->ranges = make_ranges(c, a); break;
     case MSG_ROLLBACK: m->rollback = make_rollback(c, a); break;
     case MSG_PACK: m->pack = make_pack(c, a); break;
+    case MSG_SIGNATURE: m->signature = make_signature(c, a); break;
+    case MSG_DELTA: m->delta = make_delta(c, a); break;
     case MSG_HELD: m->hold = make_hold(c, a); break;
     case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;
     case MSG_PING:

@@ -86,7 +86,8 @@ static void test_hello(void **state)
 
 static bool lane_allows(enum lane lane, enum message_kind kind)
 {
-    bool bulk_only = kind == MSG_DATA || kind == MSG_PACK || kind == MSG_PROBE;
+    bool bulk_only = kind == MSG_DATA || kind == MSG_PACK || kind == MSG_SIGNATURE ||
+                     kind == MSG_DELTA || kind == MSG_PROBE;
     bool on_both = kind == MSG_HELLO || kind == MSG_VERSIONS || kind == MSG_BYE;
     return on_both || (bulk_only ? lane == LANE_BULK : lane == LANE_CONTROL);
 }

@@ -200,6 +200,10 @@ static void test_push(void **state)
     assert_true(digest_equal(p.rides[0].content.id, p.versions.entries[0].value.content));
     assert_false(p.rides[0].compressed);
     assert_text(p.rides[0].bytes, "hello\n");
+    assert_true(p.patch_count == 1 && p.patches[0].content.size == 6);
+    assert_true(p.patches[0].base.size == 100000);
+    assert_filled(p.patches[0].base.id.bytes, 0xc0, 32);
+    assert_text(p.patches[0].bytes, "patch");
     struct msg_news n = vector_decode(arena, "news", MSG_NEWS).news;
     assert_vv(n.k, 0, 300);
     assert_int_equal(n.gcfloor.count, 0);
@@ -270,6 +274,21 @@ static void test_content(void **state)
     assert_text(p.bytes, "hello\nbye\n");
 }
 
+static void test_delta(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct msg_signature s = vector_decode(arena, "signature", MSG_SIGNATURE).signature;
+    assert_true(s.round == 5 && s.id_count == 1 && s.ids[0].size == 3 << 20);
+    assert_filled(s.ids[0].id.bytes, 0xc0, 32);
+    assert_true(s.run_count == 4 && s.runs[1] == 1 && s.runs[2] == 2);
+    assert_true(s.size == 52 && s.offset == 12 && s.bytes.size == 40);
+    struct msg_delta d = vector_decode(arena, "delta", MSG_DELTA).delta;
+    assert_true(d.round == 5 && d.page == 2 && d.end == DELTA_LAST && d.size == 5);
+    assert_false(d.compressed);
+    assert_text(d.bytes, "delta");
+}
+
 static void test_identity(void **state)
 {
     (void)state;
@@ -328,9 +347,9 @@ int main(void)
         cmocka_unit_test(test_owners),   cmocka_unit_test(test_round),
         cmocka_unit_test(test_versions), cmocka_unit_test(test_push),
         cmocka_unit_test(test_applied),  cmocka_unit_test(test_want),
-        cmocka_unit_test(test_content),  cmocka_unit_test(test_talk),
-        cmocka_unit_test(test_version),  cmocka_unit_test(test_brakes),
-        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_content),  cmocka_unit_test(test_delta),
+        cmocka_unit_test(test_talk),     cmocka_unit_test(test_version),
+        cmocka_unit_test(test_brakes),   cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,31 +93,6 @@ static const char *disk_ignored(struct workers *workers, uint32_t folder, struct
     return NULL;
 }
 
-static void step_do(struct rig *rig, struct step *step)
-{
-    const struct value *value = &step->version.value;
-    step->result = STEP_DONE;
-    step->print = (struct fingerprint){0};
-    if (value->kind == KIND_TOMB) {
-        disk_remove(rig, step->path);
-        return;
-    }
-    for (struct slice p = path_parent(step->path); p.size > 0; p = path_parent(p)) {
-        struct on_disk *above = disk_put(rig, p);
-        if (above->print.present) continue;
-        above->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755};
-        above->print.ino = ++rig->last_ino;
-        above->value = (struct value){.kind = KIND_DIR, .mode = 0755};
-    }
-    struct on_disk *at = disk_put(rig, step->path);
-    at->value = *value;
-    at->value.target = arena_copy(rig->arena, value->target);
-    at->print = (struct fingerprint){.present = true, .kind = value->kind, .mode = value->mode};
-    at->print.size = value->size;
-    at->print.ino = ++rig->last_ino;
-    step->print = at->print;
-}
-
 static void scan_do(struct rig *rig, struct job *job)
 {
     struct job_scan *scan = &job->scan;
@@ -183,7 +158,7 @@ static void job_carry_out(struct rig *rig, struct job *job)
     case JOB_APPLY:
     case JOB_RECOVER:
         for (uint32_t i = 0; i < job->apply.count; i++)
-            step_do(rig, &job->apply.steps[i]);
+            disk_step(rig, &job->apply.steps[i]);
         break;
     case JOB_COPY: copy_do(rig, job); break;
     case JOB_READ:
@@ -196,6 +171,10 @@ static void job_carry_out(struct rig *rig, struct job *job)
         break;
     case JOB_BASE: rig_base_do(rig, job); break;
     case JOB_PART:
+    case JOB_REUSE:
+    case JOB_SIGN:
+    case JOB_PATCH:
+    case JOB_DIFF:
     case JOB_FINISH: break;
     }
 }

@@ -125,6 +125,7 @@ struct on_disk *disk_find(struct rig *rig, struct slice path); // NULL
 struct on_disk *disk_put(struct rig *rig, struct slice path);
 void disk_look(struct rig *rig, struct look *look);
 void disk_remove(struct rig *rig, struct slice path);
+void disk_step(struct rig *rig, struct step *step);
 struct folder_status rig_status(struct rig *rig);
 
 // A program saves a file, or removes it (text NULL).

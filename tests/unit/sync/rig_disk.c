@@ -87,3 +87,28 @@ struct folder_status rig_status(struct rig *rig)
     assert_int_equal(status.folder_count, 1);
     return status.folders[0];
 }
+
+void disk_step(struct rig *rig, struct step *step)
+{
+    const struct value *value = &step->version.value;
+    step->result = STEP_DONE;
+    step->print = (struct fingerprint){0};
+    if (value->kind == KIND_TOMB) {
+        disk_remove(rig, step->path);
+        return;
+    }
+    for (struct slice p = path_parent(step->path); p.size > 0; p = path_parent(p)) {
+        struct on_disk *above = disk_put(rig, p);
+        if (above->print.present) continue;
+        above->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755};
+        above->print.ino = ++rig->last_ino;
+        above->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    }
+    struct on_disk *at = disk_put(rig, step->path);
+    at->value = *value;
+    at->value.target = arena_copy(rig->arena, value->target);
+    at->print = (struct fingerprint){.present = true, .kind = value->kind, .mode = value->mode};
+    at->print.size = value->size;
+    at->print.ino = ++rig->last_ino;
+    step->print = at->print;
+}

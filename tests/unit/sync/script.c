@@ -15,7 +15,7 @@ void script_open(struct script *script, enum lane lane, uint64_t number)
     script->conns[lane] = ++rig->last_conn;
     script->cut[lane] = false;
     lane_init(&script->lanes[lane], lane, true, number);
-    engine_conn_up(rig->engine, script->conns[lane], script->device, false, lane,
+    engine_conn_up(rig->engine, script->conns[lane], script->device, CONN_ACCEPTED, lane,
                    slice_text("tcp://script"));
     struct message hello = {.kind = MSG_HELLO};
     hello.hello.protocol = PROTO_VERSION;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What changed: the last change of each item. The history of one is in tests/e2e/test_log.py.
+#include "agent/sync/changes.h"
 #include "tests/unit/sync/rig.h"
 
 enum { MAX = 64 };

@@ -90,11 +90,56 @@ static void test_sync_wait_hears_of_what_is_blocked(void **state)
     rig_close(&rig);
 }
 
+// It has dialled once more, to be nearer: that session is used from now on, and what was asked for
+// in the one before still comes there.
+static void test_contents_outlive_a_move(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    uint64_t conns[2];
+    struct lane_state lanes[2];
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    struct version theirs = script_file(peer, "y", "Y");
+    script_push(peer, 0, &theirs, 1, NULL);
+    rig_settle(&rig);
+    assert_int_equal(script_heard(peer, MSG_WANT), 1);
+
+    memcpy(conns, peer->conns, sizeof conns);
+    memcpy(lanes, peer->lanes, sizeof lanes);
+    script_open(peer, LANE_CONTROL, 4711);
+    script_open(peer, LANE_BULK, 4711);
+    struct dot k = {peer->inc, peer->counter};
+    script_offer(peer, (struct vv){&k, 1});
+    rig_settle(&rig);
+    assert_int_equal(script_heard(peer, MSG_WANT), 1);
+    assert_false(rig_on_disk(&rig, "y"));
+
+    uint32_t news = script_heard(peer, MSG_PUSH);
+    rig_write(&rig, "x", "X");
+    rig_wait(&rig, RIG_NEW_QUIET_MS);
+    rig_settle(&rig);
+    assert_int_equal(script_heard(peer, MSG_PUSH), news + 1); // the script hears the new one alone
+
+    memcpy(peer->conns, conns, sizeof conns);
+    memcpy(peer->lanes, lanes, sizeof lanes);
+    struct content content = {.id = theirs.value.content, .size = theirs.value.size};
+    struct message pack = {.kind = MSG_PACK, .pack = {.folder = rig.id, .contents = &content}};
+    pack.pack.count = 1;
+    pack.pack.bytes = slice_text("Y");
+    script_send(peer, LANE_BULK, &pack);
+    rig_settle(&rig);
+    assert_true(rig_on_disk(&rig, "y"));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pong_follows_the_offers),
         cmocka_unit_test(test_sync_wait_hears_of_what_is_blocked),
+        cmocka_unit_test(test_contents_outlive_a_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
