@@ -18,7 +18,7 @@ def test_glance(world):
     put(on_a / "x", "one")
     a.sync("f")
     out = a.cli("status").out
-    check("synced" in out and "127.0.0.1" in out and "lan " in out and " ms" in out, "well", out)
+    check("synced" in out and "127.0.0.1" in out and "lan" in out and " ms" in out, "well", out)
     check("conflicts" not in out and "\x1b" not in out, "nothing to do, no colours", out)
     b.stop()
     put(on_a / "x", "from alpha")
