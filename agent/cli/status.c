@@ -170,6 +170,18 @@ static void print_conflicts(const json_t *folders)
     if (all > 0) (void)puts("    cfgsync-agent conflicts");
 }
 
+// What to do about those that are not there, as far as it is known.
+static void print_away(const json_t *peers)
+{
+    size_t at;
+    json_t *peer;
+    json_array_foreach((json_t *)(uintptr_t)peers, at, peer)
+    {
+        const char *hint = field_text(peer, "hint", NULL);
+        if (hint != NULL) printf("    %s: %s\n", field_text(peer, "name", "?"), hint);
+    }
+}
+
 static void print_errors(const json_t *errors)
 {
     size_t at;
@@ -218,6 +230,7 @@ void status_print(const struct cli_context *context, const json_t *status, struc
     (void)puts(table.cell_count > 0 ? "\npeers" : "\nno peers; cfgsync-agent peer add");
     table_print(&table, "  ");
     table_fini(&table);
+    print_away(json_object_get(status, "peers"));
     print_conflicts(json_object_get(status, "folders"));
     print_errors(json_object_get(status, "errors"));
 }

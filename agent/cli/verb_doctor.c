@@ -143,7 +143,7 @@ static void look_peer(json_t *findings, const json_t *peer, int64_t now_ms)
     const char *reason = field_text(peer, "reason", NULL);
     if (!field_true(peer, "connected")) {
         finding_add(findings, FINDING_WARNING, buf_text(&subject),
-                    "is its agent running, and its address right? cfgsync-agent peer list",
+                    field_text(peer, "hint", "is its agent running? cfgsync-agent peer list"),
                     "not connected, %s%s%s", buf_text(&seen), reason != NULL ? "; " : "",
                     reason != NULL ? reason : "");
     } else if (off_ms >= CLOCK_LEAST_MS) {

@@ -118,6 +118,7 @@ static json_t *peer_json(const struct agent *agent, const struct peer_status *st
     json_object_set_new(out, "name", json_bytes(status->name));
     json_object_set_new(out, "id", json_string(device_id_text(status->device, id)));
     json_object_set_new(out, "folders", folders);
+    json_object_set_new(out, "pending_in", amount(status->in_changes, status->in_bytes));
     json_object_set_new(out, "pending_out", amount(status->owed_changes, status->owed_bytes));
     if (peer != NULL) links_describe(agent, peer, status, out);
     return out;

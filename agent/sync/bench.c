@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/base/own.h"
+#include "agent/sync/bench_priv.h"
 #include "agent/sync/session_priv.h"
 
 enum {

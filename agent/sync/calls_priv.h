@@ -186,11 +186,6 @@ void list_handle(struct session *session, const struct msg_ranges *m); // asked 
 // ---- forget.c
 void forget_tick(struct folder *folder);
 int64_t forget_deadline(const struct folder *folder);
-// ---- bench.c
-void probe_handle(struct session *session, const struct msg_probe *probe);
-void bench_tick(struct engine *engine);
-int64_t bench_deadline(const struct engine *engine);
-
 // ---- verify.c
 void verify_note(struct share *share, const struct audit_report *report);
 void verifies_check(struct engine *engine);

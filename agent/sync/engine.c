@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/bench_priv.h"
 
 void vvbox_set(struct vvbox *box, struct vv v)
 {

@@ -403,12 +403,13 @@ struct peer_status {
     bool connected;
     struct slice address; // empty if never
     bool dialled;
-    bool near;                 // connected on a network that one of the two is itself on
-    int64_t rtt_ms;            // -1: unknown; then clock_ms is, too
-    int64_t clock_ms;          // its clock, less ours
-    int64_t last_seen_wall_ms; // 0: never
-    bool version_differs;      // that is why there is no session
-    uint64_t owed_changes, owed_bytes;
+    bool near;                         // connected on a network that one of the two is itself on
+    int64_t rtt_ms;                    // -1: unknown; then clock_ms is, too
+    int64_t clock_ms;                  // its clock, less ours
+    int64_t last_seen_wall_ms;         // 0: never
+    bool version_differs;              // that is why there is no session
+    uint64_t owed_changes, owed_bytes; // by us
+    uint64_t in_changes, in_bytes;     // by it: it has on its disk what is needed here
     struct peer_folder_status *folders;
     uint32_t folder_count;
 };

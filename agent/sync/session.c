@@ -4,6 +4,7 @@
 // lets through is handed to the share it is about.
 #include <string.h>
 
+#include "agent/sync/bench_priv.h"
 #include "agent/sync/delta_priv.h"
 #include "agent/sync/session_priv.h"
 

@@ -7,7 +7,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { ERRORS_MAX = 200, CONFLICTS_MAX = 10000, CLONE_SHOWN_MS = 300 * 1000 };
+enum { ERRORS_MAX = 200, NEEDS_MAX = 256, CONFLICTS_MAX = 10000, CLONE_SHOWN_MS = 300 * 1000 };
 
 const char *folder_state_text(enum folder_state state)
 {
@@ -160,6 +160,32 @@ static void owed_to(struct folder *folder, const struct peer *peer, uint64_t *ou
     INDEX(folder)->owed(INDEX(folder)->self, folder->number, bond->k.v, 0, out_changes, out_bytes);
     *out_changes += bond->need_changes;
     *out_bytes += bond->need_bytes;
+}
+
+// What is needed here and is on the peer's disk. Of many needs some are looked at: if it has one of
+// these, all are put down to it.
+static void owed_by(struct folder *folder, const struct peer *peer, struct arena *arena,
+                    uint64_t *out_changes, uint64_t *out_bytes)
+{
+    if (folder->row.needs == 0) return;
+    const struct bond *bond = bond_get(folder, peer->device);
+    struct slice *paths = arena_alloc(arena, NEEDS_MAX, sizeof *paths);
+    uint32_t count = INDEX(folder)->needs_after(INDEX(folder)->self, arena, folder->number,
+                                                slice_text(""), true, NEEDS_MAX, paths);
+    uint64_t changes = 0, bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item;
+        INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, paths[i], &item);
+        for (uint32_t h = 0; h < item.head_count; h++) {
+            if (!dots_covered(item.heads[h].dots, bond->a.v)) continue;
+            changes++;
+            bytes += item.heads[h].value.size;
+            break;
+        }
+    }
+    bool all = changes > 0 && folder->row.needs > count;
+    *out_changes += all ? folder->row.needs : changes;
+    *out_bytes += all ? folder->row.need_bytes : bytes;
 }
 
 // What nobody minds comes last in its list, but for deletions, and counts for nothing.
@@ -380,6 +406,7 @@ static void peer_fill(struct engine *engine, const struct peer *peer, struct are
         owed_to(f, peer, &pf->owed_changes, &pf->owed_bytes);
         out->owed_changes += pf->owed_changes;
         out->owed_bytes += pf->owed_bytes;
+        owed_by(f, peer, arena, &out->in_changes, &out->in_bytes);
     }
 }
 

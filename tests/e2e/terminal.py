@@ -24,6 +24,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                for number in (signal.SIGINT, signal.SIGQUIT):  # a background job ignores them
+                    signal.signal(number, signal.SIG_DFL)
                 os.chdir(cwd or world.dir)
                 os.execvpe(command[0], list(map(str, command)), dict(env, TERM="xterm"))
             finally:

@@ -18,7 +18,7 @@ def test_glance(world):
     put(on_a / "x", "one")
     a.sync("f")
     out = a.cli("status").out
-    check("synced" in out and "127.0.0.1" in out and "lan " in out and " ms" in out, "well", out)
+    check("synced" in out and "127.0.0.1" in out and "lan" in out and " ms" in out, "well", out)
     check("conflicts" not in out and "\x1b" not in out, "nothing to do, no colours", out)
     b.stop()
     put(on_a / "x", "from alpha")
@@ -26,6 +26,7 @@ def test_glance(world):
     wait_for(lambda: a.owed("beta") == 1, "one change is owed")
     out = a.cli("status").out
     check("away" in out and "last seen" in out and "↑1 (10 B)" in out, "away, and owed", out)
+    wait_for(lambda: "\n    beta: " in a.cli("status").out, "what to do about it")
     b.start()
     b.sync("f")
     out = b.cli("status", ok=(3,)).out
