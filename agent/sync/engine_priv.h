@@ -494,5 +494,6 @@ struct errand {
 };
 
 #include "agent/sync/calls_priv.h"
+#include "agent/sync/meet_priv.h"
 
 #endif
