@@ -63,5 +63,6 @@ enum {
 #define PROTO_LEAF_LIST      UINT32_MAX // "leaf" number by which the leaf list itself is asked for
 
 #define PROTO_FEATURE_PROBE UINT64_C(4) // HELLO: PROBE is understood
+#define PROTO_FEATURE_LIST  UINT64_C(8) // HELLO: RANGES of step 5 is understood
 
 #endif

@@ -66,8 +66,9 @@ const char *const statement_texts[SQL_COUNT] = {
                         " AND here = 1 LIMIT 1",
     [SQL_LIVE_PATHS] = "SELECT key FROM item WHERE folder = ?1 AND key >= ?2 AND key < ?3"
                        " AND live = 1 ORDER BY key LIMIT ?4",
+    // With a bare key SQLite would walk all items in order rather than sort the few of an origin.
     [SQL_CONFLICTS_OF] = "SELECT key FROM item WHERE folder = ?1 AND origin = ?2"
-                         " ORDER BY key LIMIT ?3",
+                         " ORDER BY +key LIMIT ?3",
     [SQL_ITEM_ROW] = "SELECT row FROM item WHERE folder = ?1 AND key = ?2",
     [SQL_ITEM_BY_CONTENT] = "SELECT " ITEM_COLUMNS " FROM item"
                             " WHERE folder = ?1 AND content = ?2 AND row > ?3 ORDER BY row",
@@ -98,10 +99,13 @@ const char *const statement_texts[SQL_COUNT] = {
                     " ORDER BY live, key LIMIT ?2",
     [SQL_BLOCKED_REASON] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked <> 0"
                            " AND blocked = ?2 ORDER BY live, key LIMIT ?3",
-    [SQL_NEED_MIN] = "SELECT counter FROM dot WHERE folder = ?1 AND inc = ?2 AND need = 1"
-                     " ORDER BY counter LIMIT 1",
-    [SQL_NEED_INC] = "SELECT inc FROM dot WHERE folder = ?1 AND inc >= ?2 AND need = 1"
-                     " ORDER BY inc LIMIT 1",
+    // Without a hint SQLite takes the primary key for these, and goes through every dot.
+    [SQL_NEED_MIN] =
+        "SELECT counter FROM dot INDEXED BY dot_need WHERE folder = ?1 AND inc = ?2 AND need = 1"
+        " ORDER BY counter LIMIT 1",
+    [SQL_NEED_INC] =
+        "SELECT inc FROM dot INDEXED BY dot_need WHERE folder = ?1 AND inc >= ?2 AND need = 1"
+        " ORDER BY inc LIMIT 1",
     [SQL_DOT_INC] = "SELECT inc FROM dot WHERE folder = ?1 AND inc >= ?2 ORDER BY inc LIMIT 1",
     [SQL_OWED] = "SELECT dot.counter, item.row, item.dots, item.bytes"
                  " FROM dot CROSS JOIN item ON item.row = dot.row"

@@ -64,27 +64,6 @@ void problems_later(struct folder *folder);
 void problems_tick(struct folder *folder); // tries to read what could not be read
 int64_t problems_deadline(const struct folder *folder);
 
-// ---- adopt.c: a folder takes another's id
-bool folder_turning(const struct folder *folder);
-void folder_turn(struct folder *folder); // if it is wanted and nothing is under way
-int64_t folder_turn_deadline(const struct folder *folder);
-void offer_review(struct share *share); // of a folder with another id
-void offers_review(struct folder *folder);
-void shares_pause(struct folder *folder);
-// ---- join.c: how that is taken back
-void join_load(struct folder *folder);
-void join_begin(struct folder *folder, const struct turn *turn);
-void join_put(struct folder *folder); // inside a transaction
-bool join_leaving(const struct folder *folder);
-bool join_ending(const struct folder *folder); // and what is under way is still to end
-bool join_takes(struct folder *folder);
-void join_close(struct folder *folder);
-bool join_undoable(const struct folder *folder);
-enum err join_undo(struct folder *folder, uint64_t ticket) MUST_USE;
-void join_cancel(struct folder *folder, uint64_t ticket);
-void join_tick(struct folder *folder);
-int64_t join_deadline(const struct folder *folder);
-void join_restored(struct folder *folder);
 // ---- rules.c: what is left out
 void rules_check(struct folder *folder);                    // read them again
 void rules_read(struct folder *folder, const struct job *); // a JOB_HEALTH has
@@ -175,14 +154,6 @@ void audits_drop(struct share *share);
 void audits_tick(struct share *share);
 int64_t audits_deadline(const struct share *share);
 void ranges_handle(struct share *share, const struct msg_ranges *ranges);
-// ---- compare.c, compare_list.c: two folders that are not joined, side by side
-void compare_drop(struct share *share);
-void compare_tick(struct share *share);
-int64_t compare_deadline(const struct share *share);
-void compare_show(const struct share *share, struct arena *arena, struct compared *out);
-void compare_handle(struct session *session, const struct msg_ranges *m);
-void list_handle(struct session *session, const struct msg_ranges *m); // asked of us
-
 // ---- forget.c
 void forget_tick(struct folder *folder);
 int64_t forget_deadline(const struct folder *folder);
@@ -274,15 +245,6 @@ void hello_refused(struct engine *engine, struct peer *peer, const struct msg_by
 void hellos_tick(struct engine *engine);
 int64_t hellos_deadline(const struct engine *engine);
 
-// ---- offer.c, offered.c
-void session_offer_all(struct session *session);
-void folder_offer_all(struct folder *folder);
-void share_offer(struct share *share);
-void offer_tick(struct share *share);
-int64_t offer_deadline(const struct share *share);
-void offer_handle(struct session *session, const struct msg_offer *offer);
-void offered_note(struct session *session, const struct msg_offer *offer);
-void offered_forget(struct session *session);
 // ---- share.c: owners, marks, NEWS, APPLIED
 void share_join(struct share *share, const struct msg_offer *offer);
 struct share *share_find(struct session *session, const struct folder *folder);

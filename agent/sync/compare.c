@@ -88,7 +88,10 @@ static void compare_start(struct share *share)
     c->result.state = COMPARE_RUNS;
     engine->o.keys.random(&c->number, sizeof c->number);
     share->compare = c;
-    compare_ask(share);
+    if ((share->session->features & PROTO_FEATURE_LIST) != 0)
+        compare_ask(share);
+    else
+        compare_end(share, COMPARE_FAILED, "its program is too old for this");
 }
 
 static bool is_meant(const struct folder *folder, const char *name)

@@ -487,5 +487,6 @@ struct engine {
 #include "agent/sync/calls_priv.h"
 #include "agent/sync/errand_priv.h"
 #include "agent/sync/limits_priv.h"
+#include "agent/sync/meet_priv.h"
 
 #endif

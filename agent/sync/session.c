@@ -66,7 +66,7 @@ void hello_send(struct engine *engine, struct conn *conn)
 {
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
-    m.hello.features = PROTO_FEATURE_DELTA | PROTO_FEATURE_PROBE;
+    m.hello.features = PROTO_FEATURE_DELTA | PROTO_FEATURE_PROBE | PROTO_FEATURE_LIST;
     m.hello.program = slice_text(engine->program);
     m.hello.name = slice_text(engine->name);
     m.hello.near = conn->near;

@@ -131,6 +131,7 @@ class Peer:
         self.counter = 0
         self.features = 0
         self.folder = self.inc = None
+        self.features = 0
         world.closers.append(self.close)
 
     # ---- sections 4 to 6

@@ -284,7 +284,9 @@ def test_second_implementation(world):
     for name in ("both", "here", "varies"):
         put(agent.paths["etc"] / name, f"{name}\n")
     agent.try_cli("sync", "etc")
+    peer.features = 8
     peer.connect(agent)
+    check(peer.find("HELLO")["features"] & 8, "it says what it understands")
     theirs = peer.wait("OFFER")["folder"]
     peer.send("RANGES", folder=theirs, audit=7, step=5, ranges=[[3, "", "i"]])
     answer = peer.wait("RANGES")

@@ -12,6 +12,9 @@ enum { LARGE = 3000 };
 static struct script *pending_peer(struct rig *rig, uint64_t items)
 {
     struct script *peer = script_connect(rig, 3);
+    peer->features = PROTO_FEATURE_LIST;
+    script_reconnect(peer);
+    rig_wait(rig, 3000); // the first session has gone
     struct message m = {.kind = MSG_OFFER, .offer = {.folder = other_id, .has_items = true}};
     m.offer.name = slice_text("f");
     m.offer.state = OFFER_READY;
@@ -215,6 +218,24 @@ static void test_silent(void **state)
     rig_close(&rig);
 }
 
+// It would end the session over what it does not know.
+static void test_too_old(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_with_files(&rig);
+    struct script *peer = pending_peer(&rig, 4);
+    peer->features = 0;
+    script_reconnect(peer);
+    rig_wait(&rig, 3000);
+    script_offer_as(peer, other_id, true, OFFER_READY, (struct vv){0});
+    engine_compare(rig.engine, "f");
+    assert_string_equal(seen(&rig).compared.why, "its program is too old for this");
+    assert_int_equal(script_heard(peer, MSG_RANGES), 0);
+    assert_false(engine_comparing(rig.engine, "f"));
+    rig_close(&rig);
+}
+
 // Sums of what a peer claims do not turn over.
 static void test_sizes(void **state)
 {
@@ -349,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_silent),       cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_listed),       cmocka_unit_test(test_not_shared),
         cmocka_unit_test(test_pages),        cmocka_unit_test(test_neither),
+        cmocka_unit_test(test_too_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

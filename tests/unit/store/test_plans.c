@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// What is asked for often is found by an index, however many items there are: what SQLite makes of
+// each statement, without statistics, as in an index of ours.
+#include "agent/store/store_priv.h"
+#include "tests/unit/store/store_test.h"
+
+static bool plan_has(struct store *store, enum statement which, const char *text)
+{
+    AUTO(buf_fini) struct buf sql = {0};
+    sqlite3_stmt *stmt = NULL;
+    bool found = false;
+    buf_printf(&sql, "EXPLAIN QUERY PLAN %s", statement_texts[which]);
+    assert_int_equal(sqlite3_prepare_v2(store->db, buf_text(&sql), -1, &stmt, NULL), SQLITE_OK);
+    while (sqlite3_step(stmt) == SQLITE_ROW)
+        found = found || strstr((const char *)sqlite3_column_text(stmt, 3), text) != NULL;
+    sqlite3_finalize(stmt);
+    return found;
+}
+
+static void test_items_by_index(void **state)
+{
+    (void)state;
+    AUTO(store_close) struct store *store = open_store(NULL);
+    assert_true(plan_has(store, SQL_CONFLICTS_OF, "item_origin"));
+    assert_true(plan_has(store, SQL_ITEM_BY_CONTENT, "item_content"));
+    assert_true(plan_has(store, SQL_NEEDS, "item_need"));
+    assert_true(plan_has(store, SQL_NEED_MIN, "dot_need"));
+    for (int which = 0; which < SQL_COUNT; which++)
+        assert_false(plan_has(store, (enum statement)which, "SCAN item"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_items_by_index),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
