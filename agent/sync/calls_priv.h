@@ -430,11 +430,6 @@ void serve_more(struct share *share);
 void serve_clear(struct share *share);
 void serve_whole(struct share *share, const struct ask *asks, uint32_t count);
 void serve_leaf(struct share *share, const struct ask *ask);
-void serve_not_held(struct share *share, struct digest *ids, uint32_t count);
-bool serve_has_room(const struct share *share);
-// Where the content is; entry->err: not here, or not now.
-void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
-                      const struct ask *ask);
 bool late_add(struct share *share, const struct ask *ask); // false: no use
 void late_serve(struct share *share);
 int64_t late_deadline(const struct share *share);

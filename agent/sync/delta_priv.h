@@ -26,6 +26,13 @@ void delta_diffed(struct share *share, struct job *job);
 void deltas_more(struct share *share); // as there is room
 void deltas_clear(struct share *share);
 
+// ---- serve.c, for it
+void serve_not_held(struct share *share, struct digest *ids, uint32_t count);
+bool serve_has_room(const struct share *share);
+// Where the content is; entry->err: not here, or not now.
+void serve_entry_fill(struct folder *folder, struct job *job, struct read_entry *entry,
+                      const struct ask *ask);
+
 // Frees what a job of a delta that nobody waits for any more has left.
 void delta_release(struct job *job);
 

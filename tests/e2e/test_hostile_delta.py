@@ -113,7 +113,7 @@ def test_pages_that_end_the_session(world):
     bomb = zeros(1 << 30)
     for number, (pages, reason) in enumerate((
             ([{"bytes": MAGIC, "page": 2}], "that was not asked for"),
-            ([{"bytes": MAGIC, "end": 1}, {"bytes": b"x"}], "that was not asked for"),
+            ([{"bytes": MAGIC}, {"bytes": b"x", "page": 3}], "that was not asked for"),
             ([{"bytes": bomb, "zstd": True, "size": 1000}], "does not unpack"),
             ([{"bytes": b"abc", "size": 4}], "wrong size"))):
         attack(siege, peer, 100 + number, pages)

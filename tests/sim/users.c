@@ -227,22 +227,36 @@ static size_t content_size(struct world *world)
     return rng_between(&world->rng, 1000, 200000);
 }
 
-// A content that begins with its token and does not compress to nothing.
-static void content_put(struct device *device, struct inode *file, uint64_t token)
+static void noise_put(char *bytes, size_t size, uint64_t token)
 {
-    struct world *world = device->world;
-    size_t size = content_size(world);
-    char *bytes = mem_zalloc(1, size + 24);
-    int head = snprintf(bytes, 24, "t%llu:", (unsigned long long)token);
     uint64_t x = token * UINT64_C(0x9e3779b97f4a7c15) + 1;
-    for (size_t i = (size_t)head; i < size; i++) {
+    for (size_t i = 0; i < size; i++) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
         bytes[i] = (char)x;
     }
+}
+
+// A content that begins with its token and does not compress to nothing. Of a large file every
+// other edit leaves the rest as it was, in its place or moved.
+static void content_put(struct device *device, struct inode *file, const struct inode *older,
+                        uint64_t token)
+{
+    enum { HEAD_MAX = 24, LARGE = 50000 };
+    char text[HEAD_MAX];
+    size_t size = content_size(device->world);
+    size_t head = (size_t)snprintf(text, sizeof text, "t%llu:", (unsigned long long)token);
+    bool edits = older != NULL && S_ISREG(older->mode) && older->size > LARGE && token % 2 == 0;
+    size_t moved = edits && token % 4 == 0 && older->size < CONTENT_MAX ? head : 0;
+    if (edits) size = older->size + moved;
+    if (size < head) size = head;
+    char *bytes = mem_alloc(size);
+    if (!edits) noise_put(bytes + head, size - head, token);
+    if (edits) memcpy(bytes + moved, older->data, older->size);
+    memcpy(bytes, text, head);
     vfs_truncate(&device->vfs, file, 0);
-    vfs_write(&device->vfs, file, bytes, size < (size_t)head ? (size_t)head : size, 0);
+    vfs_write(&device->vfs, file, bytes, size, 0);
     vfs_closed(&device->vfs, file);
     free(bytes);
 }
@@ -269,7 +283,7 @@ static void do_write(struct device *device, const char *path)
         return;
     CHECK(S_ISREG(file->mode));
     uint64_t token = ++device->world->token_last;
-    content_put(device, file, token);
+    content_put(device, file, file, token);
     remember(device, path, token);
 }
 
@@ -283,7 +297,7 @@ static void do_save_over(struct device *device, const char *path)
     if (old != NULL && S_ISDIR(old->mode)) return;
     if (vfs_create(&device->vfs, dir, ".tmp.swp", S_IFREG | 0644, &file) != 0) return;
     uint64_t token = ++device->world->token_last;
-    content_put(device, file, token);
+    content_put(device, file, old, token);
     if (old != NULL) visit_tree(device, path, old, VISIT_TAKEN);
     int code = vfs_rename(&device->vfs, dir, ".tmp.swp", dir, name, VFS_REPLACE);
     CHECK(code == 0);

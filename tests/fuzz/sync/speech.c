@@ -400,8 +400,8 @@ static void body_any(struct speech *s, struct message *m)
 
 static uint64_t delta_round_any(struct speech *s)
 {
-    const struct message *m = script_last(s->who, MSG_SIGNATURE);
-    return m != NULL && feed_byte(s->feed) < 200 ? m->signature.round : feed_byte(s->feed);
+    if (script_heard(s->who, MSG_SIGNATURE) == 0) return feed_byte(s->feed);
+    return script_last(s->who, MSG_SIGNATURE)->signature.round;
 }
 
 static void signature_any(struct speech *s, struct msg_signature *out)
