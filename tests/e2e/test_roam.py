@@ -122,7 +122,7 @@ def test_a_delta_moves(world):
     wait_for(lambda: (laptop.paths["f"] / "big").stat().st_size == len(new), "it arrives", 120)
     same(laptop.paths["f"], desktop.paths["f"])
     crossed = laptop.metric("received_bytes_total") - before
-    print(f"      {len(new) >> 20} MiB, half of it old; {crossed / LEAF:.1f} MiB crossed", flush=True)
+    print(f"      {len(new) >> 20} MiB, a third new; {crossed / LEAF:.1f} MiB crossed", flush=True)
     check(crossed < 14 * LEAF, "no more than what is new", crossed)
     for agent in (laptop, desktop):
         check("session refused" not in agent.log(), "nobody is refused", agent.log()[-2000:])
