@@ -37,7 +37,6 @@ struct pipe {
     int from, to;
     uint8_t bytes[SOCKS_BYTES];
     size_t at, size;
-    bool is_over; // nothing more comes
 };
 
 static bool wait_for(int fd, short events)
@@ -153,16 +152,13 @@ static bool ask(int fd, const struct address *target)
     return receive_all(fd, answer, left + 2 <= sizeof answer ? left + 2 : sizeof answer);
 }
 
-// False: it is broken.
+// False: it has ended; all that came has gone on.
 static bool pipe_move(struct pipe *pipe)
 {
-    if (pipe->size == 0 && !pipe->is_over) {
+    if (pipe->size == 0) {
         ssize_t got = recv(pipe->from, pipe->bytes, sizeof pipe->bytes, 0);
+        if (got == 0) return false;
         if (got < 0) return errno == EAGAIN || errno == EINTR;
-        if (got == 0) {
-            pipe->is_over = true;
-            return shutdown(pipe->to, SHUT_WR) == 0;
-        }
         pipe->size = (size_t)got;
     }
     while (pipe->size > 0) {
@@ -177,16 +173,18 @@ static bool pipe_move(struct pipe *pipe)
 
 static short wanted(const struct pipe *in, const struct pipe *out)
 {
-    short events = in->size == 0 && !in->is_over ? POLLIN : 0;
+    short events = in->size == 0 ? POLLIN : 0;
     return (short)(events | (out->size > 0 ? POLLOUT : 0));
 }
 
+// Until either side ends it: no half of a connection of ZeroMQ's goes on.
 static void carry(int here, int there)
 {
     AUTO(mem_free) struct pipe *pipes = mem_zalloc(2, sizeof *pipes);
     pipes[0].from = pipes[1].to = here;
     pipes[1].from = pipes[0].to = there;
-    while (!pipes[0].is_over || !pipes[1].is_over) {
+    alive_watch(there, false);
+    for (;;) {
         struct pollfd items[] = {{.fd = here, .events = wanted(&pipes[0], &pipes[1])},
                                  {.fd = there, .events = wanted(&pipes[1], &pipes[0])}};
         if (poll(items, 2, -1) < 0 && errno != EINTR) return;

@@ -251,8 +251,7 @@ struct share *share_find(struct session *session, const struct folder *folder);
 struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
 void share_start_anew(struct share *share); // what was said so far was said of another life
-// Its session is a spare from now on. What was asked for before still comes.
-void share_retire(struct share *share);
+void share_retire(struct share *share);     // in a spare session: contents asked for still come
 bool share_ready(const struct share *share);
 bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
                   uint32_t count); // false: the session was ended

@@ -407,7 +407,7 @@ void pull_handle(struct share *share, const struct msg_pull *pull)
 void ack_handle(struct share *share, const struct msg_ack *ack)
 {
     struct serving *s = &share->serving;
-    if (delta_acked(share, ack)) return;
+    if (delta_acked(share, ack) || share->retired) return;
     if (ack->round != s->round || ack->page > s->page) return;
     if (ack->page > s->acked) s->acked = ack->page;
     // What went before that page on its lane has come, too.

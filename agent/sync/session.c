@@ -372,7 +372,8 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
 
 static bool is_content(enum message_kind kind)
 {
-    return kind == MSG_WANT || kind == MSG_DATA || kind == MSG_PACK || kind == MSG_NOT_HELD;
+    bool plain = kind == MSG_WANT || kind == MSG_DATA || kind == MSG_PACK || kind == MSG_NOT_HELD;
+    return plain || kind == MSG_SIGNATURE || kind == MSG_DELTA || kind == MSG_ACK;
 }
 
 // A folder that is not shared with this peer does not exist for it, whatever it knows of its id.

@@ -99,6 +99,35 @@ def test_a_laptop_moves(world):
     travel(world, laptop, desktop, laptop, desktop)
 
 
+def test_a_delta_moves(world):
+    """From the far way to the near one, while what has changed of a file is on its way."""
+    laptop, desktop = travellers(world)
+    for agent in (laptop, desktop):
+        agent.folder_add("f")
+    old = [os.urandom(LEAF // 2) for _ in range(32)]
+    put(desktop.paths["f"] / "big", b"".join(old))
+    desktop.sync("f")
+    same(laptop.paths["f"], desktop.paths["f"])
+    lan_goes(laptop)
+    on(laptop, desktop, "wan", 30)
+    for agent in (laptop, desktop):
+        agent.host.slow("wan", "30mbit")
+    before = laptop.metric("received_bytes_total")
+    new = b"".join(part for one in old for part in (os.urandom(LEAF // 4), one))
+    (world.dir / "big").write_bytes(new)
+    os.rename(world.dir / "big", desktop.paths["f"] / "big")
+    wait_for(lambda: laptop.metric("received_bytes_total") - before > 2 * LEAF, "it goes on", 120)
+    lan_comes(laptop)
+    on(laptop, desktop, "lan", 30)
+    wait_for(lambda: (laptop.paths["f"] / "big").stat().st_size == len(new), "it arrives", 120)
+    same(laptop.paths["f"], desktop.paths["f"])
+    crossed = laptop.metric("received_bytes_total") - before
+    print(f"      {len(new) >> 20} MiB, a third new; {crossed / LEAF:.1f} MiB crossed", flush=True)
+    check(crossed < 14 * LEAF, "no more than what is new", crossed)
+    for agent in (laptop, desktop):
+        check("session refused" not in agent.log(), "nobody is refused", agent.log()[-2000:])
+
+
 def test_cable_pulled(world):
     """Without a word, between the two or at one: noticed within 6 s, or at once; edits cross."""
     laptop, desktop = travellers(world)
