@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/daemon/control_priv.h"
+#include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/pausing_priv.h"
@@ -305,7 +306,7 @@ static void agent_close(struct play *play)
     pauses_close(&agent->pauses);
     arena_destroy(&agent->scratch);
     mem_free(&agent->folders);
-    mem_free(&agent->notes);
+    attempts_end(agent);
     mem_free(&agent->name);
     mem_free(&agent->home.state_dir);
 }
