@@ -238,8 +238,8 @@ static void noise_put(char *bytes, size_t size, uint64_t token)
     }
 }
 
-// A content that begins with its token and does not compress to nothing. Of a large file every
-// other edit leaves the rest as it was, in its place or moved.
+// A content that begins with its token and does not compress to nothing. Of a large file most edits
+// leave the rest as it was, in its place or moved.
 static void content_put(struct device *device, struct inode *file, const struct inode *older,
                         uint64_t token)
 {
@@ -247,8 +247,8 @@ static void content_put(struct device *device, struct inode *file, const struct 
     char text[HEAD_MAX];
     size_t size = content_size(device->world);
     size_t head = (size_t)snprintf(text, sizeof text, "t%llu:", (unsigned long long)token);
-    bool edits = older != NULL && S_ISREG(older->mode) && older->size > LARGE && token % 2 == 0;
-    size_t moved = edits && token % 4 == 0 && older->size < CONTENT_MAX ? head : 0;
+    bool edits = older != NULL && S_ISREG(older->mode) && older->size > LARGE && token % 4 != 0;
+    size_t moved = edits && token % 2 == 0 && older->size < CONTENT_MAX ? head : 0;
     if (edits) size = older->size + moved;
     if (size < head) size = head;
     char *bytes = mem_alloc(size);
