@@ -97,11 +97,12 @@ static void add_path(struct buf *out, const json_t *peer)
 {
     const char *from = field_text(peer, "from", NULL);
     const json_t *rtt = json_object_get(peer, "rtt_ms");
+    const char *via = field_text(peer, "via", NULL);
+    if (via != NULL) buf_printf(out, "%s ", via);
     buf_append_text(out, field_text(peer, "address", "connected"));
     if (from != NULL) {
         bool says_both = strcmp(from, "incoming") == 0 || field_true(peer, "dialled");
-        buf_printf(out, " (%s, %s%s)", field_text(peer, "via", "?"), from,
-                   says_both ? "" : ", it dialled");
+        buf_printf(out, " (%s%s)", from, says_both ? "" : ", it dialled");
     }
     if (json_is_number(rtt)) buf_printf(out, ", %.0f ms", json_number_value(rtt));
 }

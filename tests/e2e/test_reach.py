@@ -196,7 +196,7 @@ def test_path_in_use(world):
               "when and how long", peer)
     check(listed(a, "beta")["address"] == b.address, "the address", listed(a, "beta"))
     text = a.cli("peer", "list").out
-    check(f"{b.address} (lan, configured), " in text and " ms" in text, "in the text", text)
+    check(f"lan {b.address} (configured), " in text and " ms" in text, "in the text", text)
     before = listed(a, "beta")["last_seen"]
     b.stop()
     wait_for(lambda: not a.connected("beta"), "it is away")
