@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Source: task_info(3), getrusage(2).
+// Source: task_info(3), getrusage(2), malloc_zone_pressure_relief in malloc/malloc.h.
 #include <sys/resource.h>
 
 #include <mach/mach.h>
+#include <malloc/malloc.h>
 
 #include "agent/daemon/process_priv.h"
 
@@ -22,4 +23,13 @@ uint64_t process_cpu_ms(void)
     if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
     return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+void process_memory_keep(void)
+{
+}
+
+void process_memory_return(void)
+{
+    (void)malloc_zone_pressure_relief(NULL, 0);
 }

@@ -313,7 +313,7 @@ void push_staged(struct folder *folder, struct job *job);
 void ride_remember(struct engine *engine, const struct look *look);
 const struct ride_entry *ride_entry(const struct engine *engine, const struct content *content);
 struct slice ride_find(const struct engine *engine, const struct content *content);
-void rides_free(struct engine *engine);
+void rides_drop(struct engine *engine);
 
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);

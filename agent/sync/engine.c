@@ -137,13 +137,23 @@ void engine_destroy(struct engine **slot)
         engine->peers = peer->next;
         peer_free(peer);
     }
-    rides_free(engine);
+    rides_drop(engine);
+    map_destroy(&engine->rides);
     compressor_destroy(&engine->compressor);
     run_note(engine, false);
     arena_destroy(&engine->scratch);
     mem_free(&engine->name);
     mem_free(&engine->program);
     mem_free(slot);
+}
+
+void engine_slim(struct engine *engine)
+{
+    rides_drop(engine);
+    compressor_destroy(&engine->compressor);
+    engine->compressor = compressor_new();
+    arena_destroy(&engine->scratch);
+    engine->scratch = arena_new();
 }
 
 void engine_rest(struct engine *engine)

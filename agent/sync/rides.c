@@ -56,9 +56,8 @@ struct slice ride_find(const struct engine *engine, const struct content *conten
     return entry != NULL ? slice_of(entry->bytes, (size_t)content->size) : slice_of(NULL, 0);
 }
 
-void rides_free(struct engine *engine)
+void rides_drop(struct engine *engine)
 {
     while (engine->ride_first != NULL)
         oldest_drop(engine);
-    map_destroy(&engine->rides);
 }
