@@ -26,6 +26,21 @@ def wait_until(predicate, what, seconds=LIMIT_S, every=POLL_S):
 
 # ---- processes
 
+def with_children(pids):
+    """And theirs: some programs watch over a child that does the work."""
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            parents.setdefault(int(stat[1]), []).append(int(entry.name))
+        except (OSError, ValueError):
+            continue  # not a process, or gone
+    found = list(pids)
+    for pid in found:  # grows meanwhile
+        found += parents.get(pid, [])
+    return found
+
+
 def cpu_seconds(pids):
     """User and system time, reaped children included."""
     total = 0

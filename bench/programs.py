@@ -67,7 +67,7 @@ class Program:
                     child.wait()
 
     def pids(self):
-        return [child.pid for child in self.children.values()]
+        return measure.with_children(child.pid for child in self.children.values())
 
     def close(self):
         self.stop()

@@ -11,6 +11,7 @@ import measure
 import programs
 
 SAVE_BYTES = 4096
+SIDES = "AB"
 SAVE_BUDGET_S = 8.0
 
 
@@ -79,7 +80,8 @@ def files(program, options):
     yield f"{many}, B empty [s]", seconds
     programs.settle(program)
     yield f"{many}, CPU of both [s]", programs.cpu_total(program) - cpu
-    yield f"{many}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
+    if program.live:  # of a run by hand nothing is left to be asked
+        yield f"{many}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
     measure.check_same(program.a, program.b, names)
     yield from saves(program, names, options.samples)
     names = yield from rename(program, names)
@@ -112,7 +114,7 @@ def idle(program, options):
     pids = program.pids()
     cpu, woken = measure.cpu_seconds(pids), measure.wakeups(pids)
     time.sleep(options.idle)
-    per = options.idle * len(pids)
+    per = options.idle * len(SIDES)
     yield "idle: CPU of one [ms/s]", (measure.cpu_seconds(pids) - cpu) * 1000 / per
     yield "idle: wakeups of one [1/s]", (measure.wakeups(pids) - woken) / per
     yield "idle: memory of one [MiB]", measure.memory_mib(pids, "VmRSS")
@@ -152,7 +154,8 @@ def big(program, options):
     yield f"{text} of random bytes [s]", seconds
     programs.settle(program)
     yield f"{text}, CPU of both [s]", programs.cpu_total(program) - cpu
-    yield f"{text}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
+    if program.live:  # of a run by hand nothing is left to be asked
+        yield f"{text}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
     measure.check_same(program.a, program.b, [name])
     yield f"{text}, 4 KiB overwritten [s]", edited(program, name, poke)
     yield f"{text}, 1 MiB appended [s]", edited(program, name, append)
