@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Source: task_info(3), getrusage(2), malloc_zone_pressure_relief in malloc/malloc.h.
+// Source: task_info(3), getrusage(2).
 #include <sys/resource.h>
 
 #include <mach/mach.h>
-#include <malloc/malloc.h>
 
 #include "agent/daemon/process_priv.h"
 
@@ -25,11 +24,11 @@ uint64_t process_cpu_ms(void)
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
+// The system takes back what malloc does not use when memory is short.
 void process_memory_keep(void)
 {
 }
 
 void process_memory_return(void)
 {
-    (void)malloc_zone_pressure_relief(NULL, 0);
 }
