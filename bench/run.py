@@ -20,6 +20,7 @@ import programs
 import workloads
 
 LATENCY = "save to visible"
+FLOOR = "no program"
 
 
 def arguments():
@@ -31,7 +32,8 @@ def arguments():
     parser.add_argument("--samples", type=int, metavar="N", help="saves a run (20; quick 8)")
     parser.add_argument("--idle", type=int, metavar="S", help="seconds of nothing (20; quick 5)")
     parser.add_argument("--agents", default=None, metavar="N,N", help="meshes (2,3,10; quick 2,5)")
-    parser.add_argument("--only", default="files,big,mesh", help="files, big, mesh")
+    parser.add_argument("--only", default="files,big,mesh,floor",
+                        help="files, big, mesh, floor")
     parser.add_argument("--programs", metavar="NAME,NAME", help="default: all that are installed")
     parser.add_argument("--dir", type=pathlib.Path, help="on which file system (default: /tmp)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/bench"))
@@ -54,7 +56,7 @@ def chosen(options):
 
 
 class Results:
-    """row -> program -> samples, in the order in which they first came."""
+    """row -> program -> samples."""
 
     def __init__(self):
         self.rows = {}
@@ -64,7 +66,8 @@ class Results:
             self.rows.setdefault(row, {}).setdefault(name, []).append(value)
 
     def names(self):
-        return list(dict.fromkeys(name for row in self.rows.values() for name in row))
+        known = [program.name for program in programs.ALL] + [FLOOR]
+        return [name for name in known if any(name in row for row in self.rows.values())]
 
 
 def one_turn(program, workload, options, folder, results):
@@ -95,6 +98,8 @@ def run(options, there, place, results):
             print(f"run {turn + 1}: {count} agents", flush=True)
             results.take(programs.Agents.name,
                          workloads.mesh(count, options, place / f"{turn}m{count}"))
+        if "floor" in kinds:
+            results.take(FLOOR, workloads.floor(options, place / f"{turn}floor"))
 
 
 # ---- what is shown
@@ -119,7 +124,8 @@ def table(results):
     for title, value in (("sees changes by itself", lambda k: "yes" if k.live else "run by hand"),
                          ("survives a power cut", lambda k: k.durable),
                          ("encrypted", lambda k: k.encrypted)):
-        lines.append(f"| {title} | " + " | ".join(value(kinds[name]) for name in names) + " |")
+        cells = [value(kinds[name]) if name in kinds else "" for name in names]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
     for row, samples in results.rows.items():
         ours = statistics.median(samples.get(programs.Agents.name, [0]))
         cells = []

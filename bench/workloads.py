@@ -2,8 +2,10 @@
 """The workloads. Each takes a fresh program and yields (row, value): latencies one by one, of all
 else one value a run. A row is named by what happens; its unit is its last word."""
 
+import hashlib
 import os
 import random
+import shutil
 import time
 
 import harness
@@ -207,6 +209,39 @@ def append(source, target):
 
 def insert(source, target):
     copied(source, target, b"x")
+
+
+# ---- what the disk and the processor need for it alone
+
+def flushed_save(folder, number):
+    data = os.urandom(SAVE_BYTES)
+    temporary = folder / "t"
+    begin = time.perf_counter()
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, folder / f"f{number}")
+    return time.perf_counter() - begin
+
+
+def floor(options, folder):
+    """No program of these: a flushed save, a copied tree with one flush, a file read and hashed."""
+    folder.mkdir()
+    for number in range(options.samples):
+        yield "floor: 4 KiB written, flushed, renamed [ms]", flushed_save(folder, number) * 1000
+    measure.make_tree(folder / "tree", options.files, SAVE_BYTES)
+    begin = time.perf_counter()
+    shutil.copytree(folder / "tree", folder / "copy")
+    os.sync()
+    yield f"floor: {options.files:,} files of 4 KiB copied, one flush [s]", \
+        time.perf_counter() - begin
+    measure.make_big(folder / "big", options.big)
+    begin = time.perf_counter()
+    with open(folder / "big", "rb") as file:
+        hashlib.file_digest(file, "sha256")
+    yield f"floor: {options.big:,} MiB read and hashed [s]", time.perf_counter() - begin
+    os.unlink(folder / "big")
 
 
 # ---- many agents
