@@ -14,18 +14,18 @@ struct compressor;
 
 struct compressor *compressor_new(void);
 void compressor_destroy(struct compressor **compressor);
+
+// Compresses `in` at a fast level when it pays (at least 1/16 saved; tried on a sample of large
+// inputs first). Returns false, with *out untouched, when it does not. Appends to *out.
 bool compressor_try(struct compressor *compressor, struct slice in, struct buf *out);
+
+// Decompresses one frame to exactly `size` bytes, appended to *out. MALFORMED: not a frame, or
+// another size, or a window over 8 MiB. Nothing beyond `size` is ever allocated or written.
 enum err compressor_undo(struct compressor *compressor, struct slice in, size_t size,
                          struct buf *out) MUST_USE;
 
 // The same for one content alone.
-
-// Compresses `in` at a fast level when it pays (at least 1/16 saved; tried on a sample of large
-// inputs first). Returns false, with *out untouched, when it does not. Appends to *out.
 bool compress_try(struct slice in, struct buf *out);
-
-// Decompresses one frame to exactly `size` bytes, appended to *out. MALFORMED: not a frame, or
-// another size, or a window over 8 MiB. Nothing beyond `size` is ever allocated or written.
 enum err decompress(struct slice in, size_t size, struct buf *out) MUST_USE;
 
 // The same with what came before it as `base`, which the frame refers to and does not hold. Both
