@@ -199,7 +199,8 @@ static void a_compressor_forgets_what_was_bad(void **state)
         assert_int_equal(compressor_undo(compressor, half, size, &back), ERR_MALFORMED);
         assert_int_equal(compressor_undo(compressor, whole, size - 1, &back), ERR_MALFORMED);
         frame.data[frame.size - 1] ^= 0x55;
-        (void)compressor_undo(compressor, whole, size, &back); // zstd may or may not see it
+        enum err seen = compressor_undo(compressor, whole, size, &back);
+        assert_true(seen == ERR_OK || seen == ERR_MALFORMED); // as zstd sees it
         frame.data[frame.size - 1] ^= 0x55;
         buf_clear(&back);
         assert_int_equal(compressor_undo(compressor, whole, size, &back), ERR_OK);
