@@ -311,7 +311,6 @@ void push_all(struct folder *folder);
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);
 void ride_remember(struct engine *engine, const struct look *look);
-const struct ride_entry *ride_entry(const struct engine *engine, const struct content *content);
 struct slice ride_find(const struct engine *engine, const struct content *content);
 void rides_drop(struct engine *engine);
 

@@ -450,15 +450,6 @@ struct verify;
 struct bench;
 struct abandon;
 
-struct ride_entry {
-    struct content content;
-    struct content base; // what a patch makes it of; no patch: size 0
-    struct slice patch;  // behind `bytes`
-    size_t room;
-    struct ride_entry *next; // younger
-    uint8_t bytes[];
-};
-
 struct engine {
     struct engine_options o;
     char *name, *program;

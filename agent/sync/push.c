@@ -7,6 +7,7 @@
 #include "agent/base/planted.h"
 #include "agent/delta/compress.h"
 #include "agent/sync/page_priv.h"
+#include "agent/sync/rides_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 

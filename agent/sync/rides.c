@@ -4,7 +4,7 @@
 // push nor the base store reads them again.
 #include <string.h>
 
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/rides_priv.h"
 
 static void oldest_drop(struct engine *engine)
 {
