@@ -86,10 +86,8 @@ static void add_block(struct arena *arena, size_t need)
 }
 
 // Zero bytes get an address of their own too: callers may pass it to memcpy.
-void *arena_alloc(struct arena *arena, size_t count, size_t size)
+static void *take(struct arena *arena, size_t bytes)
 {
-    CHECK(size == 0 || count <= SIZE_MAX / 4 / size);
-    size_t bytes = count * size;
     size_t align = _Alignof(max_align_t);
     size_t room = bytes ? (bytes + align - 1) / align * align : align;
     if (!arena->newest || arena->newest->capacity - arena->newest->used < room) {
@@ -98,13 +96,25 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
     struct block *block = arena->newest;
     void *memory = block->data + block->used;
     block->used += room;
-    return memset(memory, 0, room);
+    return memory;
+}
+
+void *arena_alloc(struct arena *arena, size_t count, size_t size)
+{
+    CHECK(size == 0 || count <= SIZE_MAX / 4 / size);
+    return memset(take(arena, count * size), 0, count * size);
+}
+
+uint8_t *arena_bytes(struct arena *arena, size_t size)
+{
+    CHECK(size <= SIZE_MAX / 4);
+    return take(arena, size);
 }
 
 struct slice arena_copy(struct arena *arena, struct slice bytes)
 {
     if (bytes.size == 0) return (struct slice){0};
-    uint8_t *copy = arena_alloc(arena, 1, bytes.size);
+    uint8_t *copy = arena_bytes(arena, bytes.size);
     memcpy(copy, bytes.data, bytes.size);
     return slice_of(copy, bytes.size);
 }

@@ -46,6 +46,7 @@ struct arena *arena_new(void);
 void arena_destroy(struct arena **arena);
 void arena_reset(struct arena *arena); // keeps one block, so a reused arena does not allocate
 void *arena_alloc(struct arena *arena, size_t count, size_t size); // zeroed, aligned for any type
+uint8_t *arena_bytes(struct arena *arena, size_t size); // whatever they are: to be written over
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 char *arena_text(struct arena *arena, struct slice bytes); // NUL-terminated copy
 char *arena_printf(struct arena *arena, const char *format, ...)

@@ -171,6 +171,7 @@ struct job_leaf {
     uint32_t leaf;
     struct digest expected;
     struct slice bytes; // MALFORMED if they are not that leaf
+    uint8_t *owned;     // malloc'ed, where they are, freed by `release`
 };
 
 struct job_finish {

@@ -32,6 +32,7 @@
 #include "agent/daemon/notify_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/daemon/process_priv.h"
 #include "agent/daemon/reload_priv.h"
 #include "agent/daemon/roots_priv.h"
 #include "agent/daemon/sleep_priv.h"
@@ -381,8 +382,10 @@ int daemon_run(const struct home *home)
         .scratch = arena_new(),
         .rescan_due_ms = INT64_MAX,
         .renew_due_ms = INT64_MAX,
+        .slim_due_ms = INT64_MAX,
     };
     AUTO(buf_fini) struct buf message = {0};
+    process_memory_keep();
     logsink_install();
     crypto_init();
     enum err err = start(&agent, &message);

@@ -14,6 +14,7 @@
 #include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/daemon/process_priv.h"
 #include "agent/daemon/reload_priv.h"
 #include "agent/daemon/sleep_priv.h"
 #include "agent/daemon/wire_rooms.h"
@@ -25,6 +26,8 @@ enum {
     REQUESTS_MAX = 64,
     RESCAN_MS = 30 * 1000, // folders that are not wholly watched
     SLEEP_MS_MIN = 1000,
+    SLIM_JOBS = 64, // from so many on the memory that they took is given back
+    SLIM_MS = 5000, // after the last
     REST_MS = 1000,
     REST_STEP_MS = 20,
 };
@@ -56,6 +59,7 @@ static bool take_jobs(struct agent *agent)
         // Rules that were written before a file was are known before that file's look counts.
         if (job->kind == JOB_LOOK) (void)loop_watch(agent);
         engine_job_done(agent->engine, job);
+        if (++agent->jobs_done >= SLIM_JOBS) agent->slim_due_ms = agent->now_ms + SLIM_MS;
     }
     return false;
 }
@@ -64,6 +68,16 @@ static enum conn_way way_of(const struct net_event *event)
 {
     if (!event->dialled) return CONN_ACCEPTED;
     return event->is_near ? CONN_DIALLED_NEAR : CONN_DIALLED;
+}
+
+// Much was done, and it is over.
+static void slim(struct agent *agent)
+{
+    if (agent->now_ms < agent->slim_due_ms) return;
+    agent->slim_due_ms = INT64_MAX;
+    agent->jobs_done = 0;
+    engine_slim(agent->engine);
+    process_memory_return();
 }
 
 static void take_net(struct agent *agent, const struct net_event *event)
@@ -154,6 +168,7 @@ static bool turn(struct agent *agent)
     reload_settle(agent);
     renew_settle(agent);
     rescan_unwatched(agent);
+    slim(agent);
     engine_tick(agent->engine);
     control_settle(agent);
     show_settle(agent);
@@ -174,6 +189,7 @@ static int sleep_ms(const struct agent *agent)
     due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
     due = earlier(due, earlier(pausing_deadline(agent), reload_deadline(agent)));
     due = earlier(due, agent->renew_due_ms);
+    due = earlier(due, agent->slim_due_ms);
     if (due == INT64_MAX) return -1;
     int64_t left = due - agent_clock_ms();
     if (left < 0) return 0;

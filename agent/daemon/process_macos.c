@@ -23,3 +23,12 @@ uint64_t process_cpu_ms(void)
     return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
+
+// The system takes back what malloc does not use when memory is short.
+void process_memory_keep(void)
+{
+}
+
+void process_memory_return(void)
+{
+}

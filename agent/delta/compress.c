@@ -19,15 +19,28 @@ enum {
     AGAINST_WINDOW_LOG = 20, // all of COMPRESS_AGAINST_MAX
 };
 
+struct compressor {
+    ZSTD_CCtx *out; // made when first needed
+    ZSTD_DCtx *in;
+};
+
+struct compressor *compressor_new(void)
+{
+    return mem_zalloc(1, sizeof(struct compressor));
+}
+
+void compressor_destroy(struct compressor **compressor)
+{
+    struct compressor *self = *compressor;
+    if (self == NULL) return;
+    (void)ZSTD_freeCCtx(self->out);
+    (void)ZSTD_freeDCtx(self->in);
+    mem_free(compressor);
+}
+
 static void drop_cctx(ZSTD_CCtx **context)
 {
     ZSTD_freeCCtx(*context);
-    *context = NULL;
-}
-
-static void drop_dctx(ZSTD_DCtx **context)
-{
-    ZSTD_freeDCtx(*context);
     *context = NULL;
 }
 
@@ -62,16 +75,23 @@ static bool sample_shrinks(ZSTD_CCtx *context, struct slice in)
     return squeeze(context, buf_slice(&sample), &squeezed);
 }
 
-bool compress_try(struct slice in, struct buf *out)
+bool compressor_try(struct compressor *compressor, struct slice in, struct buf *out)
 {
     if (worthwhile(in.size) == in.size) return false;
-    AUTO(drop_cctx) ZSTD_CCtx *context = ZSTD_createCCtx();
-    CHECK(context != NULL);
-    if (in.size >= SAMPLE_FROM_BYTES && !sample_shrinks(context, in)) return false;
-    return squeeze(context, in, out);
+    if (compressor->out == NULL) compressor->out = ZSTD_createCCtx();
+    CHECK(compressor->out != NULL);
+    if (in.size >= SAMPLE_FROM_BYTES && !sample_shrinks(compressor->out, in)) return false;
+    return squeeze(compressor->out, in, out);
 }
 
-static enum err unpack(struct slice base, struct slice in, size_t size, struct buf *out)
+bool compress_try(struct slice in, struct buf *out)
+{
+    AUTO(compressor_destroy) struct compressor *compressor = compressor_new();
+    return compressor_try(compressor, in, out);
+}
+
+static enum err unpack(struct compressor *compressor, struct slice base, struct slice in,
+                       size_t size, struct buf *out)
 {
     // One frame and nothing behind it. A frame that names its size is refused before allocating.
     size_t frame = ZSTD_findFrameCompressedSize(in.data, in.size);
@@ -80,8 +100,10 @@ static enum err unpack(struct slice base, struct slice in, size_t size, struct b
     if (named == ZSTD_CONTENTSIZE_ERROR) return ERR_MALFORMED;
     if (named != ZSTD_CONTENTSIZE_UNKNOWN && named != size) return ERR_MALFORMED;
 
-    AUTO(drop_dctx) ZSTD_DCtx *context = ZSTD_createDCtx();
+    if (compressor->in == NULL) compressor->in = ZSTD_createDCtx();
+    ZSTD_DCtx *context = compressor->in;
     CHECK(context != NULL);
+    (void)ZSTD_DCtx_reset(context, ZSTD_reset_session_only); // what a bad frame has left
     if (ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))) {
         return ERR_MALFORMED;
     }
@@ -97,9 +119,16 @@ static enum err unpack(struct slice base, struct slice in, size_t size, struct b
     return ERR_OK;
 }
 
+enum err compressor_undo(struct compressor *compressor, struct slice in, size_t size,
+                         struct buf *out)
+{
+    return unpack(compressor, slice_of(NULL, 0), in, size, out);
+}
+
 enum err decompress(struct slice in, size_t size, struct buf *out)
 {
-    return unpack(slice_of(NULL, 0), in, size, out);
+    AUTO(compressor_destroy) struct compressor *compressor = compressor_new();
+    return compressor_undo(compressor, in, size, out);
 }
 
 void compress_against(struct slice base, struct slice in, struct buf *out)
@@ -119,5 +148,6 @@ void compress_against(struct slice base, struct slice in, struct buf *out)
 
 enum err decompress_against(struct slice base, struct slice in, size_t size, struct buf *out)
 {
-    return unpack(base, in, size, out);
+    AUTO(compressor_destroy) struct compressor *compressor = compressor_new();
+    return unpack(compressor, base, in, size, out);
 }

@@ -208,7 +208,8 @@ static enum err put_read(const struct dirs *dirs, const struct base_put *put, st
     return fd_slurp(fd, put->content.size, out);
 }
 
-static enum err put_one(const struct dirs *dirs, struct base_put *put)
+static enum err put_one(const struct dirs *dirs, struct compressor *compressor,
+                        struct base_put *put)
 {
     const struct dress dress = {0600, put->mtime_ns, false};
     AUTO(buf_fini) struct buf bytes = {0};
@@ -218,7 +219,8 @@ static enum err put_one(const struct dirs *dirs, struct base_put *put)
     enum err err = put_read(dirs, put, &bytes);
     if (err != ERR_OK) return err;
     if (!is_content(buf_slice(&bytes), &put->content)) return ERR_CHANGED;
-    struct slice body = buf_slice(compress_try(buf_slice(&bytes), &packed) ? &packed : &bytes);
+    bool pays = compressor_try(compressor, buf_slice(&bytes), &packed);
+    struct slice body = buf_slice(pays ? &packed : &bytes);
     err = temp_make(dirs, body, &dress, temp);
     if (err != ERR_OK) return err;
     put->room = room_of(body.size);
@@ -318,6 +320,7 @@ void base_run(const struct grip *grip, struct job *job)
     }
     keeps_do(&dirs, job);
     drops_do(&dirs, base);
+    AUTO(compressor_destroy) struct compressor *compressor = compressor_new();
     for (uint32_t i = 0; i < base->put_count; i++)
-        base->puts[i].err = put_one(&dirs, &base->puts[i]);
+        base->puts[i].err = put_one(&dirs, compressor, &base->puts[i]);
 }

@@ -65,7 +65,7 @@ static int small_read(struct arena *arena, int fd, struct content_hash *hash, st
 {
     size_t got = 0;
     size_t room = (size_t)look->print.size + 1;
-    uint8_t *bytes = arena_alloc(arena, room, 1);
+    uint8_t *bytes = arena_bytes(arena, room);
     int code = fd_read_at(fd, bytes, room, 0, &got);
     content_hash_feed(hash, bytes, got);
     look->bytes = slice_of(bytes, got);

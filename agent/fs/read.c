@@ -175,7 +175,7 @@ static enum err bytes_read(int fd, struct arena *arena, uint32_t leaf, struct re
     uint64_t rest = entry->content.size - offset;
     if (leaf == JOB_READ_WHOLE && rest > PROTO_LEAF_BYTES) return ERR_TOO_BIG;
     size_t size = rest < PROTO_LEAF_BYTES ? (size_t)rest : PROTO_LEAF_BYTES;
-    uint8_t *bytes = arena_alloc(arena, size + 1, 1);
+    uint8_t *bytes = arena_bytes(arena, size + 1);
     size_t got = 0;
     int code = fd_read_at(fd, bytes, size, offset, &got);
     if (code != 0) return err_from_errno(code);

@@ -311,7 +311,8 @@ void push_all(struct folder *folder);
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);
 void ride_remember(struct engine *engine, const struct look *look);
-struct slice ride_find(struct engine *engine, const struct content *content);
+struct slice ride_find(const struct engine *engine, const struct content *content);
+void rides_drop(struct engine *engine);
 
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);

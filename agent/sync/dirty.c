@@ -11,7 +11,8 @@ enum {
     RATE_WINDOW_MS = 10 * 1000,
     RATE_MAX_MS = 60 * 1000,
     RATE_MIN_MS = 2000,
-    PUBLISHED_MAX = 1024
+    PUBLISHED_MAX = 1024,
+    TRIM_EVERY_MS = 1000
 };
 
 static const char look_again; // in folder->busy
@@ -184,13 +185,15 @@ int64_t dirty_publish_delay(struct folder *folder, struct slice path)
 
 static void published_trim(struct folder *folder)
 {
-    if (map_count(folder->published) < PUBLISHED_MAX) return;
+    int64_t now = folder->engine->now_ms;
+    if (map_count(folder->published) < PUBLISHED_MAX || now < folder->published_trim_ms) return;
+    folder->published_trim_ms = now + TRIM_EVERY_MS;
     size_t at = 0;
     struct slice key;
     void *value;
     while (map_next(folder->published, &at, &key, &value)) {
         struct published *p = value;
-        if (folder->engine->now_ms - p->times[2] <= RATE_WINDOW_MS) continue;
+        if (now - p->times[2] <= RATE_WINDOW_MS) continue;
         (void)map_remove(folder->published, key);
         mem_free(&p);
     }

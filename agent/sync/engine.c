@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/delta/compress.h"
 #include "agent/sync/bench_priv.h"
 
 void vvbox_set(struct vvbox *box, struct vv v)
@@ -87,6 +88,8 @@ struct engine *engine_new(const struct engine_options *options)
     engine->program = mem_strdup(options->program);
     engine->o.keys.random(&engine->boot, sizeof engine->boot);
     engine->scratch = arena_new();
+    engine->compressor = compressor_new();
+    engine->rides = map_new();
     engine->after_crash = last_run_crashed(engine);
     run_note(engine, true);
     return engine;
@@ -134,17 +137,23 @@ void engine_destroy(struct engine **slot)
         engine->peers = peer->next;
         peer_free(peer);
     }
-    while (engine->ride_first != NULL) {
-        struct ride_cache_entry *entry = engine->ride_first;
-        engine->ride_first = entry->next;
-        mem_free(&entry->bytes);
-        mem_free(&entry);
-    }
+    rides_drop(engine);
+    map_destroy(&engine->rides);
+    compressor_destroy(&engine->compressor);
     run_note(engine, false);
     arena_destroy(&engine->scratch);
     mem_free(&engine->name);
     mem_free(&engine->program);
     mem_free(slot);
+}
+
+void engine_slim(struct engine *engine)
+{
+    rides_drop(engine);
+    compressor_destroy(&engine->compressor);
+    engine->compressor = compressor_new();
+    arena_destroy(&engine->scratch);
+    engine->scratch = arena_new();
 }
 
 void engine_rest(struct engine *engine)

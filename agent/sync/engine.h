@@ -36,6 +36,9 @@ void engine_destroy(
 void engine_rest(struct engine *engine);
 bool engine_rested(const struct engine *engine);
 
+// Gives back what only makes work in large amounts quicker.
+void engine_slim(struct engine *engine);
+
 void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms);
 void engine_tick(struct engine *engine);
 int64_t engine_deadline(const struct engine *engine); // monotonic ms; INT64_MAX: nothing waits

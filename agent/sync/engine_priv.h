@@ -390,6 +390,7 @@ struct folder {
     uint64_t gone_expected; // of them
     uint32_t look_jobs;
     struct map *published;
+    int64_t published_trim_ms; // not again before
     struct scan scan;
     struct tree_want *trees;
     struct map *busy;        // paths of steps under way; see dirty.c
@@ -449,15 +450,6 @@ struct verify;
 struct bench;
 struct abandon;
 
-struct ride_cache_entry {
-    struct content content;
-    uint8_t *bytes;
-    struct content base; // what a patch makes it of; no patch: size 0
-    struct slice patch;  // behind `bytes`
-    size_t room;
-    struct ride_cache_entry *next;
-};
-
 struct engine {
     struct engine_options o;
     char *name, *program;
@@ -479,7 +471,9 @@ struct engine {
     struct abandon *abandons;
     struct engine_counters counters;
     struct rate up, down;
-    struct ride_cache_entry *ride_first, *ride_last;
+    struct compressor *compressor;
+    struct map *rides;                         // content_key -> struct ride_entry
+    struct ride_entry *ride_first, *ride_last; // by age
     size_t ride_bytes;
     bool changed;
 };

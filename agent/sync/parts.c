@@ -286,6 +286,11 @@ static void list_data(struct share *share, struct transfer *t, const struct msg_
     transfer_wrong(t, share->session->peer, "wrong leaf list");
 }
 
+static void leaf_release(struct job *job)
+{
+    mem_free(&job->leaf.owned);
+}
+
 static void leaf_data(struct share *share, struct transfer *t, const struct msg_data *data,
                       struct slice bytes)
 {
@@ -309,8 +314,10 @@ static void leaf_data(struct share *share, struct transfer *t, const struct msg_
     job->leaf.content = t->content;
     job->leaf.leaf = data->leaf;
     job->leaf.expected = t->leaves[data->leaf];
-    job->leaf.bytes = arena_copy(job->arena, slice_of(part->bytes, size));
-    mem_free(&part->bytes);
+    job->leaf.owned = part->bytes;
+    job->release = leaf_release;
+    job->leaf.bytes = slice_of(part->bytes, size);
+    part->bytes = NULL;
     struct errand *errand = errand_for(t);
     errand->leaf = data->leaf;
     errand->session_number = share->session->own_number;

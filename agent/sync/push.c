@@ -7,68 +7,15 @@
 #include "agent/base/planted.h"
 #include "agent/delta/compress.h"
 #include "agent/sync/page_priv.h"
+#include "agent/sync/rides_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
 enum { PUSH_ROWS_MAX = 256, PUSHES_BYTES_MAX = 16 << 20 };
 
-// ---- small contents just read, so that a push need not read them again
-
-static struct ride_cache_entry *ride_entry(const struct engine *engine,
-                                           const struct content *content)
-{
-    struct ride_cache_entry *e = engine->ride_first;
-    while (e != NULL &&
-           (e->content.size != content->size || !digest_equal(e->content.id, content->id)))
-        e = e->next;
-    return e;
-}
-
-static void ride_drop_first(struct engine *engine)
-{
-    struct ride_cache_entry *old = engine->ride_first;
-    engine->ride_first = old->next;
-    if (old->next == NULL) engine->ride_last = NULL;
-    engine->ride_bytes -= old->room;
-    mem_free(&old->bytes);
-    mem_free(&old);
-}
-
-void ride_remember(struct engine *engine, const struct look *look)
-{
-    struct content content = {.id = look->value.content, .size = look->value.size};
-    struct slice patch = look->patch.size <= PROTO_RIDE_BYTES_MAX ? look->patch : slice_of("", 0);
-    if (look->bytes.size > PROTO_PATCH_CONTENT_BYTES_MAX || ride_entry(engine, &content) != NULL)
-        return;
-    struct ride_cache_entry *entry = mem_zalloc(1, sizeof *entry);
-    entry->content = content;
-    entry->room = look->bytes.size + patch.size;
-    entry->bytes = mem_alloc(entry->room + 1);
-    memcpy(entry->bytes, look->bytes.data, look->bytes.size);
-    if (patch.size > 0) {
-        memcpy(entry->bytes + look->bytes.size, patch.data, patch.size);
-        entry->patch = slice_of(entry->bytes + look->bytes.size, patch.size);
-        entry->base = look->was;
-    }
-    if (engine->ride_last != NULL)
-        engine->ride_last->next = entry;
-    else
-        engine->ride_first = entry;
-    engine->ride_last = entry;
-    engine->ride_bytes += entry->room;
-    while (engine->ride_bytes > RIDE_CACHE_BYTES)
-        ride_drop_first(engine);
-}
-
-struct slice ride_find(struct engine *engine, const struct content *content)
-{
-    const struct ride_cache_entry *e = ride_entry(engine, content);
-    return e != NULL ? slice_of(e->bytes, (size_t)content->size) : slice_of(NULL, 0);
-}
-
 // Whether the peer's disk shows what the version was made of: all that it descends from is there.
 static bool has_base(const struct share *share, const struct version *v,
-                     const struct ride_cache_entry *entry)
+                     const struct ride_entry *entry)
 {
     struct bond *bond = bond_get(share->folder, share->session->peer->device);
     if ((share->session->features & PROTO_FEATURE_DELTA) == 0 || entry->patch.size == 0 ||
@@ -89,7 +36,7 @@ static bool patch_add(const struct share *share, const struct version *v, struct
 {
     struct engine *engine = share->folder->engine;
     struct content content = {.id = v->value.content, .size = v->value.size};
-    const struct ride_cache_entry *entry = ride_entry(engine, &content);
+    const struct ride_entry *entry = ride_entry(engine, &content);
     if (entry == NULL || !has_base(share, v, entry) ||
         *total + entry->patch.size > PROTO_RIDE_TOTAL_BYTES_MAX)
         return false;
@@ -113,7 +60,7 @@ static void ride_add(const struct share *share, const struct version *v, struct 
     struct slice bytes = ride_find(engine, &content);
     if (bytes.size == 0 || bytes.size > PROTO_PACK_CONTENT_BYTES_MAX) return;
     AUTO(buf_fini) struct buf packed = {0};
-    bool compressed = compress_try(bytes, &packed);
+    bool compressed = compressor_try(engine->compressor, bytes, &packed);
     struct slice body = compressed ? buf_slice(&packed) : bytes;
     if (body.size > PROTO_RIDE_BYTES_MAX || *total + body.size > PROTO_RIDE_TOTAL_BYTES_MAX) return;
     *total += body.size;
@@ -327,7 +274,8 @@ static struct job *rides_stage(struct share *share, const struct msg_push *push,
             continue;
         struct stage_entry *entry = &job->stage.entries[job->stage.count];
         AUTO(buf_fini) struct buf raw = {0};
-        if (ride->compressed && decompress(ride->bytes, (size_t)ride->content.size, &raw) != ERR_OK)
+        if (ride->compressed && compressor_undo(folder->engine->compressor, ride->bytes,
+                                                (size_t)ride->content.size, &raw) != ERR_OK)
             continue;
         entry->content = ride->content;
         entry->bytes = arena_copy(job->arena, ride->compressed ? buf_slice(&raw) : ride->bytes);

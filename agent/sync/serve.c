@@ -115,6 +115,7 @@ void serve_whole(struct share *share, const struct ask *asks, uint32_t count)
 static void data_send(struct share *share, const struct digest *content, uint32_t leaf,
                       struct slice bytes)
 {
+    struct compressor *compressor = share->folder->engine->compressor;
     AUTO(buf_fini) struct buf packed = {0};
     bool pays = true;
     for (size_t at = 0; at < bytes.size; at += PROTO_CHUNK_BYTES) {
@@ -128,7 +129,7 @@ static void data_send(struct share *share, const struct digest *content, uint32_
         m.data.offset = (uint32_t)at;
         m.data.size = (uint32_t)chunk.size;
         buf_clear(&packed);
-        pays = pays && compress_try(chunk, &packed);
+        pays = pays && compressor_try(compressor, chunk, &packed);
         m.data.compressed = pays;
         m.data.bytes = pays ? buf_slice(&packed) : chunk;
         if (!session_send(share->session, LANE_BULK, &m)) return;
@@ -327,7 +328,7 @@ static void pack_send(struct share *share, const struct job_read *read)
         engine->counters.content_bytes_out += entry->bytes.size;
     }
     if (m.pack.count > 0) {
-        m.pack.compressed = compress_try(buf_slice(&raw), &packed);
+        m.pack.compressed = compressor_try(engine->compressor, buf_slice(&raw), &packed);
         m.pack.bytes = m.pack.compressed ? buf_slice(&packed) : buf_slice(&raw);
         (void)session_send(share->session, LANE_BULK, &m);
     }

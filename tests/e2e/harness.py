@@ -287,8 +287,9 @@ class Agent:
 class World:
     """A temporary folder, the agents in it, and whatever else has to end with the test."""
 
-    def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="cs-"))
+    def __init__(self, folder=None):
+        self.dir = pathlib.Path(folder or tempfile.mkdtemp(prefix="cs-"))
+        self.dir.mkdir(exist_ok=True)
         self.agents = []
         self.hosts = []  # lan.py
         self.closers = []

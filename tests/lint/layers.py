@@ -57,8 +57,8 @@ OWNERS = {
 # What belongs to the language and the system, and so to nobody.
 SYSTEM = re.compile(
     r"^(assert|ctype|dirent|endian|errno|fcntl|float|fnmatch|ftw|fts|getopt|grp|ifaddrs|inttypes|"
-    r"langinfo|libgen|limits|locale|math|netdb|poll|pthread|pwd|regex|sched|semaphore|setjmp|"
-    r"signal|spawn|stdalign|"
+    r"langinfo|libgen|limits|locale|malloc|math|netdb|poll|pthread|pwd|regex|sched|semaphore|"
+    r"setjmp|signal|spawn|stdalign|"
     r"stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|"
     r"termios|threads|time|unistd|wchar)\.h$|"
     r"^(sys|arpa|net|netinet|linux|mach|asm|uuid|CoreFoundation)/"

@@ -180,6 +180,34 @@ static void a_base_that_is_known_need_not_be_sent(void **state)
     assert_true(slice_equal(buf_slice(&back), buf_slice(&now)));
 }
 
+// What a frame left half read, or one that came to another size, is none of the next one's.
+static void a_compressor_forgets_what_was_bad(void **state)
+{
+    (void)state;
+    AUTO(compressor_destroy) struct compressor *compressor = compressor_new();
+    AUTO(buf_fini) struct buf noise = {0};
+    fill_noise(&noise, 300);
+    for (size_t size = 200; size < 200000; size = size * 3 + 1) {
+        AUTO(buf_fini) struct buf text = {0};
+        AUTO(buf_fini) struct buf frame = {0};
+        AUTO(buf_fini) struct buf back = {0};
+        fill_text(&text, size);
+        assert_false(compressor_try(compressor, buf_slice(&noise), &frame));
+        assert_true(compressor_try(compressor, buf_slice(&text), &frame));
+        struct slice half = slice_of(frame.data, frame.size / 2);
+        struct slice whole = buf_slice(&frame);
+        assert_int_equal(compressor_undo(compressor, half, size, &back), ERR_MALFORMED);
+        assert_int_equal(compressor_undo(compressor, whole, size - 1, &back), ERR_MALFORMED);
+        frame.data[frame.size - 1] ^= 0x55;
+        enum err seen = compressor_undo(compressor, whole, size, &back);
+        assert_true(seen == ERR_OK || seen == ERR_MALFORMED); // as zstd sees it
+        frame.data[frame.size - 1] ^= 0x55;
+        buf_clear(&back);
+        assert_int_equal(compressor_undo(compressor, whole, size, &back), ERR_OK);
+        assert_true(slice_equal(buf_slice(&back), buf_slice(&text)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_large_window_is_refused),
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(a_base_that_is_known_need_not_be_sent),
+        cmocka_unit_test(a_compressor_forgets_what_was_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

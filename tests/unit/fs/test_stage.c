@@ -38,7 +38,7 @@ static struct slice leaf_of(const struct big *big, uint32_t leaf)
 static enum err leaf_put(struct world *w, const struct big *big, uint32_t leaf, struct slice bytes)
 {
     struct job *job = job_for(JOB_LEAF);
-    job->leaf = (struct job_leaf){big->content, leaf, big->leaves[leaf], bytes};
+    job->leaf = (struct job_leaf){big->content, leaf, big->leaves[leaf], bytes, NULL};
     disk_run(w->disk, job);
     enum err err = job->err;
     job_end(&job);
