@@ -99,7 +99,8 @@ static void leaves_that_are_the_same_are_taken(void **state)
     assert_int_equal(part_have_of(w, &big), 13); // and hashed again
     struct job *job = job_for(JOB_LEAF);
     struct slice bytes = slice_of(at_leaf(&big, 1), PROTO_LEAF_BYTES);
-    job->leaf = (struct job_leaf){big.content, 1, big.leaves[1], bytes};
+    job->leaf = (struct job_leaf){
+        .content = big.content, .leaf = 1, .expected = big.leaves[1], .bytes = bytes};
     disk_run(w->disk, job);
     assert_int_equal(job->err, ERR_OK);
     job_end(&job);
