@@ -269,6 +269,7 @@ void apply_done(struct folder *folder, struct job *job)
     }
     apply_staged(folder, job);
     txn_begin(folder);
+    late_writes_raced(folder, job);
     // What ended first: a directory that was made in its place belongs to what was put into it.
     for (uint32_t i = 0; i < apply->count; i++) {
         if (!version_live(&apply->steps[i].version)) step_settle(folder, &apply->steps[i]);

@@ -215,6 +215,7 @@ void links_tick(struct folder *folder);
 void made_perhaps(struct folder *folder, struct slice path); // the directories above
 void made_parents(struct folder *folder, struct slice path); // likewise
 void made_look(struct folder *folder, struct slice path);    // likewise
+void made_left(struct folder *folder, const struct item *item);
 void made_forget(struct folder *folder, struct slice path);
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
 bool made_found(struct folder *folder, struct item *item, uint32_t mode);
@@ -273,6 +274,8 @@ void share_check_caught(struct share *share);
 
 // ---- marks.c
 const struct marks *marks_of(const struct message *m);
+void own_told(struct folder *folder, const struct mark *mark); // it is about to leave
+struct vv own_hidden(struct share *share, struct vv v);        // without what is not to be told yet
 struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv);
 struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also);
 // What of `vv` our marks bear out: no unknown incarnations, no counters above their marks.
@@ -362,6 +365,7 @@ int64_t age_recent(struct engine *engine); // the same to ten minutes
 enum { LATE_WRITE_QUIET_MS = 2000 };
 void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms);
 void late_writes_since(struct folder *folder); // by looking at all that was kept lately
+void late_writes_raced(struct folder *folder, const struct job *job);
 void late_write_tick(struct folder *folder);
 int64_t late_write_deadline(const struct folder *folder);
 void late_write_done(struct folder *folder, struct job *job);

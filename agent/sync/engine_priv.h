@@ -34,6 +34,7 @@ enum {
     REQUEST_TIMEOUT_MS = 30 * 1000,
     NEWS_AWAITED_MS = 5 * 1000,
     GAP_OLD_MS = 10 * 60 * 1000, // nothing was heard that could close it
+    GAP_EVEN_MS = 60 * 1000,     // nor does anybody connected know more
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,
     SCAN_ENTRIES = 1024,
@@ -212,6 +213,7 @@ struct share {
     bool offer_sent;
     bool told_paused; // in it
     bool offer_heard;
+    bool compared; // the own counters that it shows with ours
     bool joined;
     bool retired; // another session is used: contents that were asked for still come
     bool pending; // same name, other id, both with items
@@ -421,6 +423,7 @@ struct folder {
     uint64_t stagings; // jobs that have put contents into staging
     uint32_t staging_jobs;
     uint64_t lost_own;
+    struct dot told;                // own mark: none above it has left this process, or one before
     struct late_write *late_writes; // kept files to be looked at
     uint32_t late_write_count;
     bool late_write_out;    // one is

@@ -8,7 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755 };
+enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755, LEFT_RETRY_MS = 10 * 1000 };
 
 static bool is_settled(const struct item *item)
 {
@@ -58,8 +58,17 @@ bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mod
 // What it was made for has ended, and nobody knows of it: it is whose disk it is on.
 static bool is_left_over(struct folder *folder, struct slice path)
 {
-    return !INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path) &&
-           !more_may_come(folder);
+    if (INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path)) return false;
+    if (!more_may_come(folder)) return true;
+    dirty_mark(folder, path, LEFT_RETRY_MS, true);
+    return false;
+}
+
+// What lived below it has ended, and of its own end nothing is known here, or no longer.
+void made_left(struct folder *folder, const struct item *item)
+{
+    if (item->local.state != LOCAL_NONE || map_get(folder->made, item->path) == NULL) return;
+    dirty_mark(folder, item->path, 0, true);
 }
 
 // True: the directory is there and nobody's.

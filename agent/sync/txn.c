@@ -157,7 +157,10 @@ static void ancestors_refresh(struct folder *folder, struct slice path)
     for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
-        if (item.head_count == 0) continue;
+        if (item.head_count == 0) {
+            made_left(folder, &item);
+            continue;
+        }
         if (heads_live(&item)) return;
         if (item_refresh_need(folder, &item)) work_again(folder);
     }
