@@ -10,8 +10,12 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/apply_priv.h"
+#include "proto/vv.h"
 
-enum { EXCHANGES_MAX = 16 }; // who saves that often in microseconds has the rest in kept
+enum {
+    EXCHANGES_MAX = 16, // who saves that often in microseconds has the rest in kept
+    EDIT_READ_MAX = 1 << 20
+};
 
 void put_back(struct group *group, uint32_t index, const struct place *place)
 {
@@ -43,25 +47,48 @@ static bool is_ours(const struct group *group, uint32_t index, const struct fing
     return holds_version(group->staging_fd, act->swap, &group->apply->steps[index].version.value);
 }
 
+// What is at x. A save of the same size in the same tick of the clock shows in the bytes alone.
+struct edit {
+    struct fingerprint print;
+    struct content content; // of one that is small
+    bool known;
+};
+
+static int edit_look(const struct group *group, uint32_t index, struct edit *out)
+{
+    *out = (struct edit){.known = false};
+    int code = look_out(group, index, &out->print);
+    if (code == 0 && out->print.kind == KIND_FILE && out->print.size <= EDIT_READ_MAX)
+        out->known = content_read(group->staging_fd, group->acts[index].swap, out->print.size,
+                                  &out->content);
+    return code;
+}
+
+static bool edit_equal(const struct edit *a, const struct edit *b)
+{
+    if (!print_still(&a->print, &b->print)) return false;
+    return !a->known || !b->known || digest_equal(a->content.id, b->content.id);
+}
+
 // Two edits met: what comes out, if it is not what was put there, is a later save over that, and
 // has the better right to the name; while it is given back the same may happen again.
 int exchange_newest(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    struct fingerprint there = {0}, in, out;
-    int code = look_out(group, index, &in);
+    struct edit there = {.known = false}, in, out;
+    int code = edit_look(group, index, &in);
     for (int tries = 0; code == 0 && tries < EXCHANGES_MAX; tries++) {
         code =
             swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
-        if (code == 0) code = look_out(group, index, &out);
+        if (code == 0) code = edit_look(group, index, &out);
         if (code != 0) return code;
-        if (tries == 0 && is_ours(group, index, &out)) {
-            act->ours = out; // perhaps with another time
+        if (tries == 0 && is_ours(group, index, &out.print)) {
+            act->ours = out.print; // perhaps with another time
             act->ready = true;
             act->out = false;
             return 0;
         }
-        if (print_still(&out, &there)) return ESTALE;
+        if (edit_equal(&out, &there)) return ESTALE;
         there = in;
         in = out;
     }
