@@ -126,6 +126,24 @@ static void cut_excuse(struct device *device, struct map *before)
     }
 }
 
+// What a cut left of a save is ignored, and for its user to take away: no directory can go while it
+// is there.
+void device_clean_up(struct device *device)
+{
+    struct inode *stack[DEPTH_MAX] = {device->vfs.root};
+    uint32_t depth = 1;
+    while (depth > 0) {
+        struct inode *dir = stack[--depth];
+        if (vfs_child(dir, USER_TEMPORARY) != NULL)
+            (void)vfs_unlink(&device->vfs, dir, USER_TEMPORARY);
+        for (uint32_t i = 0; i < dir->count; i++) {
+            if (!S_ISDIR(dir->entries[i].inode->mode)) continue;
+            CHECK(depth < DEPTH_MAX);
+            stack[depth++] = dir->entries[i].inode;
+        }
+    }
+}
+
 void device_power_cut(struct device *device)
 {
     struct world *world = device->world;

@@ -20,6 +20,8 @@
 enum { DEVICES_MAX = 8, PATHS_MAX = 24, PATH_TEXT_MAX = 64 };
 enum { SIM_BASE_BYTES = 8 * BASE_BLOCK_BYTES }; // so few that some always give way
 
+#define USER_TEMPORARY ".tmp.swp" // what programs save to, and rename
+
 #define MS     UINT64_C(1000) // virtual time is in microseconds
 #define SECOND (1000 * MS)
 
@@ -236,6 +238,7 @@ void device_abandon(struct device *device);
 // ---- cut.c
 void device_index_open(struct device *device);
 void device_power_cut(struct device *device);
+void device_clean_up(struct device *device);
 
 // ---- restore.c
 void backup_take(struct device *device);

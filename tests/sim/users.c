@@ -295,11 +295,11 @@ static void do_save_over(struct device *device, const char *path)
     struct inode *dir = vfs_parent(&device->vfs, path, &name);
     struct inode *old = vfs_child(dir, name);
     if (old != NULL && S_ISDIR(old->mode)) return;
-    if (vfs_create(&device->vfs, dir, ".tmp.swp", S_IFREG | 0644, &file) != 0) return;
+    if (vfs_create(&device->vfs, dir, USER_TEMPORARY, S_IFREG | 0644, &file) != 0) return;
     uint64_t token = ++device->world->token_last;
     content_put(device, file, old, token);
     if (old != NULL) visit_tree(device, path, old, VISIT_TAKEN);
-    int code = vfs_rename(&device->vfs, dir, ".tmp.swp", dir, name, VFS_REPLACE);
+    int code = vfs_rename(&device->vfs, dir, USER_TEMPORARY, dir, name, VFS_REPLACE);
     CHECK(code == 0);
     remember(device, path, token);
 }
