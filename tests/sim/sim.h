@@ -130,7 +130,6 @@ struct device {
     // where its counters caught up before anybody compared: then it never noticed.
     int64_t window_from_us, window_to_us;
     bool noticed;
-    bool kept_unknown; // its index is older than files in kept, and has no rows of them
 };
 
 // ---- events
