@@ -120,7 +120,7 @@ static void contents_held(const struct device *device, const struct inode *root,
     }
 }
 
-static void tokens_below(const struct inode *root, struct map *tokens)
+void tokens_in(const struct inode *root, struct map *tokens)
 {
     const struct inode *stack[DEPTH_MAX] = {root};
     uint32_t depth = 1;
@@ -214,7 +214,7 @@ bool backup_restore(struct device *device)
         bool this_one = i == device->index;
         const struct inode *root = this_one && files ? device->backup_root : other->vfs.root;
         contents_held(other, root, this_one && index ? device->backup_store : other->store, ids);
-        tokens_below(root, tokens);
+        tokens_in(root, tokens);
     }
     for (uint32_t i = 0; i < world->o.devices; i++) {
         if (i != device->index && !heads_held(&world->devices[i], ids)) return false;
@@ -236,7 +236,7 @@ bool backup_restore(struct device *device)
     // With the witness of its last start, what is not there looks deleted by a user.
     if (files) {
         struct map *here = map_new();
-        tokens_below(device->vfs.root, here);
+        tokens_in(device->vfs.root, here);
         lost_excuse(world, here);
         moved_excuse(device);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/base/map.h"
 #include "crypto/hash.h"
 #include "proto/vv.h"
 #include "tests/sim/sim.h"
@@ -75,18 +76,23 @@ static void excuse(struct world *world, const char *path, uint64_t token)
 static void excuse_in_flight(struct device *device, const char *path)
 {
     const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    struct map *tokens = map_new();
     char common[NAMES_PATH_MAX];
     names_common(device->world->o.names, path, common);
     for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
+        const struct inode *inode = staging->entries[i].inode;
+        uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
         if (strncmp(staging->entries[i].name, "x-", 2) != 0) continue;
-        uint64_t token = token_of(staging->entries[i].inode);
-        for (size_t k = 0; token != 0 && k < device->world->saved_count; k++) {
-            struct saved *saved = &device->world->saved[k];
-            if (saved->token == token && saved->device == device->index &&
-                is_above(saved->path, common))
-                saved->excused = true;
-        }
+        if (S_ISDIR(inode->mode)) tokens_in(inode, tokens);
+        if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
     }
+    for (size_t i = 0; map_count(tokens) > 0 && i < device->world->saved_count; i++) {
+        struct saved *saved = &device->world->saved[i];
+        bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;
+        if (there && saved->device == device->index && is_above(saved->path, common))
+            saved->excused = true;
+    }
+    map_destroy(&tokens);
 }
 
 enum visit { VISIT_SAVED, VISIT_TAKEN };
