@@ -215,7 +215,8 @@ void links_tick(struct folder *folder);
 void made_perhaps(struct folder *folder, struct slice path); // the directories above
 void made_parents(struct folder *folder, struct slice path); // likewise
 void made_look(struct folder *folder, struct slice path);    // likewise
-void made_left(struct folder *folder, const struct item *item);
+bool made_is_left(struct folder *folder, const struct item *item);
+void made_left_above(struct folder *folder, struct slice path);
 void made_forget(struct folder *folder, struct slice path);
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
 bool made_found(struct folder *folder, struct item *item, uint32_t mode);

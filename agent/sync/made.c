@@ -8,7 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755, LEFT_RETRY_MS = 10 * 1000 };
+enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755 };
 
 static bool is_settled(const struct item *item)
 {
@@ -55,20 +55,35 @@ bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mod
     return what != 0 && what - 1 != MADE_PERHAPS;
 }
 
+static bool holds_something(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    return index->live_below(index->self, folder->number, path) ||
+           index->local_below(index->self, folder->number, path);
+}
+
 // What it was made for has ended, and nobody knows of it: it is whose disk it is on.
 static bool is_left_over(struct folder *folder, struct slice path)
 {
-    if (INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path)) return false;
-    if (!more_may_come(folder)) return true;
-    dirty_mark(folder, path, LEFT_RETRY_MS, true);
-    return false;
+    return !holds_something(folder, path) && !more_may_come(folder);
 }
 
-// What lived below it has ended, and of its own end nothing is known here, or no longer.
-void made_left(struct folder *folder, const struct item *item)
+// What lived in it has ended here, and of its own end nothing is known, or no longer: it goes, too.
+bool made_is_left(struct folder *folder, const struct item *item)
 {
-    if (item->local.state != LOCAL_NONE || map_get(folder->made, item->path) == NULL) return;
-    dirty_mark(folder, item->path, 0, true);
+    uint32_t mode;
+    return item->head_count == 0 && item->local.state == LOCAL_NONE &&
+           made_here(folder, item->path, &mode) && !holds_something(folder, item->path);
+}
+
+void made_left_above(struct folder *folder, struct slice path)
+{
+    struct item item;
+    struct slice parent = path_parent(path);
+    if (map_count(folder->made) == 0 || parent.size == 0) return;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, parent,
+                            &item);
+    if (made_is_left(folder, &item)) apply_add(folder, parent);
 }
 
 // True: the directory is there and nobody's.
@@ -77,6 +92,10 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
     if (item_local_live(item) || map_get(folder->made, item->path) == NULL) return false;
     bool ended = item->head_count == 1 && !version_live(&item->heads[0]);
     bool applied = item->local.state != LOCAL_NONE;
+    if (made_is_left(folder, item)) {
+        apply_add(folder, item->path);
+        return true;
+    }
     if (item->head_count == 0 && !applied && is_left_over(folder, item->path)) {
         made_forget(folder, item->path);
         return false;

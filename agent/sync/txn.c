@@ -157,10 +157,7 @@ static void ancestors_refresh(struct folder *folder, struct slice path)
     for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
-        if (item.head_count == 0) {
-            made_left(folder, &item);
-            continue;
-        }
+        if (item.head_count == 0) continue;
         if (heads_live(&item)) return;
         if (item_refresh_need(folder, &item)) work_again(folder);
     }
@@ -179,6 +176,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     if (heads_changed) base_quiet(folder);
     if (!was_live || heads_live(item)) return;
     ancestors_refresh(folder, item->path);
+    made_left_above(folder, item->path);
     // A name has become free: what waits for it under another case can have it.
     int64_t soon = folder->engine->now_ms + NAME_FREE_MS;
     if (folder->case_blocked && folder->blocked_retry_ms > soon) folder->blocked_retry_ms = soon;
