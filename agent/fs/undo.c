@@ -39,14 +39,6 @@ bool holds_version(int dir_fd, const char *name, const struct value *value)
     return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
 }
 
-// A touch is no save; a save within the tick of the clock that our time is of may not show in it.
-static bool is_ours(const struct group *group, uint32_t index, const struct fingerprint *out)
-{
-    const struct act *act = &group->acts[index];
-    if (print_still(out, &act->ours) && !print_racy_put(out, clock_ns(CLOCK_REALTIME))) return true;
-    return holds_version(group->staging_fd, act->swap, &group->apply->steps[index].version.value);
-}
-
 // What is at x. A save of the same size in the same tick of the clock shows in the bytes alone.
 struct edit {
     struct fingerprint print;
@@ -70,6 +62,25 @@ static bool edit_equal(const struct edit *a, const struct edit *b)
     return !a->known || !b->known || digest_equal(a->content.id, b->content.id);
 }
 
+enum whose { OURS, THEIRS, NOBODY_KNOWS };
+
+// A touch is no save; a save within the tick of the clock that our time is of may not show in it.
+static enum whose whose(const struct group *group, uint32_t index, const struct edit *out)
+{
+    const struct act *act = &group->acts[index];
+    const struct value *value = &group->apply->steps[index].version.value;
+    struct content found = out->content;
+    if (print_still(&out->print, &act->ours) &&
+        !print_racy_put(&out->print, clock_ns(CLOCK_REALTIME)))
+        return OURS;
+    if (value->kind != KIND_FILE)
+        return holds_version(group->staging_fd, act->swap, value) ? OURS : THEIRS;
+    if (out->print.kind != KIND_FILE || out->print.size != value->size) return THEIRS;
+    if (!out->known && !content_read(group->staging_fd, act->swap, value->size, &found))
+        return NOBODY_KNOWS;
+    return digest_equal(found.id, value->content) ? OURS : THEIRS;
+}
+
 // Two edits met: what comes out, if it is not what was put there, is a later save over that, and
 // has the better right to the name; while it is given back the same may happen again.
 int exchange_newest(struct group *group, uint32_t index, const struct place *place)
@@ -82,7 +93,9 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
             swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
         if (code == 0) code = edit_look(group, index, &out);
         if (code != 0) return code;
-        if (tries == 0 && is_ours(group, index, &out.print)) {
+        enum whose is = tries == 0 ? whose(group, index, &out) : THEIRS;
+        if (is == NOBODY_KNOWS) return ESTALE; // the edit that was seen keeps the name
+        if (is == OURS) {
             act->ours = out.print; // perhaps with another time
             act->ready = true;
             act->out = false;
