@@ -192,8 +192,9 @@ void dirty_all_now(struct folder *folder);
 void dirty_clear(struct folder *folder);
 int64_t dirty_deadline(const struct folder *folder);
 void dirty_look_done(struct folder *folder, struct job *job);
-void dirty_free(struct folder *folder, struct slice path);          // its step has ended
-bool dirty_has(const struct folder *folder, struct slice path);     // or its change waits
+void dirty_free(struct folder *folder, struct slice path);      // its step has ended
+bool dirty_has(const struct folder *folder, struct slice path); // or its change waits
+void dirty_overtake(struct folder *folder, struct slice path);
 void dirty_look_again(struct folder *folder, struct slice path);    // if it is looked at now
 void dirty_gone_expected(struct folder *folder, struct slice path); // it is marked already
 void dirty_gone_found(struct folder *folder, struct slice path);

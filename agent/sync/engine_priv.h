@@ -264,9 +264,10 @@ struct dirty {
     char *path;
     size_t path_size;
     int64_t due_ms;
-    bool ready;   // in the ready list, else in the timed one
-    bool looking; // a job has it
-    bool again;   // something happened while it was looked at
+    bool ready;     // in the ready list, else in the timed one
+    bool looking;   // a job has it
+    bool again;     // something happened while it was looked at
+    bool overtaken; // a step has made a directory there since: what the look found is over
     int64_t again_delay_ms;
     bool force;
     bool now;  // sync asked: no quiet window

@@ -128,6 +128,7 @@ void made_parents(struct folder *folder, struct slice path)
         if (is_settled(&item)) return;
         if (item_local_live(&item)) continue;
         if (map_get(folder->made, p) == NULL) note(folder, p, MADE_PERHAPS);
+        dirty_overtake(folder, p);
         (void)made_found(folder, &item, MADE_MODE);
     }
 }
