@@ -34,7 +34,7 @@ enum {
     REQUEST_TIMEOUT_MS = 30 * 1000,
     NEWS_AWAITED_MS = 5 * 1000,
     GAP_OLD_MS = 10 * 60 * 1000, // nothing was heard that could close it
-    GAP_EVEN_MS = 60 * 1000,     // nor does anybody connected know more
+    GAP_EVEN_MS = 60 * 1000,     // and who is connected knows no more
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,
     SCAN_ENTRIES = 1024,

@@ -167,6 +167,11 @@ static bool contents_held(struct folder *folder, const struct item *item)
     return held;
 }
 
+static bool is_joined(const struct share *share)
+{
+    return share->joined;
+}
+
 static bool knows_more(const struct share *share)
 {
     return share->joined && !vv_le(share->said_k.v, share->folder->k.v);
@@ -197,7 +202,8 @@ static bool has_gap(struct folder *folder)
 {
     uint64_t changes, bytes;
     const struct index_port *index = INDEX(folder);
-    int64_t old_ms = any_share(folder, knows_more) ? GAP_OLD_MS : GAP_EVEN_MS;
+    bool even = any_share(folder, is_joined) && !any_share(folder, knows_more);
+    int64_t old_ms = even ? GAP_EVEN_MS : GAP_OLD_MS;
     if (folder->engine->now_ms - folder->heard_ms >= old_ms) return false;
     index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);
     if (changes == 0) return false;
