@@ -258,6 +258,8 @@ bool index_lose(struct device *device)
         if (!heads_held(&world->devices[i], ids)) return false;
     }
     device_crash(device);
+    // The marker may be gone with the power.
+    if (vfs_find(&device->vfs, ".cfgsync/root") == NULL) return true;
     world_say(world, "%s loses its index", device->name);
     index_disk_wipe(&device->index_disk);
     device->index_here = world->o.index_file;
