@@ -30,7 +30,8 @@ static bool is_dir(const struct fingerprint *print)
 // A disk that fails for the moment says nothing of what is there.
 static void unseen(struct group *group, int code)
 {
-    if (code != 0 && err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
+    if (code == 0 || is_absence(code)) return; // spelled otherwise: another name is there
+    if (err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
 }
 
 // ---- what had already gone to kept comes back to x, so that there is one case less
