@@ -259,25 +259,7 @@ struct share {
     struct share *next;
 };
 
-struct dirty {
-    struct folder *folder;
-    char *path;
-    size_t path_size;
-    int64_t due_ms;
-    bool ready;     // in the ready list, else in the timed one
-    bool looking;   // a job has it
-    bool again;     // something happened while it was looked at
-    bool overtaken; // a step has made a directory there since: what the look found is over
-    int64_t again_delay_ms;
-    bool force;
-    bool now;  // sync asked: no quiet window
-    bool gone; // a deletion is expected
-    int64_t empty_since_ms;
-    bool awaits_content;   // was found empty, and nothing has happened to it since
-    uint32_t parent_waits; // for the directory above to be published first
-    uint32_t writer_waits; // for a program that had it open
-    struct dirty *prev, *next;
-};
+struct dirty; // local_priv.h
 
 struct dirty_list {
     struct dirty *first, *last;
@@ -491,6 +473,7 @@ struct engine {
 #include "agent/sync/calls_priv.h"
 #include "agent/sync/errand_priv.h"
 #include "agent/sync/limits_priv.h"
+#include "agent/sync/local_priv.h"
 #include "agent/sync/meet_priv.h"
 
 #endif
