@@ -72,8 +72,10 @@ static bool is_left_over(struct folder *folder, struct slice path)
 bool made_is_left(struct folder *folder, const struct item *item)
 {
     uint32_t mode;
+    // Where conflict items are is no item, and stays.
     return item->head_count == 0 && item->local.state == LOCAL_NONE &&
-           made_here(folder, item->path, &mode) && !holds_something(folder, item->path);
+           made_here(folder, item->path, &mode) && path_fault(item->path) == NULL &&
+           !holds_something(folder, item->path);
 }
 
 void made_left_above(struct folder *folder, struct slice path)
