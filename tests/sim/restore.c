@@ -120,7 +120,7 @@ static void contents_held(const struct device *device, const struct inode *root,
     }
 }
 
-void tokens_in(const struct inode *root, struct map *tokens)
+static void tokens_below(const struct inode *root, struct map *tokens)
 {
     const struct inode *stack[DEPTH_MAX] = {root};
     uint32_t depth = 1;
@@ -135,6 +135,20 @@ void tokens_in(const struct inode *root, struct map *tokens)
             if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
         }
     }
+}
+
+struct map *tokens_in_flight(const struct device *device)
+{
+    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    struct map *tokens = map_new();
+    for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
+        const struct inode *inode = staging->entries[i].inode;
+        uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
+        if (strncmp(staging->entries[i].name, "x-", 2) != 0) continue;
+        if (S_ISDIR(inode->mode)) tokens_below(inode, tokens);
+        if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
+    }
+    return tokens;
 }
 
 static bool heads_held(const struct device *device, struct map *ids)
@@ -214,7 +228,7 @@ bool backup_restore(struct device *device)
         bool this_one = i == device->index;
         const struct inode *root = this_one && files ? device->backup_root : other->vfs.root;
         contents_held(other, root, this_one && index ? device->backup_store : other->store, ids);
-        tokens_in(root, tokens);
+        tokens_below(root, tokens);
     }
     for (uint32_t i = 0; i < world->o.devices; i++) {
         if (i != device->index && !heads_held(&world->devices[i], ids)) return false;
@@ -236,7 +250,7 @@ bool backup_restore(struct device *device)
     // With the witness of its last start, what is not there looks deleted by a user.
     if (files) {
         struct map *here = map_new();
-        tokens_in(device->vfs.root, here);
+        tokens_below(device->vfs.root, here);
         lost_excuse(world, here);
         moved_excuse(device);
     }

@@ -240,7 +240,7 @@ void device_power_cut(struct device *device);
 void device_clean_up(struct device *device);
 
 // ---- restore.c
-void tokens_in(const struct inode *dir, struct map *tokens); // at any depth, but for kept
+struct map *tokens_in_flight(const struct device *device); // what steps have displaced
 void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 

@@ -75,17 +75,9 @@ static void excuse(struct world *world, const char *path, uint64_t token)
 // path or below it; and so what recovery is to put back.
 static void excuse_in_flight(struct device *device, const char *path)
 {
-    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
-    struct map *tokens = map_new();
+    struct map *tokens = tokens_in_flight(device);
     char common[NAMES_PATH_MAX];
     names_common(device->world->o.names, path, common);
-    for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
-        const struct inode *inode = staging->entries[i].inode;
-        uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
-        if (strncmp(staging->entries[i].name, "x-", 2) != 0) continue;
-        if (S_ISDIR(inode->mode)) tokens_in(inode, tokens);
-        if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
-    }
     for (size_t i = 0; map_count(tokens) > 0 && i < device->world->saved_count; i++) {
         struct saved *saved = &device->world->saved[i];
         bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;
