@@ -209,6 +209,7 @@ static void dir_print_again(struct group *group, struct step *step)
     if (place_open(group->grip, step->path, step->disk_name, &place) == 0 &&
         place_stat(&place, &st) == 0 && S_ISDIR(st.st_mode)) {
         print_of(&st, &step->print);
+        if (!step_left_alone(step, &step->print)) print_doubt(&step->print);
     }
     place_close(&place);
 }

@@ -151,6 +151,7 @@ int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // 
 enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd);
 bool source_still(int fd, const struct read_entry *entry); // it is what it was
 // Does the regular file `name` hold this content?
+bool content_read(int dir_fd, const char *name, uint64_t size, struct content *out);
 bool content_is(int dir_fd, const char *name, const struct content *content);
 
 // ---- stage.c

@@ -224,7 +224,9 @@ static int internal_prepare(struct disk *disk, int root_fd, struct job_health *h
     if (!write && marker_check(health) != NULL) return 0;
     code = layout_make(disk, *out_fd);
     if (code == 0 && write) code = token_write(disk, *out_fd, "root", health->id.bytes);
-    if (code == 0 && write && dir_sync(root_fd) != 0) code = EIO;
+    // One that was written before may have failed to be flushed.
+    if (code == 0 && health->create && !write) code = dir_sync(*out_fd);
+    if (code == 0 && (write || health->create) && dir_sync(root_fd) != 0) code = EIO;
     return code == 0 ? marker_read(*out_fd, health) : code;
 }
 

@@ -320,8 +320,12 @@ static void looks_flush(const struct grip *grip, const struct job_look *looks)
     for (uint32_t i = 0; i < looks->count && recent > 0 && each; i++) {
         if (is_recent(&looks->looks[i], now_ns)) each = look_flush(grip, &looks->looks[i]);
     }
-    if (!each && (errno = sync_all(grip->fd)) != 0)
-        (void)log_errno(LOG_FS, "syncfs", slice_text(""));
+    if (each || (errno = sync_all(grip->fd)) == 0) return;
+    enum err err = log_errno(LOG_FS, "syncfs", slice_text(""));
+    for (uint32_t i = 0; i < looks->count && err_reaction(err) == REACT_TRY_LATER; i++) {
+        if (is_recent(&looks->looks[i], now_ns))
+            problem(&looks->looks[i], err, "cannot be flushed to the disk");
+    }
 }
 
 void look_run(const struct grip *grip, struct job *job)

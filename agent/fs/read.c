@@ -12,6 +12,7 @@
 #include "agent/base/own.h"
 #include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
+#include "proto/vv.h"
 
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read)
 {
@@ -73,21 +74,25 @@ int fd_copy(int source_fd, int target_fd)
     return flush_data(target_fd);
 }
 
-bool content_is(int dir_fd, const char *name, const struct content *content)
+bool content_read(int dir_fd, const char *name, uint64_t size, struct content *out)
 {
     AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    uint64_t size;
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        (uint64_t)st.st_size != content->size)
+    uint64_t read;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
         return false;
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
-    if (fd_hash(fd, hash, &size) != 0) return false;
-    struct content found;
+    if (fd_hash(fd, hash, &read) != 0) return false;
     const struct digest *leaves;
     uint32_t count;
-    content_hash_end(hash, &found, &leaves, &count);
-    return found.size == content->size && memcmp(&found.id, &content->id, sizeof found.id) == 0;
+    content_hash_end(hash, out, &leaves, &count);
+    return out->size == size;
+}
+
+bool content_is(int dir_fd, const char *name, const struct content *content)
+{
+    struct content found;
+    return content_read(dir_fd, name, content->size, &found) && digest_equal(found.id, content->id);
 }
 
 static enum err open_code(int code)

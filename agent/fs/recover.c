@@ -30,7 +30,8 @@ static bool is_dir(const struct fingerprint *print)
 // A disk that fails for the moment says nothing of what is there.
 static void unseen(struct group *group, int code)
 {
-    if (code != 0 && err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
+    if (code == 0 || is_absence(code)) return; // spelled otherwise: another name is there
+    if (err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
 }
 
 // ---- what had already gone to kept comes back to x, so that there is one case less
@@ -79,7 +80,21 @@ static void raced_dir(struct group *group, uint32_t index, const struct place *p
     put_back(group, index, place);
 }
 
-static enum state raced(struct group *group, uint32_t index, const struct place *place)
+// Two edits met, and the crash came while they were sorted out: the later one has the better right
+// to the name.
+static void raced_twice(struct group *group, uint32_t index, const struct place *place,
+                        const struct fingerprint *now)
+{
+    struct fingerprint x;
+    bool leaf = now->present && !is_dir(now);
+    if (leaf && look_out(group, index, &x) == 0 && x.mtime_ns > now->mtime_ns)
+        (void)swap_exchange(group->grip->disk, group->staging_fd, group->acts[index].swap,
+                            place->fd, place->name);
+    put_back(group, index, place);
+}
+
+static enum state raced(struct group *group, uint32_t index, const struct place *place,
+                        const struct fingerprint *now)
 {
     struct act *act = &group->acts[index];
     const struct value *value = &group->apply->steps[index].version.value;
@@ -92,7 +107,7 @@ static enum state raced(struct group *group, uint32_t index, const struct place 
                  holds_version(place->fd, place->name, value);
     int code = holds ? exchange_newest(group, index, place) : ENOENT;
     if (code == ENOENT) {
-        put_back(group, index, place);
+        raced_twice(group, index, place, now);
         return STATE_RACED;
     }
     if (code != 0) swap_to_kept(group, index);
@@ -128,7 +143,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         return STATE_HAPPENED;
     }
     if (x->present && !holds_version(group->staging_fd, act->swap, value))
-        return raced(group, index, place);
+        return raced(group, index, place, now);
     if (x->present) {
         act->ours = *x;
         act->ready = true;
@@ -152,7 +167,7 @@ static enum state remove_state(struct group *group, uint32_t index, const struct
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
-    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
+    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place, now);
     if (x->present) {
         act->out = true;
         act->did = DID_REMOVE;
@@ -174,7 +189,7 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     bool from_file = step->before.present && !is_dir(&step->before);
     // Ours, and empty: it was to change places with the leaf, or has done so again.
     if (is_dir(x) && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) return STATE_NOT;
-    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place);
+    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place, now);
     act->out = x->present;
     // Out of the way, and the directory in its place: what is there now, or above, came since.
     bool gone_since = place->fd < 0 || (now->present && !is_dir(now));

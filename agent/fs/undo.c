@@ -10,8 +10,12 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/fs/apply_priv.h"
+#include "proto/vv.h"
 
-enum { EXCHANGES_MAX = 16 }; // who saves that often in microseconds has the rest in kept
+enum {
+    EXCHANGES_MAX = 16, // who saves that often in microseconds has the rest in kept
+    EDIT_READ_MAX = 1 << 20
+};
 
 void put_back(struct group *group, uint32_t index, const struct place *place)
 {
@@ -35,12 +39,46 @@ bool holds_version(int dir_fd, const char *name, const struct value *value)
     return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
 }
 
+// What is at x. A save of the same size in the same tick of the clock shows in the bytes alone.
+struct edit {
+    struct fingerprint print;
+    struct content content; // of one that is small
+    bool known;
+};
+
+static int edit_look(const struct group *group, uint32_t index, struct edit *out)
+{
+    *out = (struct edit){.known = false};
+    int code = look_out(group, index, &out->print);
+    if (code == 0 && out->print.kind == KIND_FILE && out->print.size <= EDIT_READ_MAX)
+        out->known = content_read(group->staging_fd, group->acts[index].swap, out->print.size,
+                                  &out->content);
+    return code;
+}
+
+static bool edit_equal(const struct edit *a, const struct edit *b)
+{
+    if (!print_still(&a->print, &b->print)) return false;
+    return !a->known || !b->known || digest_equal(a->content.id, b->content.id);
+}
+
+enum whose { OURS, THEIRS, NOBODY_KNOWS };
+
 // A touch is no save; a save within the tick of the clock that our time is of may not show in it.
-static bool is_ours(const struct group *group, uint32_t index, const struct fingerprint *out)
+static enum whose whose(const struct group *group, uint32_t index, const struct edit *out)
 {
     const struct act *act = &group->acts[index];
-    if (print_still(out, &act->ours) && !print_racy_put(out, clock_ns(CLOCK_REALTIME))) return true;
-    return holds_version(group->staging_fd, act->swap, &group->apply->steps[index].version.value);
+    const struct value *value = &group->apply->steps[index].version.value;
+    struct content found = out->content;
+    if (print_still(&out->print, &act->ours) &&
+        !print_racy_put(&out->print, clock_ns(CLOCK_REALTIME)))
+        return OURS;
+    if (value->kind != KIND_FILE)
+        return holds_version(group->staging_fd, act->swap, value) ? OURS : THEIRS;
+    if (out->print.kind != KIND_FILE || out->print.size != value->size) return THEIRS;
+    if (!out->known && !content_read(group->staging_fd, act->swap, value->size, &found))
+        return NOBODY_KNOWS;
+    return digest_equal(found.id, value->content) ? OURS : THEIRS;
 }
 
 // Two edits met: what comes out, if it is not what was put there, is a later save over that, and
@@ -48,20 +86,22 @@ static bool is_ours(const struct group *group, uint32_t index, const struct fing
 int exchange_newest(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    struct fingerprint there = {0}, in, out;
-    int code = look_out(group, index, &in);
+    struct edit there = {.known = false}, in, out;
+    int code = edit_look(group, index, &in);
     for (int tries = 0; code == 0 && tries < EXCHANGES_MAX; tries++) {
         code =
             swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
-        if (code == 0) code = look_out(group, index, &out);
+        if (code == 0) code = edit_look(group, index, &out);
         if (code != 0) return code;
-        if (tries == 0 && is_ours(group, index, &out)) {
-            act->ours = out; // perhaps with another time
+        enum whose is = tries == 0 ? whose(group, index, &out) : THEIRS;
+        if (is == NOBODY_KNOWS) return ESTALE; // the edit that was seen keeps the name
+        if (is == OURS) {
+            act->ours = out.print; // perhaps with another time
             act->ready = true;
             act->out = false;
             return 0;
         }
-        if (print_still(&out, &there)) return ESTALE;
+        if (edit_equal(&out, &there)) return ESTALE;
         there = in;
         in = out;
     }

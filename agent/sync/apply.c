@@ -60,13 +60,15 @@ static void step_fill(const struct folder *folder, struct job *job, struct step 
 // Facts may have changed since the step was found ready.
 static bool still_ready(struct folder *folder, const struct item *item)
 {
-    if (item->head_count > 1 || !item->need || item->blocked != BLOCKED_NONE) return false;
+    bool left = item->head_count == 0 && made_is_left(folder, item);
+    if (item->head_count > 1 || (!item->need && !left) || item->blocked != BLOCKED_NONE)
+        return false;
     if (mode_blocks(folder, item) != BLOCKED_NONE) return false;
     if (work_left_out(folder, item) || !brake_lets_in(folder, item->path)) return false;
     if (item->local.state == LOCAL_DIRTY || dirty_has(folder, item->path) ||
         map_get(folder->busy, item->path) != NULL)
         return false;
-    if (item->head_count == 0) return item->local.state == LOCAL_OBSOLETE;
+    if (item->head_count == 0) return left || item->local.state == LOCAL_OBSOLETE;
     const struct version *w = &item->heads[0];
     bool live = item_local_live(item);
     if (w->value.kind != KIND_FILE ||
@@ -167,7 +169,10 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     item_save(folder, item, false, heads_live(item));
     // A newer version came while the step was under way, or a directory above can go now.
     if (item->need || step->version.value.kind == KIND_TOMB) work_again(folder);
-    if (step->version.value.kind == KIND_TOMB) local_gone_below(folder, item->path);
+    if (step->version.value.kind == KIND_TOMB) {
+        local_gone_below(folder, item->path);
+        made_left_above(folder, item->path);
+    }
     folder->engine->counters.applied++;
 }
 
@@ -269,6 +274,7 @@ void apply_done(struct folder *folder, struct job *job)
     }
     apply_staged(folder, job);
     txn_begin(folder);
+    late_writes_raced(folder, job);
     // What ended first: a directory that was made in its place belongs to what was put into it.
     for (uint32_t i = 0; i < apply->count; i++) {
         if (!version_live(&apply->steps[i].version)) step_settle(folder, &apply->steps[i]);

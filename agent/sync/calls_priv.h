@@ -183,51 +183,6 @@ int64_t abandons_deadline(const struct engine *engine);
 void abandons_destroy(struct engine *engine);
 void abandons_forget(struct folder *folder);
 
-// ---- dirty.c, local.c, scan.c: local changes
-void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
-void dirty_written(struct folder *folder, struct slice path); // closed, or moved into place
-bool dirty_deferred(const struct folder *folder); // a save waits for the step at its path to end
-void dirty_dispatch(struct folder *folder);
-void dirty_all_now(struct folder *folder);
-void dirty_clear(struct folder *folder);
-int64_t dirty_deadline(const struct folder *folder);
-void dirty_look_done(struct folder *folder, struct job *job);
-void dirty_free(struct folder *folder, struct slice path);          // its step has ended
-bool dirty_has(const struct folder *folder, struct slice path);     // or its change waits
-void dirty_look_again(struct folder *folder, struct slice path);    // if it is looked at now
-void dirty_gone_expected(struct folder *folder, struct slice path); // it is marked already
-void dirty_gone_found(struct folder *folder, struct slice path);
-int64_t dirty_publish_delay(struct folder *folder, struct slice path);
-void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
-enum look_verdict local_look(struct folder *folder, struct look *look, struct dirty *dirty);
-bool local_step_above(const struct folder *folder, struct slice path);
-void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
-bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);
-bool local_below(struct folder *folder, struct slice path, bool stuck);
-void local_gone_below(struct folder *folder, struct slice path);
-bool local_emptied(const struct item *item, const struct look *look);
-bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
-// Nobody has the content that these are to have.
-void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count);
-void links_look(struct folder *folder);
-void links_tick(struct folder *folder);
-// ---- made.c
-void made_perhaps(struct folder *folder, struct slice path); // the directories above
-void made_parents(struct folder *folder, struct slice path); // likewise
-void made_look(struct folder *folder, struct slice path);    // likewise
-void made_forget(struct folder *folder, struct slice path);
-bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
-bool made_found(struct folder *folder, struct item *item, uint32_t mode);
-void made_before(struct folder *folder, struct item *item, uint32_t mode);
-
-void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
-                       uint32_t mode);
-void scan_start(struct folder *folder);
-void scan_tree(struct folder *folder, struct slice prefix);
-void scan_continue(struct folder *folder);
-void scan_job_done(struct folder *folder, struct job *job);
-void scan_stop(struct folder *folder);
-
 // ---- session.c
 struct conn *session_conn(struct engine *engine, uint64_t id);
 bool session_stuck(const struct session *session); // to be ended: it reads nothing any more
@@ -273,6 +228,8 @@ void share_check_caught(struct share *share);
 
 // ---- marks.c
 const struct marks *marks_of(const struct message *m);
+void own_told(struct folder *folder, const struct mark *mark); // it is about to leave
+struct vv own_hidden(struct share *share, struct vv v);        // without what is not to be told yet
 struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv);
 struct vv versions_vv(struct arena *arena, const struct versions *versions, struct vv also);
 // What of `vv` our marks bear out: no unknown incarnations, no counters above their marks.
@@ -363,6 +320,7 @@ int64_t age_recent(struct engine *engine); // the same to ten minutes
 enum { LATE_WRITE_QUIET_MS = 2000 };
 void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms);
 void late_writes_since(struct folder *folder); // by looking at all that was kept lately
+void late_writes_raced(struct folder *folder, const struct job *job);
 void late_write_tick(struct folder *folder);
 int64_t late_write_deadline(const struct folder *folder);
 void late_write_done(struct folder *folder, struct job *job);

@@ -125,6 +125,12 @@ bool dirty_has(const struct folder *folder, struct slice path)
            mode_has(folder, path);
 }
 
+void dirty_overtake(struct folder *folder, struct slice path)
+{
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty != NULL && dirty->looking) dirty->overtaken = true;
+}
+
 void dirty_look_again(struct folder *folder, struct slice path)
 {
     struct dirty *dirty = map_get(folder->dirty, path);
@@ -306,7 +312,7 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
 {
     int64_t now = folder->engine->now_ms;
     dirty->looking = false;
-    dirty->force = false;
+    dirty->force = dirty->overtaken = false;
     bool again = dirty->again;
     int64_t quiet = dirty->again_delay_ms;
     dirty->again = false;
@@ -332,10 +338,12 @@ static void looks_postpone(struct folder *folder, const struct job_look *looks)
     }
 }
 
-// The rules were written after the look began, and perhaps before what it found was.
-static bool wait_for_rules(struct folder *folder, const struct look *look, struct dirty *dirty)
+// The rules were written after the look began, and perhaps before what it found was; or a step has
+// made a directory there.
+static bool is_over(struct folder *folder, const struct look *look, struct dirty *dirty)
 {
-    if (!rules_unsure(folder) || rules_is_file(look->path)) return false;
+    bool rules = rules_unsure(folder) && !rules_is_file(look->path);
+    if (!rules && !dirty->overtaken) return false;
     dirty->due_ms = folder->engine->now_ms;
     return true;
 }
@@ -355,7 +363,7 @@ void dirty_look_done(struct folder *folder, struct job *job)
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL) continue;
-        verdicts[i] = wait_for_rules(folder, &looks->looks[i], dirty)
+        verdicts[i] = is_over(folder, &looks->looks[i], dirty)
                           ? LOOK_AGAIN_LATER
                           : local_look(folder, &looks->looks[i], dirty);
     }

@@ -34,6 +34,7 @@ enum {
     REQUEST_TIMEOUT_MS = 30 * 1000,
     NEWS_AWAITED_MS = 5 * 1000,
     GAP_OLD_MS = 10 * 60 * 1000, // nothing was heard that could close it
+    GAP_EVEN_MS = 60 * 1000,     // and who is connected knows no more
     LOOKS_PER_JOB = 64,
     LOOK_JOBS_MAX = 4,
     SCAN_ENTRIES = 1024,
@@ -212,6 +213,7 @@ struct share {
     bool offer_sent;
     bool told_paused; // in it
     bool offer_heard;
+    bool compared; // the own counters that it shows with ours
     bool joined;
     bool retired; // another session is used: contents that were asked for still come
     bool pending; // same name, other id, both with items
@@ -257,24 +259,7 @@ struct share {
     struct share *next;
 };
 
-struct dirty {
-    struct folder *folder;
-    char *path;
-    size_t path_size;
-    int64_t due_ms;
-    bool ready;   // in the ready list, else in the timed one
-    bool looking; // a job has it
-    bool again;   // something happened while it was looked at
-    int64_t again_delay_ms;
-    bool force;
-    bool now;  // sync asked: no quiet window
-    bool gone; // a deletion is expected
-    int64_t empty_since_ms;
-    bool awaits_content;   // was found empty, and nothing has happened to it since
-    uint32_t parent_waits; // for the directory above to be published first
-    uint32_t writer_waits; // for a program that had it open
-    struct dirty *prev, *next;
-};
+struct dirty; // local_priv.h
 
 struct dirty_list {
     struct dirty *first, *last;
@@ -422,6 +407,7 @@ struct folder {
     uint64_t stagings; // jobs that have put contents into staging
     uint32_t staging_jobs;
     uint64_t lost_own;
+    struct dot told;                // own mark: none above it has left this process, or one before
     struct late_write *late_writes; // kept files to be looked at
     uint32_t late_write_count;
     bool late_write_out;    // one is
@@ -481,6 +467,7 @@ struct engine {
 #include "agent/sync/calls_priv.h"
 #include "agent/sync/errand_priv.h"
 #include "agent/sync/limits_priv.h"
+#include "agent/sync/local_priv.h"
 #include "agent/sync/meet_priv.h"
 
 #endif

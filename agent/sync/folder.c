@@ -205,6 +205,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         folder->number = folder->row.folder;
         folder_reload(folder);
         join_load(folder);
+        folder->told = (struct dot){folder->row.inc, folder->row.counter};
         approvals_open(folder);
         folder->id_known = true;
         return base_note(folder);

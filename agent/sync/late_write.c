@@ -4,6 +4,7 @@
 // writes is kept, and nobody would look there: it becomes a conflict item of the path.
 #include <string.h>
 
+#include "agent/core/heads.h"
 #include "agent/core/index.h"
 #include "agent/core/resolve.h"
 #include "agent/sync/engine_priv.h"
@@ -68,6 +69,33 @@ void late_writes_since(struct folder *folder)
             bool taken = rows[i].version.value.kind == KIND_FILE && !rows[i].own;
             if (taken) late_write_mark(folder, rows[i].file, 0);
         }
+    }
+}
+
+static void raced_note(struct folder *folder, const struct step *step)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    index->item_get(index->self, folder->engine->scratch, folder->number, step->path, &item);
+    if (!item_local_live(&item)) return;
+    struct kept_row row = {.version = item.local.version,
+                           .file = step->kept_name,
+                           .when_ms = folder->engine->wall_ms,
+                           .by = folder->engine->o.device,
+                           .batch = index->kept_batch_last(index->self, folder->number),
+                           .after = item.local.version.dots.entries[0]};
+    row.version.mtime_ns = 0; // it is something else
+    index->kept_add(index->self, folder->number, &row);
+    late_write_mark(folder, step->kept_name, 0);
+}
+
+// Two saves met a step, and the crash came before they were sorted out: which is the later one
+// nobody knows. Inside a transaction.
+void late_writes_raced(struct folder *folder, const struct job *job)
+{
+    for (uint32_t i = 0; i < job->apply.count && job->kind == JOB_RECOVER; i++) {
+        const struct step *step = &job->apply.steps[i];
+        if (step->result == STEP_CHANGED && step->kept) raced_note(folder, step);
     }
 }
 

@@ -35,7 +35,10 @@ static struct version version_from_disk(const struct folder *folder, const struc
         v.parent = item->local.version.value.content;
         v.parent_mode = item->local.version.value.mode;
     }
-    if (folder->row.first && !folder->row.scanned) v.flags |= VERSION_FIRST;
+    // What the first scan finds; an edit of what it has found to be everyone's is an edit.
+    const struct local *local = &item->local;
+    bool found = local->state == LOCAL_NONE || (local->version.flags & VERSION_FIRST) != 0;
+    if (folder->row.first && !folder->row.scanned && found) v.flags |= VERSION_FIRST;
     if (path_is_conflict_item(item->path)) v.origin = item->local.version.origin;
     return v;
 }

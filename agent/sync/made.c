@@ -55,11 +55,37 @@ bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mod
     return what != 0 && what - 1 != MADE_PERHAPS;
 }
 
+static bool holds_something(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    return index->live_below(index->self, folder->number, path) ||
+           index->local_below(index->self, folder->number, path);
+}
+
 // What it was made for has ended, and nobody knows of it: it is whose disk it is on.
 static bool is_left_over(struct folder *folder, struct slice path)
 {
-    return !INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path) &&
-           !more_may_come(folder);
+    return !holds_something(folder, path) && !more_may_come(folder);
+}
+
+// What lived in it has ended here, and of its own end nothing is known, or no longer: it goes, too.
+bool made_is_left(struct folder *folder, const struct item *item)
+{
+    uint32_t mode;
+    // Where conflict items are is no item, and stays.
+    return item->head_count == 0 && item->local.state == LOCAL_NONE &&
+           made_here(folder, item->path, &mode) && path_fault(item->path) == NULL &&
+           !holds_something(folder, item->path);
+}
+
+void made_left_above(struct folder *folder, struct slice path)
+{
+    struct item item;
+    struct slice parent = path_parent(path);
+    if (map_count(folder->made) == 0 || parent.size == 0) return;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, parent,
+                            &item);
+    if (made_is_left(folder, &item)) apply_add(folder, parent);
 }
 
 // True: the directory is there and nobody's.
@@ -68,6 +94,10 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
     if (item_local_live(item) || map_get(folder->made, item->path) == NULL) return false;
     bool ended = item->head_count == 1 && !version_live(&item->heads[0]);
     bool applied = item->local.state != LOCAL_NONE;
+    if (made_is_left(folder, item)) {
+        apply_add(folder, item->path);
+        return true;
+    }
     if (item->head_count == 0 && !applied && is_left_over(folder, item->path)) {
         made_forget(folder, item->path);
         return false;
@@ -100,6 +130,7 @@ void made_parents(struct folder *folder, struct slice path)
         if (is_settled(&item)) return;
         if (item_local_live(&item)) continue;
         if (map_get(folder->made, p) == NULL) note(folder, p, MADE_PERHAPS);
+        dirty_overtake(folder, p);
         (void)made_found(folder, &item, MADE_MODE);
     }
 }

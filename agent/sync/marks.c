@@ -56,6 +56,43 @@ struct vv versions_vv(struct arena *arena, const struct versions *versions, stru
     return all;
 }
 
+// ---- own counters that others may know of
+
+// Up to here this life has told of itself: what a peer shows above it was told by another index.
+static uint64_t told(const struct folder *folder)
+{
+    return folder->told.inc == folder->row.inc ? folder->told.counter : 0;
+}
+
+void own_told(struct folder *folder, const struct mark *mark)
+{
+    if (mark->inc == folder->row.inc && mark->counter > told(folder))
+        folder->told = (struct dot){mark->inc, mark->counter};
+}
+
+// Before a peer has shown what it knows of ours it hears nothing new: it may be the one who can
+// tell that these counters were used before.
+struct vv own_hidden(struct share *share, struct vv v)
+{
+    struct folder *folder = share->folder;
+    struct dot own = {folder->row.inc, told(folder)};
+    if (share->compared || vv_get(v, own.inc) <= own.counter) return v;
+    return vv_set(folder->engine->scratch, v, own);
+}
+
+static bool mark_to_show(struct share *share, struct dot d, struct mark *out)
+{
+    struct folder *folder = share->folder;
+    const struct key_port *keys = &folder->engine->o.keys;
+    if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, d.inc, out)) return false;
+    if (d.inc == folder->row.inc && !share->compared && out->counter > d.counter) {
+        out->counter = d.counter;
+        out->signature = keys->sign(keys->self, folder->row.id, d.inc, d.counter);
+    }
+    own_told(folder, out);
+    return true;
+}
+
 // ---- showing
 
 static void owners_send(struct share *share, struct owner *owners, uint32_t count)
@@ -90,15 +127,13 @@ void owners_show(struct share *share, struct vv vv)
 
 struct marks marks_to_show(struct share *share, struct arena *arena, struct vv vv)
 {
-    struct folder *folder = share->folder;
-    const struct index_port *index = INDEX(folder);
     struct marks out = {.entries = arena_alloc(arena, vv.count + 1U, sizeof(struct mark))};
     struct vv fresh = {.entries = arena_alloc(arena, vv.count + 1U, sizeof *fresh.entries)};
     for (uint32_t i = 0; i < vv.count; i++) {
         struct dot d = vv.entries[i];
         struct mark *mark = &out.entries[out.count];
         if (vv_covers(share->shown.v, d)) continue;
-        if (!index->mark_get(index->self, folder->number, d.inc, mark)) continue;
+        if (!mark_to_show(share, d, mark)) continue;
         fresh.entries[fresh.count++] = (struct dot){d.inc, mark->counter};
         out.count++;
     }
@@ -124,13 +159,14 @@ void marks_show(struct share *share, struct vv a)
 
 // ---- learning marks
 
-// A mark signed by this device for this life above its counter: the index is older than what was
-// published.
+// A mark signed by this device for this life above all that it has told of: the index is older than
+// what was published, though it may have counted on as far since.
 static bool own_future(struct folder *folder, const struct mark *mark)
 {
-    if (mark->inc != folder->row.inc || mark->counter <= folder->row.counter) return false;
-    log_warn(LOG_SYNC, "a counter of ours above our own", "folder=%s shown=%llu", folder->name,
-             (unsigned long long)mark->counter);
+    if (mark->inc != folder->row.inc || mark->counter <= told(folder)) return false;
+    log_warn(LOG_SYNC, "a counter of ours that was never told", "folder=%s shown=%llu own=%llu",
+             folder->name, (unsigned long long)mark->counter,
+             (unsigned long long)folder->row.counter);
     reinc_want(folder, "a peer shows what this index does not know to have published");
     return true;
 }
@@ -189,7 +225,8 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
 {
     for (uint32_t i = 0; i < marks->count; i++) {
         struct mark *mark = &marks->entries[i];
-        if (marked(folder, mark->inc) >= mark->counter) continue;
+        uint64_t known = mark->inc == folder->row.inc ? told(folder) : marked(folder, mark->inc);
+        if (known >= mark->counter) continue;
         const char *what = mark_fault(folder, mark);
         if (what != NULL) {
             session_refuse(session, what);

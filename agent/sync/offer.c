@@ -39,14 +39,14 @@ void share_offer(struct share *share)
     m.offer.state = offer_state_of(share);
     share->told_paused = m.offer.state == OFFER_PAUSED;
     m.offer.has_items = folder->row.ever_had_items || folder->row.items > 0;
-    m.offer.k = folder->k.v;
-    m.offer.marks = marks_to_show(share, arena, folder->k.v);
-    m.offer.a = folder_applied(folder, arena);
+    m.offer.k = own_hidden(share, folder->k.v);
+    m.offer.marks = marks_to_show(share, arena, m.offer.k);
+    m.offer.a = own_hidden(share, folder_applied(folder, arena));
     m.offer.gcfloor = folder->gcfloor.v;
     m.offer.items = sum_shown(folder->row.items);
     m.offer.bytes = sum_shown(folder->row.bytes);
     m.offer.heard = share->offer_heard;
-    vvbox_set(&share->told_k, folder->k.v);
+    vvbox_set(&share->told_k, m.offer.k);
     share->offer_sent = true;
     share->told_items = folder->row.items;
     share->told_bytes = folder->row.bytes;
@@ -135,14 +135,17 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
         share->pending = share->offer_heard = false;
         return;
     }
+    bool same = folder_id_equal(offer->folder, folder->row.id);
+    if (same && (!offer_owner(session, folder, offer) || !marks_learn(share, &offer->marks)))
+        return;
+    share->compared |= same;
     if (news || !offer->heard) share_offer(share);
     if (share_paused(folder, session->peer)) return;
-    if (!folder_id_equal(offer->folder, folder->row.id)) {
+    if (!same) {
         share->joined = false;
         offer_review(share);
         return;
     }
-    if (!offer_owner(session, folder, offer) || !marks_learn(share, &offer->marks)) return;
     if (!counters_marked(share, offer->k) || !counters_marked(share, offer->a)) return;
     if (folder->stopped != NULL || folder_turning(folder) || join_leaving(folder)) return;
     share_join(share, offer);

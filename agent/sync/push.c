@@ -133,6 +133,7 @@ static void push_one(struct share *share)
     push->after = after;
     if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &push->upto))
         return;
+    own_told(folder, &push->upto);
     push->marks = marks_to_show(share, arena, versions_vv(arena, &push->versions, (struct vv){0}));
     owners_show(share, (struct vv){.entries = &(struct dot){push->inc, 1}, .count = 1});
     push->rides = arena_alloc(arena, push->versions.count + 1U, sizeof *push->rides);

@@ -167,31 +167,44 @@ static bool contents_held(struct folder *folder, const struct item *item)
     return held;
 }
 
+static bool is_joined(const struct share *share)
+{
+    return share->joined;
+}
+
+static bool knows_more(const struct share *share)
+{
+    return share->joined && !vv_le(share->said_k.v, share->folder->k.v);
+}
+
 // What somebody connected has said to know more than we do comes in a moment, or never.
 static bool is_awaited(const struct share *share)
 {
     const struct folder *folder = share->folder;
     if (pull_is_young(share)) return true;
     bool fresh = folder->engine->now_ms - share->said_ms < NEWS_AWAITED_MS;
-    return fresh && share->joined && !vv_le(share->said_k.v, folder->k.v);
+    return fresh && knows_more(share);
 }
 
-static bool pulling(const struct folder *folder)
+static bool any_share(const struct folder *folder, bool (*is)(const struct share *))
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && is_awaited(share)) return true;
+        if (share != NULL && is(share)) return true;
     }
     return false;
 }
 
 // Versions are known here whose predecessors are not: a push left a gap, a round was cut. What is
-// missing may be the end of what stands against each other. Nobody may be left to bring it, though.
+// missing may be the end of what stands against each other. Nobody may be left to bring it, though:
+// of a life that was lost with its index a dot may be left that no K ever covers.
 static bool has_gap(struct folder *folder)
 {
     uint64_t changes, bytes;
     const struct index_port *index = INDEX(folder);
-    if (folder->engine->now_ms - folder->heard_ms >= GAP_OLD_MS) return false;
+    bool even = any_share(folder, is_joined) && !any_share(folder, knows_more);
+    int64_t old_ms = even ? GAP_EVEN_MS : GAP_OLD_MS;
+    if (folder->engine->now_ms - folder->heard_ms >= old_ms) return false;
     index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);
     if (changes == 0) return false;
     index->owed(index->self, folder->number, k_beyond_ends(folder), 1, &changes, &bytes);
@@ -200,7 +213,7 @@ static bool has_gap(struct folder *folder)
 
 bool more_may_come(struct folder *folder)
 {
-    return pulling(folder) || has_gap(folder);
+    return any_share(folder, is_awaited) || has_gap(folder);
 }
 
 static bool has_live_leaf(const struct item *item)
@@ -332,9 +345,11 @@ static void intent_block(struct folder *folder, struct slice path, enum blocked 
     INDEX(folder)->item_put(INDEX(folder)->self, folder->number, &item, false);
 }
 
-static void intent_drop(struct folder *folder, const struct job_apply *apply)
+static void intent_drop(struct folder *folder, const struct job *job)
 {
+    const struct job_apply *apply = &job->apply;
     txn_begin(folder);
+    late_writes_raced(folder, job);
     for (uint32_t i = 0; i < apply->count; i++)
         member_drop(folder, &apply->steps[i]);
     INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, apply->journal);
@@ -373,7 +388,7 @@ void resolve_done(struct folder *folder, struct job *job)
     if (all) {
         resolve_final(folder, apply, decided);
     } else if (job->err == ERR_OK) {
-        intent_drop(folder, apply);
+        intent_drop(folder, job);
     } else {
         folder_recover(folder);
     }

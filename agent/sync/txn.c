@@ -176,6 +176,7 @@ void item_save(struct folder *folder, struct item *item, bool heads_changed, boo
     if (heads_changed) base_quiet(folder);
     if (!was_live || heads_live(item)) return;
     ancestors_refresh(folder, item->path);
+    made_left_above(folder, item->path);
     // A name has become free: what waits for it under another case can have it.
     int64_t soon = folder->engine->now_ms + NAME_FREE_MS;
     if (folder->case_blocked && folder->blocked_retry_ms > soon) folder->blocked_retry_ms = soon;

@@ -275,6 +275,7 @@ void work_more(struct folder *folder)
     if (folder->row.needs == 0) staging_tidy(folder);
     if (!folder->row.scanned) return;
     if (folder->row.needs == 0) {
+        apply_flush(folder);
         folder->needs_done = true;
         folder->needs_again = false;
         return;

@@ -106,6 +106,13 @@ static void path_set(const struct world *world, struct saved *saved, const char 
     (void)snprintf(saved->path, sizeof saved->path, "%s", common);
 }
 
+static bool is_users(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    return strncmp(path, ".cfgsync/", 9) != 0 && strcmp(name, USER_TEMPORARY) != 0;
+}
+
 // What is gone and was not published is nobody's fault. What has its name of before again is seen
 // under that name by whoever takes it away.
 static void cut_excuse(struct device *device, struct map *before)
@@ -119,10 +126,28 @@ static void cut_excuse(struct device *device, struct map *before)
         if (saved->excused || saved->device != device->index || was == NULL) continue;
         const struct inode *there = vfs_find(&device->vfs, saved->path);
         if (there != NULL && token_of(there) == saved->token) continue;
-        if (is != NULL && strncmp(is->path, ".cfgsync/", 9) != 0)
+        if (is != NULL && is_users(is->path))
             path_set(world, saved, is->path);
         else
             saved->excused = !published(device, saved->path, &was->id);
+    }
+}
+
+// What a cut left of a save is ignored, and for its user to take away: no directory can go while it
+// is there.
+void device_clean_up(struct device *device)
+{
+    struct inode *stack[DEPTH_MAX] = {device->vfs.root};
+    uint32_t depth = 1;
+    while (depth > 0) {
+        struct inode *dir = stack[--depth];
+        if (vfs_child(dir, USER_TEMPORARY) != NULL)
+            (void)vfs_unlink(&device->vfs, dir, USER_TEMPORARY);
+        for (uint32_t i = 0; i < dir->count; i++) {
+            if (!S_ISDIR(dir->entries[i].inode->mode)) continue;
+            CHECK(depth < DEPTH_MAX);
+            stack[depth++] = dir->entries[i].inode;
+        }
     }
 }
 

@@ -70,8 +70,7 @@ static void list_tree(struct buf *out, const struct device *device, const struct
         }
         const struct vfs_entry *entry = &dir->entries[stack[depth - 1].next++];
         (void)snprintf(at + base, sizeof at - base, "%s%s", base > 0 ? "/" : "", entry->name);
-        // What a power cut left of a save is left out everywhere.
-        if (strcmp(at, ".cfgsync") == 0 || strcmp(entry->name, ".tmp.swp") == 0) continue;
+        if (strcmp(at, ".cfgsync") == 0) continue;
         char normal[NAMES_PATH_MAX];
         names_common(entry->inode->names == NAMES_BYTES ? NAMES_BYTES : NAMES_NORMAL, at, normal);
         list_entry(out, device, normal, entry->inode);

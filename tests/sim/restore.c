@@ -80,28 +80,75 @@ static struct inode *tree_copy(struct vfs *vfs, const struct inode *root, bool f
 
 // ---- what is anywhere
 
-static void contents_below(const struct inode *root, bool with_kept, struct map *ids,
-                           struct map *tokens)
+// A file in kept of which no row knows is nobody's source.
+static bool is_known(const struct device *device, struct store *store, const char *name)
 {
-    const struct inode *stack[DEPTH_MAX];
-    uint32_t depth = 0;
-    stack[depth++] = root;
+    struct arena *arena = arena_new();
+    struct kept_row row;
+    bool known = store_kept_by_file(store, arena, device->folder, slice_text(name), &row);
+    arena_destroy(&arena);
+    return known;
+}
+
+// What is on its way, or was put aside, may go at any start.
+static bool is_passing(const char *name)
+{
+    return strcmp(name, "staging") == 0 || strcmp(name, "base") == 0;
+}
+
+// As `store` knows it; NULL: no index knows of what was kept.
+static void contents_held(const struct device *device, const struct inode *root,
+                          struct store *store, struct map *ids)
+{
+    const struct inode *stack[DEPTH_MAX] = {root};
+    uint32_t depth = 1;
+    const struct inode *internal = vfs_child(root, ".cfgsync");
+    const struct inode *kept = internal != NULL ? vfs_child(internal, "kept") : NULL;
     while (depth > 0) {
         const struct inode *dir = stack[--depth];
         for (uint32_t i = 0; i < dir->count; i++) {
             const struct inode *inode = dir->entries[i].inode;
-            if (S_ISDIR(inode->mode)) {
-                if (!with_kept && strcmp(dir->entries[i].name, "kept") == 0) continue;
-                CHECK(depth < DEPTH_MAX);
-                stack[depth++] = inode;
-                continue;
-            }
+            const char *name = dir->entries[i].name;
+            bool dir_too = S_ISDIR(inode->mode) && (dir != internal || !is_passing(name));
+            CHECK(depth < DEPTH_MAX);
+            if (dir_too) stack[depth++] = inode;
+            if (S_ISDIR(inode->mode)) continue;
+            if (dir == kept && (store == NULL || !is_known(device, store, name))) continue;
             struct digest id = hash_content(slice_of(inode->data, inode->size));
-            uint64_t token = token_of(inode);
             (void)map_put(ids, slice_of(&id, sizeof id), ids);
+        }
+    }
+}
+
+static void tokens_below(const struct inode *root, struct map *tokens)
+{
+    const struct inode *stack[DEPTH_MAX] = {root};
+    uint32_t depth = 1;
+    while (depth > 0) {
+        const struct inode *dir = stack[--depth];
+        for (uint32_t i = 0; i < dir->count; i++) {
+            const struct inode *inode = dir->entries[i].inode;
+            uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
+            CHECK(depth < DEPTH_MAX);
+            if (S_ISDIR(inode->mode) && strcmp(dir->entries[i].name, "kept") != 0)
+                stack[depth++] = inode;
             if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
         }
     }
+}
+
+struct map *tokens_in_flight(const struct device *device)
+{
+    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    struct map *tokens = map_new();
+    for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
+        const struct inode *inode = staging->entries[i].inode;
+        uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
+        if (strncmp(staging->entries[i].name, "x-", 2) != 0) continue;
+        if (S_ISDIR(inode->mode)) tokens_below(inode, tokens);
+        if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
+    }
+    return tokens;
 }
 
 static bool heads_held(const struct device *device, struct map *ids)
@@ -177,11 +224,11 @@ bool backup_restore(struct device *device)
     bool index = rng_below(&world->rng, 4) > 0, files = !index || rng_below(&world->rng, 3) > 0;
     struct map *ids = map_new(), *tokens = map_new();
     for (uint32_t i = 0; i < world->o.devices; i++) {
+        struct device *other = &world->devices[i];
         bool this_one = i == device->index;
-        const struct inode *root = world->devices[i].vfs.root;
-        if (this_one && files) root = device->backup_root;
-        contents_below(root, true, ids, map_new());
-        contents_below(root, false, map_new(), tokens);
+        const struct inode *root = this_one && files ? device->backup_root : other->vfs.root;
+        contents_held(other, root, this_one && index ? device->backup_store : other->store, ids);
+        tokens_below(root, tokens);
     }
     for (uint32_t i = 0; i < world->o.devices; i++) {
         if (i != device->index && !heads_held(&world->devices[i], ids)) return false;
@@ -195,7 +242,6 @@ bool backup_restore(struct device *device)
     if (index) {
         device->store = store_copy(device->backup_store);
         device->index_here = false;
-        device->kept_unknown = true;
     }
     if (files)
         device->vfs.root = tree_copy(&device->vfs, device->backup_root, rng_below(&world->rng, 2));
@@ -204,7 +250,7 @@ bool backup_restore(struct device *device)
     // With the witness of its last start, what is not there looks deleted by a user.
     if (files) {
         struct map *here = map_new();
-        contents_below(device->vfs.root, false, map_new(), here);
+        tokens_below(device->vfs.root, here);
         lost_excuse(world, here);
         moved_excuse(device);
     }
@@ -218,18 +264,21 @@ bool index_lose(struct device *device)
     struct world *world = device->world;
     if (world->current != NULL || vfs_find(&device->vfs, ".cfgsync/root") == NULL) return false;
     struct map *ids = map_new();
-    for (uint32_t i = 0; i < world->o.devices; i++)
-        contents_below(world->devices[i].vfs.root, i != device->index, ids, map_new());
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        struct device *other = &world->devices[i];
+        contents_held(other, other->vfs.root, i != device->index ? other->store : NULL, ids);
+    }
     for (uint32_t i = 0; i < world->o.devices; i++) {
         if (!heads_held(&world->devices[i], ids)) return false;
     }
     device_crash(device);
+    // The marker may be gone with the power.
+    if (vfs_find(&device->vfs, ".cfgsync/root") == NULL) return true;
     world_say(world, "%s loses its index", device->name);
     index_disk_wipe(&device->index_disk);
     device->index_here = world->o.index_file;
     device_index_open(device);
     device->noticed = true; // it knows that it is new
-    device->kept_unknown = true;
     world->restored = true;
     forgotten_unheard(world);
     return true;
@@ -240,8 +289,8 @@ bool contents_orphaned(struct world *world)
     struct map *ids = map_new();
     bool held = true;
     for (uint32_t i = 0; i < world->o.devices; i++) {
-        bool with_kept = world->o.plain || !world->devices[i].kept_unknown;
-        contents_below(world->devices[i].vfs.root, with_kept, ids, map_new());
+        const struct device *device = &world->devices[i];
+        contents_held(device, device->vfs.root, device->store, ids);
     }
     for (uint32_t i = 0; i < world->o.devices; i++)
         held &= heads_held(&world->devices[i], ids);

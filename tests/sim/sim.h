@@ -20,6 +20,8 @@
 enum { DEVICES_MAX = 8, PATHS_MAX = 24, PATH_TEXT_MAX = 64 };
 enum { SIM_BASE_BYTES = 8 * BASE_BLOCK_BYTES }; // so few that some always give way
 
+#define USER_TEMPORARY ".tmp.swp" // what programs save to, and rename
+
 #define MS     UINT64_C(1000) // virtual time is in microseconds
 #define SECOND (1000 * MS)
 
@@ -128,7 +130,6 @@ struct device {
     // where its counters caught up before anybody compared: then it never noticed.
     int64_t window_from_us, window_to_us;
     bool noticed;
-    bool kept_unknown; // its index is older than files in kept, and has no rows of them
 };
 
 // ---- events
@@ -236,8 +237,10 @@ void device_abandon(struct device *device);
 // ---- cut.c
 void device_index_open(struct device *device);
 void device_power_cut(struct device *device);
+void device_clean_up(struct device *device);
 
 // ---- restore.c
+struct map *tokens_in_flight(const struct device *device); // what steps have displaced
 void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/base/map.h"
 #include "crypto/hash.h"
 #include "proto/vv.h"
 #include "tests/sim/sim.h"
@@ -74,19 +75,16 @@ static void excuse(struct world *world, const char *path, uint64_t token)
 // path or below it; and so what recovery is to put back.
 static void excuse_in_flight(struct device *device, const char *path)
 {
-    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    struct map *tokens = tokens_in_flight(device);
     char common[NAMES_PATH_MAX];
     names_common(device->world->o.names, path, common);
-    for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
-        if (strncmp(staging->entries[i].name, "x-", 2) != 0) continue;
-        uint64_t token = token_of(staging->entries[i].inode);
-        for (size_t k = 0; token != 0 && k < device->world->saved_count; k++) {
-            struct saved *saved = &device->world->saved[k];
-            if (saved->token == token && saved->device == device->index &&
-                is_above(saved->path, common))
-                saved->excused = true;
-        }
+    for (size_t i = 0; map_count(tokens) > 0 && i < device->world->saved_count; i++) {
+        struct saved *saved = &device->world->saved[i];
+        bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;
+        if (there && saved->device == device->index && is_above(saved->path, common))
+            saved->excused = true;
     }
+    map_destroy(&tokens);
 }
 
 enum visit { VISIT_SAVED, VISIT_TAKEN };
@@ -295,11 +293,11 @@ static void do_save_over(struct device *device, const char *path)
     struct inode *dir = vfs_parent(&device->vfs, path, &name);
     struct inode *old = vfs_child(dir, name);
     if (old != NULL && S_ISDIR(old->mode)) return;
-    if (vfs_create(&device->vfs, dir, ".tmp.swp", S_IFREG | 0644, &file) != 0) return;
+    if (vfs_create(&device->vfs, dir, USER_TEMPORARY, S_IFREG | 0644, &file) != 0) return;
     uint64_t token = ++device->world->token_last;
     content_put(device, file, old, token);
     if (old != NULL) visit_tree(device, path, old, VISIT_TAKEN);
-    int code = vfs_rename(&device->vfs, dir, ".tmp.swp", dir, name, VFS_REPLACE);
+    int code = vfs_rename(&device->vfs, dir, USER_TEMPORARY, dir, name, VFS_REPLACE);
     CHECK(code == 0);
     remember(device, path, token);
 }

@@ -276,8 +276,10 @@ static void peace(struct world *world)
     world->o.latency_us = world->o.latency_us > 40 * MS ? 40 * MS : world->o.latency_us;
     world->o.job_us = world->o.job_us > 2 * MS ? 2 * MS : world->o.job_us;
     net_heal_all(world);
-    for (uint32_t i = 0; i < world->o.devices; i++)
+    for (uint32_t i = 0; i < world->o.devices; i++) {
+        device_clean_up(&world->devices[i]);
         device_start(&world->devices[i]);
+    }
     world_say(world, "---- peace");
 }
 

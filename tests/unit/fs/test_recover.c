@@ -181,6 +181,25 @@ static void test_raced_edit_is_given_back(void **state)
     job_end(&job);
 }
 
+// Two edits met the step, and the crash came while they were sorted out.
+static void test_the_later_of_two_edits_has_the_name(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    put_file(w, "f", "first edit");
+    put_file(w, ".cfgsync/staging/x-7-0", "second edit");
+    shell("cd '%s' && touch -d '1 hour ago' f", w->root);
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_CHANGED);
+    assert_string_equal(text_of(w, "f", text), "second edit");
+    assert_true(steps[0].kept && anywhere(w, ".cfgsync/kept", "first edit"));
+    job_end(&job);
+}
+
 static void test_directories(void **state)
 {
     struct world *w = *state;
@@ -383,6 +402,7 @@ int main(void)
         T(test_chmod_after_the_exchange_is_seen),
         T(test_directory_after_the_exchange_is_seen),
         T(test_raced_edit_is_given_back),
+        T(test_the_later_of_two_edits_has_the_name),
         T(test_directories),
         T(test_half_an_intent_is_taken_back),
         T(test_intent_not_begun_is_forgotten),

@@ -151,6 +151,30 @@ static uint64_t published_in(uint64_t hash_ms, int seconds)
     return count;
 }
 
+// The directory of conflict items is no item, and stays when the last of them goes.
+static void test_the_last_conflict_item_goes(void **state)
+{
+    (void)state;
+    static const char path[] = ".cfgsync/conflicts/aaaaaaaaaaaa-x";
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_settle(&rig);
+    struct version copy = script_file(peer, path, "1");
+    copy.origin = slice_text("x");
+    script_push(peer, 0, &copy, 1, "1");
+    rig_settle(&rig);
+    assert_true(rig_on_disk(&rig, path));
+    struct version gone = script_file(peer, path, "");
+    gone.value = (struct value){.kind = KIND_TOMB};
+    gone.origin = slice_text("x");
+    script_push(peer, 1, &gone, 1, NULL);
+    rig_settle(&rig);
+    assert_false(rig_on_disk(&rig, path));
+    rig_close(&rig);
+}
+
 static void test_a_log_every_second(void **state)
 {
     (void)state;
@@ -202,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
         cmocka_unit_test(test_unknown_keys_are_passed_on),
+        cmocka_unit_test(test_the_last_conflict_item_goes),
         cmocka_unit_test(test_a_log_every_second),
         cmocka_unit_test(test_a_clock_in_2099),
     };

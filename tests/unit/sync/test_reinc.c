@@ -79,6 +79,41 @@ static void test_a_mark_above_the_counter(void **state)
     rig_close(&rig);
 }
 
+// An index that has counted on as far as what it had published, or further: nobody was told of it
+// since the start, and yet a peer knows. A peer that does not is told.
+static void test_a_mark_that_was_never_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "1");
+    rig_settle(&rig);
+    rig_restart(&rig);
+    rig_write(&rig, "b", "1");
+    rig_write(&rig, "c", "1");
+    rig_settle(&rig);
+    struct folder_row before = row_of(&rig);
+    assert_int_equal(before.counter, 3);
+    struct script *ignorant = script_connect(&rig, 3);
+    const struct msg_offer *offer = &script_last(ignorant, MSG_OFFER)->offer;
+    assert_int_equal(vv_get(offer->k, before.inc), 1);
+    assert_int_equal(vv_get(offer->a, before.inc), 1);
+    assert_true(offer->marks.count == 1 && offer->marks.entries[0].counter == 1);
+    struct script *knowing = script_connect(&rig, 4);
+    offer_with_own(knowing, before.inc, 2);
+    rig_settle(&rig);
+    struct folder_row after = row_of(&rig);
+    assert_true(after.inc != before.inc && after.counter == 3);
+    script_offer(ignorant, (struct vv){0});
+    rig_settle(&rig);
+    assert_int_equal(script_last(ignorant, MSG_PUSH)->push.upto.counter, 3);
+    // What was told may come back.
+    offer_with_own(knowing, after.inc, 3);
+    rig_settle(&rig);
+    assert_true(row_of(&rig).inc == after.inc && !script_is_cut(knowing));
+    rig_close(&rig);
+}
+
 // What was drawn before others last compared counters with ours stays as it is.
 static void test_what_others_have_seen_stays(void **state)
 {
@@ -233,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mark_above_the_counter),
+        cmocka_unit_test(test_a_mark_that_was_never_told),
         cmocka_unit_test(test_what_others_have_seen_stays),
         cmocka_unit_test(test_one_dot_two_things),
         cmocka_unit_test(test_rollback_of_others),

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+//
+// What is found on this disk: paths to be looked at, what a look means, directories of nobody.
+#ifndef AGENT_SYNC_LOCAL_PRIV_H
+#define AGENT_SYNC_LOCAL_PRIV_H
+
+#include "agent/sync/engine_priv.h"
+
+struct dirty {
+    struct folder *folder;
+    char *path;
+    size_t path_size;
+    int64_t due_ms;
+    bool ready;     // in the ready list, else in the timed one
+    bool looking;   // a job has it
+    bool again;     // something happened while it was looked at
+    bool overtaken; // a step has made a directory there since: what the look found is over
+    int64_t again_delay_ms;
+    bool force;
+    bool now;  // sync asked: no quiet window
+    bool gone; // a deletion is expected
+    int64_t empty_since_ms;
+    bool awaits_content;   // was found empty, and nothing has happened to it since
+    uint32_t parent_waits; // for the directory above to be published first
+    uint32_t writer_waits; // for a program that had it open
+    struct dirty *prev, *next;
+};
+
+// ---- dirty.c, local.c, scan.c: local changes
+void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
+void dirty_written(struct folder *folder, struct slice path); // closed, or moved into place
+bool dirty_deferred(const struct folder *folder); // a save waits for the step at its path to end
+void dirty_dispatch(struct folder *folder);
+void dirty_all_now(struct folder *folder);
+void dirty_clear(struct folder *folder);
+int64_t dirty_deadline(const struct folder *folder);
+void dirty_look_done(struct folder *folder, struct job *job);
+void dirty_free(struct folder *folder, struct slice path);      // its step has ended
+bool dirty_has(const struct folder *folder, struct slice path); // or its change waits
+void dirty_overtake(struct folder *folder, struct slice path);
+void dirty_look_again(struct folder *folder, struct slice path);    // if it is looked at now
+void dirty_gone_expected(struct folder *folder, struct slice path); // it is marked already
+void dirty_gone_found(struct folder *folder, struct slice path);
+int64_t dirty_publish_delay(struct folder *folder, struct slice path);
+void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
+enum look_verdict local_look(struct folder *folder, struct look *look, struct dirty *dirty);
+bool local_step_above(const struct folder *folder, struct slice path);
+void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
+bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);
+bool local_below(struct folder *folder, struct slice path, bool stuck);
+void local_gone_below(struct folder *folder, struct slice path);
+bool local_emptied(const struct item *item, const struct look *look);
+bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
+// Nobody has the content that these are to have.
+void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count);
+void links_look(struct folder *folder);
+void links_tick(struct folder *folder);
+
+// ---- made.c
+void made_perhaps(struct folder *folder, struct slice path); // the directories above
+void made_parents(struct folder *folder, struct slice path); // likewise
+void made_look(struct folder *folder, struct slice path);    // likewise
+bool made_is_left(struct folder *folder, const struct item *item);
+void made_left_above(struct folder *folder, struct slice path);
+void made_forget(struct folder *folder, struct slice path);
+bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
+bool made_found(struct folder *folder, struct item *item, uint32_t mode);
+void made_before(struct folder *folder, struct item *item, uint32_t mode);
+
+void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
+                       uint32_t mode);
+void scan_start(struct folder *folder);
+void scan_tree(struct folder *folder, struct slice prefix);
+void scan_continue(struct folder *folder);
+void scan_job_done(struct folder *folder, struct job *job);
+void scan_stop(struct folder *folder);
+
+#endif
