@@ -277,7 +277,7 @@ def traffic(agent):
 
 
 def test_counters_that_caught_up(world):
-    """As many edits after the restore as were lost: no counter tells, only what is under them."""
+    """As many edits after the restore as were lost: no counter tells, but that none was told yet."""
     a, b, pa, pb = world.pair()
     write(pa, one="1", two="1")
     a.sync("f")
@@ -298,7 +298,6 @@ def test_counters_that_caught_up(world):
     a.try_cli("verify", timeout=70)
     agree(a, b)
     check(set(visible(pa)) == {"one", "two", "lost", "new"}, f"{sorted(visible(pa))}")
-    check("one dot, two versions" in a.log() + b.log(), "no alarm", a.log()[-2000:])
     check(lives(a) == 1, "no new incarnation", a.log()[-2000:])
     wait_for(lambda: a.try_cli("verify").code == 0, "not equal in the end")
     dots_name_one_thing(a, b)

@@ -6,6 +6,7 @@ nothing is lost."""
 import os
 import resource
 import signal
+import subprocess
 import time
 
 from harness import SLOW, check, die_with_parent, main, wait_for
@@ -65,13 +66,25 @@ def test_no_descriptors(world):
         check(b.minted() == 0, "beta has edited nothing")
 
 
+def ended(agent, seconds):
+    try:
+        agent.process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def exhaust(agent, root):
     """Takes the room away in the middle of its work. How it ended."""
-    with open(f"/proc/{agent.process.pid}/statm", encoding="ascii") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
-    limit = now + (2 << 20)
-    resource.prlimit(agent.process.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-    fill(root, agent.name, 800)
+    with open(f"/proc/{agent.process.pid}/status", encoding="ascii") as file:
+        now = next(int(line.split()[1]) << 10 for line in file if line.startswith("VmData:"))
+    # Not of addresses: malloc has reserved many that it does not use yet.
+    limit = now + (256 << 10)
+    resource.prlimit(agent.process.pid, resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+    for number in range(12):  # it may have some in hand
+        fill(root, f"{agent.name}-{number}-", 800)
+        if ended(agent, 2 * SLOW):
+            break
     code = wait_for(lambda: agent.process.poll(), "it ends", 60)
     agent.process = None
     return code

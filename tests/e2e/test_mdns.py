@@ -198,7 +198,8 @@ def unescape(match):
 def records(host):
     """What a stranger sees: name of the service -> the bytes of its TXT strings."""
     found = {}
-    for line in host.run("avahi-browse", "-rpt", "_cfgsync._tcp").splitlines():
+    for line in host.run("timeout", "20", "avahi-browse", "-rpt", "_cfgsync._tcp",
+                         check=False).splitlines():  # asked again if it hangs
         fields = line.split(";", 9)
         if fields[0] == "=":
             found[fields[3]] = re.sub(rb"\\(\d\d\d|.)", unescape, fields[9].encode())
