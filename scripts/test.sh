@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.." || exit
 
 passed=0
 failed=0
+# Most of an end-to-end test is waiting.
+jobs=$(($(getconf _NPROCESSORS_ONLN) + 1))
 
 # A test that could not be run, for want of its program, has failed, too; one that says itself why
 # it cannot be run here has not.
@@ -41,7 +43,7 @@ run() {
         return
     fi
     rm -f "$report"
-    ctest --preset "$preset" -j 2 --output-junit "$report" "$@" || true
+    ctest --preset "$preset" -j "$jobs" --output-junit "$report" "$@" || true
     count "$report"
 }
 
