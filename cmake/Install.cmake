@@ -7,7 +7,8 @@ set(CFGSYNC_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING
 install(TARGETS cfgsync-agent)
 install(FILES docs/man/cfgsync-agent.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES docs/man/cfgsync-agent.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
-install(FILES README.md docs/API.md docs/ARCHITECTURE.md docs/PROTOCOL.md docs/STORAGE.md
+install(FILES README.md docs/API.md docs/ARCHITECTURE.md docs/GUIDE.md docs/PROTOCOL.md
+    docs/STORAGE.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(texts ${CMAKE_SOURCE_DIR}/agent/cli/texts)

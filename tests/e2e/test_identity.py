@@ -277,7 +277,7 @@ def traffic(agent):
 
 
 def test_counters_that_caught_up(world):
-    """As many edits after the restore as were lost: no counter tells, but that none was told yet."""
+    """As many edits after the restore as were lost: no counter tells, but none was told yet."""
     a, b, pa, pb = world.pair()
     write(pa, one="1", two="1")
     a.sync("f")
