@@ -14,11 +14,16 @@ _Noreturn void check_failed(const char *condition, const char *file, int line)
     abort();
 }
 
-static void *alive(void *memory)
+_Noreturn void mem_exhausted(void)
 {
-    if (memory) return memory;
     fputs("cfgsync-agent: out of memory\n", stderr);
     abort();
+}
+
+static void *alive(void *memory)
+{
+    if (memory == NULL) mem_exhausted();
+    return memory;
 }
 
 // Size 0 yields memory too, so that NULL never means anything.

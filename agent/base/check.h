@@ -18,5 +18,6 @@ void *mem_alloc(size_t size) __attribute__((malloc));
 void *mem_zalloc(size_t count, size_t size) __attribute__((malloc)); // zeroed
 void *mem_realloc(void *old, size_t size);
 char *mem_strdup(const char *text) __attribute__((malloc));
+_Noreturn void mem_exhausted(void); // where a library has found out
 
 #endif

@@ -20,7 +20,7 @@ static enum err io_error(sqlite3 *db)
 // is not what we think it is.
 static enum err code_of(sqlite3 *db, int code)
 {
-    CHECK((code & 0xff) != SQLITE_NOMEM && code != SQLITE_IOERR_NOMEM);
+    if ((code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM) mem_exhausted();
     switch (code & 0xff) {
     case SQLITE_FULL: return ERR_NO_SPACE;
     case SQLITE_IOERR: return io_error(db);
