@@ -372,7 +372,8 @@ enum staged { STAGED_NOT, STAGED_THERE, STAGED_PERHAPS };
 void staged_set(struct folder *folder, const struct content *content, enum staged state);
 void content_want(struct folder *folder, const struct content *content, struct slice path);
 void fetch_step(struct folder *folder);
-void fetch_share_gone(struct share *share); // whoever was asked there is not asked any more
+void fetch_share_gone(struct share *share);
+void fetch_share_retired(struct share *share); // whoever was asked there is not asked any more
 void fetch_retry_sources(struct folder *folder);
 void fetch_source_came(struct folder *folder); // somebody has joined
 void fetch_job_done(struct folder *folder, struct job *job);

@@ -370,7 +370,8 @@ void pack_handle(struct share *share, const struct msg_pack *pack)
 
 void transfer_not_held(struct share *share, struct transfer *t)
 {
-    transfer_note_tried(t, share->session->peer->device);
+    // What was said in a session that is used no more is said of another moment.
+    if (!share->retired) transfer_note_tried(t, share->session->peer->device);
     if (t->state == TRANSFER_ASKED && t->asked == share) {
         share->wanted_bytes -= (size_t)t->content.size;
         t->asked = NULL;

@@ -71,6 +71,7 @@ void share_start_anew(struct share *share)
 void share_retire(struct share *share)
 {
     share_rest(share);
+    fetch_share_retired(share);
     share->retired = share->joined;
 }
 

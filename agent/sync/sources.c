@@ -3,7 +3,13 @@
 // Whom to ask for contents; and when those who were asked go, come back, or do not answer.
 #include "agent/sync/fetch_priv.h"
 
-enum { IDLE_MS = 20 * 1000, SLOW_MS = 120 * 1000, SILENT_MS = 30 * 1000, SILENCES_MAX = 5 };
+enum {
+    RETIRED_MS = 3000,
+    IDLE_MS = 20 * 1000,
+    SLOW_MS = 120 * 1000,
+    SILENT_MS = 30 * 1000,
+    SILENCES_MAX = 5
+};
 
 // ---- choosing whom to ask
 
@@ -107,6 +113,22 @@ void fetch_share_gone(struct share *share)
         if (t->large) parts_share_gone(t, share);
     }
     share->wanted_bytes = 0;
+}
+
+// What was asked for in a session that is used no more still comes, unless the other side had left
+// it before it heard the request.
+void fetch_share_retired(struct share *share)
+{
+    struct folder *folder = share->folder;
+    int64_t late = folder->engine->now_ms - REQUEST_TIMEOUT_MS + RETIRED_MS;
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->transfers, &at, &key, &value)) {
+        struct transfer *t = value;
+        bool waits = t->asked == share && t->state == TRANSFER_ASKED;
+        if (waits && t->asked_ms > late) t->asked_ms = late;
+    }
 }
 
 void fetch_retry_sources(struct folder *folder)
