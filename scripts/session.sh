@@ -23,7 +23,7 @@ on() {
 show() {
     local machine=$1 line=$2
     printf '%s$ %s\n' "$machine" "$line"
-    on "$machine" bash -c "$line" 2>&1 | sed "s#$work/[a-z]*#/home/u#g" || true
+    on "$machine" bash -c "$line" 2>&1 | sed "s#$work/[a-z]*#~#g" || true
 }
 
 ln -s "$agent" "$work/cfgsync-agent"
