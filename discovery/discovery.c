@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +17,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/thread.h"
 #include "discovery/backend_priv.h"
 
 enum {
@@ -206,19 +206,6 @@ static void *run(void *argument)
 
 // ---- the caller's side
 
-static bool launch(struct hub *hub)
-{
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_running = pthread_create(&thread, NULL, run, hub) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (is_running) pthread_detach(thread);
-    return is_running;
-}
-
 static bool open_wake(struct hub *hub)
 {
     if (pipe(hub->wake_fds) != 0) return false;
@@ -243,7 +230,7 @@ struct discovery *discovery_open(void (*wake)(void *context), void *context)
     hub->context = context;
     CHECK(pthread_mutex_init(&hub->mutex, NULL) == 0);
     CHECK(pthread_cond_init(&hub->ended, NULL) == 0);
-    if (!open_wake(hub) || !launch(hub)) {
+    if (!open_wake(hub) || !thread_start_detached(run, hub)) {
         hub_free(hub);
         return NULL;
     }

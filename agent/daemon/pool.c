@@ -3,11 +3,11 @@
 // The two mailboxes are only queues here: a worker that serves both cannot sleep in one of them, so
 // sleeping is done on conditions of the pool's own.
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/thread.h"
 #include "agent/daemon/pool_priv.h"
 #include "agent/daemon/priority_priv.h"
 
@@ -124,16 +124,8 @@ struct pool *pool_new(unsigned threads, bool gives_way, pool_run *run, void *con
     pool->run = run;
     pool->context = context;
     pool->thread_count = thread_count(threads) + 1;
-
-    // Signals are the main thread's.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_BLOCK, &all, &before) == 0);
-    for (unsigned i = 0; i < pool->thread_count; i++) {
-        CHECK(pthread_create(&pool->threads[i], NULL, i == 0 ? serve_fast : serve_all, pool) == 0);
-    }
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    for (unsigned i = 0; i < pool->thread_count; i++)
+        CHECK(thread_start(&pool->threads[i], i == 0 ? serve_fast : serve_all, pool));
     return pool;
 }
 

@@ -5,7 +5,6 @@
 // tried again: "key not accepted", too, can be said by whoever is on the way.
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +16,11 @@
 #include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/thread.h"
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/pairing.h"
+#include "proto/vv.h"
 
 #define NO_MEANS "no descriptors or threads left"
 
@@ -180,7 +181,7 @@ static void forget(struct agent *agent)
     AUTO(identity_destroy) struct identity *key = identity_from_seed(ticket.seed);
     crypto_wipe(ticket.seed, sizeof ticket.seed);
     crypto_wipe(bytes.data, bytes.size);
-    if (!device_same(identity_device(key), identity_device(agent->redeem->identity))) return;
+    if (!device_equal(identity_device(key), identity_device(agent->redeem->identity))) return;
     if (unlinkat(agent->state_fd, HOME_JOIN_NAME, 0) != 0 || flush_file(agent->state_fd) != 0) {
         (void)log_errno(LOG_DAEMON, "unlink", slice_text(HOME_JOIN_NAME));
     }
@@ -211,15 +212,10 @@ static void say_state(struct redeem *redeem, enum redeem_state state, const char
 
 static bool launch(struct redeem *redeem)
 {
-    sigset_t all;
-    sigset_t before;
     atomic_store(&redeem->stop, false);
     redeem->again_ms = INT64_MAX;
     if (wake_init(&redeem->wake) != ERR_OK) return false;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    redeem->is_running = pthread_create(&redeem->thread, NULL, redeem_run, redeem) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    redeem->is_running = thread_start(&redeem->thread, redeem_run, redeem);
     return redeem->is_running;
 }
 
@@ -280,7 +276,7 @@ static enum err accept_card(struct agent *agent, const struct redeem_news *news)
     char *peer;
     bool is_new;
     enum err err = card_read(buf_slice(&news->card), &card, &fault);
-    if (!err && !device_same(card.device, agent->redeem->inviter)) err = ERR_DENIED;
+    if (!err && !device_equal(card.device, agent->redeem->inviter)) err = ERR_DENIED;
     if (!err) err = introduce(agent, &card, news->host, NULL, &peer, &is_new);
     if (!err) log_info(LOG_DAEMON, "joined by invitation", "peer=%s", peer);
     return err;

@@ -4,7 +4,6 @@
 // that it ends at once when it is told to.
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +11,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "agent/base/thread.h"
 #include "agent/net/pair_priv.h"
 
 static const struct pair_times times_default = {
@@ -233,18 +233,12 @@ static void destroy(struct pair **pair)
 
 static bool start(struct pair *pair)
 {
-    sigset_t all;
-    sigset_t before;
     if (pipe(pair->wake) != 0) return false;
     for (int i = 0; i < 2; i++) {
         (void)fcntl(pair->wake[i], F_SETFD, FD_CLOEXEC);
         (void)fcntl(pair->wake[i], F_SETFL, O_NONBLOCK);
     }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_running = pthread_create(&pair->thread, NULL, run, pair) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return is_running;
+    return thread_start(&pair->thread, run, pair);
 }
 
 enum err pair_open(const struct pair_options *options, struct pair **out, struct fault *fault)

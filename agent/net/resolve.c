@@ -6,7 +6,6 @@
 // whoever lets go last frees.
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "agent/base/check.h"
 #include "agent/base/mailbox.h"
 #include "agent/base/own.h"
+#include "agent/base/thread.h"
 #include "agent/net/net_priv.h"
 
 enum { RESOLVER_THREADS = 4 };
@@ -71,18 +71,8 @@ static void *resolver_run(void *argument)
 
 static void resolver_launch(struct resolver *resolver)
 {
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     atomic_fetch_add(&resolver->holders, 1);
-    bool is_running = pthread_create(&thread, NULL, resolver_run, resolver) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (is_running)
-        pthread_detach(thread);
-    else
-        atomic_fetch_sub(&resolver->holders, 1);
+    if (!thread_start_detached(resolver_run, resolver)) atomic_fetch_sub(&resolver->holders, 1);
 }
 
 struct resolver *resolver_new(void)

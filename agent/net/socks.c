@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "agent/base/check.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
+#include "agent/base/thread.h"
 #include "agent/net/net_priv.h"
 
 enum { SOCKS_STEP_MS = 5000, SOCKS_BYTES = 64 * 1024 };
@@ -206,19 +206,6 @@ static void *socks_run(void *argument)
     return NULL;
 }
 
-static bool socks_launch(struct socks *socks)
-{
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_running = pthread_create(&thread, NULL, socks_run, socks) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (is_running) pthread_detach(thread);
-    return is_running;
-}
-
 bool socks_open(const char *proxy, const char *target, char out[NET_ADDRESS_BYTES])
 {
     struct sockaddr_in own = {.sin_family = AF_INET};
@@ -232,7 +219,7 @@ bool socks_open(const char *proxy, const char *target, char out[NET_ADDRESS_BYTE
                  listen(socks->listener, 1) == 0 &&
                  getsockname(socks->listener, (struct sockaddr *)&own, &size) == 0;
     if (is_up) (void)snprintf(out, NET_ADDRESS_BYTES, "tcp://127.0.0.1:%u", ntohs(own.sin_port));
-    if (is_up && socks_launch(socks)) return true;
+    if (is_up && thread_start_detached(socks_run, socks)) return true;
     fd_close(&socks->listener);
     free(socks);
     return false;

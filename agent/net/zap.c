@@ -3,11 +3,11 @@
 // The ZAP handler (RFC 27): a thread that answers for each handshake whether its key is trusted.
 // Handshakes wait for it one after the other, so it asks memory only. It ends with the context.
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/check.h"
+#include "agent/base/thread.h"
 #include "agent/net/net_priv.h"
 #include "crypto/hash.h"
 
@@ -112,13 +112,7 @@ static void *zap_run(void *argument)
 static bool zap_launch(struct zap *zap)
 {
     if (zmq_bind(zap->socket, "inproc://zeromq.zap.01") != 0) return false;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&zap->thread, NULL, zap_run, zap);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return !failed;
+    return thread_start(&zap->thread, zap_run, zap);
 }
 
 struct zap *zap_start(struct net *net)
