@@ -163,7 +163,6 @@ enum err peers_remove(struct agent *agent, const char *name) MUST_USE;
 // The engine's and the dialler's part of it, when registry and trust have it, or have it no more.
 void peers_begin(struct agent *agent, const struct registry_peer *peer);
 void peers_drop(struct agent *agent, struct device_id device);
-bool device_same(struct device_id a, struct device_id b);
 
 // ---- folders.c: one folder in registry, engine and disk at once
 enum err folders_start(struct agent *agent, struct buf *out_message) MUST_USE;

@@ -7,6 +7,7 @@
 
 #include "agent/base/check.h"
 #include "agent/daemon/links_priv.h"
+#include "proto/vv.h"
 
 struct attempts {
     struct attempt *list; // the oldest first
@@ -24,7 +25,7 @@ static void forget(struct attempts *attempts, struct device_id device, struct sl
 {
     for (uint32_t i = attempts->count; i-- > 0;) {
         const struct attempt *one = &attempts->list[i];
-        bool is_it = device_same(one->device, device) &&
+        bool is_it = device_equal(one->device, device) &&
                      (address.data == NULL || slice_equal(slice_text(one->address), address));
         if (is_it) drop_at(attempts, i);
     }
@@ -34,7 +35,7 @@ static void make_room(struct attempts *attempts, struct device_id device)
 {
     uint32_t count = 0;
     for (uint32_t i = attempts->count; i-- > 0;) {
-        if (!device_same(attempts->list[i].device, device)) continue;
+        if (!device_equal(attempts->list[i].device, device)) continue;
         if (++count >= ATTEMPTS_PEER_MAX) drop_at(attempts, i);
     }
 }
@@ -76,7 +77,7 @@ uint32_t attempts_of(const struct agent *agent, struct device_id device,
     uint32_t count = 0;
     for (uint32_t i = 0; agent->attempts != NULL && i < agent->attempts->count; i++) {
         const struct attempt *one = &agent->attempts->list[i];
-        if (count < ATTEMPTS_PEER_MAX && device_same(one->device, device)) out[count++] = one;
+        if (count < ATTEMPTS_PEER_MAX && device_equal(one->device, device)) out[count++] = one;
     }
     return count;
 }

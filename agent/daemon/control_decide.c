@@ -7,6 +7,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/locate_priv.h"
 #include "crypto/identity.h"
+#include "proto/vv.h"
 
 enum { CONFLICTS_MAX = 10000, KEPT_MAX = 1000 };
 
@@ -43,15 +44,15 @@ static json_t *value_json(struct agent *agent, const struct value *value, struct
     if (value->kind == KIND_FILE) put_number(out, "mode", value->mode);
     if (value->kind == KIND_SYMLINK) put_text(out, "target", value->target);
     json_object_set_new(out, "when_ms", json_integer(when_ms));
-    if (device_same(by, nobody)) {
+    if (device_equal(by, nobody)) {
         json_object_set_new(out, "by", json_null());
         return out;
     }
     char id[DEVICE_ID_TEXT_MAX];
     const struct registry_peer *peer = registry_peer_by_device(agent->registry, by);
-    const char *name = device_same(by, agent->device) ? agent->name
-                       : peer != NULL                 ? peer->name
-                                                      : NULL;
+    const char *name = device_equal(by, agent->device) ? agent->name
+                       : peer != NULL                  ? peer->name
+                                                       : NULL;
     put_text(out, "by", slice_text(name != NULL ? name : device_id_text(by, id)));
     return out;
 }

@@ -10,6 +10,7 @@
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/hash.h"
 #include "crypto/words.h"
+#include "proto/vv.h"
 
 // ---- as JSON
 
@@ -85,7 +86,7 @@ static bool body_card(struct agent *agent, uint64_t request, const json_t *body,
                        fault.what != NULL ? fault.what : "is none");
         return false;
     }
-    if (!device_same(out->device, agent->device)) return true;
+    if (!device_equal(out->device, agent->device)) return true;
     control_refuse(agent, request, REFUSE_OWN_DEVICE,
                    "if that is a copy of this machine: cfgsync-agent rekey on one of them",
                    "the other machine has this device's own key");

@@ -12,6 +12,7 @@
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/words.h"
+#include "proto/vv.h"
 
 struct pairing *pairing_new(struct agent *agent)
 {
@@ -95,7 +96,7 @@ static bool is_self(const struct agent *agent, const struct pairing *pairing)
     struct card card;
     if (pairing->card.size == 0) return false;
     read_card(pairing, &card);
-    return device_same(card.device, agent->device);
+    return device_equal(card.device, agent->device);
 }
 
 static void refuse_end(struct agent *agent, uint64_t request, const struct pairing *pairing)
@@ -171,7 +172,7 @@ static void on_met(struct agent *agent, struct pairing *pairing, const struct pa
     buf_append(&pairing->card, event->card.data, event->card.size);
     memcpy(pairing->host, event->host, sizeof pairing->host);
     read_card(pairing, &card);
-    if (!device_same(card.device, agent->device)) return;
+    if (!device_equal(card.device, agent->device)) return;
     pairing->answered = true;
     pair_answer(pairing->pair, false);
 }

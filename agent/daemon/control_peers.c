@@ -6,6 +6,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/links_priv.h"
 #include "agent/daemon/names_priv.h"
+#include "proto/vv.h"
 
 // ---- as JSON
 
@@ -29,7 +30,7 @@ static const struct peer_status *status_of(const struct engine_status *status,
 {
     static const struct peer_status nothing = {.rtt_ms = -1};
     for (uint32_t i = 0; i < status->peer_count; i++)
-        if (device_same(status->peers[i].device, device)) return &status->peers[i];
+        if (device_equal(status->peers[i].device, device)) return &status->peers[i];
     return &nothing;
 }
 
@@ -96,7 +97,7 @@ static bool device_fits(struct agent *agent, uint64_t request, const char *text,
         control_refuse(agent, request, REFUSE_BAD_DEVICE_ID, NULL, "this is no device's key");
         return false;
     }
-    if (!device_same(*out, agent->device)) return true;
+    if (!device_equal(*out, agent->device)) return true;
     control_refuse(agent, request, REFUSE_OWN_DEVICE, "give the id of the other device",
                    "this is this device's own id");
     return false;
@@ -132,7 +133,7 @@ static bool same_addresses(const struct registry_peer *a, const struct registry_
 static bool peer_is_free(struct agent *agent, uint64_t request, const struct registry_peer *peer)
 {
     const struct registry_peer *named = registry_peer(agent->registry, peer->name);
-    if (named != NULL && !device_same(named->device, peer->device)) {
+    if (named != NULL && !device_equal(named->device, peer->device)) {
         control_refuse(agent, request, REFUSE_EXISTS,
                        "choose another name, or remove that peer first",
                        "another device is called %s already", peer->name);

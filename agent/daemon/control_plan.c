@@ -8,6 +8,7 @@
 #include "agent/base/own.h"
 #include "agent/daemon/control_priv.h"
 #include "crypto/identity.h"
+#include "proto/vv.h"
 
 enum { SECRETS_SHOWN = 10, WAIT_MS_MAX = 3600 * 1000 };
 
@@ -25,7 +26,7 @@ static json_t *author_json(struct agent *agent, struct device_id by)
 {
     static const struct device_id nobody;
     char id[DEVICE_ID_TEXT_MAX];
-    if (device_same(by, nobody)) return json_null();
+    if (device_equal(by, nobody)) return json_null();
     const struct registry_peer *peer = registry_peer_by_device(agent->registry, by);
     return json_bytes(slice_text(peer != NULL ? peer->name : device_id_text(by, id)));
 }

@@ -12,6 +12,7 @@
 #include "agent/daemon/invites_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "crypto/pairing.h"
+#include "proto/vv.h"
 
 enum err invites_start(struct agent *agent, struct buf *out_message)
 {
@@ -146,7 +147,7 @@ static enum join_answer admit(struct agent *agent, const struct guest *guest,
     bool is_new;
     const struct invite *invite = invites_find(agent->invites, guest->key);
     if (invite == NULL || invite->expires_ms <= agent->wall_ms) return JOIN_EXPIRED;
-    if (device_same(card->device, agent->device)) return JOIN_FAILED;
+    if (device_equal(card->device, agent->device)) return JOIN_FAILED;
     enum err err = invites_use(agent->invites, guest->key, card->device);
     if (err == ERR_DENIED) return JOIN_USED_UP;
     if (!err) err = introduce(agent, card, guest->host, NULL, &peer, &is_new);

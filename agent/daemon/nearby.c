@@ -16,6 +16,7 @@
 #include "crypto/hash.h"
 #include "crypto/tag.h"
 #include "discovery/discovery.h"
+#include "proto/vv.h"
 
 _Static_assert(sizeof(struct discovery_tag) == sizeof(struct tag), "tags");
 
@@ -229,7 +230,7 @@ static struct sighting *find_sighting(struct nearby *nearby, struct device_id de
 {
     for (uint32_t i = 0; i < nearby->sighting_count; i++) {
         struct sighting *sighting = &nearby->sightings[i];
-        if (device_same(sighting->device, device) && strcmp(sighting->address, address) == 0) {
+        if (device_equal(sighting->device, device) && strcmp(sighting->address, address) == 0) {
             return sighting;
         }
     }
@@ -286,7 +287,7 @@ void nearby_dial(struct agent *agent, const struct registry_peer *peer)
     uint32_t count = 0;
     for (uint32_t i = nearby->sighting_count; i-- > 0;) {
         const struct sighting *sighting = &nearby->sightings[i];
-        if (device_same(sighting->device, peer->device)) seen[seen_count++] = sighting->address;
+        if (device_equal(sighting->device, peer->device)) seen[seen_count++] = sighting->address;
     }
     // Where it was seen last, then where it always is, so that lies cost one attempt; there the
     // local network first.
@@ -467,7 +468,7 @@ json_t *nearby_json(const struct agent *agent, struct device_id device)
     json_t *out = json_array();
     for (uint32_t i = 0; i < nearby->sighting_count; i++) {
         const struct sighting *sighting = &nearby->sightings[i];
-        if (!device_same(sighting->device, device) || sighting->is_gone) continue;
+        if (!device_equal(sighting->device, device) || sighting->is_gone) continue;
         json_array_append_new(out, json_string(sighting->address));
     }
     return out;
@@ -478,7 +479,7 @@ bool nearby_sees(const struct agent *agent, struct device_id device)
     const struct nearby *nearby = agent->nearby;
     for (uint32_t i = 0; i < nearby->sighting_count; i++) {
         const struct sighting *sighting = &nearby->sightings[i];
-        if (device_same(sighting->device, device) && !sighting->is_gone) return true;
+        if (device_equal(sighting->device, device) && !sighting->is_gone) return true;
     }
     return false;
 }

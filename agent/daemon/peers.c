@@ -14,11 +14,6 @@
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
 
-bool device_same(struct device_id a, struct device_id b)
-{
-    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
-}
-
 // Also the keys of invitations; what comes with those is kept apart (invites.c).
 void peers_trust(struct agent *agent)
 {
