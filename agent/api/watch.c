@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/api/server_priv.h"
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 
 // One more than connections: the pipe. Another few, because a connection counts as free for
@@ -24,9 +25,7 @@ struct watched {
 
 int64_t api_now_ms(void)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 void api_watch_wake(struct api_server *server)

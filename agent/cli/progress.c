@@ -3,9 +3,9 @@
 // agent/cli/progress — asks for the status in the pauses of another question.
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/print_priv.h"
@@ -63,16 +63,9 @@ void under_way_read(const json_t *status, struct under_way *out)
     }
 }
 
-static int64_t clock_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void progress_begin(struct progress *progress, const struct cli_context *context)
 {
-    *progress = (struct progress){.context = context, .begun_ms = clock_now_ms()};
+    *progress = (struct progress){.context = context, .begun_ms = clock_ms(CLOCK_MONOTONIC)};
 }
 
 static void add(struct buf *line, const char *arrow, uint64_t changes, uint64_t bytes)
@@ -86,7 +79,7 @@ static void add(struct buf *line, const char *arrow, uint64_t changes, uint64_t 
 void progress_wait(void *context)
 {
     struct progress *progress = context;
-    int64_t now_ms = clock_now_ms();
+    int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
     bool soon = now_ms - progress->begun_ms < QUIET_MS ||
                 (progress->shown && now_ms - progress->pace.at_ms < EVERY_MS);
     if (soon || progress->context->json || !isatty(STDERR_FILENO)) return;

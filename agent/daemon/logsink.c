@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/clock.h"
 #include "agent/daemon/config_priv.h"
 #include "agent/daemon/logsink_priv.h"
 
@@ -59,17 +60,10 @@ void logsink_format_json(int64_t wall_ms, enum log_level level, enum log_area ar
     if (at + sizeof end <= size) memcpy(out + at, end, sizeof end);
 }
 
-static int64_t wall_now_ms(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void to_stderr(enum log_level level, enum log_area area, const char *line)
 {
     char out[LINE_BYTES_MAX];
-    logsink_format(wall_now_ms(), level, area, line, out, sizeof out);
+    logsink_format(clock_ms(CLOCK_REALTIME), level, area, line, out, sizeof out);
     size_t size = strlen(out);
     if (size > 0) out[size - 1] = '\n'; // also when the line was cut
     ssize_t ignored = write(STDERR_FILENO, out, size);
@@ -79,7 +73,7 @@ static void to_stderr(enum log_level level, enum log_area area, const char *line
 static void json_to_stderr(enum log_level level, enum log_area area, const char *line)
 {
     char out[JSON_BYTES_MAX];
-    logsink_format_json(wall_now_ms(), level, area, line, out, sizeof out);
+    logsink_format_json(clock_ms(CLOCK_REALTIME), level, area, line, out, sizeof out);
     ssize_t ignored = write(STDERR_FILENO, out, strlen(out));
     (void)ignored;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/daemon/agent_priv.h"
 #include "agent/daemon/invites_priv.h"
@@ -34,10 +35,8 @@ enum {
 
 static void read_clocks(struct agent *agent)
 {
-    struct timespec wall = {0};
-    CHECK(clock_gettime(CLOCK_REALTIME, &wall) == 0);
     agent->now_ms = agent_clock_ms();
-    agent->wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+    agent->wall_ms = clock_ms(CLOCK_REALTIME);
     engine_now(agent->engine, agent->now_ms, agent->wall_ms);
 }
 
@@ -58,8 +57,10 @@ static bool take_jobs(struct agent *agent)
         if (job == NULL) return true;
         // Rules that were written before a file was are known before that file's look counts.
         if (job->kind == JOB_LOOK) (void)loop_watch(agent);
+        // The base store goes on for long, a little at a time, and puts nothing off.
+        bool lasts = job->kind == JOB_BASE && agent->slim_due_ms != INT64_MAX;
         engine_job_done(agent->engine, job);
-        if (++agent->jobs_done >= SLIM_JOBS) agent->slim_due_ms = agent->now_ms + SLIM_MS;
+        if (++agent->jobs_done >= SLIM_JOBS && !lasts) agent->slim_due_ms = agent->now_ms + SLIM_MS;
     }
     return false;
 }
@@ -87,7 +88,8 @@ static void take_net(struct agent *agent, const struct net_event *event)
     attempts_net(agent, event);
     renew_net(agent, event);
     switch (event->kind) {
-    case NET_UP:
+    case NET_UP: // neither dials, nor admits, who is not trusted there
+        peers_confirm(agent, event->device, true);
         engine_conn_up(agent->engine, event->conn, event->device, way_of(event), event->lane,
                        event->address);
         break;
@@ -106,6 +108,7 @@ static bool take_nets(struct agent *agent)
 {
     struct net_event event;
     for (int i = 0; i < NET_EVENTS_MAX; i++) {
+        read_clocks(agent); // how long an answer took is told by when it came, not its turn
         if (!net_next(agent->net, agent->now_ms, &event)) return true;
         take_net(agent, &event);
     }
