@@ -54,6 +54,11 @@ enum {
     PROTO_RANGE_ITEMS_MAX = 64, // more are split
     PROTO_FOLDERS_MAX = 256,
     PROTO_NAME_BYTES_MAX = 255, // device, folder and program names
+    PROTO_PEERS_MAX = 64,       // devices that one message names, each with
+    PROTO_PEER_NAME_BYTES_MAX = 64,
+    PROTO_PEER_ADDRESSES_MAX = 8, // of
+    PROTO_PEER_ADDRESS_BYTES_MAX = 64,
+    PROTO_PEERS_BYTES_MAX = 64 << 10, // the whole message
 };
 
 #define PROTO_FEATURE_DELTA UINT64_C(1) // HELLO: SIGNATURE and DELTA are understood
@@ -62,7 +67,10 @@ enum {
 #define PROTO_FILE_BYTES_MAX (UINT64_C(1) << 48) // of one content
 #define PROTO_LEAF_LIST      UINT32_MAX // "leaf" number by which the leaf list itself is asked for
 
-#define PROTO_FEATURE_PROBE UINT64_C(4) // HELLO: PROBE is understood
-#define PROTO_FEATURE_LIST  UINT64_C(8) // HELLO: RANGES of step 5 is understood
+#define PROTO_FEATURE_PROBE UINT64_C(4)  // HELLO: PROBE is understood
+#define PROTO_FEATURE_LIST  UINT64_C(8)  // HELLO: RANGES of step 5 is understood
+#define PROTO_FEATURE_PEERS UINT64_C(16) // HELLO: PEERS is understood
+// HELLO: the sender has read a BYE_CLONE of the receiver since their last session
+#define PROTO_FEATURE_REFUSED UINT64_C(32)
 
 #endif

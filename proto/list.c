@@ -430,3 +430,42 @@ static void range_write(struct writer *w, const struct range *range)
 
 LIST_TYPE(range, struct range, 4)
 const struct field_type type_ranges = {range_list_read, range_list_write, list_empty};
+
+static struct slice short_text(struct reader *r, size_t max)
+{
+    size_t start = r->at;
+    struct slice text = reader_text(r, max);
+    if (reader_ok(r) && text.size == 0) reader_fail(r, ERR_MALFORMED, start, "empty text");
+    return text;
+}
+
+static void named_read(struct reader *r, struct named_device *out)
+{
+    reader_tuple(r, 3);
+    reader_fixed(r, out->device.bytes, sizeof out->device.bytes);
+    out->name = short_text(r, PROTO_PEER_NAME_BYTES_MAX);
+    uint32_t count = reader_array(r, PROTO_PEER_ADDRESSES_MAX, 2);
+    for (uint32_t i = 0; i < count && reader_ok(r); i++)
+        out->addresses[i] = short_text(r, PROTO_PEER_ADDRESS_BYTES_MAX);
+    out->address_count = reader_ok(r) ? count : 0;
+    reader_leave(r);
+    reader_leave(r);
+}
+
+static void named_write(struct writer *w, const struct named_device *device)
+{
+    CHECK(device->name.size > 0 && device->name.size <= PROTO_PEER_NAME_BYTES_MAX);
+    CHECK(device->address_count <= PROTO_PEER_ADDRESSES_MAX);
+    writer_array(w, 3);
+    writer_bin(w, device->device.bytes, sizeof device->device.bytes);
+    writer_text(w, device->name);
+    writer_array(w, device->address_count);
+    for (uint32_t i = 0; i < device->address_count; i++) {
+        struct slice address = device->addresses[i];
+        CHECK(address.size > 0 && address.size <= PROTO_PEER_ADDRESS_BYTES_MAX);
+        writer_text(w, address);
+    }
+}
+
+LIST_TYPE(named, struct named_device, 38)
+const struct field_type type_named = {named_list_read, named_list_write, list_empty};

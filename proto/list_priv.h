@@ -16,7 +16,7 @@
 extern const struct field_type type_vv, type_dots; // flat: inc, counter, inc, counter, ...
 extern const struct field_type type_marks, type_mark;
 extern const struct field_type type_owners, type_versions, type_rides, type_patches, type_blocked;
-extern const struct field_type type_spans, type_approvals;
+extern const struct field_type type_spans, type_approvals, type_named;
 extern const struct field_type type_contents, type_digests, type_leaves, type_ranges;
 
 void vv_write(struct writer *w, struct vv v);

@@ -236,6 +236,10 @@ static const struct field approvals_fields[] = {
      PROTO_APPROVALS_MAX},
 };
 
+static const struct field peers_fields[] = {
+    {LIST("peers", type_named, struct msg_peers, devices, count), 0, PROTO_PEERS_MAX, OPTIONAL},
+};
+
 struct kind_row {
     const char *text;
     struct record body;
@@ -267,6 +271,7 @@ static const struct kind_row kinds[MSG_KIND_COUNT] = {
     [MSG_PONG] = {"PONG", RECORD(ping_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_PROBE] = {"PROBE", RECORD(probe_fields), PROTO_MESSAGE_BYTES_MAX},
     [MSG_BYE] = {"BYE", RECORD(bye_fields), PROTO_MESSAGE_BYTES_MAX},
+    [MSG_PEERS] = {"PEERS", RECORD(peers_fields), PROTO_PEERS_BYTES_MAX},
 };
 
 const char *message_kind_text(enum message_kind kind)

@@ -38,6 +38,7 @@ enum message_kind {
     MSG_BYE,
     MSG_SIGNATURE,
     MSG_DELTA,
+    MSG_PEERS,
     MSG_KIND_COUNT
 };
 
@@ -331,6 +332,20 @@ struct msg_approvals {
     uint32_t count;
 };
 
+// A device that the sender trusts, and the receiver may hear of.
+struct named_device {
+    struct device_id device;
+    struct slice name; // what the sender calls it
+    uint32_t address_count;
+    struct slice addresses[PROTO_PEER_ADDRESSES_MAX]; // any text: nothing is dialled unchecked
+};
+
+// All of them; rising by device id. It replaces what was said before.
+struct msg_peers {
+    struct named_device *devices;
+    uint32_t count;
+};
+
 struct message {
     enum message_kind kind;
     uint64_t session;
@@ -358,6 +373,7 @@ struct message {
         struct msg_bye bye;
         struct msg_hold hold;
         struct msg_approvals approvals;
+        struct msg_peers peers;
     };
 };
 

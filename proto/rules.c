@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Rules of a message that no single field can tell. Both encoder and decoder apply them.
+#include <string.h>
+
 #include "proto/message_priv.h"
 
 static enum err no(enum err code, const char *what, const char **out_what)
@@ -108,6 +110,16 @@ static enum err delta_rules(const struct msg_delta *delta, const char **out_what
     return ERR_OK;
 }
 
+static enum err peers_rules(const struct msg_peers *peers, const char **out_what)
+{
+    for (uint32_t i = 1; i < peers->count; i++) {
+        const uint8_t *id = peers->devices[i].device.bytes;
+        if (memcmp(peers->devices[i - 1].device.bytes, id, sizeof(struct device_id)) >= 0)
+            return no(ERR_MALFORMED, "devices out of order", out_what);
+    }
+    return ERR_OK;
+}
+
 enum err message_rules(const struct message *message, const char **out_what)
 {
     switch (message->kind) {
@@ -130,6 +142,7 @@ enum err message_rules(const struct message *message, const char **out_what)
         if (message->probe.reply && message->probe.want > 0)
             return no(ERR_MALFORMED, "a reply that asks", out_what);
         return ERR_OK;
+    case MSG_PEERS: return peers_rules(&message->peers, out_what);
     case MSG_HELLO:
     case MSG_RANGES:
     case MSG_OFFER:

@@ -42,6 +42,7 @@ static const struct {
     [MSG_PING] = {ON_CONTROL, IN_OPEN},
     [MSG_PONG] = {ON_CONTROL, IN_OPEN},
     [MSG_PROBE] = {ON_BULK, IN_OPEN},
+    [MSG_PEERS] = {ON_CONTROL, IN_OPEN},
     [MSG_BYE] = {ON_CONTROL | ON_BULK, IN_NEW | IN_HELLO_SENT | IN_OPEN},
 };
 

@@ -115,6 +115,9 @@ MESSAGES = {
         "spans": [[INC_A, 7, 206], [INC_B, 300, 300]]}),
     "approvals": ("APPROVALS", 4711, {
         "folder": FOLDER, "approvals": [[DEVICE, INC_A, 7, 206, filled(0x40, 64)]]}),
+    "peers": ("PEERS", 4711, {
+        "peers": [[filled(0x10, 32), "phone", []],
+                  [DEVICE, "laptop", ["tcp://10.0.0.2:7575", "tcp://laptop.example:7575"]]]}),
     "bye": ("BYE", 4711, {"code": 3, "text": "replaced by a newer connection"}),
 }
 

@@ -361,6 +361,22 @@ static inline struct msg_rollback make_rollback(struct chance *c, struct arena *
     return m;
 }
 
+static inline struct msg_peers make_peers(struct chance *c, struct arena *arena)
+{
+    struct msg_peers m = {.count = chance_below(c, 4)};
+    m.devices = arena_alloc(arena, m.count + 1U, sizeof *m.devices);
+    for (uint32_t i = 0; i < m.count; i++) {
+        struct named_device *device = &m.devices[i];
+        make_bytes(c, device->device.bytes, sizeof device->device.bytes);
+        device->device.bytes[0] = (uint8_t)i; // rising
+        device->name = make_text(c, arena, 1);
+        device->address_count = chance_below(c, 3);
+        for (uint32_t j = 0; j < device->address_count; j++)
+            device->addresses[j] = make_text(c, arena, 1);
+    }
+    return m;
+}
+
 static inline void make_body(struct chance *c, struct arena *a, struct message *m)
 {
     switch (m->kind) {
@@ -426,6 +442,7 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
     case MSG_SIGNATURE: m->signature = make_signature(c, a); break;
     case MSG_DELTA: m->delta = make_delta(c, a); break;
     case MSG_HELD: m->hold = make_hold(c, a); break;
+    case MSG_PEERS: m->peers = make_peers(c, a); break;
     case MSG_APPROVALS: m->approvals = make_approvals(c, a); break;
     case MSG_PING:
     case MSG_PONG: m->ping = (struct msg_ping){make_number(c), (int64_t)make_number(c)}; break;
@@ -440,7 +457,7 @@ static inline void make_body(struct chance *c, struct arena *a, struct message *
 static inline bool kind_has_folder(enum message_kind kind)
 {
     return kind != MSG_HELLO && kind != MSG_PING && kind != MSG_PONG && kind != MSG_PROBE &&
-           kind != MSG_BYE;
+           kind != MSG_BYE && kind != MSG_PEERS;
 }
 
 static inline struct message make_message(struct chance *c, struct arena *arena,

@@ -12,12 +12,7 @@
 // The value of `name` in derived.txt.
 static struct slice value_of(struct arena *arena, const char *name)
 {
-    AUTO(buf_fini) struct buf path = {0};
-    const char *end = strstr(__FILE__, "unit/proto/");
-    assert_non_null(end);
-    buf_append(&path, __FILE__, (size_t)(end - __FILE__));
-    buf_append_text(&path, "vectors/derived.txt");
-    FILE *file = fopen(buf_text(&path), "r");
+    FILE *file = fopen(TEST_SOURCE_DIR "/tests/vectors/derived.txt", "r");
     assert_non_null(file);
     char line[512];
     struct slice value = {NULL, 0};

@@ -18,10 +18,7 @@ static unsigned nibble(int c)
 static void vector_read(const char *name, struct buf *out)
 {
     AUTO(buf_fini) struct buf path = {0};
-    const char *end = strstr(__FILE__, "unit/proto/");
-    assert_non_null(end);
-    buf_append(&path, __FILE__, (size_t)(end - __FILE__));
-    buf_printf(&path, "vectors/%s.txt", name);
+    buf_printf(&path, TEST_SOURCE_DIR "/tests/vectors/%s.txt", name);
     FILE *file = fopen(buf_text(&path), "r");
     if (file == NULL) fail_msg("cannot open %s", buf_text(&path));
     char line[512];
@@ -320,6 +317,14 @@ static void test_talk(void **state)
     assert_true(p.token == 99 && p.wall_ms == -1);
     struct msg_probe q = vector_decode(arena, "probe", MSG_PROBE).probe;
     assert_true(q.token == 99 && !q.reply && q.want == 131072 && q.pad.size == 3);
+    struct msg_peers t = vector_decode(arena, "peers", MSG_PEERS).peers;
+    assert_int_equal(t.count, 2);
+    assert_filled(t.devices[0].device.bytes, 0x10, 32);
+    assert_text(t.devices[0].name, "phone");
+    assert_int_equal(t.devices[0].address_count, 0);
+    assert_filled(t.devices[1].device.bytes, 0xa0, 32);
+    assert_int_equal(t.devices[1].address_count, 2);
+    assert_text(t.devices[1].addresses[1], "tcp://laptop.example:7575");
     struct msg_bye b = vector_decode(arena, "bye", MSG_BYE).bye;
     assert_int_equal(b.code, BYE_REPLACED);
     assert_text(b.text, "replaced by a newer connection");
