@@ -13,6 +13,7 @@
 #include "agent/base/own.h"
 #include "agent/store/file_priv.h"
 #include "agent/store/registry_priv.h"
+#include "proto/vv.h"
 
 struct registry {
     int dir_fd; // -1: in memory
@@ -125,6 +126,24 @@ const struct registry_folder *registry_folder(const struct registry *registry, c
     return at < registry->tables->folder_count ? &registry->tables->folders[at] : NULL;
 }
 
+// Its place in the list, or the length of that.
+static size_t find_removed(const json_t *list, struct device_id device)
+{
+    struct device_id one;
+    size_t at = 0;
+    while (at < json_array_size(list) &&
+           !(hex_load(json_array_get(list, at), one.bytes, sizeof one.bytes) &&
+             device_equal(one, device)))
+        at++;
+    return at;
+}
+
+bool registry_was_removed(const struct registry *registry, struct device_id device)
+{
+    const json_t *list = json_object_get(registry->tables->root, "removed");
+    return find_removed(list, device) < json_array_size(list);
+}
+
 // ---- changing
 
 // Takes *next if it could be written; the old tables stay in force otherwise.
@@ -147,6 +166,27 @@ static bool is_name(const char *name)
     return size > 0 && size <= PROTO_NAME_BYTES_MAX;
 }
 
+static void removed_set(struct tables *tables, struct device_id device, bool is_removed)
+{
+    json_t *list = json_object_get(tables->root, "removed");
+    (void)json_array_remove(list, find_removed(list, device));
+    if (!is_removed) return;
+    if (!json_is_array(list)) {
+        list = json_array();
+        CHECK(json_object_set_new(tables->root, "removed", list) == 0);
+    }
+    while (json_array_size(list) >= REGISTRY_REMOVED_MAX)
+        (void)json_array_remove(list, 0);
+    (void)json_array_append_new(list, hex_dump(device.bytes, sizeof device.bytes));
+}
+
+enum err registry_note_removed(struct registry *registry, struct device_id device)
+{
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    removed_set(next, device, true);
+    return adopt(registry, &next, true);
+}
+
 enum err registry_put_peer(struct registry *registry, const struct registry_peer *peer)
 {
     if (!is_name(peer->name) || peer->address_count > REGISTRY_ADDRESSES_MAX) return ERR_CONFIG;
@@ -158,6 +198,7 @@ enum err registry_put_peer(struct registry *registry, const struct registry_peer
     else if (next->peers[at].declared_at && !declared)
         return ERR_DENIED;
     next->peers[at] = registry_peer_copy(next->arena, peer);
+    removed_set(next, peer->device, false);
     return adopt(registry, &next, !declared);
 }
 

@@ -11,7 +11,7 @@
 #include "agent/store/setting.h"
 #include "proto/types.h"
 
-enum { REGISTRY_ADDRESSES_MAX = 16 };
+enum { REGISTRY_ADDRESSES_MAX = 16, REGISTRY_REMOVED_MAX = 64 };
 
 struct registry_peer {
     char *name;
@@ -19,6 +19,7 @@ struct registry_peer {
     char **addresses; // "tcp://host:port"
     uint32_t address_count;
     bool approves;     // may approve mass changes
+    bool unconfirmed;  // whether it trusts this device is not known yet
     char *declared_at; // "config:12" when it stands in the config file (then it cannot be changed
                        // here), else NULL
 };
@@ -51,6 +52,9 @@ const struct registry_peer *registry_peer_by_device(const struct registry *regis
                                                     struct device_id device);
 const struct registry_folder *registry_folder(const struct registry *registry, const char *name);
 
+// It was a peer once, and somebody removed it; of more than REGISTRY_REMOVED_MAX the last.
+bool registry_was_removed(const struct registry *registry, struct device_id device);
+
 // What the calls above return is good until the next change.
 //
 // Changes: deep copies; an entry of that name is replaced. Entries with declared_at are kept in
@@ -63,6 +67,8 @@ enum err registry_put_folder(struct registry *registry,
                              const struct registry_folder *folder) MUST_USE;
 enum err registry_remove_peer(struct registry *registry,
                               const char *name) MUST_USE; // and from every folder's `with`
+// By a person; it counts until the device is a peer again.
+enum err registry_note_removed(struct registry *registry, struct device_id device) MUST_USE;
 enum err registry_remove_folder(struct registry *registry, const char *name) MUST_USE;
 enum err registry_rename_peer(struct registry *registry, const char *old,
                               const char *name) MUST_USE;

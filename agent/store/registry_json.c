@@ -82,6 +82,8 @@ static const char *load_peer(struct tables *tables, json_t *object)
         return "a peer's id is not 64 hex digits";
     }
     if (!load_flag(object, "approves", &peer->approves)) return "a peer's approves is no boolean";
+    if (!load_flag(object, "unconfirmed", &peer->unconfirmed))
+        return "a peer's unconfirmed is no boolean";
     if (addresses && !load_texts(tables->arena, addresses, REGISTRY_ADDRESSES_MAX, &peer->addresses,
                                  &peer->address_count)) {
         return "a peer's addresses are not a short list of texts";
@@ -236,6 +238,8 @@ static json_t *dump_texts(char *const *texts, uint32_t count)
 
 static bool dump_peer(json_t *object, const struct registry_peer *peer)
 {
+    (void)json_object_del(object, "unconfirmed");
+    if (peer->unconfirmed && !set(object, "unconfirmed", json_true())) return false;
     return set(object, "name", json_string(peer->name)) &&
            set(object, "id", hex_dump(peer->device.bytes, sizeof peer->device.bytes)) &&
            set(object, "addresses", dump_texts(peer->addresses, peer->address_count)) &&

@@ -144,6 +144,42 @@ static void test_remove_and_rename(void **state)
     registry_close(&registry);
 }
 
+static struct device_id device_of(unsigned number)
+{
+    return (struct device_id){{(uint8_t)(number >> 8), (uint8_t)number}};
+}
+
+// Who was removed is remembered until it is a peer again; of many the last.
+static void test_removed(void **state)
+{
+    struct room *room = *state;
+    struct registry *registry = open_registry(room);
+    assert_false(registry_was_removed(registry, device_of(1)));
+    for (unsigned i = 0; i < REGISTRY_REMOVED_MAX + 2U; i++)
+        assert_int_equal(registry_note_removed(registry, device_of(i)), ERR_OK);
+    assert_int_equal(registry_note_removed(registry, device_of(2)), ERR_OK); // the last now
+    registry_close(&registry);
+    registry = open_registry(room);
+    assert_false(registry_was_removed(registry, device_of(1)));
+    assert_true(registry_was_removed(registry, device_of(2)));
+    struct registry_peer peer = laptop();
+    peer.device = device_of(2);
+    peer.unconfirmed = true;
+    assert_int_equal(registry_put_peer(registry, &peer), ERR_OK);
+    assert_false(registry_was_removed(registry, device_of(2)));
+    registry_close(&registry);
+    registry = open_registry(room);
+    assert_false(registry_was_removed(registry, device_of(2)));
+    assert_true(registry_was_removed(registry, device_of(REGISTRY_REMOVED_MAX + 1U)));
+    assert_true(registry_peer(registry, peer.name)->unconfirmed);
+    peer.unconfirmed = false;
+    assert_int_equal(registry_put_peer(registry, &peer), ERR_OK);
+    registry_close(&registry);
+    registry = open_registry(room);
+    assert_false(registry_peer(registry, peer.name)->unconfirmed);
+    registry_close(&registry);
+}
+
 static void test_declared_is_not_written(void **state)
 {
     struct room *room = *state;
@@ -331,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, room_close),
         cmocka_unit_test_setup_teardown(test_remove_and_rename, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_removed, setup, room_close),
         cmocka_unit_test_setup_teardown(test_declared_is_not_written, setup, room_close),
         cmocka_unit_test_setup_teardown(test_unknown_keys_stay, setup, room_close),
         cmocka_unit_test_setup_teardown(test_bad_files_are_refused, setup, room_close),
