@@ -115,6 +115,7 @@ enum err conn_send(struct net *net, struct conn *conn, struct slice bytes)
     bool is_sent = !conn->queue.first && conn_transmit(net, conn, &message, &is_gone);
     if (!is_sent && !is_gone) conn_enqueue(net, conn, &message);
     zmq_msg_close(&message);
+    pace_begin(net, bytes.size);
     if (!is_gone) return ERR_OK;
     accept_gone(net, conn);
     return ERR_UNREACHABLE;

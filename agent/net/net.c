@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "agent/base/check.h"
+#include "agent/base/clock.h"
 #include "agent/base/own.h"
 #include "agent/net/net_priv.h"
 #include "proto/vv.h"
@@ -43,6 +44,7 @@ static struct net *net_new(const struct net_options *options)
     net->trusted_context = options->context;
     if (options->socks_proxy)
         (void)snprintf(net->proxy, sizeof net->proxy, "%s", options->socks_proxy);
+    net->pace_ms = INT64_MAX;
     net->router_source.kind = SOURCE_ROUTER;
     net->router_monitor_source.kind = SOURCE_ROUTER_MONITOR;
     net->resolver_source.kind = SOURCE_RESOLVER;
@@ -73,13 +75,6 @@ enum err net_open(const struct net_options *options, struct net **out, struct fa
     return err;
 }
 
-static int64_t net_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 // True: all queues are empty.
 static bool net_flush(struct net *net)
 {
@@ -98,10 +93,10 @@ static void net_linger(struct net *net, int linger_ms)
 {
     struct slice key;
     void *value;
-    int64_t end_ms = net_clock_ms() + linger_ms;
-    while (!net_flush(net) && net_clock_ms() < end_ms)
+    int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + linger_ms;
+    while (!net_flush(net) && clock_ms(CLOCK_MONOTONIC) < end_ms)
         zmq_poll(NULL, 0, 1);
-    int64_t left_ms = end_ms - net_clock_ms();
+    int64_t left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
     int left = left_ms > 0 ? (int)left_ms : 0;
     for (size_t at = 0; map_next(net->conns, &at, &key, &value);) {
         const struct conn *conn = value;
@@ -322,6 +317,7 @@ bool net_next(struct net *net, int64_t now_ms, struct net_event *out)
         accept_flush(net);
         network_tick(net);
         dial_tick(net);
+        pace_tick(net);
     }
     for (;;) {
         if (event_take(net, out)) return true;
@@ -337,5 +333,6 @@ int64_t net_next_ms(const struct net *net)
 {
     int64_t next_ms = dial_next_ms(net), flow_ms = flow_next_ms(net);
     if (flow_ms < next_ms) next_ms = flow_ms;
+    if (net->pace_ms < next_ms) next_ms = net->pace_ms;
     return net->network_due_ms < next_ms ? net->network_due_ms : next_ms;
 }

@@ -87,6 +87,17 @@ enum conn_state { CONN_OPENING, CONN_UP, CONN_MUTED };
 
 struct candidate;
 
+// See pace.c.
+struct pace {
+    uint64_t acknowledged; // bytes, when it was last looked at
+    int64_t full_ms;       // that was then, and more waited to be sent; 0: nothing did
+    unsigned empty_looks;  // in a row
+    uint64_t rate;         // bytes a second that may be sent; 0: any
+    uint64_t best;         // of what arrived while it was limited
+    int64_t little_ms;     // since when less than a fair part of that did; 0: it does not
+    int64_t pardon_ms;     // until then it is not limited
+};
+
 struct conn {
     conn_id id;
     enum conn_state state;
@@ -107,6 +118,7 @@ struct conn {
     int fd;                                         // -1: unknown
     uint64_t message_count, flow_count, flow_bytes; // see flow.c
     unsigned flow_strikes;
+    struct pace pace;
     // accepted
     uint8_t routing_id[NET_ROUTING_ID_BYTES];
     struct sockaddr_storage remote; // at the first message; guards fd against reuse
@@ -163,7 +175,9 @@ struct net {
     conn_id last_id;
     uint64_t monitor_count;
     int64_t now_ms;
-    int64_t flow_ms; // next look at who sends without end
+    int64_t flow_ms;       // next look at who sends without end
+    int64_t pace_ms;       // and at how what is sent arrives; INT64_MAX: little is
+    int64_t pace_until_ms; // that ends
 
     struct source *ready_first;
     struct source *ready_last;
@@ -232,6 +246,20 @@ void dial_fini(struct net *net);
 void flow_tick(struct net *net);
 int64_t flow_next_ms(const struct net *net);
 uint64_t flow_received(int fd); // bytes; flow_linux.c. 0: not known
+
+// What the system knows of what was sent; flow_linux.c, flow_macos.c. False: nothing.
+struct flow_sent {
+    uint64_t acknowledged; // bytes
+    uint64_t round_trip_us, shortest_us;
+    bool is_full; // more waits to be sent
+};
+bool flow_sent(int fd, struct flow_sent *out);
+void flow_limit(int fd, uint64_t rate); // so many bytes a second are sent at most; 0: any
+
+// ---- pace.c: bulk leaves the queues on the way short
+
+void pace_begin(struct net *net, size_t sent); // so many bytes were, in one message
+void pace_tick(struct net *net);
 
 // ---- alive_linux.c, alive_macos.c
 

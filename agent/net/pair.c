@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/clock.h"
 #include "agent/base/own.h"
 #include "agent/base/thread.h"
 #include "agent/net/pair_priv.h"
@@ -23,9 +24,7 @@ static const struct pair_times times_default = {
 
 int64_t pair_now_ms(void)
 {
-    struct timespec now = {0};
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 // ---- events and orders
@@ -132,7 +131,7 @@ static void settle_order(struct pair *pair, struct pair_link *link, struct settl
         link_bye(link, PAIR_END_FAILED);
         settle_end(pair, s, PAIR_END_FAILED, false);
     } else if (what == ORDER_CLOSE) {
-        link_bye(link, PAIR_END_DECLINED);
+        if (!s->own_stored) link_bye(link, PAIR_END_DECLINED);
         s->over = true;
     }
 }
@@ -167,7 +166,8 @@ static void settle_wait(struct pair *pair, struct pair_link *link, struct settli
     case LINK_FRAME: settle_frame(pair, link, s, &frame); break;
     case LINK_ORDER: settle_order(pair, link, s); break;
     case LINK_LATE:
-        link_bye(link, PAIR_END_EXPIRED);
+        // What was stored here stays, so that the other one may come to its end, too.
+        if (!s->own_stored) link_bye(link, PAIR_END_EXPIRED);
         settle_end(pair, s, s->own_yes && s->other_yes ? PAIR_END_LOST : PAIR_END_NOT_ANSWERED,
                    false);
         break;
