@@ -11,12 +11,17 @@
 #include <avahi-common/malloc.h>
 
 #include "agent/base/check.h"
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "discovery/discovery_avahi_priv.h"
 #include "discovery/txt_priv.h"
 
-enum { RENAMES_MAX = 5 };
+enum {
+    RENAMES_MAX = 5,
+    AGAIN_S_MIN = 8, // where nothing answers for what was announced: then ever more seldom
+    AGAIN_S_MAX = 3600,
+};
 
 bool discovery_built(void)
 {
@@ -132,6 +137,20 @@ static void publication_begin(struct publication *publication)
     }
 }
 
+void announce_again(struct backend *backend, const struct place_key *key)
+{
+    struct publication *publication = &backend->publications[key->type];
+    bool is_ours = publication->group != NULL && strcmp(publication->name, key->name) == 0;
+    int64_t now_s = clock_ms(CLOCK_MONOTONIC) / 1000;
+    if (!is_ours || now_s < publication->again_s) return;
+    int64_t pause_s = publication->pause_s == 0 ? AGAIN_S_MIN : 2 * publication->pause_s;
+    publication->pause_s = pause_s < AGAIN_S_MAX ? pause_s : AGAIN_S_MAX;
+    publication->again_s = now_s + publication->pause_s;
+    log_debug(LOG_DISCOVERY, "announced again", "name=%s", key->name);
+    publication_end(publication);
+    publication_begin(publication);
+}
+
 // ---- the client
 
 static void begin_all(struct backend *backend)
@@ -181,7 +200,7 @@ struct backend *backend_open(struct hub *hub, int wake_fd)
     if (backend->poll != NULL) {
         const AvahiPoll *api = avahi_simple_poll_get(backend->poll);
         backend->wake = api->watch_new(api, wake_fd, AVAHI_WATCH_IN, on_wake, backend);
-        backend->tick = lookup_clock(backend);
+        lookup_clocks(backend);
         backend->client = avahi_client_new(api, AVAHI_CLIENT_NO_FAIL, on_client, backend, &error);
     }
     if (backend->client == NULL) {
@@ -199,6 +218,7 @@ void backend_close(struct backend **backend)
     if (self->client != NULL) avahi_client_free(self->client);
     if (self->wake != NULL) avahi_simple_poll_get(self->poll)->watch_free(self->wake);
     if (self->tick != NULL) avahi_simple_poll_get(self->poll)->timeout_free(self->tick);
+    if (self->rest != NULL) avahi_simple_poll_get(self->poll)->timeout_free(self->rest);
     if (self->poll != NULL) avahi_simple_poll_free(self->poll);
     free(self);
     *backend = NULL;

@@ -2,10 +2,13 @@
 //
 //     NEW -> waiting -> resolver -> found, and it announces something awaited: the resolver stays
 //                                   and tells of every change of address
-//                                -> else it is freed
+//                                -> found, and it does not: it is freed
+//                                -> not found: waiting again, and after some tries resting
 //
-// A flood of services costs a bounded list. Names that do not resolve soon wait behind those that
-// were not tried yet, and make room first.
+// avahi tells of a name once, however often it is announced again: who cannot be resolved now,
+// since its network is just changing, is asked for as long as the name is there, if ever more
+// seldom. A flood of services costs a bounded list. Names that do not resolve soon wait behind
+// those that were not tried yet, and make room first.
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +23,9 @@ enum {
     LOOKUPS_OPEN_MAX = 64, // resolvers that have not answered yet
     TICK_MS = 500,
     LOOKUP_TICKS = 4, // for an answer; who is there answers in less than one
-    LOOKUP_TRIES = 3,
+    LOOKUP_TRIES = 3, // before it rests
+    REST_MS_MIN = 4 * 1000,
+    REST_MS_MAX = 128 * 1000,
 };
 
 // What is not found again after a new beginning is gone; but only when all of it was asked.
@@ -29,7 +34,8 @@ static void settle(struct backend *backend, enum discovery_type type)
     if (!backend->searches[type].has_all) return;
     for (size_t i = 0; i < LOOKUPS_MAX; i++) {
         const struct lookup *lookup = &backend->lookups[i];
-        bool is_asked = lookup->state == LOOKUP_WAITING || lookup->state == LOOKUP_OPEN;
+        bool is_asked = lookup->state == LOOKUP_WAITING ||
+                        (lookup->state == LOOKUP_OPEN && lookup->tries <= LOOKUP_TRIES);
         if (is_asked && lookup->key.type == type) return;
     }
     hub_sweep(backend->hub, type);
@@ -81,6 +87,7 @@ static bool write_address(AvahiIfIndex interface, const AvahiAddress *address, u
 
 static void pump(struct backend *backend);
 static void arm(struct backend *backend);
+static void lookup_again(struct lookup *lookup);
 
 static void on_resolved(AvahiServiceResolver *resolver, AvahiIfIndex interface,
                         AvahiProtocol protocol, AvahiResolverEvent event, const char *name,
@@ -102,7 +109,11 @@ static void on_resolved(AvahiServiceResolver *resolver, AvahiIfIndex interface,
     }
     if (!is_kept) {
         hub_lost(backend->hub, &lookup->key);
-        lookup_end(lookup);
+        if (event == AVAHI_RESOLVER_FOUND) {
+            lookup_end(lookup);
+        } else {
+            lookup_again(lookup);
+        }
     } else if (lookup->state == LOOKUP_OPEN) {
         lookup->state = LOOKUP_KEPT;
         backend->open_count--;
@@ -129,11 +140,23 @@ static void lookup_open(struct backend *backend, struct lookup *lookup)
     if (backend->open_count++ == 0) arm(backend);
 }
 
-static void arm(struct backend *backend)
+static void ring_in(struct backend *backend, AvahiTimeout *timer, unsigned ms)
 {
     struct timeval due;
-    avahi_elapse_time(&due, TICK_MS, 0);
-    avahi_simple_poll_get(backend->poll)->timeout_update(backend->tick, &due);
+    avahi_elapse_time(&due, ms, 0);
+    avahi_simple_poll_get(backend->poll)->timeout_update(timer, &due);
+}
+
+static void arm(struct backend *backend)
+{
+    ring_in(backend, backend->tick, TICK_MS);
+}
+
+static void rest_arm(struct backend *backend)
+{
+    if (backend->is_rest_armed) return;
+    backend->is_rest_armed = true;
+    ring_in(backend, backend->rest, backend->rest_ms);
 }
 
 // Opens resolvers for those that wait, as many as may be open at a time, new ones first.
@@ -149,15 +172,19 @@ static void pump(struct backend *backend)
     }
 }
 
-// It was long enough: room for others.
-static void lookup_expire(struct lookup *lookup)
+// No answer: room for others.
+static void lookup_again(struct lookup *lookup)
 {
     struct lookup again = {.state = LOOKUP_WAITING,
                            .key = lookup->key,
                            .backend = lookup->backend,
                            .tries = lookup->tries};
     lookup_end(lookup);
-    if (again.tries < LOOKUP_TRIES) *lookup = again;
+    *lookup = again;
+    if (again.tries < LOOKUP_TRIES) return;
+    lookup->state = LOOKUP_RESTING;
+    rest_arm(lookup->backend);
+    announce_again(lookup->backend, &again.key);
 }
 
 static void on_tick(AvahiTimeout *timeout, void *context)
@@ -166,12 +193,26 @@ static void on_tick(AvahiTimeout *timeout, void *context)
     struct backend *backend = context;
     for (size_t i = 0; i < LOOKUPS_MAX; i++) {
         struct lookup *lookup = &backend->lookups[i];
-        if (lookup->state == LOOKUP_OPEN && ++lookup->ticks >= LOOKUP_TICKS) lookup_expire(lookup);
+        if (lookup->state == LOOKUP_OPEN && ++lookup->ticks >= LOOKUP_TICKS) lookup_again(lookup);
     }
     if (backend->open_count > 0) arm(backend);
     pump(backend);
     for (int type = 0; type < DISCOVERY_TYPES; type++)
         settle(backend, (enum discovery_type)type);
+}
+
+static void on_rest(AvahiTimeout *timeout, void *context)
+{
+    (void)timeout;
+    struct backend *backend = context;
+    backend->is_rest_armed = false;
+    if (backend->rest_ms < REST_MS_MAX) backend->rest_ms *= 2;
+    for (size_t i = 0; i < LOOKUPS_MAX && !backend->has_failed; i++) {
+        struct lookup *lookup = &backend->lookups[i];
+        if (lookup->state != LOOKUP_RESTING) continue;
+        if (backend->open_count < LOOKUPS_OPEN_MAX) lookup_open(backend, lookup);
+        if (lookup->state == LOOKUP_RESTING) rest_arm(backend);
+    }
 }
 
 static struct lookup *lookup_find(struct backend *backend, const struct place_key *key)
@@ -189,12 +230,14 @@ static void lookup_add(struct backend *backend, const struct place_key *key)
     if (lookup_find(backend, key) != NULL) return;
     for (size_t i = 0; i < LOOKUPS_MAX; i++) {
         struct lookup *lookup = &backend->lookups[i];
-        bool was_tried = lookup->state == LOOKUP_WAITING && lookup->tries > 0;
+        bool was_tried = lookup->state == LOOKUP_RESTING ||
+                         (lookup->state == LOOKUP_WAITING && lookup->tries > 0);
         if (lookup->state == LOOKUP_NONE || (room == NULL && was_tried)) room = lookup;
         if (lookup->state == LOOKUP_NONE) break;
     }
     if (room == NULL) return;
     *room = (struct lookup){.state = LOOKUP_WAITING, .key = *key, .backend = backend};
+    backend->rest_ms = REST_MS_MIN;
 }
 
 static void lookup_remove(struct backend *backend, const struct place_key *key)
@@ -256,8 +299,10 @@ void search_begin(struct search *search)
     if (search->browser == NULL) avahi_failed(backend, "browse");
 }
 
-AvahiTimeout *lookup_clock(struct backend *backend)
+void lookup_clocks(struct backend *backend)
 {
     const AvahiPoll *api = avahi_simple_poll_get(backend->poll);
-    return api->timeout_new(api, NULL, on_tick, backend);
+    backend->tick = api->timeout_new(api, NULL, on_tick, backend);
+    backend->rest = api->timeout_new(api, NULL, on_rest, backend);
+    backend->rest_ms = REST_MS_MIN;
 }

@@ -14,7 +14,7 @@
 
 enum { LOOKUPS_MAX = 512 }; // those that wait, are open, and stay
 
-enum lookup_state { LOOKUP_NONE, LOOKUP_WAITING, LOOKUP_OPEN, LOOKUP_KEPT };
+enum lookup_state { LOOKUP_NONE, LOOKUP_WAITING, LOOKUP_OPEN, LOOKUP_RESTING, LOOKUP_KEPT };
 
 struct lookup {
     enum lookup_state state;
@@ -31,6 +31,7 @@ struct publication {
     char name[DISCOVERY_NAME_MAX + 1]; // another one if that was taken
     uint16_t port;
     unsigned renames;
+    int64_t again_s, pause_s; // not announced again before; 0: it never was
     struct backend *backend;
     enum discovery_type type;
 };
@@ -47,6 +48,9 @@ struct backend {
     AvahiSimplePoll *poll;
     AvahiWatch *wake;
     AvahiTimeout *tick; // armed while lookups are open
+    AvahiTimeout *rest; // armed while lookups rest
+    unsigned rest_ms;
+    bool is_rest_armed;
     AvahiClient *client;
     bool is_woken;
     bool has_failed;
@@ -59,8 +63,12 @@ struct backend {
 
 const char *avahi_type_name(enum discovery_type type);
 void avahi_failed(struct backend *backend, const char *call); // the client is of no more use
+// If that is what we announce, and not too often. An address that goes while avahi still asks
+// whether the name is free may leave it with half an announcement for good: the name is there, and
+// nothing tells of where.
+void announce_again(struct backend *backend, const struct place_key *key);
 // Always anew: what is awaited may have changed, and avahi tells again what it knows.
 void search_begin(struct search *search);
-AvahiTimeout *lookup_clock(struct backend *backend); // for backend->tick
+void lookup_clocks(struct backend *backend); // makes backend->tick and rest
 
 #endif
