@@ -2,7 +2,7 @@
 //
 // agent/base/planted — defects for the simulator to find. PLANTED(name) is false in every program
 // but sim_planted, where `sim_planted --defect NAME` makes one of them true. What each breaks is in
-// docs/TESTING.md; tests/sim/defects.txt lists them all.
+// docs/TESTING.md, which lists them all.
 #ifndef AGENT_BASE_PLANTED_H
 #define AGENT_BASE_PLANTED_H
 

@@ -57,6 +57,7 @@ struct job_scan {
     uint32_t problem_count;
     bool done;     // the walk has ended
     bool complete; // every directory below prefix could be read (else absence proves nothing)
+    bool folds;    // names are found whatever their case
     // Problem subtrees: absence below one of these paths proves nothing.
     struct slice *unread;
     uint32_t unread_count;
@@ -85,6 +86,7 @@ struct look {
     struct slice other; // GONE on a disk that folds names: what has the name, spelled otherwise
     struct value value;
     struct slice bytes;    // whole content when it is small, else empty
+    bool bare;             // the executor's: enough is kept of others, so that bytes is empty
     struct slice patch;    // what makes it of `was`, if that is stored and much of it is the same
     struct digest *leaves; // when size > PROTO_LEAF_BYTES
     uint32_t leaf_count;
@@ -97,17 +99,28 @@ struct look {
 struct job_look {
     struct look *looks;
     uint32_t count;
+    bool folds; // names are found whatever their case
 };
 
 // ---- staging. A staged content is named by its id; putting one that is there already is a
 // success.
+enum stage_from {
+    STAGE_GIVEN,  // it is `bytes`
+    STAGE_PATCH,  // `patch` makes it of `base`, which the item `path` has
+    STAGE_ITEM,   // the item `path` has it
+    STAGE_KEPT,   // the kept file `path` has it
+    STAGE_STORED, // the base store has it
+};
+
 struct stage_entry {
     struct content content;
-    struct slice bytes; // raw content; verified against the id by the executor
-    struct slice path;  // of an item that has `base`, of which a patch makes it; empty: none
+    enum stage_from from;
+    struct slice bytes; // raw content; verified against the id by the executor, as are all others
+    struct slice path;
     struct content base;
     struct slice patch;
-    enum err err; // result; MALFORMED: bytes are not that content, or it cannot be made
+    enum err err; // result; MALFORMED: bytes are not that content, or it cannot be made; CHANGED:
+                  // it is not there any more
 };
 
 struct job_stage {
@@ -187,8 +200,10 @@ struct job_copy {
     bool outside;  // path is absolute, of any regular file; content and mode are results
     uint32_t mode; // result
     // outside and kept: the name of a kept file, copied only if its size or time is not before's
-    bool same;        // result: it is
-    int64_t mtime_ns; // result
+    bool same;             // result: it is
+    int64_t mtime_ns;      // result
+    struct digest *leaves; // result, of what is outside
+    uint32_t leaf_count;
 };
 
 // ---- JOB_READ
@@ -255,6 +270,8 @@ struct step {
     bool racy;                // a write that comes now may not show in it
     bool kept;                // displaced content went to kept/
     struct slice kept_name;
+    struct slice kept_target; // what is there leads to, if it is a link
+    bool unsorted;            // that is a save which met the step and could not be given back
 };
 
 struct job_apply {
@@ -270,12 +287,15 @@ struct job_apply {
     uint32_t drop_kept_count;
     uint64_t *drop_marks; // likewise: numbers of intents that the index has now
     uint32_t drop_mark_count;
-    bool left_over; // result: something in staging could not leave it
+    int64_t drop_parts_before_ms; // likewise: only unfinished large contents that nothing was
+                                  // written into since then (wall clock) go; 0: none of this
+    bool left_over;               // result: something in staging could not leave it
+    struct slice unread;          // result of JOB_RECOVER
 };
 
 // ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is
 // there); UNDONE: it had not, or was taken back; CHANGED: a raced edit was put back, the path is
-// dirty.
+// dirty. With an error nothing was decided; `unread` is the path that could not be read for it.
 
 // A file of rules of what is left out that cannot be used. All text static; line 0: the whole file.
 struct rules_fault {

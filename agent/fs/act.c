@@ -73,13 +73,19 @@ int look_out(const struct group *group, uint32_t index, struct fingerprint *out)
 }
 
 // A save of the same size in the same tick of the clock leaves the fingerprint as it was.
+int before_look(const struct step *step, const struct fingerprint *print, int dir_fd,
+                const char *name)
+{
+    if (PLANTED(not_looked_at_again)) return 0;
+    if (!print_still(print, &step->before)) return ESTALE;
+    bool believed = !step->before_racy || PLANTED(racy_times_believed);
+    return believed ? 0 : content_look(dir_fd, name, &step->was);
+}
+
 bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
                      const char *name)
 {
-    if (PLANTED(not_looked_at_again)) return true;
-    if (!print_still(print, &step->before)) return false;
-    return !step->before_racy || PLANTED(racy_times_believed) ||
-           content_is(dir_fd, name, &step->was);
+    return before_look(step, print, dir_fd, name) == 0;
 }
 
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out)
@@ -293,8 +299,10 @@ static int exchange_back(struct group *group, uint32_t index, const struct place
     int code = exchange_newest(group, index, place);
     if (code == ENOENT)
         put_back(group, index, place);
+    else if (code == ESTALE)
+        swap_to_kept(group, index); // a later save has taken its place
     else if (code != 0)
-        swap_to_kept(group, index);
+        swap_unsorted(group, index);
     return ESTALE;
 }
 
@@ -433,13 +441,15 @@ static void print_after(struct group *group, uint32_t index, const struct place 
     step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 
-// Its directory was renamed while it ran: the step was done to what has another path now.
+// Its directory was renamed while it ran: the step was done to what has another path now. Where it
+// cannot be seen what has the path, recovery finds out.
 static bool parent_moved(struct group *group, const struct step *step, const struct place *place)
 {
     struct place again = {.fd = -1};
     struct stat then, now;
     if (path_parent(step->path).size == 0) return false;
     int code = parent_open(group, step, false, &again);
+    if (group_unseen(group, code)) return false;
     bool same = code == 0 && fstat(place->fd, &then) == 0 && fstat(again.fd, &now) == 0 &&
                 then.st_dev == now.st_dev && then.st_ino == now.st_ino;
     place_close(&again);

@@ -69,6 +69,25 @@ void group_touch(struct group *group, int dir_fd)
     group->touched_ino[group->touched_count++] = (uint64_t)st.st_ino;
 }
 
+bool group_let_go(struct group *group, int code)
+{
+    bool helps = (code == EMFILE || code == ENFILE) && group->touched_count > 0;
+    if (!helps) return false;
+    while (group->touched_count > 0)
+        fd_close(&group->touched[--group->touched_count]);
+    group->touched_more = true;
+    return true;
+}
+
+// A disk that fails for the moment says nothing of what is there.
+bool group_unseen(struct group *group, int code)
+{
+    if (code == 0 || is_absence(code)) return false; // spelled otherwise: another name is there
+    if (err_reaction(err_from_errno(code)) != REACT_TRY_LATER) return false;
+    group->unseen = code;
+    return true;
+}
+
 // The bytes were durable before they were put in place; what is new since are mode and times.
 // False: some of it is not known to be on the disk, and another flush would say nothing, for after
 // one that failed the kernel calls the pages clean.
@@ -95,8 +114,9 @@ int group_sync(struct group *group)
     if (PLANTED(step_not_synced)) return 0;
     for (uint32_t i = 0; i < group->touched_count; i++) {
         int failed = dir_sync(group->touched[i]);
-        // A directory that we may not read cannot be synced alone.
-        if (failed == EACCES) failed = sync_all(group->staging_fd);
+        // A directory that we may not read cannot be synced alone, nor one that cannot be opened.
+        bool closed = failed == EACCES || failed == EMFILE || failed == ENFILE;
+        if (closed) failed = sync_all(group->staging_fd);
         if (failed != 0) code = failed;
     }
     return group->touched_count > 0 && code == 0 ? dir_sync(group->staging_fd) : code;
@@ -239,8 +259,10 @@ void apply_run(const struct grip *grip, struct job *job)
     bool kept_up = steps_run(&group, order);
     if (kept_up && !contents_sync(&group)) kept_up = unflushed_undo(&group, order);
     errno = group_sync(&group);
+    if (errno == 0) errno = group.unseen; // also of a step that could not be taken back
     if (errno == 0 && !kept_up) errno = mark_drop(&group);
-    // In place, but perhaps not durable: the journal row must stay until recovery has looked.
+    // In place, but perhaps not durable, or elsewhere: the journal row must stay until recovery has
+    // looked.
     if (errno != 0)
         job->err = log_errno(LOG_FS, "sync after apply", slice_text(""));
     else

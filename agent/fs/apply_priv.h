@@ -55,13 +55,17 @@ struct group {
     uint32_t touched_count;
     bool touched_more; // more than fit: everything is synced
     bool marked;       // recovery: the intent had begun
-    int unseen;        // recovery: an errno instead of what is there; nothing may follow from it
+    int unseen;        // an errno instead of what is there; nothing may follow from it
 };
 
 int group_open(const struct grip *grip, struct job *job, struct group *out);
 void group_close(struct group *group);
 void group_touch(struct group *group, int dir_fd);
+// True: no descriptors were left, and there are some now. All is flushed in the end, not only what
+// was touched.
+bool group_let_go(struct group *group, int code);
 int group_sync(struct group *group);
+bool group_unseen(struct group *group, int code); // true: it says nothing of what is there
 
 // prepare.c
 void group_prepare(struct group *group);
@@ -83,6 +87,9 @@ bool out_is_before(const struct group *group, uint32_t index, const struct finge
 
 int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
 bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
+// 0: what is there is what the step expected to replace; ESTALE: it is not; else an errno.
+int before_look(const struct step *step, const struct fingerprint *print, int dir_fd,
+                const char *name);
 bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
                      const char *name);
 
@@ -95,14 +102,20 @@ int mark_drop(struct group *group);
 bool mark_there(struct group *group);
 void mark_remove(int staging_fd, uint64_t journal);
 
+// leftover.c
+void left_over_drop(struct group *group); // what a job without steps says is to go
+
 // undo.c
+void swap_unsorted(struct group *group, uint32_t index); // to kept: a save that met the step
 void step_undo(struct group *group, uint32_t index);
 bool step_take_back(struct group *group, uint32_t index, const struct place *place);
 void put_back(struct group *group, uint32_t index,
               const struct place *place); // x to the path, else to kept
+int version_look(int dir_fd, const char *name, const struct value *value); // as content_look
 bool holds_version(int dir_fd, const char *name, const struct value *value);
 // x changes places with the path, which should have what the step put there. 0: that is under x
-// now. ESTALE: the path has what was saved last, x something older. Else an errno.
+// now. ESTALE: the path has what was saved last, x something older. EISDIR: the path has a
+// directory that was saved, x a later leaf. Else an errno.
 int exchange_newest(struct group *group, uint32_t index, const struct place *place);
 int dir_restore(const struct group *group, const struct place *place, uint32_t mode);
 

@@ -52,20 +52,6 @@ static bool is_content(struct slice bytes, const struct content *content)
     return bytes.size == content->size && digest_equal(hash_content(bytes), content->id);
 }
 
-// All of a file of at most `size` bytes.
-static enum err fd_slurp(int fd, uint64_t size, struct buf *out)
-{
-    size_t got = 0;
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return ERR_CHANGED;
-    buf_reserve(out, (size_t)size + 1);
-    int code = fd_read_at(fd, out->data, (size_t)size + 1, 0, &got);
-    if (code != 0) return err_from_errno(code);
-    if (got > size) return ERR_CHANGED;
-    out->size = got;
-    return ERR_OK;
-}
-
 // Compressed, it is smaller than what it holds; else it is that.
 static enum err stored_read(int base_fd, const struct content *content, struct buf *out)
 {

@@ -50,9 +50,23 @@ bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t targ
     return ioctl(target_fd, FICLONERANGE, &range) == 0;
 }
 
-void write_begin(int fd, uint64_t offset, uint64_t size)
+// That it cannot be done here or may not be is no error of the disk's.
+static int range(int fd, uint64_t offset, uint64_t size, unsigned flags)
 {
-    (void)sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+    if (sync_file_range(fd, (off_t)offset, (off_t)size, flags) == 0) return 0;
+    bool none = errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == ESPIPE ||
+                errno == EOPNOTSUPP;
+    return none ? 0 : errno;
+}
+
+int write_begin(int fd, uint64_t offset, uint64_t size)
+{
+    return range(fd, offset, size, SYNC_FILE_RANGE_WRITE);
+}
+
+int write_end(int fd, uint64_t offset, uint64_t size)
+{
+    return range(fd, offset, size, SYNC_FILE_RANGE_WAIT_BEFORE);
 }
 
 // Only what users set themselves: capabilities and labels belong to the old content.

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/map.h"
 #include "agent/fs/disk.h"
 
@@ -25,12 +26,20 @@
 
 enum {
     FS_IO_BYTES = 128 << 10,
+    FS_UNDER_WAY_BYTES = 8 << 20,
     FS_SYNC_EACH_MAX = 8, // below this many files each is synced, else the whole file system once
     FS_NAME_MAX = 256,    // a component with its NUL
 };
 
 struct watcher;
 struct rules; // rules_priv.h
+
+struct flushed { // all that changed before, by the clock of the file system
+    uint64_t device;
+    int64_t before_ns; // 0: none
+    int64_t begun_ns;  // monotonic
+    int64_t apart_ns;  // the two clocks then
+};
 
 struct root {
     uint32_t folder;
@@ -46,6 +55,7 @@ struct root {
     uint32_t users; // jobs at work here, and one for the table
     struct map *held;
     uint32_t held_more; // beyond what is kept by name
+    struct flushed flushed;
 };
 
 struct disk {
@@ -137,7 +147,6 @@ bool print_racy(const struct fingerprint *print, int64_t now_ns);
 bool print_racy_put(const struct fingerprint *print, int64_t now_ns);
 // It matches nothing any more: the next look reads what is there.
 void print_doubt(struct fingerprint *print);
-int64_t clock_ns(int clock);
 
 // ---- read.c
 struct content_hash;
@@ -145,13 +154,21 @@ struct content_hash;
 int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size);
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
+// Of a large file that is written out piece by piece: this piece goes to the disk, and the one that
+// is FS_UNDER_WAY_BYTES before it is waited for, since a flush of a small file waits for all that
+// is under way. An errno is about bytes that a later flush may say nothing of.
+int fd_write_out(int fd, uint64_t offset, uint64_t size);
 int fd_copy(int source_fd, int target_fd);                                   // all of it, durable
 int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // a file, to read
+// All of a regular file of at most `size` bytes. CHANGED: it is none.
+enum err fd_slurp(int fd, uint64_t size, struct buf *out);
 // The content of a READ or DIFF, to read; ERR_CHANGED: it is not here.
 enum err source_open(const struct grip *grip, const struct read_entry *entry, int *out_fd);
 bool source_still(int fd, const struct read_entry *entry); // it is what it was
-// Does the regular file `name` hold this content?
-bool content_read(int dir_fd, const char *name, uint64_t size, struct content *out);
+// The content of the regular file `name`, of this size; ESTALE: it is something else; else an
+// errno.
+int content_read(int dir_fd, const char *name, uint64_t size, struct content *out);
+int content_look(int dir_fd, const char *name, const struct content *content); // 0: it holds this
 bool content_is(int dir_fd, const char *name, const struct content *content);
 
 // ---- stage.c
@@ -161,6 +178,11 @@ void part_drop(int staging_fd, const char *staged); // part.c: what has come of 
 void temp_name(struct disk *disk, char out[STAGE_NAME_MAX]);
 bool space_left(int dir_fd, uint64_t bytes); // after writing so many
 int dir_sync(int dir_fd);                    // also of a handle
+
+// ---- flushed.c
+int flushed_all(const struct grip *grip); // the whole file system
+// What is there now has been on the medium since the last such flush.
+bool flushed_covers(const struct grip *grip, const struct fingerprint *print);
 
 // ---- beyond_linux.c, beyond_macos.c: what POSIX lacks
 // A handle: a descriptor of a directory that need not be readable, to resolve names from.
@@ -173,11 +195,17 @@ bool clone_file(int source_fd, int target_fd);
 // Bytes that the two files share from now on. False: not here, they are to be copied.
 bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t target_at,
                  uint64_t size);
-void write_begin(int fd, uint64_t offset, uint64_t size); // so that a flush finds less to do
+// What was written there goes to the disk now; and is waited for.
+int write_begin(int fd, uint64_t offset, uint64_t size);
+int write_end(int fd, uint64_t offset, uint64_t size);
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
 int mode_set_fd(int fd, uint32_t mode);                    // also of a handle
 bool link_lacks(int code); // over.c; of linkat: there are no hard links, or not of this
+
+// ---- features.c
+// Whether two names can be exchanged, tried out there. 0: yes; EINVAL, ENOSYS: no; else an errno.
+int disk_exchanges(const struct grip *grip, int dir_fd);
 
 // ---- swap.c, swap_linux.c, swap_macos.c
 // EINVAL, ENOSYS: the file system cannot.

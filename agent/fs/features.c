@@ -57,6 +57,23 @@ static void trial_run(const struct trial *trial, struct disk_features *out)
         swap_exchange(&plain, trial->dir_fd, trial->names[0], trial->dir_fd, trial->names[1]) == 0;
 }
 
+int disk_exchanges(const struct grip *grip, int dir_fd)
+{
+    char names[2][STAGE_NAME_MAX];
+    int code = 0;
+    for (int i = 0; i < 2; i++) {
+        temp_name(grip->disk, names[i]);
+        AUTO(fd_close)
+        int fd =
+            openat(dir_fd, names[i], O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 && code == 0) code = errno;
+    }
+    if (code == 0) code = swap_exchange(grip->disk, dir_fd, names[0], dir_fd, names[1]);
+    for (int i = 0; i < 2; i++)
+        (void)unlinkat(dir_fd, names[i], 0);
+    return code;
+}
+
 enum err disk_features(const struct disk_root_options *root, struct disk_features *out)
 {
     *out = (struct disk_features){0};

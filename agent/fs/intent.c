@@ -19,10 +19,13 @@ static void mark_name(uint64_t journal, char out[SWAP_NAME_MAX])
     (void)snprintf(out, SWAP_NAME_MAX, "r-%" PRIu64, journal);
 }
 
-// Durable, with the contents, before the first step.
+// Durable before the first step, and not before the contents have their names in staging: without
+// these it would say that they are in place.
 int mark_put(struct group *group)
 {
     char name[SWAP_NAME_MAX];
+    int code = PLANTED(prepared_not_synced) ? 0 : dir_sync(group->staging_fd);
+    if (code != 0) return code;
     mark_name(group->apply->journal, name);
     AUTO(fd_close)
     int fd = openat(group->staging_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -21,6 +21,7 @@
 enum {
     LOOK_TRIES = 3,
     PATCH_FROM_BYTES = 16 << 10, // less is soon sent as it is
+    AT_HAND_MAX = 4 << 20,       // of a job
 };
 
 static void problem(struct look *look, enum err err, const char *what)
@@ -73,9 +74,11 @@ static int small_read(struct arena *arena, int fd, struct content_hash *hash, st
     return code;
 }
 
-// An edit may travel as a patch; what is new does so if it is small.
+// An edit may travel as a patch; what is new does so if it is small. Of many no more is kept than
+// goes out at once.
 static uint64_t at_hand_max(const struct look *look)
 {
+    if (look->bare) return 0;
     return look->was.size > 0 ? BASE_CONTENT_BYTES_MAX : PROTO_PACK_CONTENT_BYTES_MAX;
 }
 
@@ -272,37 +275,52 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
 
 // ---- before others hear of it
 
-// What the kernel has not written back by itself yet. When something went nobody knows.
-static bool is_recent(const struct look *look, int64_t now_ns)
+// What the kernel has not written back by itself yet, nor we. When something went nobody knows.
+static bool is_recent(const struct grip *grip, const struct look *look, int64_t now_ns)
 {
     const int64_t minute = INT64_C(60) * 1000000000;
     if (look->result == LOOK_GONE) return look->before.present;
-    return look->result == LOOK_VALUE && now_ns - look->print.ctime_ns < minute;
+    return look->result == LOOK_VALUE && now_ns - look->print.ctime_ns < minute &&
+           !flushed_covers(grip, &look->print);
 }
 
 // With a file or a directory goes the name that it has. A link cannot be flushed, nor what is gone:
 // their directory is, or the nearest above that is still there.
 static int flush_open(const struct grip *grip, const struct look *look)
 {
-    struct place place;
     bool itself = look->result == LOOK_VALUE && look->value.kind != KIND_SYMLINK;
-    if (itself && place_open(grip, look->path, look->disk_name, &place) == 0) {
+    if (itself) {
+        struct place place;
+        if ((errno = place_open(grip, look->path, look->disk_name, &place)) != 0) return -1;
         int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         place_close(&place);
         return fd;
     }
     AUTO(fd_close) int dir = -1;
     struct slice above = path_parent(look->path);
-    while (!itself && dir_open(grip, above, &dir) != 0 && above.size > 0)
+    // One that is there and cannot be opened now is not flushed by flushing what it is in.
+    while ((errno = dir_open(grip, above, &dir)) != 0) {
+        if (!is_absence(errno) || above.size == 0) return -1;
         above = path_parent(above);
-    return dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    return openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int write_out(int fd, uint64_t size)
+{
+    int code = 0;
+    if (size <= FS_UNDER_WAY_BYTES) return 0;
+    for (uint64_t at = 0; at < size && code == 0; at += FS_IO_BYTES)
+        code = fd_write_out(fd, at, FS_IO_BYTES);
+    return code;
 }
 
 static bool look_flush(const struct grip *grip, const struct look *look)
 {
     AUTO(fd_close) int fd = flush_open(grip, look);
     if (fd < 0 && (errno == ENOENT || errno == ELOOP)) return true; // to be looked at again
-    if (fd >= 0 && flush_file(fd) == 0) return true;
+    uint64_t size = look->result == LOOK_VALUE ? look->value.size : 0;
+    if (fd >= 0 && (errno = write_out(fd, size)) == 0 && flush_file(fd) == 0) return true;
     (void)log_errno(LOG_FS, "fsync", look->path);
     return false;
 }
@@ -315,23 +333,29 @@ static void looks_flush(const struct grip *grip, const struct job_look *looks)
     uint32_t recent = 0;
     if (PLANTED(published_not_synced)) return;
     for (uint32_t i = 0; i < looks->count; i++)
-        recent += is_recent(&looks->looks[i], now_ns);
+        recent += is_recent(grip, &looks->looks[i], now_ns);
     bool each = recent < FS_SYNC_EACH_MAX;
     for (uint32_t i = 0; i < looks->count && recent > 0 && each; i++) {
-        if (is_recent(&looks->looks[i], now_ns)) each = look_flush(grip, &looks->looks[i]);
+        if (is_recent(grip, &looks->looks[i], now_ns)) each = look_flush(grip, &looks->looks[i]);
     }
-    if (each || (errno = sync_all(grip->fd)) == 0) return;
+    if (each || (errno = flushed_all(grip)) == 0) return;
     enum err err = log_errno(LOG_FS, "syncfs", slice_text(""));
     for (uint32_t i = 0; i < looks->count && err_reaction(err) == REACT_TRY_LATER; i++) {
-        if (is_recent(&looks->looks[i], now_ns))
+        if (is_recent(grip, &looks->looks[i], now_ns))
             problem(&looks->looks[i], err, "cannot be flushed to the disk");
     }
 }
 
 void look_run(const struct grip *grip, struct job *job)
 {
-    for (uint32_t i = 0; i < job->look.count; i++)
-        look_at(grip, job->arena, &job->look.looks[i]);
+    size_t at_hand = 0;
+    for (uint32_t i = 0; i < job->look.count; i++) {
+        struct look *look = &job->look.looks[i];
+        look->bare = at_hand >= AT_HAND_MAX;
+        look_at(grip, job->arena, look);
+        at_hand += look->bytes.size;
+    }
+    job->look.folds = grip->folds;
     // A root that went away half way must not look like deletions.
     if (!grip_holds(grip)) job->err = ERR_UNREACHABLE;
     looks_flush(grip, &job->look);

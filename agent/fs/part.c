@@ -74,10 +74,15 @@ static uint64_t have_offset(const struct part *part, uint32_t leaf)
     return (uint64_t)part->leaves * sizeof(struct digest) + leaf;
 }
 
+// An error of writing that is seen here is not seen by the flush at the end: nothing of what was
+// written counts.
 int part_have(const struct part *part, uint32_t leaf)
 {
     const uint8_t have = 1;
-    return fd_write_at(part->map_fd, &have, 1, have_offset(part, leaf));
+    int code = fd_write_out(part->part_fd, part_leaf_offset(leaf), PROTO_LEAF_BYTES);
+    if (code == 0) return fd_write_at(part->map_fd, &have, 1, have_offset(part, leaf));
+    part_drop(part->dir_fd, part->staged);
+    return code;
 }
 
 // The leaf list kept beside the part; false if there is none or it is damaged.

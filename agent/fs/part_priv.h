@@ -29,6 +29,7 @@ void part_close(struct part *part);                         // for AUTO
 bool staged_exists(const struct part *part, uint64_t size); // it is here as a whole
 uint64_t part_leaf_offset(uint32_t leaf);
 size_t part_leaf_size(const struct content *content, uint32_t leaf);
-int part_have(const struct part *part, uint32_t leaf); // it is in its place
+// It is in its place, and on its way to the disk; those before it are waited for.
+int part_have(const struct part *part, uint32_t leaf);
 
 #endif

@@ -10,12 +10,6 @@ static int64_t ns_of(struct timespec t)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t clock_ns(int clock)
-{
-    struct timespec now;
-    return clock_gettime((clockid_t)clock, &now) == 0 ? ns_of(now) : 0;
-}
-
 static enum kind kind_of(mode_t mode)
 {
     if (S_ISREG(mode)) return KIND_FILE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading contents for a peer, and the two loops around pread and pwrite everybody here uses.
+// Reading contents for a peer, and what everybody here reads and writes files with.
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,6 +40,13 @@ int fd_write_at(int fd, const void *data, size_t size, uint64_t offset)
     return 0;
 }
 
+int fd_write_out(int fd, uint64_t offset, uint64_t size)
+{
+    int code = write_begin(fd, offset, size);
+    if (code != 0 || offset < FS_UNDER_WAY_BYTES) return code;
+    return write_end(fd, offset - FS_UNDER_WAY_BYTES, size);
+}
+
 int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size)
 {
     AUTO(buf_fini) struct buf piece = {0};
@@ -74,25 +81,47 @@ int fd_copy(int source_fd, int target_fd)
     return flush_data(target_fd);
 }
 
-bool content_read(int dir_fd, const char *name, uint64_t size, struct content *out)
+enum err fd_slurp(int fd, uint64_t size, struct buf *out)
+{
+    size_t got = 0;
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return ERR_CHANGED;
+    buf_reserve(out, (size_t)size + 1);
+    int code = fd_read_at(fd, out->data, (size_t)size + 1, 0, &got);
+    if (code != 0) return err_from_errno(code);
+    if (got > size) return ERR_CHANGED;
+    out->size = got;
+    return ERR_OK;
+}
+
+int content_read(int dir_fd, const char *name, uint64_t size, struct content *out)
 {
     AUTO(fd_close) int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     uint64_t read;
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
-        return false;
+    bool no_file = fd < 0 && (errno == ELOOP || errno == ENXIO); // a link; a socket
+    if (no_file) return ESTALE;
+    if (fd < 0 || fstat(fd, &st) != 0) return errno;
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size) return ESTALE;
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
-    if (fd_hash(fd, hash, &read) != 0) return false;
+    int code = fd_hash(fd, hash, &read);
+    if (code != 0) return code;
     const struct digest *leaves;
     uint32_t count;
     content_hash_end(hash, out, &leaves, &count);
-    return out->size == size;
+    return out->size == size ? 0 : ESTALE;
+}
+
+int content_look(int dir_fd, const char *name, const struct content *content)
+{
+    struct content found;
+    int code = content_read(dir_fd, name, content->size, &found);
+    return code == 0 && !digest_equal(found.id, content->id) ? ESTALE : code;
 }
 
 bool content_is(int dir_fd, const char *name, const struct content *content)
 {
-    struct content found;
-    return content_read(dir_fd, name, content->size, &found) && digest_equal(found.id, content->id);
+    return content_look(dir_fd, name, content) == 0;
 }
 
 static enum err open_code(int code)

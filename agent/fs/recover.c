@@ -4,8 +4,9 @@
 //
 //     x is what `before` says         it was exchanged: finish
 //     x is the version's content      it was not: forget
-//     x is neither                    the user's edit, displaced in the last microsecond: give it
-//     back no x                            the path, or kept, tells
+//     x is neither                    the user's edit, displaced in the last microsecond: given
+//                                     back
+//     no x                            the path, or kept, tells
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,13 +26,6 @@ enum state { STATE_NOT, STATE_HAPPENED, STATE_RACED };
 static bool is_dir(const struct fingerprint *print)
 {
     return print->present && print->kind == KIND_DIR;
-}
-
-// A disk that fails for the moment says nothing of what is there.
-static void unseen(struct group *group, int code)
-{
-    if (code == 0 || is_absence(code)) return; // spelled otherwise: another name is there
-    if (err_reaction(err_from_errno(code)) == REACT_TRY_LATER) group->unseen = code;
 }
 
 // ---- what had already gone to kept comes back to x, so that there is one case less
@@ -58,7 +52,8 @@ static void kept_back(struct group *group, uint32_t index, int to_fd, const char
     if (!step->before.present || is_dir(&step->before)) return;
     const char *tail = group->acts[index].swap + 1; // "-<journal>-<index>"
     AUTO(dir_end) DIR *dir = dir_list(group->kept_fd);
-    if (dir == NULL) unseen(group, errno);
+    if (dir == NULL && group_let_go(group, errno)) dir = dir_list(group->kept_fd);
+    if (dir == NULL) (void)group_unseen(group, errno);
     for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;) {
         struct stat st;
         struct fingerprint print;
@@ -73,6 +68,16 @@ static void kept_back(struct group *group, uint32_t index, int to_fd, const char
 
 // ---- per kind of step
 
+// False, and group->unseen: it cannot be said.
+static bool holds_there(struct group *group, int dir_fd, const char *name,
+                        const struct value *value)
+{
+    int code = version_look(dir_fd, name, value);
+    if (group_let_go(group, code)) code = version_look(dir_fd, name, value);
+    (void)group_unseen(group, code);
+    return code == 0;
+}
+
 // The directory that the step put in its place goes if it is empty: nothing else is ours.
 static void raced_dir(struct group *group, uint32_t index, const struct place *place)
 {
@@ -81,13 +86,20 @@ static void raced_dir(struct group *group, uint32_t index, const struct place *p
 }
 
 // Two edits met, and the crash came while they were sorted out: the later one has the better right
-// to the name.
+// to the name. What was there before the step is older than either.
 static void raced_twice(struct group *group, uint32_t index, const struct place *place,
                         const struct fingerprint *now)
 {
-    struct fingerprint x;
+    struct fingerprint x = {0};
+    const struct step *step = &group->apply->steps[index];
     bool leaf = now->present && !is_dir(now);
-    if (leaf && look_out(group, index, &x) == 0 && x.mtime_ns > now->mtime_ns)
+    bool old = leaf && step->before.present && print_is_before(step, now, place->fd, place->name);
+    bool seen = now->present && look_out(group, index, &x) == 0;
+    // What is in a directory that goes to kept nobody hears of; of leaves both are found in the
+    // end.
+    bool later =
+        is_dir(&x) ? leaf || x.mtime_ns >= now->mtime_ns : leaf && x.mtime_ns > now->mtime_ns;
+    if (seen && (old || later))
         (void)swap_exchange(group->grip->disk, group->staging_fd, group->acts[index].swap,
                             place->fd, place->name);
     put_back(group, index, place);
@@ -98,33 +110,50 @@ static enum state raced(struct group *group, uint32_t index, const struct place 
 {
     struct act *act = &group->acts[index];
     const struct value *value = &group->apply->steps[index].version.value;
-    act->out = true;
     if (value->kind == KIND_DIR) {
+        act->out = true;
         raced_dir(group, index, place);
         return STATE_RACED;
     }
-    bool holds = step_has_content(&group->apply->steps[index]) &&
-                 holds_version(place->fd, place->name, value);
+    bool holds = now->present && step_has_content(&group->apply->steps[index]) &&
+                 holds_there(group, place->fd, place->name, value);
+    if (group->unseen != 0) return STATE_NOT;
+    act->out = true;
     int code = holds ? exchange_newest(group, index, place) : ENOENT;
     if (code == ENOENT) {
         raced_twice(group, index, place, now);
         return STATE_RACED;
     }
-    if (code != 0) swap_to_kept(group, index);
+    if (code != 0) swap_unsorted(group, index);
     return STATE_RACED;
 }
 
 // A power cut may have kept the new name and lost the mode that came with it.
-static void dress_again(const struct step *step, const struct place *place,
-                        const struct fingerprint *now)
+static void dress_again(const struct step *step, struct act *act, const struct place *place)
 {
     uint32_t mode = step->version.value.mode & 0777;
-    if (step->version.value.kind != KIND_FILE || !now->present || now->kind != KIND_FILE) return;
-    if ((now->mode & 0777) == 0600 && mode != 0600) (void)mode_set(place->fd, place->name, mode);
+    struct fingerprint *ours = &act->ours;
+    if (step->version.value.kind != KIND_FILE || !ours->present || ours->kind != KIND_FILE) return;
+    bool bare = (ours->mode & 0777) == 0600 && mode != 0600;
+    // It stays ours: what cannot be told from an edit would not be taken back with the intent.
+    if (bare && mode_set(place->fd, place->name, mode) == 0)
+        ours->mode = (ours->mode & ~0777U) | mode;
+}
+
+// Where names cannot be exchanged the old file is in kept before the new one has the name; and a
+// power cut may have taken that from x as well, unless a mark says that it was durable there. Then
+// what has the name may be an edit of either: if of the old one nothing is lost.
+static bool is_over_in_doubt(struct group *group, bool holds)
+{
+    if (holds || group->marked) return false;
+    int code = disk_exchanges(group->grip, group->staging_fd);
+    if (group_let_go(group, code)) code = disk_exchanges(group->grip, group->staging_fd);
+    return code == EINVAL || code == ENOSYS || group_unseen(group, code);
 }
 
 static enum state content_state(struct group *group, uint32_t index, const struct place *place,
-                                const struct fingerprint *now, const struct fingerprint *x)
+                                const struct fingerprint *now, const struct fingerprint *x,
+                                bool is_before)
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
@@ -132,18 +161,21 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     bool replaces = step->before.present && !is_dir(&step->before);
     act->ours = *now;
     // What has the name may be a save of after the crash: nobody may take that back, nor dress it.
-    bool holds = now->present && holds_version(place->fd, place->name, value);
+    bool holds = now->present && holds_there(group, place->fd, place->name, value);
+    if (group->unseen != 0) return STATE_NOT;
     if (!holds) act->ours = (struct fingerprint){0};
     if (PLANTED(recovery_looks_at_path) && replaces) return holds ? STATE_HAPPENED : STATE_NOT;
     bool trusted = PLANTED(recovery_trusts_name);
-    if (x->present && replaces && (trusted || out_is_before(group, index, x))) {
+    if (x->present && replaces && (trusted || is_before)) {
         act->out = true;
+        if (is_over_in_doubt(group, holds)) return STATE_NOT;
         act->did = DID_EXCHANGE;
-        if (holds) dress_again(step, place, now);
+        if (holds) dress_again(step, act, place);
         return STATE_HAPPENED;
     }
-    if (x->present && !holds_version(group->staging_fd, act->swap, value))
-        return raced(group, index, place, now);
+    bool unused = x->present && holds_there(group, group->staging_fd, act->swap, value);
+    if (group->unseen != 0) return STATE_NOT;
+    if (x->present && !unused) return raced(group, index, place, now);
     if (x->present) {
         act->ours = *x;
         act->ready = true;
@@ -154,7 +186,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         return STATE_NOT;
     }
     if (group->apply->all_or_none ? !group->marked : !holds) return STATE_NOT;
-    if (holds) dress_again(step, place, now);
+    if (holds) dress_again(step, act, place);
     if (!step->before.present)
         act->did = DID_CREATE;
     else if (is_dir(&step->before))
@@ -163,11 +195,12 @@ static enum state content_state(struct group *group, uint32_t index, const struc
 }
 
 static enum state remove_state(struct group *group, uint32_t index, const struct place *place,
-                               const struct fingerprint *now, const struct fingerprint *x)
+                               const struct fingerprint *now, const struct fingerprint *x,
+                               bool is_before)
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
-    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place, now);
+    if (x->present && !is_before) return raced(group, index, place, now);
     if (x->present) {
         act->out = true;
         act->did = DID_REMOVE;
@@ -181,7 +214,8 @@ static enum state remove_state(struct group *group, uint32_t index, const struct
 }
 
 static enum state dir_state(struct group *group, uint32_t index, const struct place *place,
-                            const struct fingerprint *now, const struct fingerprint *x)
+                            const struct fingerprint *now, const struct fingerprint *x,
+                            bool is_before)
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
@@ -189,7 +223,7 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     bool from_file = step->before.present && !is_dir(&step->before);
     // Ours, and empty: it was to change places with the leaf, or has done so again.
     if (is_dir(x) && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) return STATE_NOT;
-    if (x->present && !out_is_before(group, index, x)) return raced(group, index, place, now);
+    if (x->present && !is_before) return raced(group, index, place, now);
     act->out = x->present;
     // Out of the way, and the directory in its place: what is there now, or above, came since.
     bool gone_since = place->fd < 0 || (now->present && !is_dir(now));
@@ -225,24 +259,37 @@ static enum state mode_state(struct group *group, uint32_t index, const struct f
     return STATE_HAPPENED;
 }
 
+static bool was_before_step(struct group *group, uint32_t index, const struct fingerprint *x)
+{
+    const struct step *step = &group->apply->steps[index];
+    const char *swap = group->acts[index].swap;
+    int code = before_look(step, x, group->staging_fd, swap);
+    if (group_let_go(group, code)) code = before_look(step, x, group->staging_fd, swap);
+    (void)group_unseen(group, code);
+    return code == 0;
+}
+
 static enum state state_at(struct group *group, uint32_t index, const struct place *place,
                            const struct fingerprint *now)
 {
     const struct step *step = &group->apply->steps[index];
     struct fingerprint x = {0};
+    if (group->unseen != 0) return STATE_NOT;
     int code = look_out(group, index, &x);
     if (code == ENOENT) {
         kept_back(group, index, group->staging_fd, group->acts[index].swap);
         code = look_out(group, index, &x);
     }
-    unseen(group, code);
+    (void)group_unseen(group, code);
+    bool is_before = x.present && was_before_step(group, index, &x);
     if (group->unseen != 0) return STATE_NOT;
     bool removes = step->version.value.kind == KIND_TOMB;
     if (removes && step->dir_implied_mode) return is_dir(now) ? STATE_HAPPENED : STATE_NOT;
-    if (removes) return remove_state(group, index, place, now, &x);
+    if (removes) return remove_state(group, index, place, now, &x, is_before);
     if (step->dir_implied_mode) return mode_state(group, index, now);
-    if (step->version.value.kind == KIND_DIR) return dir_state(group, index, place, now, &x);
-    return content_state(group, index, place, now, &x);
+    if (step->version.value.kind == KIND_DIR)
+        return dir_state(group, index, place, now, &x, is_before);
+    return content_state(group, index, place, now, &x, is_before);
 }
 
 static void print_recovered(struct group *group, uint32_t index, const struct place *place)
@@ -270,11 +317,12 @@ static enum state step_examine(struct group *group, uint32_t index)
     step->kept = false;
     step->print = (struct fingerprint){0};
     int code = parent_open(group, step, false, &place);
+    if (group_let_go(group, code)) code = parent_open(group, step, false, &place);
     // Without its directory the path holds nothing; what was displaced from it has to go to kept.
     if (code != 0) place.fd = -1;
-    unseen(group, code);
+    (void)group_unseen(group, code);
     if (code == 0 && (seen = place_stat(&place, &st)) == 0) print_of(&st, &now);
-    unseen(group, seen);
+    (void)group_unseen(group, seen);
     enum state state = state_at(group, index, &place, &now);
     if (code == 0 && state == STATE_HAPPENED) print_recovered(group, index, &place);
     if (code == 0) group_touch(group, place.fd);
@@ -283,84 +331,6 @@ static enum state step_examine(struct group *group, uint32_t index)
                    : state == STATE_NOT    ? STEP_UNDONE
                                            : STEP_CHANGED;
     return state;
-}
-
-// ---- what is left in staging
-
-static bool is_older(int dir_fd, const char *name, int64_t seconds)
-{
-    struct stat st;
-    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
-    return clock_ns(CLOCK_REALTIME) / 1000000000 - (int64_t)st.st_mtime > seconds;
-}
-
-// Temporary names of another run, or of one with our process number.
-static bool temp_is_left(struct group *group, const char *name)
-{
-    char *end = NULL;
-    long pid = strtol(name + 2, &end, 10);
-    if (pid != (long)getpid()) return true;
-    return is_older(group->staging_fd, name, 3600);
-}
-
-// A small content is sooner fetched again than looked for; a large one is progress.
-static bool is_small_content(const char *name)
-{
-    const char *size = strrchr(name, '-');
-    char *end = NULL;
-    if (size == NULL) return false;
-    unsigned long long bytes = strtoull(size + 1, &end, 10);
-    return *end == '\0' && bytes <= PROTO_PACK_CONTENT_BYTES_MAX;
-}
-
-static void left_over(struct group *group, const char *name)
-{
-    const int64_t week = 7 * 24 * 3600;
-    if (strncmp(name, "x-", 2) == 0) {
-        if (unlinkat(group->staging_fd, name, AT_REMOVEDIR) == 0) return;
-        // Nobody knows whose bytes these are, so they are kept.
-        char *kept = arena_printf(group->arena, "%s-%s", group->time, name + 2);
-        int code = swap_noreplace(group->grip->disk, group->staging_fd, name, group->kept_fd, kept);
-        log_info(LOG_FS, "leftover of a step moved to kept", "name=%s errno=%d", kept, code);
-        return;
-    }
-    bool temp = strncmp(name, "t-", 2) == 0;
-    bool mark = strncmp(name, "r-", 2) == 0; // of an intent that has no row any more
-    bool old = temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week);
-    if (mark || old || (!temp && is_small_content(name))) {
-        (void)unlinkat(group->staging_fd, name, 0);
-    }
-}
-
-static void kept_drop(const struct group *group)
-{
-    for (uint32_t i = 0; i < group->apply->drop_kept_count; i++) {
-        const char *name = arena_text(group->arena, group->apply->drop_kept[i]);
-        bool plain = *name != '\0' && strchr(name, '/') == NULL && strcmp(name, "..") != 0;
-        if (!plain || unlinkat(group->kept_fd, name, 0) == 0 || errno == ENOENT) continue;
-        (void)log_errno(LOG_FS, "unlink", slice_text(name));
-        group->apply->drop_numbers[i] = 0;
-    }
-}
-
-static void staging_drop(const struct group *group)
-{
-    for (uint32_t i = 0; i < group->apply->drop_count; i++) {
-        char name[STAGE_NAME_MAX];
-        stage_name(&group->apply->drop[i], name);
-        bool gone = unlinkat(group->staging_fd, name, 0) == 0 || errno == ENOENT;
-        group->apply->left_over |= !gone;
-        part_drop(group->staging_fd, name);
-    }
-    for (uint32_t i = 0; i < group->apply->drop_mark_count; i++)
-        mark_remove(group->staging_fd, group->apply->drop_marks[i]);
-}
-
-static void staging_clean(struct group *group)
-{
-    AUTO(dir_end) DIR *dir = dir_list(group->staging_fd);
-    for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;)
-        left_over(group, entry->d_name);
 }
 
 // ---- the run
@@ -373,6 +343,14 @@ static bool is_certain(const struct group *group, uint32_t index)
     return step_has_content(step);
 }
 
+// Its x tells. A power cut may have kept what a later step did and not what this one did.
+static bool leaves_trace(const struct step *step)
+{
+    bool leaf = step->before.present && !is_dir(&step->before);
+    bool removes = step->version.value.kind == KIND_TOMB && !step->dir_implied_mode;
+    return step_has_content(step) || (removes && leaf);
+}
+
 // Steps go in order: what came before one that has certainly happened has happened too, though a
 // directory may have been made again since, or a mode set.
 static void earlier_too(struct group *group)
@@ -382,7 +360,7 @@ static void earlier_too(struct group *group)
         end--;
     for (uint32_t i = 0; i < end; i++) {
         struct step *step = &group->apply->steps[i];
-        if (step->result != STEP_UNDONE) continue;
+        if (step->result != STEP_UNDONE || leaves_trace(step)) continue;
         step->result = STEP_DONE; // with no fingerprint: the next look reads it
     }
 }
@@ -393,8 +371,13 @@ static bool steps_recover(struct group *group)
     uint32_t count = group->apply->count;
     bool intent = group->apply->all_or_none, all = true;
     group->marked = intent && mark_there(group);
-    for (uint32_t i = 0; i < count && group->unseen == 0; i++)
+    for (uint32_t i = 0; i < count && group->unseen == 0; i++) {
         (void)step_examine(group, i);
+        errno = group->unseen;
+        if (errno == 0) continue;
+        group->apply->unread = group->apply->steps[i].path;
+        (void)log_errno(LOG_FS, "recovery", group->apply->unread);
+    }
     if (group->unseen != 0) return false;
     if (group->marked) earlier_too(group);
     for (uint32_t i = 0; i < count; i++)
@@ -415,20 +398,15 @@ void recover_run(const struct grip *grip, struct job *job)
         return;
     }
     if (job->apply.count == 0) {
-        // A row that could not be read is no reason to clear away what other rows name.
-        if (job->apply.drop_kept_count > 0)
-            kept_drop(&group);
-        else if (job->apply.drop_count + job->apply.drop_mark_count > 0)
-            staging_drop(&group);
-        else if (job->apply.journal == 0)
-            staging_clean(&group);
+        left_over_drop(&group);
         return;
     }
     bool undone = steps_recover(&group);
     errno = group.unseen != 0 ? group.unseen : group_sync(&group);
     if (errno == 0 && undone) errno = mark_drop(&group);
     if (errno != 0) {
-        job->err = log_errno(LOG_FS, "recovery", slice_text(""));
+        job->err = group.unseen != 0 ? err_from_errno(errno)
+                                     : log_errno(LOG_FS, "recovery", slice_text(""));
         return;
     }
     for (uint32_t i = 0; i < job->apply.count; i++) {

@@ -59,7 +59,6 @@ static int leaf_take(struct reuse *reuse, const struct content *content, struct 
     if (code != 0) return code == ENODATA ? 0 : code;
     content_hash_end(reuse->hash, &found, &leaves, &count);
     if (memcmp(&found.id, &leaf->expected, sizeof found.id) != 0) return 0;
-    write_begin(reuse->part.part_fd, part_leaf_offset(leaf->leaf), size);
     code = part_have(&reuse->part, leaf->leaf);
     leaf->have = code == 0;
     return code;

@@ -3,6 +3,7 @@
 // Roots: held directories, and a job's grip on one. A root that is away must never look like an
 // empty one: before a job touches anything, the path must still name the held directory and the
 // marker must be there.
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -124,22 +125,24 @@ enum err grip_take_unchecked(struct disk *disk, uint32_t folder, struct grip *ou
     return root == NULL ? ERR_UNREACHABLE : ERR_OK;
 }
 
-// Our own folder is the probe: it is there, and nobody has one of that name.
-static bool finds_folded(int root_fd)
+// Our own folder is the probe: it is there, and nobody has one of that name. False: a disk that
+// cannot say so now is not taken for one that does not fold.
+static bool finds_folded(int root_fd, bool *out)
 {
     struct stat plain, folded;
-    return fstatat(root_fd, ".CFGSYNC", &folded, AT_SYMLINK_NOFOLLOW) == 0 &&
-           fstatat(root_fd, ".cfgsync", &plain, AT_SYMLINK_NOFOLLOW) == 0 &&
-           plain.st_ino == folded.st_ino && plain.st_dev == folded.st_dev;
+    *out = false;
+    if (fstatat(root_fd, ".CFGSYNC", &folded, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
+    if (fstatat(root_fd, ".cfgsync", &plain, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    *out = plain.st_ino == folded.st_ino && plain.st_dev == folded.st_dev;
+    return true;
 }
 
 enum err grip_take(struct disk *disk, uint32_t folder, struct grip *out)
 {
     enum err err = grip_take_unchecked(disk, folder, out);
     if (err != ERR_OK) return err;
-    if (!grip_holds(out)) return ERR_UNREACHABLE;
-    out->folds = finds_folded(out->fd);
-    return ERR_OK;
+    bool known = grip_holds(out) && finds_folded(out->fd, &out->folds);
+    return known ? ERR_OK : ERR_UNREACHABLE;
 }
 
 bool grip_holds(const struct grip *grip)

@@ -17,6 +17,7 @@
 #include "agent/delta/compress.h"
 #include "agent/fs/disk_priv.h"
 #include "crypto/hash.h"
+#include "proto/vv.h"
 
 void stage_name(const struct content *content, char out[STAGE_NAME_MAX])
 {
@@ -57,27 +58,38 @@ static bool staged_is_there(int dir_fd, const struct content *content)
            (uint64_t)st.st_size == content->size;
 }
 
-static bool is_content(const struct stage_entry *entry)
+static bool is_content(const struct stage_entry *entry, struct slice bytes)
 {
-    if (entry->bytes.size != entry->content.size) return false;
-    struct digest id = hash_content(entry->bytes);
-    return memcmp(id.bytes, entry->content.id.bytes, sizeof id.bytes) == 0;
+    return bytes.size == entry->content.size &&
+           digest_equal(hash_content(bytes), entry->content.id);
 }
 
 // Of the file that has what it is to be made of; verified as if it had come whole.
-static enum err entry_make(const struct grip *grip, struct arena *arena, struct stage_entry *entry)
+static enum err patch_make(const struct grip *grip, const struct stage_entry *entry,
+                           struct buf *out)
 {
     AUTO(fd_close) int fd = -1;
-    AUTO(buf_fini) struct buf bytes = {0};
-    size_t size = (size_t)entry->base.size, got = 0;
+    AUTO(buf_fini) struct buf base = {0};
     if (entry->base.size + entry->content.size > COMPRESS_AGAINST_MAX) return ERR_MALFORMED;
     if (item_read_open(grip, entry->path, &fd) != 0) return ERR_MALFORMED;
-    uint8_t *base = arena_alloc(arena, size + 1, 1);
-    if (fd_read_at(fd, base, size + 1, 0, &got) != 0 || got != size) return ERR_MALFORMED;
-    enum err err =
-        decompress_against(slice_of(base, size), entry->patch, (size_t)entry->content.size, &bytes);
-    if (err == ERR_OK) entry->bytes = arena_copy(arena, buf_slice(&bytes));
-    return err;
+    if (fd_slurp(fd, entry->base.size, &base) != ERR_OK || base.size != entry->base.size)
+        return ERR_MALFORMED;
+    return decompress_against(buf_slice(&base), entry->patch, (size_t)entry->content.size, out);
+}
+
+static enum err entry_make(const struct grip *grip, const struct stage_entry *entry,
+                           struct buf *out)
+{
+    AUTO(fd_close) int fd = -1;
+    int code = 0;
+    switch (entry->from) {
+    case STAGE_GIVEN: return ERR_OK;
+    case STAGE_PATCH: return patch_make(grip, entry, out);
+    case STAGE_STORED: return base_load(grip, &entry->content, out);
+    case STAGE_ITEM: code = item_read_open(grip, entry->path, &fd); break;
+    case STAGE_KEPT: code = kept_open(grip, entry->path, &fd); break;
+    }
+    return code == 0 ? fd_slurp(fd, entry->content.size, out) : ERR_CHANGED;
 }
 
 static enum err temp_write(int dir_fd, const char *name, struct slice bytes, bool sync)
@@ -96,11 +108,15 @@ static enum err temp_write(int dir_fd, const char *name, struct slice bytes, boo
 static enum err entry_write(const struct grip *grip, int dir_fd, const struct stage_entry *entry,
                             bool sync, char out_temp[STAGE_NAME_MAX])
 {
-    if (!is_content(entry)) return ERR_MALFORMED;
+    AUTO(buf_fini) struct buf made = {0};
+    enum err err = entry_make(grip, entry, &made);
+    struct slice bytes = entry->from == STAGE_GIVEN ? entry->bytes : buf_slice(&made);
+    if (err != ERR_OK) return err;
+    if (!is_content(entry, bytes)) return ERR_MALFORMED;
     if (staged_is_there(dir_fd, &entry->content)) return ERR_OK;
     if (!space_left(dir_fd, entry->content.size)) return ERR_NO_SPACE;
     temp_name(grip->disk, out_temp);
-    enum err err = temp_write(dir_fd, out_temp, entry->bytes, sync);
+    err = temp_write(dir_fd, out_temp, bytes, sync);
     if (err == ERR_OK) return ERR_OK;
     (void)unlinkat(dir_fd, out_temp, 0);
     out_temp[0] = '\0';
@@ -130,8 +146,6 @@ void stage_run(const struct grip *grip, struct job *job)
     char(*temps)[STAGE_NAME_MAX] = arena_alloc(job->arena, stage->count + 1, STAGE_NAME_MAX);
     for (uint32_t i = 0; i < stage->count; i++) {
         struct stage_entry *entry = &stage->entries[i];
-        entry->err = entry->path.size > 0 ? entry_make(grip, job->arena, entry) : ERR_OK;
-        if (entry->err != ERR_OK) continue;
         entry->err = entry_write(grip, dir_fd, entry, sync_each, temps[i]);
     }
     enum err err = ERR_OK;
@@ -147,8 +161,16 @@ void stage_run(const struct grip *grip, struct job *job)
     job->err = err;
 }
 
+static void leaves_copy(struct job *job, const struct digest *leaves, uint32_t count)
+{
+    if (count == 0) return;
+    job->copy.leaves = arena_alloc(job->arena, count, sizeof *leaves);
+    memcpy(job->copy.leaves, leaves, count * sizeof *leaves);
+    job->copy.leaf_count = count;
+}
+
 // Copies and hashes. What comes out is what was written, whatever happens to the source meanwhile.
-static enum err copy_hashed(int source_fd, int target_fd, struct content *out)
+static enum err copy_hashed(int source_fd, int target_fd, struct content *out, struct job *job)
 {
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
     uint64_t size = 0;
@@ -168,6 +190,7 @@ static enum err copy_hashed(int source_fd, int target_fd, struct content *out)
     const struct digest *leaves;
     uint32_t count;
     content_hash_end(hash, out, &leaves, &count);
+    if (job->copy.outside) leaves_copy(job, leaves, count);
     if (PLANTED(staged_not_synced)) return ERR_OK;
     int code = flush_data(target_fd);
     return code == 0 ? ERR_OK : err_from_errno(code);
@@ -178,8 +201,9 @@ static bool content_equal(const struct content *a, const struct content *b)
     return a->size == b->size && memcmp(&a->id, &b->id, sizeof a->id) == 0;
 }
 
-static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, struct job_copy *copy)
+static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, struct job *job)
 {
+    struct job_copy *copy = &job->copy;
     char temp[STAGE_NAME_MAX];
     char name[STAGE_NAME_MAX];
     struct content found;
@@ -187,7 +211,7 @@ static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, stru
     AUTO(fd_close)
     int fd = openat(dir_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_FS, "create", slice_text(temp));
-    enum err err = copy_hashed(source_fd, fd, &found);
+    enum err err = copy_hashed(source_fd, fd, &found, job);
     if (err == ERR_OK && copy->outside) copy->content = found;
     if (err == ERR_OK && !content_equal(&found, &copy->content)) err = ERR_CHANGED;
     stage_name(&copy->content, name);
@@ -260,5 +284,5 @@ void copy_run(const struct grip *grip, struct job *job)
         return;
     }
     // The hash decides; a look at the fingerprint afterwards would say nothing more.
-    job->err = copy_to(grip, source_fd, dir_fd, &job->copy);
+    job->err = copy_to(grip, source_fd, dir_fd, job);
 }

@@ -17,26 +17,49 @@ enum {
     EDIT_READ_MAX = 1 << 20
 };
 
+static struct slice link_target(struct group *group, const struct step *step)
+{
+    char target[PROTO_STRING_BYTES_MAX];
+    const char *name = arena_text(group->arena, step->kept_name);
+    ssize_t size = readlinkat(group->kept_fd, name, target, sizeof target);
+    return size > 0 ? arena_copy(group->arena, slice_of(target, (size_t)size)) : slice_of("", 0);
+}
+
+void swap_unsorted(struct group *group, uint32_t index)
+{
+    struct step *step = &group->apply->steps[index];
+    swap_to_kept(group, index);
+    step->unsorted = true;
+    if (step->kept) step->kept_target = link_target(group, step);
+}
+
 void put_back(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
     int code =
         swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
-    if (code == 0)
+    if (code == 0) {
         act->out = false;
-    else
-        swap_to_kept(group, index);
+        return;
+    }
+    swap_unsorted(group, index);
+}
+
+int version_look(int dir_fd, const char *name, const struct value *value)
+{
+    if (value->kind == KIND_FILE) {
+        const struct content content = {value->content, value->size};
+        return content_look(dir_fd, name, &content);
+    }
+    char target[PROTO_STRING_BYTES_MAX + 1];
+    ssize_t size = readlinkat(dir_fd, name, target, sizeof target);
+    if (size < 0) return errno == EINVAL ? ESTALE : errno; // it is no link
+    return slice_equal(slice_of(target, (size_t)size), value->target) ? 0 : ESTALE;
 }
 
 bool holds_version(int dir_fd, const char *name, const struct value *value)
 {
-    if (value->kind == KIND_FILE) {
-        const struct content content = {value->content, value->size};
-        return content_is(dir_fd, name, &content);
-    }
-    char target[PROTO_STRING_BYTES_MAX + 1];
-    ssize_t size = readlinkat(dir_fd, name, target, sizeof target);
-    return size >= 0 && slice_equal(slice_of(target, (size_t)size), value->target);
+    return version_look(dir_fd, name, value) == 0;
 }
 
 // What is at x. A save of the same size in the same tick of the clock shows in the bytes alone.
@@ -52,14 +75,18 @@ static int edit_look(const struct group *group, uint32_t index, struct edit *out
     int code = look_out(group, index, &out->print);
     if (code == 0 && out->print.kind == KIND_FILE && out->print.size <= EDIT_READ_MAX)
         out->known = content_read(group->staging_fd, group->acts[index].swap, out->print.size,
-                                  &out->content);
+                                  &out->content) == 0;
     return code;
 }
 
+// Other permissions, or a touch, are no other save.
 static bool edit_equal(const struct edit *a, const struct edit *b)
 {
-    if (!print_still(&a->print, &b->print)) return false;
-    return !a->known || !b->known || digest_equal(a->content.id, b->content.id);
+    struct fingerprint print = a->print;
+    bool known = a->known && b->known;
+    print.mode = b->print.mode;
+    if (known) print.mtime_ns = b->print.mtime_ns;
+    return print_still(&print, &b->print) && (!known || digest_equal(a->content.id, b->content.id));
 }
 
 enum whose { OURS, THEIRS, NOBODY_KNOWS };
@@ -76,9 +103,16 @@ static enum whose whose(const struct group *group, uint32_t index, const struct 
     if (value->kind != KIND_FILE)
         return holds_version(group->staging_fd, act->swap, value) ? OURS : THEIRS;
     if (out->print.kind != KIND_FILE || out->print.size != value->size) return THEIRS;
-    if (!out->known && !content_read(group->staging_fd, act->swap, value->size, &found))
+    if (!out->known && content_read(group->staging_fd, act->swap, value->size, &found) != 0)
         return NOBODY_KNOWS;
     return digest_equal(found.id, value->content) ? OURS : THEIRS;
+}
+
+// What is in a directory that goes to kept nobody hears of, and it does not show in its
+// fingerprint; a leaf is found there.
+static bool dir_has_the_path(const struct edit *in, const struct edit *out)
+{
+    return in->print.kind == KIND_DIR && out->print.kind != KIND_DIR;
 }
 
 // Two edits met: what comes out, if it is not what was put there, is a later save over that, and
@@ -88,6 +122,7 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
     struct act *act = &group->acts[index];
     struct edit there = {.known = false}, in, out;
     int code = edit_look(group, index, &in);
+    if (code != ENOENT) code = 0; // also what cannot be looked at now is to have its name back
     for (int tries = 0; code == 0 && tries < EXCHANGES_MAX; tries++) {
         code =
             swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
@@ -102,6 +137,7 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
             return 0;
         }
         if (edit_equal(&out, &there)) return ESTALE;
+        if (dir_has_the_path(&in, &out)) return EISDIR;
         there = in;
         in = out;
     }
@@ -114,11 +150,13 @@ int dir_restore(const struct group *group, const struct place *place, uint32_t m
     return mode_put(group->grip, place->fd, place->name, mode);
 }
 
-static bool holds_ours(const struct group *group, uint32_t index, const struct place *place)
+static bool holds_ours(struct group *group, uint32_t index, const struct place *place)
 {
     struct stat st;
     struct fingerprint now;
-    if (place_stat(place, &st) != 0) return false;
+    int code = place_stat(place, &st);
+    (void)group_unseen(group, code);
+    if (code != 0) return false;
     print_of(&st, &now);
     return print_still(&now, &group->acts[index].ours);
 }
@@ -126,16 +164,17 @@ static bool holds_ours(const struct group *group, uint32_t index, const struct p
 static bool undo_create(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    struct fingerprint out;
+    struct edit out;
     if (!holds_ours(group, index, place)) return false;
     if (swap_noreplace(group->grip->disk, place->fd, place->name, group->staging_fd, act->swap) !=
         0)
         return false;
-    if (look_out(group, index, &out) != 0 || !print_still(&out, &act->ours)) {
+    if (edit_look(group, index, &out) != 0 || whose(group, index, &out) != OURS) {
         act->out = true; // saved just now: it keeps the name
         put_back(group, index, place);
         return false;
     }
+    act->ours = out.print; // perhaps with another time
     act->ready = true;
     if (act->did == DID_DIR_TO_FILE)
         return dir_restore(group, place, group->apply->steps[index].before.mode) == 0;
@@ -144,7 +183,10 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
 
 static bool undo_exchange(struct group *group, uint32_t index, const struct place *place)
 {
-    return holds_ours(group, index, place) && exchange_newest(group, index, place) == 0;
+    if (!holds_ours(group, index, place)) return false;
+    int code = exchange_newest(group, index, place);
+    if (code == EISDIR) swap_unsorted(group, index);
+    return code == 0;
 }
 
 static bool undo_over(struct group *group, uint32_t index, const struct place *place)
@@ -163,8 +205,9 @@ static bool undo_mode(struct group *group, uint32_t index, const struct place *p
 {
     struct stat st;
     const struct step *step = &group->apply->steps[index];
-    if (place_stat(place, &st) != 0 || (st.st_mode & 0777) != (step->version.value.mode & 0777))
-        return false;
+    int code = place_stat(place, &st);
+    (void)group_unseen(group, code);
+    if (code != 0 || (st.st_mode & 0777) != (step->version.value.mode & 0777)) return false;
     return mode_set(place->fd, place->name, group->acts[index].old_mode) == 0;
 }
 
@@ -219,6 +262,7 @@ void step_undo(struct group *group, uint32_t index)
     struct step *step = &group->apply->steps[index];
     struct place place = {.fd = -1};
     int code = parent_open(group, step, false, &place);
+    (void)group_unseen(group, code);
     bool undone = code == 0 && step_take_back(group, index, &place);
     if (code == 0) group_touch(group, place.fd);
     place_close(&place);

@@ -394,6 +394,7 @@ void walk_run(const struct grip *grip, struct job *job)
         walk_step(grip, job, walk);
     scan->done = walk->depth == 0;
     scan->complete = walk->complete;
+    scan->folds = grip->folds;
     if (!root_is_the_same(grip, walk)) {
         job->err = ERR_UNREACHABLE;
         scan->entry_count = 0;

@@ -51,7 +51,7 @@ static void patch_of(struct world *w, struct content was, struct buf *out)
 {
     struct look look = {.path = slice_text("f"), .force = true, .was = was};
     struct job *job = job_for(JOB_LOOK);
-    job->look = (struct job_look){&look, 1};
+    job->look = (struct job_look){.looks = &look, .count = 1};
     disk_run(w->disk, job);
     assert_int_equal(look.result, LOOK_VALUE);
     buf_clear(out);
@@ -62,8 +62,11 @@ static void patch_of(struct world *w, struct content was, struct buf *out)
 static enum err stage(struct world *w, struct content content, const char *path,
                       struct content base, struct slice patch)
 {
-    struct stage_entry entry = {
-        .content = content, .path = slice_text(path), .base = base, .patch = patch};
+    struct stage_entry entry = {.content = content,
+                                .from = STAGE_PATCH,
+                                .path = slice_text(path),
+                                .base = base,
+                                .patch = patch};
     struct job *job = job_for(JOB_STAGE);
     job->stage = (struct job_stage){&entry, 1};
     disk_run(w->disk, job);

@@ -200,6 +200,42 @@ static void test_the_later_of_two_edits_has_the_name(void **state)
     job_end(&job);
 }
 
+// The old file was back already when the crash came, whatever the times say.
+static void test_an_edit_is_later_than_what_was_there(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "edit");
+    shell("cd '%s' && touch -r f .cfgsync/staging/x-7-0", w->root);
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_CHANGED);
+    assert_string_equal(text_of(w, "f", text), "edit");
+    assert_true(steps[0].kept && anywhere(w, ".cfgsync/kept", "old bytes"));
+    job_end(&job);
+}
+
+// Somebody is in the directory that the step has put there: the link cannot have its name again.
+static void test_where_a_link_led_is_told(void **state)
+{
+    struct world *w = *state;
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "folder", "old file");
+    steps[0] = step_of(w, "folder", version_dir("folder", 0755));
+    shell("ln -s target '%s/.cfgsync/staging/x-7-0'", w->root);
+    remove_all(w, "folder");
+    put_dir(w, "folder", 0755);
+    put_file(w, "folder/file", "somebody's");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_CHANGED);
+    assert_true(steps[0].kept && slice_equal(steps[0].kept_target, slice_text("target")));
+    job_end(&job);
+}
+
 static void test_directories(void **state)
 {
     struct world *w = *state;
@@ -267,6 +303,31 @@ static void test_half_an_intent_is_taken_back(void **state)
         assert_int_equal(steps[i].result, STEP_UNDONE);
     assert_string_equal(text_of(w, "a", text), "a old");
     assert_string_equal(text_of(w, "b", text), "b old");
+    assert_false(exists(w, "c"));
+    assert_false(exists(w, ".cfgsync/staging/r-7"));
+    job_end(&job);
+}
+
+// A power cut may keep what a later step did, without its mode, and not what an earlier one did.
+static void test_intent_out_of_order_is_taken_back(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    job->apply.all_or_none = true;
+    put_file(w, "a", "a old");
+    steps[0] = step_of(w, "c", version_file("c", "a old", 0644));
+    steps[1] = step_of(w, "a", version_file("a", "a new", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "a old");
+    put_file(w, ".cfgsync/staging/x-7-1", "a new");
+    put_file(w, ".cfgsync/staging/r-7", "");
+    swap(w, "a", ".cfgsync/staging/x-7-1");
+    shell("cd '%s' && chmod 600 a", w->root);
+    run(w, job);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(steps[i].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "a", text), "a old");
     assert_false(exists(w, "c"));
     assert_false(exists(w, ".cfgsync/staging/r-7"));
     job_end(&job);
@@ -369,6 +430,16 @@ static void test_cleaning_keeps_unknown_bytes(void **state)
     assert_int_equal(count_in(w, ".cfgsync/staging", ""), 1);
     assert_int_equal(count_in(w, ".cfgsync/staging", "young-2000000"), 1);
     assert_true(anywhere(w, ".cfgsync/kept", "perhaps somebody"));
+    // What another process has left of large contents, and nothing else.
+    put_file(w, ".cfgsync/staging/one-2000000.part", "of before");
+    put_file(w, ".cfgsync/staging/two-2000000.part", "of now");
+    put_file(w, ".cfgsync/staging/r-4", "of an intent");
+    stage_text(w, "small");
+    shell("touch -d '1 hour ago' '%s/.cfgsync/staging/one-2000000.part'", w->root);
+    job->apply.drop_parts_before_ms = (int64_t)(time(NULL) - 60) * 1000;
+    run(w, job);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 4);
+    assert_int_equal(count_in(w, ".cfgsync/staging", "one-2000000.part"), 0);
     job_end(&job);
 }
 
@@ -403,8 +474,11 @@ int main(void)
         T(test_directory_after_the_exchange_is_seen),
         T(test_raced_edit_is_given_back),
         T(test_the_later_of_two_edits_has_the_name),
+        T(test_an_edit_is_later_than_what_was_there),
+        T(test_where_a_link_led_is_told),
         T(test_directories),
         T(test_half_an_intent_is_taken_back),
+        T(test_intent_out_of_order_is_taken_back),
         T(test_intent_not_begun_is_forgotten),
         T(test_edits_after_an_intent_stay),
         T(test_whole_intent_stays),

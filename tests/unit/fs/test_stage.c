@@ -170,11 +170,39 @@ static void test_read_and_copy_of_local_files(void **state)
     job_end(&job);
 }
 
+// Out of a file, a kept one and the base store, in one job.
+static void test_many_of_what_is_here(void **state)
+{
+    struct world *w = *state;
+    const char *const texts[] = {"in a file", "kept", "another now", "nowhere"};
+    struct stage_entry entries[4] = {{.from = STAGE_ITEM, .path = slice_text("d/f")},
+                                     {.from = STAGE_KEPT, .path = slice_text("k")},
+                                     {.from = STAGE_ITEM, .path = slice_text("d/g")},
+                                     {.from = STAGE_STORED}};
+    put_file(w, "d/f", texts[0]);
+    put_file(w, ".cfgsync/kept/k", texts[1]);
+    put_file(w, "d/g", "more than it was");
+    for (size_t i = 0; i < 4; i++)
+        entries[i].content = (struct content){hash_content(slice_text(texts[i])), strlen(texts[i])};
+    struct job *job = job_for(JOB_STAGE);
+    job->stage = (struct job_stage){entries, 4};
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(entries[i].err, i < 2 ? ERR_OK : ERR_CHANGED);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 2);
+    put_file(w, "d/g", "another noW");
+    disk_run(w->disk, job);
+    assert_int_equal(entries[2].err, ERR_MALFORMED);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 2);
+    job_end(&job);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
-    const struct CMUnitTest tests[] = {T(test_large_content_by_leaves),
-                                       T(test_wrong_bytes_are_refused),
-                                       T(test_read_and_copy_of_local_files)};
+    const struct CMUnitTest tests[] = {
+        T(test_large_content_by_leaves), T(test_wrong_bytes_are_refused),
+        T(test_read_and_copy_of_local_files), T(test_many_of_what_is_here)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

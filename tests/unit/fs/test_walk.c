@@ -95,7 +95,7 @@ static void test_names_that_are_spelled_otherwise(void **state)
 
     struct look looks[2] = {{.path = slice_text(nfc)}, {.path = slice_text("caf\xc3\xa9/inside")}};
     struct job *job = job_for(JOB_LOOK);
-    job->look = (struct job_look){looks, 2};
+    job->look = (struct job_look){.looks = looks, .count = 2};
     disk_run(w->disk, job);
     assert_int_equal(looks[0].result, LOOK_VALUE);
     assert_true(slice_equal(looks[0].disk_name, slice_text("cafe\xcc\x81")));
@@ -159,7 +159,7 @@ static void test_what_is_left_out(void **state)
 
     struct look look = {.path = slice_text("sub/server.key")};
     struct job *job = job_for(JOB_LOOK);
-    job->look = (struct job_look){&look, 1};
+    job->look = (struct job_look){.looks = &look, .count = 1};
     disk_run(w->disk, job);
     assert_int_equal(look.result, LOOK_PROBLEM);
     look.before = (struct fingerprint){.present = true, .kind = KIND_FILE};
@@ -171,7 +171,7 @@ static void test_what_is_left_out(void **state)
 static void look_one(struct world *w, struct look *look, struct job **job)
 {
     *job = job_for(JOB_LOOK);
-    (*job)->look = (struct job_look){look, 1};
+    (*job)->look = (struct job_look){.looks = look, .count = 1};
     disk_run(w->disk, *job);
     assert_int_equal((*job)->err, ERR_OK);
 }
@@ -226,7 +226,7 @@ static enum err look_err(struct world *w)
 {
     struct look look = {.path = slice_text("f"), .before = {.present = true}};
     struct job *job = job_for(JOB_LOOK);
-    job->look = (struct job_look){&look, 1};
+    job->look = (struct job_look){.looks = &look, .count = 1};
     disk_run(w->disk, job);
     enum err err = job->err;
     job_end(&job);
