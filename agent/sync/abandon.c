@@ -200,7 +200,26 @@ static enum lost path_lost(struct folder *folder, struct slice path)
     return settled(folder, &item) ? LOST : LOST_PERHAPS;
 }
 
-static bool give_up(struct folder *folder, struct item *item, struct given_up *out)
+struct given { // in the engine's scratch
+    struct given_up *list;
+    uint32_t count, capacity;
+};
+
+static void given_add(struct arena *arena, struct given *given, struct slice path,
+                      const struct value *value)
+{
+    if (given->count == given->capacity) {
+        given->capacity = given->capacity == 0 ? 16 : 2 * given->capacity;
+        struct given_up *list = arena_alloc(arena, given->capacity, sizeof *list);
+        if (given->count > 0) memcpy(list, given->list, given->count * sizeof *list);
+        given->list = list;
+    }
+    given->list[given->count++] =
+        (struct given_up){arena_copy(arena, path), {.id = value->content, .size = value->size}};
+}
+
+// Each content of the path that nobody has.
+static bool give_up(struct folder *folder, struct item *item, struct given *given)
 {
     struct arena *arena = folder->engine->scratch;
     const struct version *head = orphan_head(folder, item);
@@ -209,10 +228,12 @@ static bool give_up(struct folder *folder, struct item *item, struct given_up *o
     struct vv seen = local->state != LOCAL_NONE ? local->version.vv : (struct vv){0};
     struct version v = {.flags = VERSION_AUTO, .birth = head->birth};
     v.value.kind = KIND_TOMB;
-    *out = (struct given_up){item->path, {.id = head->value.content, .size = head->value.size}};
+    uint32_t before = given->count;
     for (uint32_t i = 0; i < item->head_count; i++) {
-        if (head_missing(folder, item, &item->heads[i]))
-            seen = vv_join(arena, seen, item->heads[i].vv);
+        const struct version *h = &item->heads[i];
+        if (!head_missing(folder, item, h)) continue;
+        seen = vv_join(arena, seen, h->vv);
+        given_add(arena, given, item->path, &h->value);
     }
     if (here) {
         v.value = local->version.value;
@@ -226,7 +247,9 @@ static bool give_up(struct folder *folder, struct item *item, struct given_up *o
         v.birth = (struct birth){.wall_ms = folder->engine->wall_ms};
         v.flags = 0;
     }
-    return item_mint(folder, item, &v, seen, NULL, (struct dots){0});
+    bool minted = item_mint(folder, item, &v, seen, NULL, (struct dots){0});
+    if (!minted) given->count = before;
+    return minted;
 }
 
 // ---- all of them
@@ -242,9 +265,10 @@ static void finish(struct abandon *abandon)
 {
     struct folder *folder = abandon->folder;
     struct engine *engine = folder->engine;
-    struct given_up *list = arena_alloc(engine->scratch, abandon->count + 1U, sizeof *list);
-    struct abandon_result result = {.list = list};
+    struct abandon_result result = {0};
+    struct given given = {0};
     uint64_t first = folder->row.counter + 1;
+    uint32_t minted = 0;
     txn_begin(folder);
     for (uint32_t i = 0; i < abandon->count; i++) {
         struct item item;
@@ -253,21 +277,21 @@ static void finish(struct abandon *abandon)
         bool ready = abandon->lost[i] == LOST && settled(folder, &item);
         if (orphan_head(folder, &item) == NULL)
             result.came++;
-        else if (ready && give_up(folder, &item, &list[result.count]))
-            result.count++;
+        else if (ready && give_up(folder, &item, &given))
+            minted++;
         else
             result.unsure++;
     }
-    if (result.count > MANY) brake_sign(folder, first, folder->row.counter);
+    result.list = given.list;
+    result.count = given.count;
+    if (minted > MANY) brake_sign(folder, first, folder->row.counter);
     if (txn_end(folder) != ERR_OK) {
         end_refused(abandon, ERR_IO, "the index cannot be written");
         return;
     }
-    if (result.count > MANY) brake_signed(folder);
-    for (uint32_t i = 0; i < result.count; i++) {
-        list[i].path = arena_copy(engine->scratch, list[i].path);
-        say(folder, &list[i]);
-    }
+    if (minted > MANY) brake_signed(folder);
+    for (uint32_t i = 0; i < result.count; i++)
+        say(folder, &result.list[i]);
     uint64_t ticket = abandon->ticket;
     unlink_free(abandon);
     push_all(folder);

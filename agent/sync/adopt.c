@@ -41,6 +41,17 @@ void shares_pause(struct folder *folder)
     }
 }
 
+// Who has offered what is ours now has it, also if the line goes before that is said once more.
+static void offerers_join(struct folder *folder)
+{
+    for (struct session *s = folder->engine->sessions; s != NULL; s = s->next) {
+        const struct share *share = share_find(s, folder);
+        if (share != NULL && share->offer_heard &&
+            folder_id_equal(share->offered_id, folder->row.id))
+            bond_join(folder, s->peer->device);
+    }
+}
+
 static void turn_end(struct folder *folder)
 {
     struct turn turn = folder->turn;
@@ -64,6 +75,7 @@ static void turn_end(struct folder *folder)
     folder->previous_id = turn.accepted ? old : (struct folder_id){{0}};
     folder->accepted_from = turn.from;
     if (turn.has_items) folder_note_items(folder);
+    offerers_join(folder);
 }
 
 void folder_turn(struct folder *folder)
@@ -104,6 +116,8 @@ void offer_review(struct share *share)
         folder_turn(folder);
         return;
     }
+    // It takes our id, and the line may go before it has said so.
+    bond_get(folder, share->session->peer->device)->joining = !share->offered_items;
     if (mine_empty || !share->offered_items || crossed || share->pending) return;
     share->pending = true;
     log_warn(LOG_SYNC, "folder not joined", "folder=%s peer=%s hint=\"folder accept %s --from %s\"",
@@ -116,6 +130,16 @@ void offers_review(struct folder *folder)
     for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
         if (share != NULL) offer_review(share);
+    }
+}
+
+void offers_said(struct session *session)
+{
+    session->peer->folders_said = true;
+    for (struct folder *f = session->engine->folders; f != NULL; f = f->next) {
+        const struct share *share = share_find(session, f);
+        if (share == NULL || !share->offer_heard)
+            bond_get(f, session->peer->device)->joining = false;
     }
 }
 

@@ -25,11 +25,20 @@ static uint32_t blocked_tombs(struct folder *folder, struct arena *arena, struct
     return count;
 }
 
-// Reasons that no peer minds, and of which there may be very many: they come last.
+// Of those that no peer minds there may be very many: they come last.
+bool blocked_minded(enum blocked reason)
+{
+    return reason != BLOCKED_IGNORED && reason != BLOCKED_SEND_ONLY;
+}
+
 bool applied_minded(struct slice reason)
 {
-    return !slice_equal(reason, slice_text(blocked_text(BLOCKED_IGNORED))) &&
-           !slice_equal(reason, slice_text(blocked_text(BLOCKED_SEND_ONLY)));
+    for (int i = 0; i < BLOCKED_COUNT; i++) {
+        enum blocked known = (enum blocked)i;
+        if (!blocked_minded(known) && slice_equal(reason, slice_text(blocked_text(known))))
+            return false;
+    }
+    return true;
 }
 
 // As many as fit.
@@ -40,7 +49,7 @@ static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct
     struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
     for (unsigned i = 1; i < 2 * BLOCKED_COUNT && count < PROTO_BLOCKED_MAX; i++) {
         enum blocked reason = (enum blocked)(i % BLOCKED_COUNT);
-        bool minded = applied_minded(slice_text(blocked_text(reason)));
+        bool minded = blocked_minded(reason);
         if (reason == BLOCKED_NONE || minded != (i < BLOCKED_COUNT)) continue;
         uint32_t got =
             index->blocked(index->self, arena, folder->number, reason, PROTO_BLOCKED_MAX, some);

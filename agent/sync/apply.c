@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: MIT
 //
 // Steps go to the disk in groups: a journal row first, one job, one transaction with what came of
-// it.
+// it. One group of a folder is on the disk at a time; the next one gets its journal row meanwhile,
+// and begins as soon as the first is back.
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { WAIT_RETRY_MS = 200, FAILED_RETRY_MS = 5000 };
+#define CLOCK_AHEAD_MAX_NS (INT64_C(2) * 86400 * 1000000000) // two days
+
+enum { WAIT_RETRY_MS = 200, FAILED_RETRY_MS = 5000, AHEAD_MIN = 32 };
 
 void apply_add(struct folder *folder, struct slice path)
 {
     map_add(folder->step_paths, path);
+}
+
+// A time that is not over yet, of a machine whose clock is ahead: a write from now on may get it.
+// One of years ahead is nobody's clock, and not worth reading a large file at each step.
+static bool write_may_not_show(const struct folder *folder, const struct local *local)
+{
+    int64_t tick_ns = local->print.mtime_ns % 1000000000 == 0 ? 2000000000 : 10000000;
+    int64_t ahead_ns = local->print.mtime_ns - folder->engine->wall_ms * 1000000;
+    return local->racy || (ahead_ns > -tick_ns && ahead_ns < CLOCK_AHEAD_MAX_NS);
 }
 
 // What must be on the disk for the step to replace it.
@@ -24,7 +36,7 @@ void step_expect(const struct folder *folder, struct step *step, const struct it
     }
     const struct value *was = &item->local.version.value;
     step->before = item->local.print;
-    step->before_racy = item->local.racy && was->kind == KIND_FILE;
+    step->before_racy = was->kind == KIND_FILE && write_may_not_show(folder, &item->local);
     if (step->before_racy) step->was = (struct content){.id = was->content, .size = was->size};
 }
 
@@ -78,6 +90,31 @@ static bool still_ready(struct folder *folder, const struct item *item)
     return content_staged(folder, &content);
 }
 
+static bool step_staged(const struct step *step, struct content *out)
+{
+    *out = (struct content){.id = step->version.value.content, .size = step->version.value.size};
+    return step->version.value.kind == KIND_FILE && !step->dir_implied_mode;
+}
+
+// Its content is being put in place of another path, and cannot be taken twice.
+static bool is_taken(struct folder *folder, const struct job *job, const struct item *item)
+{
+    uint8_t key[40];
+    if (item->head_count == 0 || item->heads[0].value.kind != KIND_FILE) return false;
+    const struct value *value = &item->heads[0].value;
+    const struct content content = {.id = value->content, .size = value->size};
+    const void *by = map_get(folder->applying, content_key(&content, key));
+    return by != NULL && by != job;
+}
+
+static void content_take(struct folder *folder, struct job *job, const struct step *step)
+{
+    struct content content;
+    uint8_t key[40];
+    if (step_staged(step, &content))
+        (void)map_put(folder->applying, content_key(&content, key), job);
+}
+
 static struct job *steps_take(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
@@ -92,6 +129,7 @@ static struct job *steps_take(struct folder *folder)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number,
                         arena_copy(folder->engine->scratch, path), &item);
+        if (is_taken(folder, job, &item)) continue;
         (void)map_remove(folder->step_paths, path);
         if (!still_ready(folder, &item)) {
             work_again(folder); // its content was used for another path, say
@@ -99,7 +137,9 @@ static struct job *steps_take(struct folder *folder)
         }
         struct step *step = &job->apply.steps[job->apply.count++];
         step_fill(folder, job, step, &item);
-        if (version_live(&step->version) && !step->before.present) made_perhaps(folder, step->path);
+        content_take(folder, job, step);
+        if (version_live(&step->version) != step->before.present)
+            made_perhaps(folder, step->path); // a removal ends what tells them from somebody's
         map_add(folder->busy, step->path);
     }
     if (job->apply.count == 0) job_destroy(&job);
@@ -114,24 +154,87 @@ static void journal_write(struct folder *folder, struct job *job)
         INDEX(folder)->journal_add(INDEX(folder)->self, folder->number, buf_slice(&record));
 }
 
+static bool may_prepare(const struct folder *folder)
+{
+    size_t ready = map_count(folder->step_paths);
+    uint32_t chosen = folder->engine->o.ahead_min;
+    if (ready == 0 || !folder_usable(folder)) return false;
+    if (folder->apply_jobs == 0) return true;
+    return folder->apply_jobs == 1 && !folder->apply_none &&
+           ready >= (chosen > 0 ? chosen : AHEAD_MIN);
+}
+
 void apply_prepare(struct folder *folder)
 {
-    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder))
-        return;
+    if (!may_prepare(folder)) return;
     struct job *job = steps_take(folder);
+    folder->apply_none = job == NULL; // until what is on the disk is back
     if (job == NULL) return;
     journal_write(folder, job);
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_APPLY;
     job->context = errand;
     folder->apply_jobs++;
+    folder->apply_stale = false;
     txn_submit(folder, job);
+}
+
+// Its row is written.
+void apply_submit(struct folder *folder, struct job *job)
+{
+    CHECK(folder->apply_next == NULL);
+    if (folder->apply_jobs > 1)
+        folder->apply_next = job;
+    else
+        submit(folder, job);
 }
 
 static void steps_free(struct folder *folder, const struct job_apply *apply)
 {
-    for (uint32_t i = 0; i < apply->count; i++)
+    struct content content;
+    uint8_t key[40];
+    folder->apply_none = false;
+    for (uint32_t i = 0; i < apply->count; i++) {
         dirty_free(folder, apply->steps[i].path);
+        if (step_staged(&apply->steps[i], &content))
+            (void)map_remove(folder->applying, content_key(&content, key));
+    }
+}
+
+// Directories that were not made after all.
+static void made_look_below(struct folder *folder, const struct job_apply *apply)
+{
+    for (uint32_t i = 0; i < apply->count; i++) {
+        if (version_live(&apply->steps[i].version)) made_look(folder, apply->steps[i].path);
+    }
+}
+
+// A group that has not begun: nothing came of it.
+static void next_drop(struct folder *folder)
+{
+    struct job *job = folder->apply_next;
+    folder->apply_next = NULL;
+    folder->apply_jobs--;
+    steps_free(folder, &job->apply);
+    made_look_below(folder, &job->apply);
+    txn_begin(folder);
+    INDEX(folder)->journal_remove(INDEX(folder)->self, folder->number, job->apply.journal);
+    if (txn_end(folder) != ERR_OK) folder_recover(folder);
+    work_again(folder);
+    job_destroy(&job);
+}
+
+static void next_begin(struct folder *folder, bool may)
+{
+    struct job *job = folder->apply_next;
+    if (job == NULL) return;
+    if (!may || !folder_usable(folder) || folder->apply_stale || rules_unsure(folder)) {
+        folder->apply_stale = false;
+        next_drop(folder);
+        return;
+    }
+    folder->apply_next = NULL;
+    submit(folder, job);
 }
 
 void apply_abandoned(struct folder *folder, struct job *job)
@@ -140,18 +243,27 @@ void apply_abandoned(struct folder *folder, struct job *job)
     if (errand->purpose == FOR_APPLY) folder->apply_jobs--;
     if (errand->purpose == FOR_RESOLVE) folder->resolve_jobs--;
     steps_free(folder, &job->apply);
+    made_look_below(folder, &job->apply);
     work_later(folder, FAILED_RETRY_MS);
     job_destroy(&job);
 }
 
 void apply_flush(struct folder *folder)
 {
-    if (map_count(folder->step_paths) == 0 || folder->apply_jobs > 0 || !folder_usable(folder) ||
-        folder->in_txn)
-        return;
+    if (folder->in_txn || !may_prepare(folder)) return;
     txn_begin(folder);
     apply_prepare(folder);
     if (txn_end(folder) != ERR_OK) work_later(folder, INDEX_RETRY_MS);
+}
+
+// An audit may have dropped meanwhile what the step put in place: then it goes again.
+static enum local_state state_done(const struct item *item, const struct step *step)
+{
+    if (version_is_of_nothing(&step->version)) return LOCAL_NONE;
+    for (uint32_t h = 0; h < item->head_count; h++) {
+        if (vv_le(step->version.vv, item->heads[h].vv)) return LOCAL_OK;
+    }
+    return version_live(&step->version) || item->head_count > 0 ? LOCAL_OBSOLETE : LOCAL_NONE;
 }
 
 static void step_done(struct folder *folder, struct item *item, const struct step *step)
@@ -161,7 +273,7 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     made_forget(folder, item->path);
     kept_note(folder, item, step, step->version.dots.entries[0],
               version_author(folder, &step->version));
-    item->local.state = version_is_of_nothing(&step->version) ? LOCAL_NONE : LOCAL_OK;
+    item->local.state = state_done(item, step);
     item->local.version = step->version;
     item->local.print = step->print;
     if (!step->dir_implied_mode) item->local.racy = step->racy; // else it was not looked at
@@ -181,12 +293,6 @@ static void step_changed(struct folder *folder, struct item *item)
     if (item->local.state == LOCAL_OK) item->local.state = LOCAL_DIRTY;
     item_save(folder, item, false, heads_live(item));
     dirty_mark(folder, item->path, 0, true);
-}
-
-static bool step_staged(const struct step *step, struct content *out)
-{
-    *out = (struct content){.id = step->version.value.content, .size = step->version.value.size};
-    return step->version.value.kind == KIND_FILE && !step->dir_implied_mode;
 }
 
 // Contents that are in place are no longer staged, unless they came once more meanwhile; those of
@@ -267,7 +373,9 @@ void apply_done(struct folder *folder, struct job *job)
     const struct job_apply *apply = &job->apply;
     if (job->kind == JOB_APPLY) folder->apply_jobs--;
     if (folder->gone) return;
+    next_begin(folder, job->err == ERR_OK);
     if (job->err != ERR_OK) {
+        late_writes_failed(folder, job);
         steps_free(folder, apply);
         folder_recover(folder);
         return;

@@ -176,6 +176,8 @@ void engine_peer_approves(struct engine *engine, struct device_id device, bool a
     arena_reset(engine->scratch);
     if (peer == NULL || peer->approves_not == !approves) return;
     peer->approves_not = !approves;
+    known_dirty(engine);
+    engine_changed(engine);
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         if (f->gone) continue;
         approvals_load(f);

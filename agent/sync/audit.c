@@ -157,6 +157,13 @@ static bool counts(const void *context, const struct version *v)
     return audit->reconcile || range_dots(arena, v, audit->floor.v).count > 0;
 }
 
+// What the other has shown that it lacks may be a deletion that does not count.
+static bool all(const void *context, const struct version *v)
+{
+    (void)context, (void)v;
+    return true;
+}
+
 // False: the page is full. Bundles make an item's versions more than its own.
 static bool page_items(struct audit *audit, struct page *page, struct slice from, struct slice to)
 {
@@ -221,7 +228,7 @@ static void versions_fill(struct audit *audit, struct page *page)
         if (page_has(page, audit->gives[i])) continue;
         index->item_get(index->self, folder->engine->scratch, folder->number, audit->gives[i],
                         &item);
-        page_add(folder, page, &item, counts, audit);
+        page_add(folder, page, &item, all, NULL);
     }
 }
 
@@ -366,7 +373,7 @@ static void audit_opened(struct share *share, const struct msg_ranges *m)
     struct folder *folder = share->folder;
     audit_free(&share->answering);
     struct audit *audit = audit_new(share, m->audit, false, m->reconcile);
-    bool ready = folder->row.scanned && folder->stopped == NULL && !folder_turning(folder);
+    bool ready = folder->row.scanned && !folder_turning(folder);
     if (!ready || (!m->reconcile && !vv_equal(m->k, folder->k.v))) {
         step_send(audit, RANGES_MOVED);
         audit_free(&audit);
@@ -442,7 +449,6 @@ void ranges_handle(struct share *share, const struct msg_ranges *m)
 
 void audits_tick(struct share *share)
 {
-    if (share->folder->in_txn) return;
     if (share->answering != NULL) audit_step(share->answering);
     if (share->asking != NULL) audit_step(share->asking);
     audit_look(share);

@@ -38,13 +38,25 @@ static uint32_t versions_of(struct arena *arena, const struct versions *all, str
     return count;
 }
 
+// A deletion that the other may have forgotten, and that none of what it shows has outlived: it has
+// what that deleted again, or still.
+static bool ends(const struct version *head, const struct version *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !version_live(head); i++) {
+        if (version_live(&list[i]) && dots_covered(list[i].dots, head->vv)) return true;
+    }
+    return false;
+}
+
 static bool lacks_some(struct audit *audit, const struct item *item, const struct versions *theirs)
 {
     struct arena *arena = audit->share->folder->engine->scratch;
     struct version *list;
     uint32_t count = versions_of(arena, theirs, item->path, &list);
     for (uint32_t h = 0; h < item->head_count; h++) {
-        if (!head_among(arena, &item->heads[h], audit->floor.v, list, count)) return true;
+        const struct version *head = &item->heads[h];
+        if (!head_among(arena, head, audit->floor.v, list, count) || ends(head, list, count))
+            return true;
     }
     return false;
 }
@@ -116,6 +128,29 @@ static bool left_to_maker(struct audit *audit, const struct version *w)
     return true;
 }
 
+static bool ends_head(struct folder *folder, const struct version *w)
+{
+    struct item item;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, w->path,
+                            &item);
+    return ends(w, item.heads, item.head_count);
+}
+
+// What has come was ended here by a deletion that does not count.
+static void end_give(struct audit *audit, const struct version *w)
+{
+    struct folder *folder = audit->share->folder;
+    struct item item;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, w->path,
+                            &item);
+    for (uint32_t h = 0; h < item.head_count; h++) {
+        if (!ends(&item.heads[h], w, 1)) continue;
+        audit_work_push(audit, &(struct range){.from = item.path}, true);
+        audit->given++;
+        return;
+    }
+}
+
 static bool versions_take(struct audit *audit, const struct versions *versions)
 {
     struct share *share = audit->share;
@@ -126,7 +161,8 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
         bool changed;
         uint64_t collisions = folder->collisions;
         const struct version *w = &versions->entries[i];
-        if (range_dots(folder->engine->scratch, w, folder->gcfloor.v).count == 0) continue;
+        bool forgotten = range_dots(folder->engine->scratch, w, folder->gcfloor.v).count == 0;
+        if (forgotten && !ends_head(folder, w)) continue;
         if (left_to_maker(audit, w)) continue;
         bool there = has_its_dots(folder, w);
         const char *over = ingest_one(folder, w, true, &changed);
@@ -134,6 +170,7 @@ static bool versions_take(struct audit *audit, const struct versions *versions)
             ingest_refused(share, over);
             return false;
         }
+        if (!changed) end_give(audit, w);
         if (changed && !there) moved_note(audit, w, folder->collisions != collisions);
     }
     folder->row.ever_had_items = true;

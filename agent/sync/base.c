@@ -20,6 +20,7 @@ enum {
     DOUBTS_PER_STEP = 256,
     USES_MAX = 64,
     SAVE_EVERY = 4096,
+    LOOKED_AT_BLOCKS = 2, // as many changes for each block that there is room for
 };
 
 void base_open(struct folder *folder)
@@ -306,6 +307,10 @@ static void puts_take(struct folder *folder, struct job *job)
     struct arena *arena = folder->engine->scratch;
     struct base *b = folder->base;
     struct path_row rows[ITEMS_PER_STEP];
+    uint64_t most = LOOKED_AT_BLOCKS * (b->room_max / BASE_BLOCK_BYTES);
+    // Of very many what changed last would throw out what was stored before.
+    if (folder->row.seq > b->seq && folder->row.seq - b->seq > most)
+        b->seq = folder->row.seq - most;
     uint32_t got =
         index->seq_after(index->self, arena, folder->number, b->seq, ITEMS_PER_STEP, rows);
     job->base.puts = arena_alloc(job->arena, ITEMS_PER_STEP, sizeof *job->base.puts);

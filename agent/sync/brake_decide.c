@@ -12,7 +12,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { ITEMS_PER_TXN = 256, COMING_MS = 60 * 1000, COMING_LOOK_MS = 100, LOOKS_AT_ONCE = 256 };
+enum {
+    ITEMS_PER_TXN = 256,
+    BEGIN_MS = 10 * 1000,
+    COMING_MS = 60 * 1000,
+    LOOK_MS = 100,
+    LOOKS_AT_ONCE = 256
+};
 
 static void answer(struct folder *folder, uint64_t ticket, enum err err, const char *what,
                    uint64_t changed, uint64_t left)
@@ -195,7 +201,9 @@ static bool put_back(struct folder *folder, struct slice path)
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
                             &item);
     const struct found *found = map_get(b->found, path);
-    if (item.local.state != LOCAL_OK || !brake_can_be_had(folder, &item.local.version.value))
+    bool known = item.local.state == LOCAL_OK || item.local.state == LOCAL_DIRTY;
+    if (!known || brake_changing(folder, path) ||
+        !brake_can_be_had(folder, &item.local.version.value))
         return false;
     item.local.state = LOCAL_OBSOLETE;
     item.local.version.value = found != NULL ? found->value : (struct value){.kind = KIND_TOMB};
@@ -249,32 +257,98 @@ static bool put_all_back(struct folder *folder)
     return true;
 }
 
-static void revert(struct folder *folder, uint64_t ticket)
+static void revert(struct folder *folder)
 {
     struct brake *b = folder->brake;
-    b->put_back = b->not_had = 0;
     bool written = keep_all_ours(folder) && put_all_back(folder);
     work_again(folder);
     holds_tell(folder);
     engine_changed(folder->engine);
     if (!written) {
-        answer(folder, ticket, ERR_IO, "the index cannot be written", 0, 0);
+        brake_decided(folder, ERR_IO, "the index cannot be written");
         return;
     }
     log_info(LOG_SYNC, "reverted", "folder=%s changes=%llu not_had=%llu", folder->name,
              (unsigned long long)(b->put_back + map_count(b->coming)),
              (unsigned long long)b->not_had);
-    brake_answer_when_there(folder, ticket);
+    brake_answer_when_there(folder);
 }
 
-// ---- until it is there
+// ---- from the decision until it is there
 
-void brake_answer_when_there(struct folder *folder, uint64_t ticket)
+bool brake_changing(const struct folder *folder, struct slice path)
+{
+    return map_get(folder->dirty, path) != NULL || map_get(folder->busy, path) != NULL;
+}
+
+static bool any_changing(const struct folder *folder, const struct map *paths)
+{
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(paths, &at, &path, &value)) {
+        if (brake_changing(folder, path)) return true;
+    }
+    return false;
+}
+
+void brake_decide_soon(struct folder *folder, uint64_t ticket, brake_begin *how)
 {
     struct brake *b = folder->brake;
     b->ticket = ticket;
+    b->put_back = b->not_had = 0;
+    b->begin = how;
+    b->begin_until_ms = folder->engine->now_ms + BEGIN_MS;
+    b->look_ms = folder->engine->now_ms;
+}
+
+// Those that a look found half changed: what is to be done with them nobody knows yet.
+static uint64_t unsettled(const struct folder *folder)
+{
+    uint64_t count = 0;
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(folder->dirty, &at, &path, &value)) {
+        const struct dirty *dirty = value;
+        count += dirty->unpublished && !brake_has(folder, path) && !mode_has(folder, path);
+    }
+    return count;
+}
+
+static bool may_begin(const struct folder *folder)
+{
+    const struct brake *b = folder->brake;
+    return folder->engine->now_ms >= b->begin_until_ms ||
+           !(any_changing(folder, b->waiting) || any_changing(folder, b->incoming) ||
+             any_changing(folder, folder->changed_here) || unsettled(folder) > 0);
+}
+
+static void begin(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    brake_begin *now = b->begin;
+    b->begin = NULL;
+    b->not_had = unsettled(folder);
+    now(folder);
+}
+
+void brake_decided(struct folder *folder, enum err err, const char *what)
+{
+    struct brake *b = folder->brake;
+    answer(folder, b->ticket, err, what, b->put_back, b->not_had + map_count(b->coming));
+    b->ticket = 0;
+    size_t at = 0;
+    struct slice path;
+    for (void *value; map_next(b->coming, &at, &path, &value);)
+        (void)map_remove(b->coming, path);
+}
+
+void brake_answer_when_there(struct folder *folder)
+{
+    struct brake *b = folder->brake;
     b->coming_until_ms = folder->engine->now_ms + COMING_MS;
-    b->coming_look_ms = folder->engine->now_ms;
+    b->look_ms = folder->engine->now_ms;
 }
 
 static bool is_there(struct folder *folder, struct slice path)
@@ -285,13 +359,21 @@ static bool is_there(struct folder *folder, struct slice path)
     return !item.need;
 }
 
+static bool deciding(const struct brake *b)
+{
+    return b->ticket != 0 || b->begin != NULL || map_count(b->coming) > 0;
+}
+
 void brake_decide_tick(struct folder *folder)
 {
     struct brake *b = folder->brake;
     int64_t now = folder->engine->now_ms;
-    if (b->ticket == 0 && map_count(b->coming) == 0) return;
-    if (now < b->coming_look_ms) return;
-    b->coming_look_ms = now + COMING_LOOK_MS;
+    if (!deciding(b) || now < b->look_ms) return;
+    b->look_ms = now + LOOK_MS;
+    if (b->begin != NULL) {
+        if (may_begin(folder)) begin(folder);
+        return;
+    }
     size_t at = 0;
     uint32_t missing = 0;
     struct slice path;
@@ -305,18 +387,14 @@ void brake_decide_tick(struct folder *folder)
         b->put_back++;
         b->coming_until_ms = now + COMING_MS;
     }
-    uint64_t left = map_count(b->coming);
-    if (left > 0 && now < b->coming_until_ms) return;
-    for (at = 0; map_next(b->coming, &at, &path, &value);)
-        (void)map_remove(b->coming, path);
-    answer(folder, b->ticket, ERR_OK, NULL, b->put_back, b->not_had + left);
-    b->ticket = 0;
+    if (map_count(b->coming) > 0 && now < b->coming_until_ms) return;
+    brake_decided(folder, ERR_OK, NULL);
 }
 
 int64_t brake_decide_deadline(const struct folder *folder)
 {
     const struct brake *b = folder->brake;
-    return b->ticket == 0 && map_count(b->coming) == 0 ? INT64_MAX : b->coming_look_ms;
+    return deciding(b) ? b->look_ms : INT64_MAX;
 }
 
 void brake_decide(struct folder *folder, uint64_t ticket, bool approves)
@@ -332,11 +410,22 @@ void brake_decide(struct folder *folder, uint64_t ticket, bool approves)
     } else if (approves) {
         approve(folder, ticket);
     } else {
-        revert(folder, ticket);
+        brake_decide_soon(folder, ticket, revert);
     }
 }
 
 void brake_decide_cancel(struct folder *folder, uint64_t ticket)
 {
-    if (folder->brake->ticket == ticket) folder->brake->ticket = 0;
+    struct brake *b = folder->brake;
+    if (b->ticket != ticket) return;
+    b->ticket = 0;
+    b->begin = NULL;
+}
+
+void brake_decide_end(struct folder *folder, enum err err, const char *what)
+{
+    struct brake *b = folder->brake;
+    if (!deciding(b)) return;
+    b->begin = NULL;
+    brake_decided(folder, err, what);
 }

@@ -8,18 +8,16 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { BELOW_PAGE = 256 };
-
 static bool braked(const struct folder *folder, struct slice path)
 {
     return !folder->brake->limits.off && folder->row.scanned && !path_is_conflict_item(path) &&
            folder->mode != MODE_RECEIVE_ONLY; // nothing is published
 }
 
-void brake_look_begin(struct folder *folder, struct slice path)
+bool brake_look_begin(struct folder *folder, struct slice path)
 {
-    (void)brake_leave(folder, path);
     folder->brake->pass = map_remove(folder->brake->admitted, path) != NULL;
+    return brake_leave(folder, path) != NOT_WAITING;
 }
 
 void brake_look_end(struct folder *folder, struct slice path, enum look_verdict verdict)
@@ -168,19 +166,11 @@ static void below_add(struct arena *arena, struct below *below, struct slice pat
 static void below_read(struct folder *folder, struct arena *arena, struct slice path,
                        struct below *out)
 {
-    const struct index_port *index = INDEX(folder);
-    AUTO(arena_destroy) struct arena *pages = arena_new();
-    struct slice after = path;
+    AUTO(item_walk_end) struct item_walk walk;
     *out = (struct below){0};
-    for (uint32_t got = BELOW_PAGE; got == BELOW_PAGE;) {
-        arena_reset(pages);
-        struct item *page = arena_alloc(pages, BELOW_PAGE, sizeof *page);
-        got = index->items_after(index->self, pages, folder->number, path, after, false, BELOW_PAGE,
-                                 page);
-        for (uint32_t i = 0; i < got; i++) {
-            if (live_here(&page[i])) below_add(arena, out, page[i].path);
-        }
-        if (got > 0) after = arena_copy(arena, page[got - 1].path);
+    item_walk_begin(&walk, folder, path);
+    for (const struct item *item; (item = item_walk_next(&walk)) != NULL;) {
+        if (live_here(item)) below_add(arena, out, item->path);
     }
 }
 
@@ -209,26 +199,14 @@ bool brake_below(struct folder *folder, const struct look *look)
 // A directory goes with what waits in it.
 bool brake_gone_with(struct folder *folder, struct slice path)
 {
-    const struct index_port *index = INDEX(folder);
-    struct brake *b = folder->brake;
-    if (b->waits[WAITS_DELETED] == 0) return false;
-    AUTO(arena_destroy) struct arena *pages = arena_new();
-    AUTO(buf_fini) struct buf after = {0};
-    buf_append(&after, path.data, path.size);
-    for (uint32_t got = BELOW_PAGE; got == BELOW_PAGE;) {
-        arena_reset(pages);
-        struct item *page = arena_alloc(pages, BELOW_PAGE, sizeof *page);
-        got = index->items_after(index->self, pages, folder->number, path, buf_slice(&after), false,
-                                 BELOW_PAGE, page);
-        for (uint32_t i = 0; i < got; i++) {
-            if (brake_waits_for(folder, page[i].path) != WAITS_DELETED) continue;
-            dirty_gone_found(folder, path);
-            brake_join(folder, path, WAITS_DELETED);
-            return true;
-        }
-        if (got == 0) break;
-        buf_clear(&after);
-        buf_append(&after, page[got - 1].path.data, page[got - 1].path.size);
+    if (folder->brake->waits[WAITS_DELETED] == 0) return false;
+    AUTO(item_walk_end) struct item_walk walk;
+    item_walk_begin(&walk, folder, path);
+    for (const struct item *item; (item = item_walk_next(&walk)) != NULL;) {
+        if (brake_waits_for(folder, item->path) != WAITS_DELETED) continue;
+        dirty_gone_found(folder, path);
+        brake_join(folder, path, WAITS_DELETED);
+        return true;
     }
     return false;
 }

@@ -67,6 +67,8 @@ struct applied_one {
     int64_t birth_ms, applied_ms;
 };
 
+typedef void brake_begin(struct folder *folder);
+
 struct brake {
     struct engine_brake limits;
     struct slot slots[SLOTS];
@@ -103,9 +105,11 @@ struct brake {
     uint64_t approvals_last; // number of the newest that is known, believed or not
     // a decision under way
     uint64_t ticket;
+    brake_begin *begin; // when nothing it is about is being changed; NULL: it has begun
+    int64_t begin_until_ms;
     struct map *coming; // paths that are being put back
     uint64_t put_back, not_had;
-    int64_t coming_until_ms, coming_look_ms;
+    int64_t coming_until_ms, look_ms;
 };
 
 // ---- brake.c
@@ -153,7 +157,12 @@ void holds_tell(struct folder *folder);
 void brake_decide_tick(struct folder *folder);
 int64_t brake_decide_deadline(const struct folder *folder);
 bool brake_can_be_had(struct folder *folder, const struct value *value); // the content, now
-// Once what was noted as `coming` is on the disk.
-void brake_answer_when_there(struct folder *folder, uint64_t ticket);
+// `begin` puts paths back: once none of what may be meant is being changed, or when that takes
+// long.
+void brake_decide_soon(struct folder *folder, uint64_t ticket, brake_begin *how);
+bool brake_changing(const struct folder *folder,
+                    struct slice path); // by a step, or to be looked at
+void brake_decided(struct folder *folder, enum err err, const char *what); // the answer
+void brake_answer_when_there(struct folder *folder); // once what is `coming` is on the disk
 
 #endif

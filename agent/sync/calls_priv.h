@@ -28,6 +28,9 @@ void txn_begin(struct folder *folder);
 enum err
 txn_end(struct folder *folder) MUST_USE; // signs the mark, commits; on failure memory is reloaded
 void txn_undo(struct folder *folder);    // what was done since txn_begin
+// What the index remembers of a folder under a name of its own.
+void record_put(struct folder *folder, const char *what, struct slice record);
+bool record_get(struct folder *folder, const char *what, struct slice *out); // in the scratch
 void folder_reload(struct folder *folder);
 void item_save(struct folder *folder, struct item *item, bool heads_changed, bool was_live);
 bool item_refresh_need(struct folder *folder, struct item *item);
@@ -50,7 +53,7 @@ void folder_recover_done(struct folder *folder, struct job *job);
 void folder_tick(struct folder *folder);
 int64_t folder_deadline(const struct folder *folder);
 void folder_set_root_missing(struct folder *folder, const char *what);
-bool folder_usable(const struct folder *folder); // root there, not stopped, not about to turn
+bool folder_usable(const struct folder *folder); // root there, not about to turn
 bool folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
 void folder_destroy(struct folder *folder);
 
@@ -90,7 +93,7 @@ const char *brake_code(const struct folder *folder);            // "": nothing i
 const char *brake_in_text(const struct folder *folder);         // of others; "": nothing is held
 const char *brake_of(const struct folder *folder, struct slice path); // NULL: not held
 // A look at a path, in this order.
-void brake_look_begin(struct folder *folder, struct slice path);
+bool brake_look_begin(struct folder *folder, struct slice path); // true: it was waiting
 bool brake_gone(struct folder *folder, const struct item *item); // true: it waits, as below
 bool brake_gone_with(struct folder *folder, struct slice path);  // a directory, and its content
 bool brake_changed(struct folder *folder, const struct item *item, const struct look *look);
@@ -107,7 +110,8 @@ void brake_undone(struct folder *folder);
 bool brake_lets_in(struct folder *folder, struct slice path);
 void brake_decide(struct folder *folder, uint64_t ticket, bool approves);
 void brake_decide_cancel(struct folder *folder, uint64_t ticket);
-void brake_sign(struct folder *folder, uint64_t first, uint64_t last); // own counters
+void brake_decide_end(struct folder *folder, enum err err, const char *what); // if there is one
+void brake_sign(struct folder *folder, uint64_t first, uint64_t last);        // own counters
 void brake_signed(struct folder *folder);
 void approvals_open(struct folder *folder);
 void approvals_send(struct share *share);
@@ -221,6 +225,7 @@ uint64_t sum_shown(uint64_t sum); // applied.c
 void applied_send(struct share *share);
 struct vv folder_applied(struct folder *folder, struct arena *arena);
 struct bond *bond_get(struct folder *folder, struct device_id device);
+void bond_join(struct folder *folder, struct device_id device); // it has the folder
 void bond_destroy(struct bond **bond);
 void bond_save(struct folder *folder, struct bond *bond);
 void share_said_k(struct share *share, struct vv k, bool replace);
@@ -265,14 +270,16 @@ const char *ingest_versions(struct share *share, const struct versions *versions
 // What was said by it, when the transaction is undone.
 void ingest_refused(struct share *share, const char *what);
 void push_all(struct folder *folder);
+// push_in.c
 void push_handle(struct share *share, const struct msg_push *push, struct slice frame);
 void push_staged(struct folder *folder, struct job *job);
-void ride_remember(struct engine *engine, const struct look *look);
+void ride_remember(struct folder *folder, const struct look *look); // before it is minted
 struct slice ride_find(const struct engine *engine, const struct content *content);
 void rides_drop(struct engine *engine);
 
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);
+void work_versions(struct folder *folder, const struct versions *versions);
 void work_more(struct folder *folder);  // needs from the store, as long as there is room
 void work_again(struct folder *folder); // something changed: look at all needs again
 // The same in a while: the index could not be written, or something is in the way for a moment.
@@ -283,6 +290,7 @@ bool work_left_out(struct folder *folder, const struct item *item);
 void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);
+void apply_submit(struct folder *folder, struct job *job);
 void apply_flush(struct folder *folder);
 void step_expect(const struct folder *folder, struct step *step, const struct item *item);
 bool step_lacks_directory(const struct step *step); // a file or a link is in its place
@@ -306,11 +314,12 @@ int64_t decide_deadline(const struct folder *folder);
 void decide_ran(struct folder *folder, bool done);         // its intent came to an end
 bool decide_minted(struct folder *folder, uint64_t first); // true: brake_signed when it is durable
 void decide_file_done(struct folder *folder, struct job *job);
+bool decide_copied(struct folder *folder, const struct job_copy *copy); // it is staged now
 void decide_clear(struct folder *folder);
 // An edit of this device that comes from elsewhere than a look: a file with that content, staged
-// already, as a conflict item of `origin`.
+// already, as a conflict item of `origin`. late_write_published hears of `kept_file`, if any.
 void decide_put(struct folder *folder, struct slice path, struct slice origin,
-                const struct value *value, int64_t mtime_ns);
+                const struct value *value, int64_t mtime_ns, struct slice kept_file);
 
 // ---- age.c: not inside a transaction
 int64_t age_now(struct engine *engine);
@@ -321,15 +330,23 @@ enum { LATE_WRITE_QUIET_MS = 2000 };
 void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms);
 void late_writes_since(struct folder *folder); // by looking at all that was kept lately
 void late_writes_raced(struct folder *folder, const struct job *job);
+void late_writes_failed(struct folder *folder, const struct job *job); // not in a transaction
 void late_write_tick(struct folder *folder);
 int64_t late_write_deadline(const struct folder *folder);
 void late_write_done(struct folder *folder, struct job *job);
+void late_write_published(struct folder *folder, struct slice file, const struct value *value,
+                          int64_t mtime_ns, bool done);
+void late_write_row(struct folder *folder, struct slice file, const struct value *value,
+                    int64_t mtime_ns);
+bool late_write_waits(struct folder *folder, struct slice file); // it may hold what nobody else has
 void late_writes_clear(struct folder *folder);
 
 // ---- kept.c
 // Before item.local becomes what the step has put in its place.
 void kept_note(struct folder *folder, const struct item *item, const struct step *step,
                struct dot after, struct device_id by);
+// Likewise of a directory that was made on the way, and is that version as it stands.
+void kept_note_made(struct folder *folder, struct slice path, const struct version *version);
 void kept_set(struct folder *folder, uint64_t bytes_max, uint32_t days);
 // What an edit found here has replaced is in that kept file, or will be.
 void kept_own(struct folder *folder, const struct version *version, int64_t when_ms,
@@ -366,11 +383,28 @@ void base_save(struct folder *folder); // not inside a transaction
 void base_tick(struct folder *folder);
 int64_t base_deadline(const struct folder *folder);
 
+// ---- below.c: the items below a path in tree order, page by page; "": all there are. Each is
+// valid until the next one is asked for. The index may be written meanwhile.
+struct item_walk {
+    struct folder *folder;
+    struct arena *arena;
+    struct buf path, after;
+    struct item *page;
+    uint32_t at, count;
+    bool ended;
+};
+void item_walk_begin(struct item_walk *walk, struct folder *folder, struct slice path);
+struct item *item_walk_next(struct item_walk *walk); // NULL: those were all
+void item_walk_end(struct item_walk *walk);          // for AUTO
+
 // ---- fetch.c, serve.c: contents
 bool content_staged(const struct folder *folder, const struct content *content);
 enum staged { STAGED_NOT, STAGED_THERE, STAGED_PERHAPS };
 void staged_set(struct folder *folder, const struct content *content, enum staged state);
+void staged_cleared(struct folder *folder);
 void content_want(struct folder *folder, const struct content *content, struct slice path);
+// Adds what is here of the contents of a push and does not come with it. Room for one more each.
+void copies_stage(struct folder *folder, const struct versions *versions, struct job *job);
 void fetch_step(struct folder *folder);
 void fetch_share_gone(struct share *share);
 void fetch_share_retired(struct share *share); // whoever was asked there is not asked any more

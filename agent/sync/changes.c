@@ -20,13 +20,6 @@ struct gather {
     uint32_t count, max;
 };
 
-static bool below(struct slice path, struct slice above)
-{
-    return above.size == 0 || slice_equal(path, above) ||
-           (path.size > above.size && memcmp(path.data, above.data, above.size) == 0 &&
-            path.data[above.size] == '/');
-}
-
 static const char *what_of(const struct version *v)
 {
     if (v->origin.size > 0) return v->value.kind == KIND_TOMB ? "settled" : "set-aside";
@@ -102,7 +95,8 @@ static void item_add(struct gather *g, struct slice path)
     for (uint32_t i = 1; i < item.head_count; i++)
         if (item.heads[i].birth.wall_ms > v->birth.wall_ms) v = &item.heads[i];
     if (item.head_count == 0 || g->count == g->max) return;
-    if (!below(v->origin.size > 0 ? v->origin : item.path, g->filter->path)) return;
+    struct slice shown = v->origin.size > 0 ? v->origin : item.path;
+    if (!slice_equal(shown, g->filter->path) && !path_below(shown, g->filter->path)) return;
     struct change *out = &g->out[g->count];
     if (!version_fill(g, v, out)) return;
     outcome_fill(g, &item, out);
@@ -173,7 +167,7 @@ uint32_t engine_changes(struct engine *engine, struct arena *arena,
     arena_reset(engine->scratch);
     *out_before = 0;
     struct folder *folder = folder_by_name(engine, slice_text(filter->folder));
-    if (folder == NULL || folder->row.folder == 0) return 0;
+    if (folder == NULL) return 0;
     struct gather g = {.folder = folder, .arena = arena, .filter = filter, .out = out, .max = max};
     if (is_one_item(folder, filter->path)) {
         history(&g);

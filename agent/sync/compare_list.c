@@ -58,7 +58,7 @@ void list_handle(struct session *session, const struct msg_ranges *m)
     out.ranges.folder = m->folder;
     out.ranges.audit = m->audit;
     out.ranges.step = RANGES_LIST;
-    bool ready = folder->row.scanned && folder->stopped == NULL && !folder_turning(folder);
+    bool ready = folder->row.scanned && !folder_turning(folder);
     if (ready) {
         range.to = listing_fill(folder, &m->ranges[0], &l);
         out.ranges.ranges = &range;

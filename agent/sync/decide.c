@@ -40,6 +40,9 @@ static void decide_end(struct folder *folder, enum err err, const char *what)
     decide->result.apart = decide->leaves;
     if (decide->ticket != 0) notify->decided(notify->context, decide->ticket, &decide->result);
     if (decide->leaves) join_restored(folder);
+    if (decide->kept_file.size > 0)
+        late_write_published(folder, decide->kept_file, &decide->targets[0].value,
+                             decide->targets[0].mtime_ns, decide->result.err == ERR_OK);
     decide_free(&decide);
 }
 
@@ -54,6 +57,7 @@ void decide_clear(struct folder *folder)
     static const char closed[] = "the folder is being closed";
     if (join_ending(folder) && folder->join.ticket != 0)
         refuse(folder->engine, folder->join.ticket, ERR_BUSY, closed);
+    brake_decide_end(folder, ERR_BUSY, closed);
     while (folder->decides != NULL) {
         folder->decides->leaves = false;
         decide_end(folder, ERR_BUSY, closed);
@@ -127,12 +131,13 @@ void decide_leave(struct folder *folder, uint64_t ticket)
 }
 
 void decide_put(struct folder *folder, struct slice path, struct slice origin,
-                const struct value *value, int64_t mtime_ns)
+                const struct value *value, int64_t mtime_ns, struct slice kept_file)
 {
     struct decide *decide = decide_new(folder, 0);
     const struct version version = {.value = *value, .mtime_ns = mtime_ns};
     struct target *t = target_add(decide, path, &version);
     t->origin = arena_copy(decide->arena, origin);
+    decide->kept_file = arena_copy(decide->arena, kept_file);
     decide_add(folder, decide);
 }
 
@@ -230,6 +235,17 @@ static void file_fetch(struct folder *folder, struct decide *decide)
     submit(folder, job);
 }
 
+// Whoever wants a large content asks for its leaves first.
+bool decide_copied(struct folder *folder, const struct job_copy *copy)
+{
+    const struct index_port *index = INDEX(folder);
+    staged_set(folder, &copy->content, STAGED_THERE);
+    if (copy->leaf_count == 0) return true;
+    txn_begin(folder);
+    index->leaves_put(index->self, folder->number, &copy->content, copy->leaves, copy->leaf_count);
+    return txn_end(folder) == ERR_OK;
+}
+
 void decide_file_done(struct folder *folder, struct job *job)
 {
     struct decide *decide = folder->decides;
@@ -239,12 +255,15 @@ void decide_file_done(struct folder *folder, struct job *job)
         decide_end(folder, job->err, "the file it is to be resolved with cannot be read");
         return;
     }
+    if (!decide_copied(folder, &job->copy)) {
+        decide_end(folder, ERR_IO, "the index cannot be written");
+        return;
+    }
     decide->file_wanted = false;
     decide->targets[0].value.content = job->copy.content.id;
     decide->targets[0].value.size = job->copy.content.size;
     decide->targets[0].value.mode = job->copy.mode;
     decide->targets[0].mtime_ns = folder->engine->wall_ms * 1000000;
-    staged_set(folder, &job->copy.content, STAGED_THERE);
 }
 
 static void start(struct folder *folder, struct decide *decide)
@@ -315,6 +334,9 @@ void decide_step(struct folder *folder)
 bool decide_minted(struct folder *folder, uint64_t first)
 {
     struct decide *decide = folder->decides;
+    if (decide != NULL && decide->kept_file.size > 0)
+        late_write_row(folder, decide->kept_file, &decide->targets[0].value,
+                       decide->targets[0].mtime_ns);
     if (decide == NULL || decide->count <= MANY) return false;
     if (decide->first == 0) decide->first = first;
     brake_sign(folder, decide->first, folder->row.counter);

@@ -240,22 +240,12 @@ static const char *make_undo(struct folder *folder, uint64_t batch, struct decid
 // Those that were here before were found by the first scan.
 static void conflicts_gone(struct folder *folder, struct decide *decide)
 {
-    const struct index_port *index = INDEX(folder);
-    AUTO(arena_destroy) struct arena *arena = arena_new();
-    AUTO(buf_fini) struct buf after = {0};
-    for (uint32_t got = KEPT_PAGE; got == KEPT_PAGE;) {
-        arena_reset(arena);
-        struct item *items = arena_alloc(arena, KEPT_PAGE, sizeof *items);
-        got = index->items_after(index->self, arena, folder->number, slice_text(PATH_CONFLICTS),
-                                 buf_slice(&after), after.size == 0, KEPT_PAGE, items);
-        for (uint32_t i = 0; i < got; i++) {
-            bool is_first = (items[i].local.version.flags & VERSION_FIRST) != 0;
-            if (item_local_live(&items[i]) && path_is_conflict_item(items[i].path) && !is_first)
-                target_gone(decide, items[i].path);
-        }
-        if (got == 0) break;
-        buf_clear(&after);
-        buf_append(&after, items[got - 1].path.data, items[got - 1].path.size);
+    AUTO(item_walk_end) struct item_walk walk;
+    item_walk_begin(&walk, folder, slice_text(PATH_CONFLICTS));
+    for (const struct item *item; (item = item_walk_next(&walk)) != NULL;) {
+        bool is_first = (item->local.version.flags & VERSION_FIRST) != 0;
+        if (item_local_live(item) && path_is_conflict_item(item->path) && !is_first)
+            target_gone(decide, item->path);
     }
 }
 

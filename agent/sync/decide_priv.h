@@ -29,6 +29,7 @@ struct decide {
     bool leaves;                // a join is taken back: it goes on whatever happens
     bool file_wanted, file_out; // the first target's content comes from a file elsewhere
     struct slice file;
+    struct slice kept_file; // the first target's content was written into it lately
     int64_t deadline_ms, next_ms;
     struct decision_result result;
     struct decide *next;

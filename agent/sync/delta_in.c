@@ -128,6 +128,18 @@ static void ack_send(const struct delta_in *d, struct folder *folder, uint32_t p
     (void)session_send(d->share->session, LANE_CONTROL, &m);
 }
 
+// More of it may come: there is room for it, and credit.
+void delta_more(struct transfer *t)
+{
+    struct delta_in *d = t->delta;
+    struct engine *engine = t->folder->engine;
+    if (d == NULL || d->patching || d->rest.size > REST_BYTES_MAX) return;
+    if (d->acked >= d->page || d->ended) return;
+    if (!rate_allows(engine, &engine->down, d->share->session)) return;
+    d->acked = d->page;
+    ack_send(d, t->folder, d->page);
+}
+
 void delta_forget(struct transfer *t)
 {
     delta_free(&t->delta);
@@ -235,7 +247,8 @@ static void sign_done(struct folder *folder, struct transfer *t, const struct jo
         give_up(t, "the file has changed");
         return;
     }
-    memcpy(d->signature.data + at, job->sign.entries.data, job->sign.entries.size);
+    if (job->sign.entries.size > 0)
+        memcpy(d->signature.data + at, job->sign.entries.data, job->sign.entries.size);
     if (d->signed_to < d->base_size)
         sign_submit(folder, t);
     else if (d->sign_jobs == 0)
@@ -369,10 +382,7 @@ static void patch_done(struct folder *folder, struct transfer *t, struct job *jo
     } else if (d->made == d->count) {
         delta_whole(folder, t);
     } else {
-        if (d->rest.size <= REST_BYTES_MAX && d->acked < d->page && !d->ended) {
-            d->acked = d->page;
-            ack_send(d, folder, d->page);
-        }
+        delta_more(t);
         if (full || (d->rest.size > 0 && job->patch.bytes.size < d->rest.size))
             patch_submit(folder, t);
         else if (d->ended)
@@ -423,6 +433,7 @@ void delta_handle(struct share *share, const struct msg_delta *delta)
     }
     d->page = delta->page;
     d->bytes += delta->bytes.size;
+    rate_spend(folder->engine, &folder->engine->down, share->session, delta->bytes.size);
     d->heard_ms = t->chunk_ms = folder->engine->now_ms;
     d->ended = delta->end == DELTA_LAST;
     folder->engine->counters.content_bytes_in += d->rest.size - before;

@@ -13,6 +13,7 @@ bool delta_begin(struct folder *folder, struct transfer *t);
 void delta_job_done(struct folder *folder, struct transfer *t, struct job *job);
 void delta_share_gone(struct transfer *t, const struct share *share);
 void delta_expire(struct transfer *t, int64_t older_than_ms);
+void delta_more(struct transfer *t);
 void delta_drop(struct transfer *t);   // it is of no interest any more
 void delta_forget(struct transfer *t); // likewise, and nobody is told
 bool delta_asked(const struct transfer *t);

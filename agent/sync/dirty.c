@@ -101,7 +101,7 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
     struct dirty *dirty = map_get(folder->dirty, path);
     if (dirty == NULL) dirty = dirty_new(folder, path);
     dirty->force |= force;
-    dirty->awaits_content = false;
+    dirty->awaits_content = dirty->walked = false;
     if (dirty->looking) {
         dirty->again = true;
         dirty->again_delay_ms = delay_ms;
@@ -131,10 +131,26 @@ void dirty_overtake(struct folder *folder, struct slice path)
     if (dirty != NULL && dirty->looking) dirty->overtaken = true;
 }
 
+// Looks of several jobs come back in any order: an older one would end what is there.
+void dirty_found_below(struct folder *folder, struct slice path)
+{
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        struct dirty *dirty = map_get(folder->dirty, p);
+        if (dirty != NULL && dirty->looking) dirty->found_below = true;
+    }
+}
+
 void dirty_look_again(struct folder *folder, struct slice path)
 {
     struct dirty *dirty = map_get(folder->dirty, path);
     if (dirty != NULL && dirty->looking) dirty->again = true;
+}
+
+void dirty_walked(struct folder *folder, struct slice path)
+{
+    dirty_mark(folder, path, 0, false);
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty != NULL) dirty->walked = true;
 }
 
 void dirty_all_now(struct folder *folder)
@@ -275,15 +291,20 @@ bool dirty_deferred(const struct folder *folder)
     return false;
 }
 
+// A job is a flush, and what comes of it a transaction. Few are shared out among the workers.
+static uint32_t looks_at_once(size_t ready)
+{
+    if (ready >= LOOKS_BULK) return LOOKS_PER_BULK_JOB;
+    return ready < 2 * LOOKS_PER_JOB ? (uint32_t)(ready + 1) / 2 : LOOKS_PER_JOB;
+}
+
 void dirty_dispatch(struct folder *folder)
 {
     if (!folder_usable(folder)) return;
     timed_to_ready(folder);
     while (dirty_next(folder) != NULL && folder->look_jobs < LOOK_JOBS_MAX) {
         struct job *job = job_new(JOB_LOOK, folder->number);
-        uint32_t max = folder->ready.count < 2 * LOOKS_PER_JOB
-                           ? (uint32_t)(folder->ready.count + 1) / 2
-                           : LOOKS_PER_JOB;
+        uint32_t max = looks_at_once(folder->ready.count);
         job->look.looks = arena_alloc(job->arena, max, sizeof *job->look.looks);
         struct dirty *dirty;
         while ((dirty = dirty_next(folder)) != NULL && job->look.count < max) {
@@ -312,7 +333,7 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
 {
     int64_t now = folder->engine->now_ms;
     dirty->looking = false;
-    dirty->force = dirty->overtaken = false;
+    dirty->force = dirty->overtaken = dirty->found_below = false;
     bool again = dirty->again;
     int64_t quiet = dirty->again_delay_ms;
     dirty->again = false;
@@ -338,14 +359,32 @@ static void looks_postpone(struct folder *folder, const struct job_look *looks)
     }
 }
 
+static bool found_no_directory(const struct look *look)
+{
+    bool leaf = look->print.present && look->print.kind != KIND_DIR;
+    return leaf || look->result == LOOK_GONE;
+}
+
 // The rules were written after the look began, and perhaps before what it found was; or a step has
-// made a directory there.
+// made a directory there; or there is one, for something was found in it.
 static bool is_over(struct folder *folder, const struct look *look, struct dirty *dirty)
 {
     bool rules = rules_unsure(folder) && !rules_is_file(look->path);
-    if (!rules && !dirty->overtaken) return false;
+    bool below = dirty->found_below && found_no_directory(look);
+    if (!rules && !dirty->overtaken && !below) return false;
     dirty->due_ms = folder->engine->now_ms;
     return true;
+}
+
+// What has come under a name may have been put over something in other letters, and may be gone
+// again.
+static bool has_come(const struct job_look *looks, uint32_t at, const struct dirty *dirty)
+{
+    const struct look *look = &looks->looks[at];
+    if (!looks->folds || dirty->walked) return false;
+    bool was_known = look->before.present;
+    if (look->result == LOOK_VALUE) return !was_known || look->before.ino != look->print.ino;
+    return look->result == LOOK_GONE && !was_known;
 }
 
 void dirty_look_done(struct folder *folder, struct job *job)
@@ -357,12 +396,15 @@ void dirty_look_done(struct folder *folder, struct job *job)
         looks_postpone(folder, looks);
         return;
     }
-    enum look_verdict *verdicts =
-        arena_alloc(folder->engine->scratch, looks->count, sizeof *verdicts);
+    struct arena *arena = folder->engine->scratch;
+    enum look_verdict *verdicts = arena_alloc(arena, looks->count, sizeof *verdicts);
+    struct slice *come = arena_alloc(arena, looks->count, sizeof *come);
+    uint32_t come_count = 0;
     txn_begin(folder);
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL) continue;
+        if (looks->looks[i].print.present) dirty_found_below(folder, looks->looks[i].path);
         verdicts[i] = is_over(folder, &looks->looks[i], dirty)
                           ? LOOK_AGAIN_LATER
                           : local_look(folder, &looks->looks[i], dirty);
@@ -377,9 +419,11 @@ void dirty_look_done(struct folder *folder, struct job *job)
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL || !dirty->looking) continue;
         bool rules = verdicts[i] == LOOK_SETTLED && rules_is_file(looks->looks[i].path);
+        if (has_come(looks, i, dirty)) come[come_count++] = looks->looks[i].path;
         dirty_settle(folder, dirty, verdicts[i]);
         if (rules) rules_check(folder);
     }
+    spelled_found(folder, come, come_count);
     push_all(folder);
     share_due(folder);
     txn_begin(folder);

@@ -33,8 +33,9 @@ static bool zeroed(const struct item *item, const struct look *look)
            !digest_equal(local->version.value.content, look->value.content) && is_zeros(look);
 }
 
-// A peer has it on its disk, or it was kept here: it can be had again.
-static bool held_elsewhere(struct folder *folder, const struct version *v)
+// A peer has it on its disk, or it was kept here: it can be had again. A row of what is kept may
+// have lost its file.
+static bool held_elsewhere(struct folder *folder, const struct version *v, bool kept_gone)
 {
     const struct index_port *index = INDEX(folder);
     struct slice name;
@@ -48,9 +49,9 @@ static bool held_elsewhere(struct folder *folder, const struct version *v)
         if (has) return true;
     }
     const struct content content = {.id = v->value.content, .size = v->value.size};
-    return base_has(folder, &content) ||
-           index->kept_by_content(index->self, folder->engine->scratch, folder->number, &content.id,
-                                  &name);
+    if (base_has(folder, &content)) return true;
+    return !kept_gone && index->kept_by_content(index->self, folder->engine->scratch,
+                                                folder->number, &content.id, &name);
 }
 
 // After a power cut a file that was saved without a flush may be empty or hold zeros. Nothing is
@@ -59,7 +60,7 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
 {
     char escaped[LOG_ESCAPED_MAX];
     if (!folder->after_crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
-    if (!held_elsewhere(folder, &item->local.version)) return false;
+    if (!held_elsewhere(folder, &item->local.version, false)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));
     item->local.state = LOCAL_OBSOLETE;
@@ -85,6 +86,18 @@ static const struct version *put_back(const struct item *item)
     return NULL;
 }
 
+// Its user has removed what the power cut left of it. It is put back all the same, as long as
+// somebody may have the content: what is gone is not what was saved.
+bool local_emptied_gone(struct folder *folder, struct item *item)
+{
+    if (folder->row.doubt || put_back(item) == NULL) return false;
+    if (!item->local.print.present) return true;
+    item->local.print = (struct fingerprint){0};
+    item_save(folder, item, false, heads_live(item));
+    work_again(folder);
+    return true;
+}
+
 static void stays_empty(struct folder *folder, struct item *item, const struct version *was)
 {
     char escaped[LOG_ESCAPED_MAX];
@@ -98,15 +111,32 @@ static void stays_empty(struct folder *folder, struct item *item, const struct v
     dirty_mark(folder, item->path, 0, true);
 }
 
+static void review(struct folder *folder, struct item *item, bool kept_gone)
+{
+    const struct version *was = put_back(item);
+    if (was != NULL && !held_elsewhere(folder, was, kept_gone)) stays_empty(folder, item, was);
+}
+
+static void review_below(struct folder *folder, struct slice path, bool kept_gone)
+{
+    AUTO(item_walk_end) struct item_walk walk;
+    item_walk_begin(&walk, folder, path);
+    for (struct item *item; (item = item_walk_next(&walk)) != NULL;)
+        review(folder, item, kept_gone);
+}
+
 // What was stored of it here may be spoilt, too, or be gone from where it was. Then the file is
-// empty, and that is published as an edit, or everybody would want the content for ever.
-void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count)
+// empty, or gone, and that is published, or everybody would want the content for ever. Where a file
+// and what is below it clash, the contents below are wanted for the file's path.
+void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count,
+                    bool kept_gone)
 {
     const struct index_port *index = INDEX(folder);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, paths[i], &item);
-        const struct version *was = put_back(&item);
-        if (was != NULL && !held_elsewhere(folder, was)) stays_empty(folder, &item, was);
+        review(folder, &item, kept_gone);
+        if (index->live_below(index->self, folder->number, paths[i]))
+            review_below(folder, paths[i], kept_gone);
     }
 }

@@ -100,6 +100,7 @@ static void peer_free(struct peer *peer)
     mem_free(&peer->name);
     mem_free(&peer->address);
     mem_free(&peer->clone_text);
+    known_forget(peer);
     mem_free(&peer);
 }
 
@@ -177,6 +178,7 @@ void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms)
 {
     engine->now_ms = monotonic_ms;
     engine->wall_ms = wall_ms;
+    if (engine->started_wall_ms == 0) engine->started_wall_ms = wall_ms;
 }
 
 // Every event ends here: what can go on goes on, and the owner hears that something changed.
@@ -215,6 +217,7 @@ void engine_tick(struct engine *engine)
         session_tick(s);
     }
     hellos_tick(engine);
+    known_tick(engine);
     bench_tick(engine);
     turn_end(engine);
 }
@@ -243,6 +246,8 @@ int64_t engine_deadline(const struct engine *engine)
     if (hello < at) at = hello;
     int64_t bench = bench_deadline(engine);
     if (bench < at) at = bench;
+    int64_t known = known_deadline(engine);
+    if (known < at) at = known;
     for (const struct folder *f = engine->folders; f != NULL; f = f->next) {
         int64_t due = f->gone ? INT64_MAX : folder_deadline(f);
         if (due < at) at = due;
@@ -277,6 +282,7 @@ void engine_peer_put(struct engine *engine, struct device_id device, const char 
     }
     mem_free(&peer->name);
     peer->name = mem_strdup(name);
+    known_dirty(engine);
     engine_changed(engine);
     turn_end(engine);
 }
@@ -311,6 +317,7 @@ void engine_peer_remove(struct engine *engine, struct device_id device)
         peer_free(peer);
         break;
     }
+    known_dirty(engine);
     engine_changed(engine);
     turn_end(engine);
 }

@@ -23,6 +23,7 @@ struct engine_options {
     const char *name;    // this device's, for people
     const char *program; // "cfgsync-agent 0.1.0"
     int64_t forget_ms;   // how old a deletion must be to be forgotten; 0: 30 days
+    uint32_t ahead_min;  // so many steps are made ready while others are on the disk; 0: 32
     // With so many versions a page of a round is full; 0: with as many as fit.
     uint32_t page_versions;
 };

@@ -23,9 +23,9 @@ struct errand {
     uint32_t leaf;
     uint64_t session_number; // FOR_PUSH, FOR_SERVE, FOR_DELTA: still that session?
     uint64_t round;          // of a delta
-    struct waiting_push *push;
-    bool decided;      // FOR_RESOLVE: a person's decision
-    uint64_t stagings; // of the folder when it was submitted
+    uint64_t ticket;         // FOR_PUSH: of the pushes whose contents it stages
+    bool decided;            // FOR_RESOLVE: a person's decision
+    uint64_t stagings;       // of the folder when it was submitted
 };
 
 #endif

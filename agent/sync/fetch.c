@@ -7,7 +7,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { WANT_IDS_MAX = 1024, JOBS_AHEAD_MAX = 256, LOCAL_TRIES = 8, RETRY_MS = 5000 };
+enum { WANT_IDS_MAX = 1024, JOBS_AHEAD_MAX = 256, RETRY_MS = 5000 };
 
 bool content_staged(const struct folder *folder, const struct content *content)
 {
@@ -25,6 +25,21 @@ void staged_set(struct folder *folder, const struct content *content, enum stage
     else
         (void)map_put(folder->staged, content_key(content, key),
                       state == STAGED_THERE ? &there : &perhaps);
+}
+
+// Recovery has cleared the small ones away, whatever this process knows of them: its root may only
+// have been gone for a while.
+void staged_cleared(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(folder->staged, &at, &key, &value)) {
+        struct content content;
+        content_of_key(key, &content);
+        if (content.size <= PROTO_PACK_CONTENT_BYTES_MAX)
+            staged_set(folder, &content, STAGED_PERHAPS);
+    }
 }
 
 // ---- small contents
@@ -73,99 +88,15 @@ struct errand *errand_for(struct transfer *t)
     return errand;
 }
 
-struct item *item_with_content(struct folder *folder, struct arena *arena,
-                               const struct content *content, bool *out_busy)
-{
-    struct item *item = arena_alloc(arena, 1, sizeof *item);
-    struct slice after = {0};
-    *out_busy = false;
-    for (int i = 0; i < LOCAL_TRIES; i++) {
-        if (!INDEX(folder)->local_by_content(INDEX(folder)->self, arena, folder->number,
-                                             &content->id, after, item))
-            return NULL;
-        bool fits = item->local.version.value.kind == KIND_FILE &&
-                    item->local.version.value.size == content->size;
-        bool busy = map_get(folder->busy, item->path) != NULL;
-        if (fits && !busy) return item;
-        *out_busy |= fits;
-        after = item->path;
-    }
-    return NULL;
-}
-
-static void stage_empty(struct folder *folder, struct transfer *t)
-{
-    struct job *job = job_new(JOB_STAGE, folder->number);
-    job->stage.entries = arena_alloc(job->arena, 1, sizeof *job->stage.entries);
-    job->stage.entries[0].content = t->content;
-    job->stage.count = 1;
-    job->context = errand_for(NULL);
-    t->state = TRANSFER_STAGING;
-    submit(folder, job);
-}
-
-static void copy_from(struct folder *folder, struct transfer *t, struct job *job)
-{
-    job->copy.content = t->content;
-    job->context = errand_for(t);
-    t->state = TRANSFER_COPYING;
-    submit(folder, job);
-}
-
-enum start { START_NONE, START_BEGUN, START_WAIT };
-
-static enum start copy_item(struct folder *folder, struct transfer *t)
-{
-    bool busy;
-    const struct item *item =
-        item_with_content(folder, folder->engine->scratch, &t->content, &busy);
-    // A step has the file: it will be among the kept ones in a moment.
-    if (item == NULL && busy) return START_WAIT;
-    t->copy_tried = true;
-    if (item == NULL) return START_NONE;
-    struct job *job = job_new(JOB_COPY, folder->number);
-    job->copy.path = arena_copy(job->arena, item->path);
-    job->copy.before = item->local.print;
-    copy_from(folder, t, job);
-    return START_BEGUN;
-}
-
-static enum start copy_kept(struct folder *folder, struct transfer *t)
-{
-    const struct index_port *index = INDEX(folder);
-    struct slice name;
-    if (base_keeping(folder, &t->content)) return START_WAIT;
-    t->kept_tried = true;
-    bool kept = index->kept_by_content(index->self, folder->engine->scratch, folder->number,
-                                       &t->content.id, &name);
-    if (!kept && !base_has(folder, &t->content)) return START_NONE;
-    struct job *job = job_new(JOB_COPY, folder->number);
-    job->copy.path = arena_copy(job->arena, name);
-    job->copy.kept = kept;
-    job->copy.base = !kept;
-    copy_from(folder, t, job);
-    return START_BEGUN;
-}
-
-// A renamed or copied file costs no network, nor does one that a step has just taken away.
-static enum start start_locally(struct folder *folder, struct transfer *t)
-{
-    if (t->content.size == 0) {
-        stage_empty(folder, t);
-        return START_BEGUN;
-    }
-    enum start start = t->copy_tried ? START_NONE : copy_item(folder, t);
-    return start != START_NONE || t->kept_tried ? start : copy_kept(folder, t);
-}
-
 static void small_step(struct folder *folder)
 {
     struct batch *batch = mem_zalloc(1, sizeof *batch);
+    struct copies copies = {.folder = folder};
     struct transfer *t = folder->small_new.first;
-    while (t != NULL && folder->jobs < JOBS_AHEAD_MAX) {
+    while (t != NULL && folder->jobs < JOBS_AHEAD_MAX && copies.begun < COPIES_PER_STEP) {
         struct transfer *next = t->next;
         bool any = false;
-        enum start start = start_locally(folder, t);
+        enum start start = copy_begin(folder, t, &copies);
         if (start == START_BEGUN) {
             transfer_unlist(folder, t);
         } else if (start == START_NONE) {
@@ -180,6 +111,7 @@ static void small_step(struct folder *folder)
         }
         t = next;
     }
+    copies_submit(&copies);
     batch_send(batch);
     mem_free(&batch);
 }
@@ -191,7 +123,7 @@ static void large_step(struct folder *folder)
         next = t->next;
         if (folder->large_count >= LARGE_MAX) return;
         if (folder->engine->now_ms < t->not_before_ms) continue;
-        enum start start = start_locally(folder, t);
+        enum start start = copy_begin(folder, t, NULL);
         if (start == START_WAIT) continue;
         transfer_unlist(folder, t);
         if (start == START_NONE) parts_open(folder, t);
@@ -235,7 +167,7 @@ void transfers_done(struct folder *folder, struct transfer **list, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t p = 0; p < list[i]->path_count; p++) {
             struct slice path = arena_copy(folder->engine->scratch, list[i]->paths[p]);
-            if (folder->outbox_count < 48)
+            if (folder->outbox_count < OUTBOX_ENOUGH)
                 work_item(folder, path);
             else
                 work_again(folder);
@@ -277,6 +209,31 @@ static bool is_the_disk(enum err err)
     return err == ERR_ACCESS || (err_reaction(err) == REACT_TRY_LATER && err != ERR_UNREACHABLE);
 }
 
+static void stage_failed(struct folder *folder, struct transfer *t, enum err err)
+{
+    if (is_the_disk(err)) {
+        transfer_blocked(folder, t, err);
+        return;
+    }
+    if (t->asked != NULL && err == ERR_MALFORMED)
+        transfer_wrong(t, t->asked->session->peer, "wrong content");
+    t->asked = NULL;
+    transfer_list_new(folder, t);
+}
+
+// Of a file that is here: what cannot be read there may be had elsewhere.
+static void copy_failed(struct folder *folder, struct transfer *t, enum stage_from from,
+                        enum err err)
+{
+    if (err == ERR_NO_SPACE) {
+        transfer_blocked(folder, t, err);
+        return;
+    }
+    if (from == STAGE_STORED && err == ERR_CHANGED) base_spoilt(folder, &t->content);
+    if (from == STAGE_KEPT && err == ERR_CHANGED) t->kept_gone = true;
+    transfer_list_new(folder, t);
+}
+
 static void stage_done(struct folder *folder, struct job *job)
 {
     struct arena *arena = folder->engine->scratch;
@@ -286,30 +243,29 @@ static void stage_done(struct folder *folder, struct job *job)
         const struct stage_entry *entry = &job->stage.entries[i];
         enum err err = job->err != ERR_OK ? job->err : entry->err;
         struct transfer *t = transfer_find(folder, &entry->content);
-        if (t == NULL || t->state != TRANSFER_STAGING) continue;
-        if (err == ERR_OK) {
+        if (t == NULL || (t->state != TRANSFER_STAGING && t->state != TRANSFER_COPYING)) continue;
+        if (err == ERR_OK)
             done[count++] = t;
-        } else if (is_the_disk(err)) {
-            transfer_blocked(folder, t, err);
-        } else {
-            if (t->asked != NULL && err == ERR_MALFORMED)
-                transfer_wrong(t, t->asked->session->peer, "wrong content");
-            t->asked = NULL;
-            transfer_list_new(folder, t);
-        }
+        else if (t->state == TRANSFER_COPYING)
+            copy_failed(folder, t, entry->from, err);
+        else
+            stage_failed(folder, t, err);
     }
-    if (count > 0) transfers_done(folder, done, count);
+    if (count > 0)
+        transfers_done(folder, done, count);
+    else
+        fetch_step(folder);
 }
 
 static void copy_done(struct folder *folder, struct transfer *t, const struct job *job)
 {
     if (job->err == ERR_OK) {
         transfers_done(folder, &t, 1);
-    } else if (job->err == ERR_NO_SPACE) {
-        transfer_blocked(folder, t, job->err);
     } else {
-        if (job->copy.base && job->err == ERR_CHANGED) base_spoilt(folder, &t->content);
-        transfer_list_new(folder, t);
+        enum stage_from from = job->copy.base   ? STAGE_STORED
+                               : job->copy.kept ? STAGE_KEPT
+                                                : STAGE_ITEM;
+        copy_failed(folder, t, from, job->err);
         fetch_step(folder);
     }
 }

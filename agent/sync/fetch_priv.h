@@ -35,8 +35,10 @@ struct transfer {
     struct folder *folder;
     struct content content;
     enum transfer_state state;
+    enum err broken; // why
     bool copy_tried;
     bool kept_tried;
+    bool kept_gone; // its row is there, its file is not
     bool moved;
     bool large;
     struct slice *paths; // items that wait for it
@@ -95,6 +97,20 @@ struct share *transfer_source_with(struct folder *folder, const struct transfer 
 void transfers_done(struct folder *folder, struct transfer **list, uint32_t count);
 void transfer_blocked(struct folder *folder, struct transfer *t, enum err err);
 struct errand *errand_for(struct transfer *t);
+
+// ---- copies.c
+enum { COPIES_PER_STEP = 1024 }; // of small contents that are looked for at once
+struct copies {                  // the job that is being filled
+    struct folder *folder;
+    struct job *job;
+    uint32_t begun;
+};
+enum start { START_NONE, START_BEGUN, START_WAIT };
+// NONE: it is not here, as far as that was not tried before. `copies`: where a small one goes.
+enum start copy_begin(struct folder *folder, struct transfer *t, struct copies *copies);
+void copies_submit(struct copies *copies);
+
+// ---- sources.c, fetch.c
 void transfer_not_held(struct share *share, struct transfer *t);
 void fetch_expire(struct folder *folder);
 // Every connected peer was asked, and none has it.

@@ -14,8 +14,7 @@ enum { INDEX_FAILED_MS = 15 * 1000 }; // so long that is said
 
 bool folder_usable(const struct folder *folder)
 {
-    return folder->root == ROOT_OK && folder->stopped == NULL && !folder->gone &&
-           !folder_turning(folder);
+    return folder->root == ROOT_OK && !folder->gone && !folder_turning(folder);
 }
 
 static struct folder *folder_make(struct engine *engine, const struct engine_folder *options)
@@ -33,6 +32,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->transfers = map_new();
     folder->problems = map_new();
     folder->step_paths = map_new();
+    folder->applying = map_new();
     folder->scan.arena = arena_new();
     brake_open(folder);
     mode_open(folder);
@@ -78,6 +78,8 @@ void folder_destroy(struct folder *folder)
     map_destroy(&folder->made);
     map_destroy(&folder->transfers);
     map_destroy(&folder->step_paths);
+    map_destroy(&folder->applying);
+    if (folder->apply_next != NULL) job_destroy(&folder->apply_next);
     arena_destroy(&folder->scan.arena);
     buf_fini(&folder->scan.prefix);
     buf_fini(&folder->scan.cursor);
@@ -87,6 +89,7 @@ void folder_destroy(struct folder *folder)
     vvbox_fini(&folder->k);
     vvbox_fini(&folder->gcfloor);
     vvbox_fini(&folder->marks);
+    buf_fini(&folder->unread);
     mem_free(&folder->new_marks);
     mem_free(&folder->kept_drops);
     mem_free(&folder->with);
@@ -105,7 +108,7 @@ static void folder_share(struct folder *folder, const struct engine_folder *opti
     memcpy(folder->with, options->with, options->with_count * sizeof *folder->with);
 }
 
-static bool id_is_zero(struct folder_id id)
+bool id_is_zero(struct folder_id id)
 {
     static const struct folder_id zero;
     return folder_id_equal(id, zero);
@@ -139,6 +142,7 @@ static void work_forget(struct folder *folder)
     base_list_again(folder);
     map_clear(folder->staged);
     map_clear(folder->made);
+    folder->made_unsaved = true;
     map_clear(folder->step_paths);
     folder->wait_retry_ms = 0;
     folder->needs_cursor_set = folder->needs_again = folder->needs_done = false;
@@ -148,6 +152,7 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
 {
     struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
+    struct folder_id before = write_marker ? folder->row.id : (struct folder_id){{0}};
     txn_begin(folder);
     folder->row.id = id;
     folder->row.first = first;
@@ -164,8 +169,12 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     draw_incarnation(folder);
     index->folder_put(index->self, &folder->row);
     join_put(folder);
+    map_clear(folder->made);
+    folder->made_unsaved = true; // the end of the transaction writes it
+    marker_put(folder, before);
     if (txn_end(folder) != ERR_OK) {
         folder->lost_own = folder->row.counter;
+        marker_load(folder);
         return false;
     }
     folder_reload(folder);
@@ -173,11 +182,7 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
     engine->o.notify.folder_id(engine->o.notify.context, slice_text(folder->name), id);
     if (!write_marker) return true;
     work_forget(folder);
-    struct job *job = job_new(JOB_HEALTH, folder->number);
-    job->health.id = id;
-    job->health.write_id = true;
-    folder->health_out = true;
-    submit(folder, job);
+    marker_write(folder);
     folder->root = ROOT_CHECKING;
     return true;
 }
@@ -205,6 +210,8 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         folder->number = folder->row.folder;
         folder_reload(folder);
         join_load(folder);
+        marker_load(folder);
+        made_load(folder);
         folder->told = (struct dot){folder->row.inc, folder->row.counter};
         approvals_open(folder);
         folder->id_known = true;
@@ -230,6 +237,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
         kept_set(folder, options->kept_bytes_max, options->kept_days);
         base_limit(folder, options->base_bytes_max);
         *out_folder = folder->number;
+        known_dirty(engine);
         folder_offer_all(folder);
         return ERR_OK;
     }
@@ -249,6 +257,7 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
     folder->root = ROOT_CHECKING;
     folder->health_wanted = true;
     *out_folder = folder->number;
+    known_dirty(engine);
     engine_changed(engine);
     return ERR_OK;
 }
@@ -259,6 +268,7 @@ void engine_folder_remove(struct engine *engine, const char *name)
     struct folder *folder = folder_by_name(engine, slice_text(name));
     if (folder == NULL) return;
     folder->gone = true;
+    known_dirty(engine);
     folder_offer_all(folder);
     for (struct session *s = engine->sessions; s != NULL; s = s->next) {
         for (struct share **at = &s->shares; *at != NULL;) {
@@ -300,8 +310,11 @@ void folder_set_root_missing(struct folder *folder, const char *what)
     if (news) log_warn(LOG_SYNC, "root missing", "folder=%s what=\"%s\"", folder->name, what);
     folder->root = ROOT_MISSING;
     folder->root_what = what;
+    buf_clear(&folder->unread);
     folder->root_retry_ms = folder->engine->now_ms + ROOT_RETRY_MS;
     scan_stop(folder);
+    brake_decide_end(folder, ERR_UNREACHABLE,
+                     "the folder stopped meanwhile: see cfgsync-agent status");
     if (news) folder_offer_all(folder); // before what is asked for here is NOT_HELD
     engine_changed(folder->engine);
 }
@@ -319,15 +332,17 @@ static bool take_id_of_marker(struct folder *folder, const struct job_health *he
     return true;
 }
 
-// Nothing has been minted since the start: the old life ends where the index is. False: not
-// written.
+// Nothing has been minted since the start: the old life ends where the index is. What a peer may
+// have shown of it is answered, too. False: not written.
 static bool life_fits(struct folder *folder, const struct job_health *health)
 {
     if (!folder->row.renew && witness_fits(folder, health)) return true;
     folder->row.doubt = true;
-    if (folder->row.renew)
-        return reinc_now(folder, folder->row.counter, "this machine was adopted");
-    return reinc_now(folder, folder->row.counter, "index and root are of different times");
+    bool done = reinc_now(folder, folder->row.counter,
+                          folder->row.renew ? "this machine was adopted"
+                                            : "index and root are of different times");
+    if (done) witness_answer(folder, health);
+    return done;
 }
 
 void folder_health_done(struct folder *folder, struct job *job)
@@ -344,11 +359,16 @@ void folder_health_done(struct folder *folder, struct job *job)
     }
     folder->modeless = health->modeless;
     if (take_id_of_marker(folder, health)) return;
+    if (!health->write_id && marker_is_behind(folder, health)) {
+        marker_write(folder);
+        return;
+    }
     if (job->err != ERR_OK || !health->healthy) {
         const char *what = health->what != NULL ? health->what : err_text(job->err);
         folder_set_root_missing(folder, what);
         return;
     }
+    marker_seen(folder);
     if (!folder->witness_checked && !life_fits(folder, health)) {
         folder_set_root_missing(folder, "the index cannot be written");
         return;

@@ -49,11 +49,11 @@ static bool member_read(struct folder *folder, const struct bond *bond, struct m
     return tombs_fit(folder, bond, &m.applied);
 }
 
-// Who was seen, and never showed this folder, does not have it.
+// Who has said all its folders, and never showed this one, does not have it.
 static bool is_member(struct folder *folder, const struct peer *peer, const struct bond *bond)
 {
-    return folder_shared_with(folder, peer->device) &&
-           (bond->joined || peer->last_seen_wall_ms == 0);
+    bool has = bond->joined || bond->joining || !peer->folders_said;
+    return has && folder_shared_with(folder, peer->device);
 }
 
 static void members_read(struct folder *folder, struct members *out)
@@ -156,7 +156,7 @@ void forget_tick(struct folder *folder)
     int64_t now = folder->engine->now_ms;
     if (folder->forget_at_ms == 0)
         folder->forget_at_ms = now + (forget_ms(folder) < FIRST_MS ? forget_ms(folder) : FIRST_MS);
-    if (now < folder->forget_at_ms || folder->in_txn || !folder->row.scanned) return;
+    if (now < folder->forget_at_ms || !folder->row.scanned) return;
     int64_t age = age_now(folder->engine);
     members_read(folder, &members);
     txn_begin(folder);

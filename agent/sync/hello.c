@@ -3,6 +3,11 @@
 // How a session begins, and what if its device has one already from another process: an honest
 // restart, or a copy of the device that runs at the same time. The old one is asked. If it answers,
 // the new one is refused and both addresses are named on both; if not, it is dead, and dropped.
+//
+// Messages may come as late as they like, also of who is dead. So nothing follows from when they
+// come, only from what they answer: the old one has run since the HELLO of the new one, which was
+// there when it was asked; and the new one since the session of the old one, if it reads that it is
+// refused, or says that it has.
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +32,13 @@ static struct session *session_for_accepted(struct engine *engine, struct peer *
     return session;
 }
 
+static void dial_again(struct engine *engine, struct session *session)
+{
+    struct device_id device = session->peer->device;
+    session_end(session, BYE_REPLACED, "once more, from the beginning");
+    engine->o.notify.dial(engine->o.notify.context, device);
+}
+
 static void hello_admit(struct engine *engine, struct conn *conn, const struct msg_hello *hello)
 {
     struct peer *peer = peer_find(engine, conn->device);
@@ -42,8 +54,13 @@ static void hello_admit(struct engine *engine, struct conn *conn, const struct m
         hello_send(engine, conn);
     }
     struct session *session = conn->session;
+    if (session->other_boot != 0 && session->other_boot != hello->boot) {
+        dial_again(engine, session); // its other lane is of a process that has ended
+        return;
+    }
     session->other_boot = hello->boot;
     session->features = hello->features;
+    if ((hello->features & PROTO_FEATURE_PEERS) == 0) buf_clear(&peer->said_peers);
     if (!conn->dialled) session->near = hello->near;
     if (!session->open && lane_open(session, LANE_CONTROL) && lane_open(session, LANE_BULK)) {
         session_opened(engine, session);
@@ -61,9 +78,9 @@ static struct session *rival(const struct engine *engine, const struct peer *pee
     return NULL;
 }
 
+// Once more for every HELLO: an answer to what was asked before it says nothing of the time since.
 static void probe(struct engine *engine, struct peer *peer, struct session *session)
 {
-    if (peer->probe_until_ms != 0) return;
     engine->o.keys.random(&peer->probe_token, sizeof peer->probe_token);
     peer->probe_until_ms = engine->now_ms + PROBE_MS;
     peer->probe_answered = false;
@@ -125,15 +142,6 @@ static void clone_note(struct engine *engine, struct peer *peer, const char *tex
     engine_changed(engine);
 }
 
-static void clone_found(struct engine *engine, struct peer *peer, const char *address,
-                        char text[PROTO_NAME_BYTES_MAX])
-{
-    const struct session *old = peer->in_use;
-    (void)snprintf(text, PROTO_NAME_BYTES_MAX, "%.60s runs twice: at %.80s and at %.80s",
-                   peer->name, old != NULL ? old->lanes[LANE_CONTROL]->address : "?", address);
-    clone_note(engine, peer, text);
-}
-
 // We are the one that was refused.
 void hello_refused(struct engine *engine, struct peer *peer, const struct msg_bye *bye)
 {
@@ -141,6 +149,7 @@ void hello_refused(struct engine *engine, struct peer *peer, const struct msg_by
     AUTO(buf_fini) struct buf text = {0};
     if (bye->text.size > 0) memcpy(name, bye->text.data, bye->text.size);
     buf_printf(&text, "refused by %s, because this device runs twice: %s", peer->name, name);
+    peer->refused_us = true;
     clone_note(engine, peer, buf_text(&text));
     // What both have made since they parted has the same dots: ours are of another life from now
     // on.
@@ -152,18 +161,15 @@ void hello_refused(struct engine *engine, struct peer *peer, const struct msg_by
 }
 
 // It is dropped a little later: what is said just before is lost.
-static void held_refuse(struct engine *engine, struct peer *peer, struct conn *conn)
+static void held_refuse(struct engine *engine, struct session *old, struct conn *conn)
 {
-    char text[PROTO_NAME_BYTES_MAX] = "another process of this device is connected";
-    struct message m = {.kind = MSG_BYE, .bye = {.code = BYE_REPLACED}};
-    // What a process said before it died may come late; only who lives comes again.
-    bool again =
-        peer->suspect_boot == conn->hello.boot && peer->suspect_session != conn->hello.session;
-    peer->suspect_boot = conn->hello.boot;
-    peer->suspect_session = conn->hello.session;
-    if (again) clone_found(engine, peer, conn->address, text);
-    if (again) m.bye.code = BYE_CLONE;
-    m.bye.text = slice_text(text);
+    char text[PROTO_NAME_BYTES_MAX];
+    struct peer *peer = old->peer;
+    (void)snprintf(text, sizeof text, "%.60s runs twice: at %.80s and at %.80s", peer->name,
+                   old->lanes[LANE_CONTROL]->address, conn->address);
+    // It may have died since it said HELLO, unless that answers an earlier refusal.
+    if ((conn->hello.features & PROTO_FEATURE_REFUSED) != 0) clone_note(engine, peer, text);
+    struct message m = {.kind = MSG_BYE, .bye = {.code = BYE_CLONE, .text = slice_text(text)}};
     (void)conn_say(engine, conn, &m);
     conn->doomed_ms = engine->now_ms + DOOMED_MS;
 }
@@ -206,8 +212,9 @@ static void probe_end(struct engine *engine, struct peer *peer)
     peer->probe_answered = false;
     for (struct conn *conn; (conn = held_of(engine, peer)) != NULL;) {
         conn->held = false;
-        if (alive && rival(engine, peer, conn->hello.boot) != NULL) {
-            held_refuse(engine, peer, conn);
+        struct session *old = rival(engine, peer, conn->hello.boot);
+        if (alive && old != NULL) {
+            held_refuse(engine, old, conn);
             continue;
         }
         rivals_end(engine, peer, conn->hello.boot);
@@ -215,8 +222,7 @@ static void probe_end(struct engine *engine, struct peer *peer)
             hello_admit(engine, conn, &conn->hello);
             continue;
         }
-        session_end(conn->session, BYE_REPLACED, "once more, from the beginning");
-        engine->o.notify.dial(engine->o.notify.context, peer->device);
+        dial_again(engine, conn->session);
     }
 }
 

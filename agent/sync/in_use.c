@@ -67,6 +67,7 @@ void session_choose(struct engine *engine, struct peer *peer)
     peer->address = mem_strdup(session->lanes[LANE_CONTROL]->address);
     peer->dialled = session->dialled;
     session_offer_all(session);
+    known_tell(session, true);
 }
 
 struct session *peer_session(struct engine *engine, struct device_id device)

@@ -14,11 +14,6 @@
 
 enum { REST_MS = 2000, RECORD_BYTES = 17, IS_OTHERS = 1, IS_LEAVING = 2 };
 
-static const char *record_key(const struct folder *folder)
-{
-    return arena_printf(folder->engine->scratch, "join.%u", folder->number);
-}
-
 void join_put(struct folder *folder)
 {
     const struct join *join = &folder->join;
@@ -26,18 +21,14 @@ void join_put(struct folder *folder)
     memcpy(record, join->left.bytes, sizeof join->left.bytes);
     record[RECORD_BYTES - 1] =
         (uint8_t)((join->others ? IS_OTHERS : 0) | (join->leaving ? IS_LEAVING : 0));
-    INDEX(folder)->meta_set(INDEX(folder)->self, record_key(folder),
-                            slice_of(record, join->known ? sizeof record : 0));
+    record_put(folder, "join", slice_of(record, join->known ? sizeof record : 0));
 }
 
 void join_load(struct folder *folder)
 {
     struct slice record;
     folder->join = (struct join){0};
-    if (!INDEX(folder)->meta_get(INDEX(folder)->self, folder->engine->scratch, record_key(folder),
-                                 &record) ||
-        record.size != RECORD_BYTES)
-        return;
+    if (!record_get(folder, "join", &record) || record.size != RECORD_BYTES) return;
     struct join *join = &folder->join;
     uint8_t flags = record.data[RECORD_BYTES - 1];
     memcpy(join->left.bytes, record.data, sizeof join->left.bytes);
@@ -75,8 +66,7 @@ static bool in_step(const struct share *share)
            vv_le(folder->k.v, bond->a.v);
 }
 
-// Nothing is left to do here, and with everybody who is there.
-static bool at_rest(struct folder *folder)
+bool folder_at_rest(struct folder *folder)
 {
     bool any = false;
     if (!folder->row.scanned || folder->scan.active || folder->row.needs > 0) return false;
@@ -139,6 +129,7 @@ enum err join_undo(struct folder *folder, uint64_t ticket)
     log_info(LOG_SYNC, "join is taken back", "folder=%s", folder->name);
     shares_pause(folder);
     map_clear(folder->step_paths); // what was ready to be put in place and has not begun
+    folder->apply_stale = true;    // nor has what was to follow
     return ERR_OK;
 }
 
@@ -164,7 +155,7 @@ void join_tick(struct folder *folder)
         decide_leave(folder, join->ticket);
     }
     if (!join->known || join->leaving || join->rest_ms != 0 || !folder_usable(folder)) return;
-    if (at_rest(folder)) join->rest_ms = folder->engine->now_ms;
+    if (folder_at_rest(folder)) join->rest_ms = folder->engine->now_ms;
 }
 
 int64_t join_deadline(const struct folder *folder)

@@ -47,6 +47,18 @@ static void drop_later(struct folder *folder, uint64_t number)
     folder->kept_drops[folder->kept_drop_count++] = number;
 }
 
+// By time: what an edit replaced here is noted a second later than what a step took away.
+static uint64_t number_between(const struct kept_row rows[3])
+{
+    const struct kept_row *low = &rows[2], *high = &rows[1], *last = &rows[0];
+    if (high->when_ms < low->when_ms) {
+        low = &rows[1];
+        high = &rows[2];
+    }
+    if (last->when_ms >= high->when_ms) return high->number;
+    return last->when_ms > low->when_ms ? last->number : low->number;
+}
+
 // Of one path at most the first and the last of each ten minutes. Of a conflict item all: who loses
 // in the copy of a copy is kept, and nowhere else.
 void kept_thin(struct folder *folder, struct slice path)
@@ -62,7 +74,7 @@ void kept_thin(struct folder *folder, struct slice path)
             rows[i].when_ms / BUCKET_MS != rows[0].when_ms / BUCKET_MS)
             return;
     }
-    drop_later(folder, rows[1].number);
+    drop_later(folder, number_between(rows));
 }
 
 static struct version nothing_at(struct folder *folder, struct slice path, struct dot after)
@@ -95,6 +107,21 @@ void kept_note(struct folder *folder, const struct item *item, const struct step
     index->kept_add(index->self, folder->number, &row);
     if (kept) kept_thin(folder, item->path);
     if (live) base_doubt(folder, &item->local.version.value);
+}
+
+void kept_note_made(struct folder *folder, struct slice path, const struct version *version)
+{
+    const struct index_port *index = INDEX(folder);
+    const struct dot after = version->dots.entries[0];
+    batch_open(folder);
+    const struct kept_row row = {
+        .version = nothing_at(folder, path, after),
+        .when_ms = folder->engine->wall_ms,
+        .by = version_author(folder, version),
+        .batch = folder->batch,
+        .after = after,
+    };
+    index->kept_add(index->self, folder->number, &row);
 }
 
 bool kept_has(struct folder *folder, struct slice path, const struct value *value)
@@ -161,6 +188,7 @@ static void find_old(struct folder *folder)
             bool old = rows[i].when_ms < now - folder->kept_ms;
             if (!old && bytes <= max) return;
             if (still_wanted(folder, &rows[i].version)) continue;
+            if (late_write_waits(folder, rows[i].file)) continue;
             drop_later(folder, rows[i].number);
             uint64_t size = rows[i].version.value.size;
             bytes -= size < bytes ? size : bytes;
@@ -184,6 +212,7 @@ static void drop_some(struct folder *folder)
         uint64_t number = folder->kept_drops[--folder->kept_drop_count];
         if (!index->kept_get(index->self, folder->engine->scratch, folder->number, number, &row))
             continue;
+        if (late_write_waits(folder, row.file)) continue;
         uint32_t at = job->apply.drop_kept_count++;
         job->apply.drop_kept[at] = arena_copy(job->arena, row.file);
         job->apply.drop_numbers[at] = number;

@@ -1,30 +1,46 @@
 // SPDX-License-Identifier: MIT
 //
-// A program that had a file open goes on writing into it after a step has taken it away. What it
-// writes is kept, and nobody would look there: it becomes a conflict item of the path.
+// A program that had a file open goes on writing into it after a step has taken it away; or its
+// save met a step and could not be given its name back. What it writes is kept, and nobody would
+// look there: it becomes a conflict item of the path.
 #include <string.h>
 
 #include "agent/core/heads.h"
 #include "agent/core/index.h"
 #include "agent/core/resolve.h"
 #include "agent/sync/engine_priv.h"
+#include "crypto/hash.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
 #define LATELY_MS (INT64_C(7) * 24 * 3600 * 1000)
 
-enum { FILES_MAX = 4096, PAGE = 256 };
+enum {
+    FILES_MAX = 4096,
+    PAGE = 256,
+    PLAIN_MODE = 0644,
+    RETRY_MS = 1000,
+    RETRIES_SOON = 16, // then a disk that is full, or broken, is asked less often
+    RETRY_LATER_MS = 10 * 60 * 1000,
+    ASIDE_MAX = 64 // conflict items of a path
+};
+
+// Of what a resolution displaced, and of links that met a step, until they have their place.
+static const struct digest NO_CONTENT;
 
 struct late_write {
     struct buf file; // its name in kept
-    int64_t due_ms;
+    int64_t due_ms;  // INT64_MAX: not again
+    uint32_t tries;
+    bool under_way; // it is being copied, or what it holds is being published
     struct late_write *next;
 };
 
-static void forget(struct late_write **slot)
+static void forget(struct folder *folder, struct late_write **slot)
 {
     struct late_write *late = *slot;
     *slot = late->next;
+    folder->late_write_count--;
     buf_fini(&late->file);
     mem_free(&late);
 }
@@ -32,16 +48,27 @@ static void forget(struct late_write **slot)
 void late_writes_clear(struct folder *folder)
 {
     while (folder->late_writes != NULL)
-        forget(&folder->late_writes);
-    folder->late_write_count = 0;
+        forget(folder, &folder->late_writes);
+}
+
+static struct late_write **find(struct folder *folder, struct slice file)
+{
+    struct late_write **at = &folder->late_writes;
+    while (*at != NULL && !slice_equal(buf_slice(&(*at)->file), file))
+        at = &(*at)->next;
+    return at;
+}
+
+bool late_write_waits(struct folder *folder, struct slice file)
+{
+    return *find(folder, file) != NULL;
 }
 
 void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms)
 {
     int64_t due_ms = folder->engine->now_ms + delay_ms;
-    struct late_write **at = &folder->late_writes;
-    for (; *at != NULL; at = &(*at)->next) {
-        if (!slice_equal(buf_slice(&(*at)->file), file)) continue;
+    struct late_write **at = find(folder, file);
+    if (*at != NULL) {
         (*at)->due_ms = due_ms;
         return;
     }
@@ -51,6 +78,11 @@ void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms)
     late->due_ms = due_ms;
     *at = late;
     folder->late_write_count++;
+}
+
+static bool is_displaced(const struct version *version)
+{
+    return digest_equal(version->value.content, NO_CONTENT);
 }
 
 void late_writes_since(struct folder *folder)
@@ -66,13 +98,17 @@ void late_writes_since(struct folder *folder)
         for (uint32_t i = 0; i < got; i++) {
             before = rows[i].number;
             if (rows[i].when_ms < since) return;
-            bool taken = rows[i].version.value.kind == KIND_FILE && !rows[i].own;
-            if (taken) late_write_mark(folder, rows[i].file, 0);
+            enum kind kind = rows[i].version.value.kind;
+            bool taken =
+                kind == KIND_FILE || (kind == KIND_SYMLINK && is_displaced(&rows[i].version));
+            if (taken && !rows[i].own) late_write_mark(folder, rows[i].file, 0);
         }
     }
 }
 
-static void raced_note(struct folder *folder, const struct step *step)
+// What a resolution displaced stays a version of its own, whatever is made of the path next: that
+// its content is known does not mean that it will be found anywhere else.
+static void raced_note(struct folder *folder, const struct step *step, bool resolves)
 {
     const struct index_port *index = INDEX(folder);
     struct item item;
@@ -85,61 +121,58 @@ static void raced_note(struct folder *folder, const struct step *step)
                            .batch = index->kept_batch_last(index->self, folder->number),
                            .after = item.local.version.dots.entries[0]};
     row.version.mtime_ns = 0; // it is something else
+    if (step->kept_target.size > 0)
+        row.version.value = (struct value){.kind = KIND_SYMLINK, .target = step->kept_target};
+    else if (row.version.value.kind != KIND_FILE)
+        row.version.value = (struct value){.kind = KIND_FILE, .mode = PLAIN_MODE};
+    if (resolves) row.version.value.content = NO_CONTENT;
     index->kept_add(index->self, folder->number, &row);
     late_write_mark(folder, step->kept_name, 0);
 }
 
-// Two saves met a step, and the crash came before they were sorted out: which is the later one
-// nobody knows. Inside a transaction.
+// Two saves met a step, and a crash or the disk kept them from being sorted out: which is the later
+// one nobody knows. Inside a transaction.
 void late_writes_raced(struct folder *folder, const struct job *job)
 {
-    for (uint32_t i = 0; i < job->apply.count && job->kind == JOB_RECOVER; i++) {
+    for (uint32_t i = 0; i < job->apply.count; i++) {
         const struct step *step = &job->apply.steps[i];
-        if (step->result == STEP_CHANGED && step->kept) raced_note(folder, step);
+        bool met = job->kind == JOB_RECOVER || step->unsorted;
+        if (met && step->result == STEP_CHANGED && step->kept)
+            raced_note(folder, step, job->apply.all_or_none);
     }
 }
 
-static void look(struct folder *folder, struct slice file)
+// What a job that failed has moved to kept recovery would not look for there.
+void late_writes_failed(struct folder *folder, const struct job *job)
 {
-    struct kept_row row;
-    if (!INDEX(folder)->kept_by_file(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                     file, &row) ||
-        row.version.value.kind != KIND_FILE)
-        return;
-    struct job *job = job_new(JOB_COPY, folder->number);
-    job->copy.path = arena_copy(job->arena, file);
-    job->copy.outside = job->copy.kept = true;
-    job->copy.before.size = row.version.value.size;
-    job->copy.before.mtime_ns = row.version.mtime_ns;
-    struct errand *errand = mem_zalloc(1, sizeof *errand);
-    errand->purpose = FOR_LATE_WRITE;
-    job->context = errand;
-    folder->late_write_out = true;
-    submit(folder, job);
+    txn_begin(folder);
+    late_writes_raced(folder, job);
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "a save that met a step is only in kept", "folder=%s", folder->name);
 }
 
-void late_write_tick(struct folder *folder)
+// What could not be read or published is tried again: nowhere else is it known.
+static void late_write_end(struct folder *folder, struct slice file, bool done)
 {
-    int64_t now = folder->engine->now_ms;
-    for (struct late_write **at = &folder->late_writes; *at != NULL && !folder->late_write_out;) {
-        if ((*at)->due_ms > now) {
-            at = &(*at)->next;
-            continue;
-        }
-        struct slice file = arena_copy(folder->engine->scratch, buf_slice(&(*at)->file));
-        forget(at);
-        folder->late_write_count--;
-        look(folder, file);
+    struct late_write **at = find(folder, file);
+    struct late_write *late = *at;
+    if (late == NULL) return;
+    late->under_way = false;
+    if (done && late->due_ms == INT64_MAX) {
+        forget(folder, at);
+    } else if (done) {
+        late->tries = 0;
+    } else {
+        int64_t delay_ms = late->tries++ < RETRIES_SOON ? RETRY_MS : RETRY_LATER_MS;
+        int64_t again_ms = folder->engine->now_ms + delay_ms;
+        if (again_ms < late->due_ms) late->due_ms = again_ms;
     }
 }
 
-int64_t late_write_deadline(const struct folder *folder)
+static bool row_of(struct folder *folder, struct slice file, struct kept_row *out)
 {
-    int64_t at = INT64_MAX;
-    for (const struct late_write *l = folder->late_writes; l != NULL; l = l->next) {
-        if (l->due_ms < at) at = l->due_ms;
-    }
-    return folder->late_write_out ? INT64_MAX : at;
+    const struct index_port *index = INDEX(folder);
+    return index->kept_by_file(index->self, folder->engine->scratch, folder->number, file, out);
 }
 
 // What is written again later is an edit of the same conflict item: its name is that of what was
@@ -151,35 +184,188 @@ static struct slice item_name(struct folder *folder, const struct version *taken
     return conflict_name(folder->engine->scratch, folder->row.id, taken->path, &x);
 }
 
-static bool row_follows(struct folder *folder, const struct kept_row *old, struct kept_row *fresh)
+// Inside a transaction. The file is now what its row says.
+void late_write_row(struct folder *folder, struct slice file, const struct value *value,
+                    int64_t mtime_ns)
 {
     const struct index_port *index = INDEX(folder);
-    txn_begin(folder);
-    index->kept_remove(index->self, folder->number, old->number);
-    index->kept_add(index->self, folder->number, fresh);
-    return txn_end(folder) == ERR_OK;
+    struct kept_row row;
+    if (!row_of(folder, file, &row)) return;
+    bool same = value_same_content(&row.version.value, value) && row.version.mtime_ns == mtime_ns;
+    if (same && !is_displaced(&row.version)) return;
+    index->kept_remove(index->self, folder->number, row.number);
+    row.version.value.content = value->content;
+    row.version.value.size = value->size;
+    row.version.mtime_ns = mtime_ns;
+    index->kept_add(index->self, folder->number, &row);
+}
+
+void late_write_published(struct folder *folder, struct slice file, const struct value *value,
+                          int64_t mtime_ns, bool done)
+{
+    if (done) {
+        txn_begin(folder);
+        late_write_row(folder, file, value, mtime_ns);
+        done = txn_end(folder) == ERR_OK;
+    }
+    late_write_end(folder, file, done);
+}
+
+static void item_at(struct folder *folder, struct slice path, struct item *out)
+{
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
+                            out);
+}
+
+// Before a crash, and its user may have edited or removed it since.
+static bool was_published(struct folder *folder, struct slice path, const struct value *value)
+{
+    struct item item;
+    item_at(folder, path, &item);
+    for (uint32_t i = 0; i < item.head_count; i++) {
+        const struct version *v = &item.heads[i];
+        if (value_same_content(&v->value, value) ||
+            (v->has_parent && digest_equal(v->parent, value->content)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_head(struct folder *folder, struct slice path, const struct value *value)
+{
+    struct item item;
+    item_at(folder, path, &item);
+    for (uint32_t i = 0; i < item.head_count; i++) {
+        if (value_same_content(&item.heads[i].value, value)) return true;
+    }
+    return false;
+}
+
+// What a resolution displaced has its place after all: at its name, or as a conflict item.
+static bool has_place(struct folder *folder, struct slice path, const struct value *value)
+{
+    struct arena *arena = folder->engine->scratch;
+    struct slice *aside = arena_alloc(arena, ASIDE_MAX, sizeof *aside);
+    uint32_t count = INDEX(folder)->conflicts_of(INDEX(folder)->self, arena, folder->number, path,
+                                                 ASIDE_MAX, aside);
+    bool found = is_head(folder, path, value);
+    for (uint32_t i = 0; i < count && !found; i++)
+        found = is_head(folder, aside[i], value);
+    return found;
+}
+
+static bool is_dirty(struct folder *folder, struct slice path)
+{
+    struct item item;
+    item_at(folder, path, &item);
+    return item.local.state == LOCAL_DIRTY || dirty_has(folder, path);
+}
+
+// What has the name may be somebody's edit, of here or of elsewhere: then another is taken.
+static struct slice free_name(struct folder *folder, struct slice name, const struct version *taken,
+                              const struct value *value)
+{
+    struct item item;
+    struct version x = *taken;
+    item_at(folder, name, &item);
+    bool ours = item.head_count == 1 && value_same_content(&item.heads[0].value, &taken->value);
+    if (!heads_live(&item) || ours) return name;
+    x.value = *value;
+    return conflict_name(folder->engine->scratch, folder->row.id, taken->path, &x);
+}
+
+// What a file in kept holds becomes a conflict item, unless it is somewhere already.
+static void publish(struct folder *folder, struct slice file, const struct version *taken,
+                    const struct value *value, int64_t mtime_ns)
+{
+    char escaped[LOG_ESCAPED_MAX];
+    struct slice name = item_name(folder, taken);
+    bool displaced = is_displaced(taken);
+    if (displaced && is_dirty(folder, taken->path)) {
+        late_write_end(folder, file, false); // what becomes of the version is not known yet
+        return;
+    }
+    bool known = displaced ? has_place(folder, taken->path, value)
+                           : value_same_content(value, &taken->value);
+    if (known || was_published(folder, name, value)) {
+        late_write_published(folder, file, value, mtime_ns, true);
+        return;
+    }
+    log_warn(LOG_SYNC, "written to after it was replaced", "folder=%s path=\"%s\"", folder->name,
+             log_escape(taken->path, escaped));
+    decide_put(folder, free_name(folder, name, taken, value), taken->path, value, mtime_ns, file);
+}
+
+static bool is_gone(const struct job *job)
+{
+    return job->err == ERR_CHANGED || job->err == ERR_UNREPRESENTABLE;
 }
 
 void late_write_done(struct folder *folder, struct job *job)
 {
     struct kept_row row;
-    char escaped[LOG_ESCAPED_MAX];
     const struct job_copy *copy = &job->copy;
     if (folder->gone) return;
     folder->late_write_out = false;
-    if (job->err != ERR_OK || copy->same) return;
-    staged_set(folder, &copy->content, STAGED_THERE);
-    if (!INDEX(folder)->kept_by_file(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                     copy->path, &row))
+    if (is_gone(job) || copy->same || !row_of(folder, copy->path, &row)) {
+        late_write_end(folder, copy->path, true);
         return;
-    struct kept_row fresh = row;
-    fresh.version.value.content = copy->content.id;
-    fresh.version.value.size = copy->content.size;
-    fresh.version.mtime_ns = copy->mtime_ns;
-    bool changed = !value_same_content(&fresh.version.value, &row.version.value);
-    if (!row_follows(folder, &row, &fresh) || !changed) return;
-    log_warn(LOG_SYNC, "written to after it was replaced", "folder=%s path=\"%s\"", folder->name,
-             log_escape(row.version.path, escaped));
-    decide_put(folder, item_name(folder, &row.version), row.version.path, &fresh.version.value,
-               copy->mtime_ns);
+    }
+    if (job->err != ERR_OK || !decide_copied(folder, copy)) {
+        late_write_end(folder, copy->path, false);
+        return;
+    }
+    struct value value = row.version.value;
+    value.content = copy->content.id;
+    value.size = copy->content.size;
+    publish(folder, copy->path, &row.version, &value, copy->mtime_ns);
+}
+
+// False: there is no such file.
+static bool look(struct folder *folder, struct slice file)
+{
+    struct kept_row row;
+    if (!row_of(folder, file, &row)) return false;
+    if (row.version.value.kind == KIND_SYMLINK && is_displaced(&row.version)) {
+        struct value value = row.version.value;
+        value.content = hash_sha256(value.target);
+        publish(folder, file, &row.version, &value, 0);
+        return true;
+    }
+    if (row.version.value.kind != KIND_FILE) return false;
+    struct job *job = job_new(JOB_COPY, folder->number);
+    job->copy.path = arena_copy(job->arena, file);
+    job->copy.outside = job->copy.kept = true;
+    job->copy.before.size = row.version.value.size;
+    job->copy.before.mtime_ns = row.version.mtime_ns;
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_LATE_WRITE;
+    job->context = errand;
+    folder->late_write_out = true;
+    submit(folder, job);
+    return true;
+}
+
+void late_write_tick(struct folder *folder)
+{
+    int64_t now = folder->engine->now_ms;
+    for (struct late_write **at = &folder->late_writes; *at != NULL && !folder->late_write_out;) {
+        struct late_write *late = *at;
+        if (late->under_way || late->due_ms > now) {
+            at = &late->next;
+        } else {
+            late->under_way = true;
+            late->due_ms = INT64_MAX;
+            if (!look(folder, buf_slice(&late->file))) forget(folder, at);
+        }
+    }
+}
+
+int64_t late_write_deadline(const struct folder *folder)
+{
+    int64_t at = INT64_MAX;
+    for (const struct late_write *l = folder->late_writes; l != NULL; l = l->next) {
+        if (!l->under_way && l->due_ms < at) at = l->due_ms;
+    }
+    return folder->late_write_out ? INT64_MAX : at;
 }

@@ -24,7 +24,9 @@ void mode_close(struct folder *folder);
 void mode_choose(struct folder *folder, enum engine_mode mode);
 enum blocked mode_blocks(const struct folder *folder, const struct item *item);
 bool mode_has(const struct folder *folder, struct slice path); // changed here, and not published
-uint64_t mode_changed(const struct folder *folder);            // so many are
+// Likewise, and it shows this now; TOMB: nothing.
+bool mode_has_as(const struct folder *folder, struct slice path, enum kind kind);
+uint64_t mode_changed(const struct folder *folder); // so many are
 uint64_t mode_differs(struct folder *folder, struct arena *arena);
 // A look has found it: true if it is not to be minted.
 bool mode_keeps(struct folder *folder, struct item *item, const struct version *found,
@@ -39,6 +41,7 @@ const char *mode_refuses(const struct folder *folder, enum decision_kind kind);
 // Of what nothing is known: the end of it, or with another value, what the disk shows all the same.
 struct version version_of_nothing(struct arena *arena, struct slice path);
 bool version_is_of_nothing(const struct version *v);
-bool applied_minded(struct slice reason); // whether a peer minds what is blocked for it
+bool blocked_minded(enum blocked reason); // whether a peer minds what is blocked for it
+bool applied_minded(struct slice reason); // as the peer's APPLIED says it
 
 #endif

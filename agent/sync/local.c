@@ -15,6 +15,7 @@ enum {
     PARENT_WAITS_MAX = 20,
     WRITER_WAITS_MAX = 5, // a log is published, too
     STEP_WAIT_MS = 20,
+    BELOW_WAIT_MS = 20,
 };
 
 static struct vv context_of(const struct item *item)
@@ -73,26 +74,6 @@ static void mint_found(struct folder *folder, struct item *item, const struct ve
     if (item_local_live(&was)) base_replaced(folder, &was, &found->value, dot);
 }
 
-// Something below it is on this disk and followed; stuck: even if it cannot go now.
-bool local_below(struct folder *folder, struct slice path, bool stuck)
-{
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
-    if (!index->local_below(index->self, folder->number, path)) return false;
-    struct slice after = path;
-    for (uint32_t got = BELOW_PAGE; got == BELOW_PAGE;) {
-        struct item *page = arena_alloc(arena, BELOW_PAGE, sizeof *page);
-        got = index->items_after(index->self, arena, folder->number, path, after, false, BELOW_PAGE,
-                                 page);
-        for (uint32_t i = 0; i < got; i++) {
-            if (!item_local_live(&page[i]) || page[i].local.state == LOCAL_OBSOLETE) continue;
-            if (stuck || page[i].blocked == BLOCKED_NONE) return true;
-        }
-        if (got > 0) after = page[got - 1].path;
-    }
-    return false;
-}
-
 // `counted`: with others, by whoever calls.
 static void gone(struct folder *folder, struct item *item, bool counted)
 {
@@ -106,6 +87,7 @@ static void gone(struct folder *folder, struct item *item, bool counted)
         item_save(folder, item, false, false);
         return;
     }
+    if (local_emptied_gone(folder, item)) return;
     if (folder->row.doubt || item->local.state == LOCAL_OBSOLETE) {
         // What was minted here for the path must stay covered, or it takes no version any more.
         item->local.state = item->own_last == 0 ? LOCAL_NONE : LOCAL_OBSOLETE;
@@ -159,7 +141,7 @@ static void gone_above(struct folder *folder, struct slice path)
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
         if (!item_local_live(&item)) continue; // what ended there says nothing of what is above
-        if (item.local.version.value.kind == KIND_DIR) return;
+        if (item.local.version.value.kind == KIND_DIR || mode_has_as(folder, p, KIND_DIR)) return;
         gone(folder, &item, true);
         dirty_mark(folder, p, 0, true); // a leaf may have come there since this look
         return;
@@ -198,7 +180,7 @@ static bool is_implied(struct folder *folder, const struct item *item)
 static bool is_on_the_way(struct folder *folder, const struct item *item)
 {
     return item->head_count > 0 && item->local.state == LOCAL_NONE &&
-           local_below(folder, item->path, true);
+           local_below(folder, item->path, BELOW_ANY);
 }
 
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
@@ -240,7 +222,13 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
         item_save(folder, item, false, heads_live(item));
         return;
     }
+    // Nobody's directory has nobody's mode: a step that failed half way may have left it another.
+    if (item_local_live(item) && local_implied(item)) {
+        local_implied_now(folder, item, &item->heads[0], value.mode);
+        return;
+    }
     if (is_the_head(item, &value)) {
+        made_becomes_head(folder, item);
         become_head(folder, item, print);
         return;
     }
@@ -262,7 +250,7 @@ static void remember_content(struct folder *folder, const struct look *look)
     if (look->leaf_count > 0) {
         index->leaves_put(index->self, folder->number, &content, look->leaves, look->leaf_count);
     }
-    if (look->bytes.size > 0) ride_remember(folder->engine, look);
+    if (look->bytes.size > 0) ride_remember(folder, look);
 }
 
 static void same_value(struct folder *folder, struct item *item, const struct look *look)
@@ -307,7 +295,7 @@ static bool wait_for_parent(struct folder *folder, struct slice path, struct dir
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, parent,
                             &item);
     bool known = item_local_live(&item) && item.local.version.value.kind == KIND_DIR;
-    if (known || is_implied(folder, &item)) return false;
+    if (known || mode_has_as(folder, parent, KIND_DIR) || is_implied(folder, &item)) return false;
     dirty_mark(folder, parent, 0, false);
     dirty->parent_waits++;
     dirty->due_ms = folder->engine->now_ms + PARENT_WAIT_MS;
@@ -322,14 +310,14 @@ bool local_step_above(const struct folder *folder, struct slice path)
     return false;
 }
 
-static bool step_below(const struct folder *folder, const struct item *item)
+// Also where the directory was only made on the way to it.
+bool local_step_below(const struct folder *folder, struct slice path)
 {
     size_t at = 0;
-    struct slice path;
+    struct slice below;
     void *mark;
-    if (!item_local_live(item) || item->local.version.value.kind != KIND_DIR) return false;
-    while (map_next(folder->busy, &at, &path, &mark)) {
-        if (path_below(path, item->path)) return true;
+    while (map_next(folder->busy, &at, &below, &mark)) {
+        if (path_below(below, path)) return true;
     }
     return false;
 }
@@ -338,7 +326,8 @@ static bool step_below(const struct folder *folder, const struct item *item)
 // way: a version minted for one of them would be overwritten by what its step did.
 static bool wait_for_steps(struct folder *folder, const struct item *item, struct dirty *dirty)
 {
-    if (!local_step_above(folder, item->path) && !step_below(folder, item)) return false;
+    if (!local_step_above(folder, item->path) && !local_step_below(folder, item->path))
+        return false;
     if (PLANTED(type_change_during_step)) return false;
     dirty->due_ms = folder->engine->now_ms + STEP_WAIT_MS;
     return true;
@@ -352,7 +341,7 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
         bool was_leaf = item_local_live(item) && item->local.version.value.kind != KIND_DIR;
         local_directory(folder, item, &look->print);
         // A look that was overtaken by the change of type may have ended what had come into it.
-        if (was_leaf) scan_tree(folder, item->path);
+        if (was_leaf && !dirty->known_dir) scan_tree(folder, item->path);
         return LOOK_SETTLED;
     }
     if (!is_back(item, &look->value) && item->local.state != LOCAL_NONE &&
@@ -405,10 +394,10 @@ void local_gone_below(struct folder *folder, struct slice path)
     work_again(folder);
 }
 
-static enum look_verdict look_gone(struct folder *folder, struct item *item)
+static enum look_verdict look_gone(struct folder *folder, struct item *item, struct dirty *dirty)
 {
     const struct index_port *index = INDEX(folder);
-    made_forget(folder, item->path);
+    made_gone(folder, item->path);
     local_gone_below(folder, item->path);
     if (!item_local_live(item) && item->blocked == BLOCKED_IN_THE_WAY) {
         item->blocked = BLOCKED_NONE;
@@ -417,7 +406,7 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
     // Nothing is there, and nothing should be: what made it doubtful is over.
     if (!item_local_live(item)) {
         // A directory that was nobody's may have gone with what was in it.
-        if (local_below(folder, item->path, true)) scan_tree(folder, item->path);
+        if (local_below(folder, item->path, BELOW_ANY)) scan_tree(folder, item->path);
         if (item->local.state != LOCAL_DIRTY) return LOOK_SETTLED;
         item->local.state = LOCAL_OK;
         item_save(folder, item, false, heads_live(item));
@@ -425,9 +414,13 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item)
     }
     if (item->local.version.value.kind == KIND_DIR) {
         if (brake_gone_with(folder, item->path)) return LOOK_SETTLED;
-        if (local_below(folder, item->path, true)) {
-            scan_tree(folder, item->path);
+        if (local_below(folder, item->path, BELOW_UNMARKED)) {
+            scan_tree(folder, item->path); // which marks it again
             return LOOK_SETTLED;
+        }
+        if (local_below(folder, item->path, BELOW_ANY)) {
+            dirty->due_ms = folder->engine->now_ms + BELOW_WAIT_MS;
+            return LOOK_AGAIN_LATER;
         }
     }
     gone(folder, item, false);
@@ -468,7 +461,7 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
     case LOOK_GONE:
         problem_clear(folder, look->path, false);
         if (look->other.size > 0) dirty_mark(folder, look->other, 0, false);
-        return look_gone(folder, &item);
+        return look_gone(folder, &item, dirty);
     case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;
     case LOOK_PROBLEM:
         problem_note(folder, look->path, look->err,
@@ -487,8 +480,10 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
         dirty->due_ms = folder->engine->now_ms + 20;
         return LOOK_AGAIN_LATER;
     }
-    brake_look_begin(folder, look->path);
+    bool was_held = brake_look_begin(folder, look->path);
+    dirty->known_dir = mode_has_as(folder, look->path, KIND_DIR);
     bool was_changed = mode_leave(folder, look->path);
+    dirty->unpublished |= was_held || was_changed;
     enum look_verdict verdict = judge(folder, look, dirty);
     brake_look_end(folder, look->path, verdict);
     if (was_changed) mode_looked(folder, look->path);

@@ -11,18 +11,22 @@ struct dirty {
     char *path;
     size_t path_size;
     int64_t due_ms;
-    bool ready;     // in the ready list, else in the timed one
-    bool looking;   // a job has it
-    bool again;     // something happened while it was looked at
-    bool overtaken; // a step has made a directory there since: what the look found is over
+    bool ready;       // in the ready list, else in the timed one
+    bool looking;     // a job has it
+    bool again;       // something happened while it was looked at
+    bool overtaken;   // a step has made a directory there since: what the look found is over
+    bool found_below; // something was, since the look began: that it is no directory is over
     int64_t again_delay_ms;
     bool force;
-    bool now;  // sync asked: no quiet window
-    bool gone; // a deletion is expected
+    bool now;    // sync asked: no quiet window
+    bool gone;   // a deletion is expected
+    bool walked; // its whole directory was, which shows by itself what is no longer there
     int64_t empty_since_ms;
     bool awaits_content;   // was found empty, and nothing has happened to it since
     uint32_t parent_waits; // for the directory above to be published first
     uint32_t writer_waits; // for a program that had it open
+    bool unpublished;      // was found here and counted for nothing, before the looks since
+    bool known_dir;        // found as one before, of which the index says nothing
     struct dirty *prev, *next;
 };
 
@@ -38,31 +42,51 @@ void dirty_look_done(struct folder *folder, struct job *job);
 void dirty_free(struct folder *folder, struct slice path);      // its step has ended
 bool dirty_has(const struct folder *folder, struct slice path); // or its change waits
 void dirty_overtake(struct folder *folder, struct slice path);
+void dirty_found_below(struct folder *folder, struct slice path);   // what is above is a directory
 void dirty_look_again(struct folder *folder, struct slice path);    // if it is looked at now
+void dirty_walked(struct folder *folder, struct slice path);        // and marked by the walk
 void dirty_gone_expected(struct folder *folder, struct slice path); // it is marked already
 void dirty_gone_found(struct folder *folder, struct slice path);
 int64_t dirty_publish_delay(struct folder *folder, struct slice path);
 void dirty_note_published(struct folder *folder, struct slice path, uint64_t hash_ms);
 enum look_verdict local_look(struct folder *folder, struct look *look, struct dirty *dirty);
 bool local_step_above(const struct folder *folder, struct slice path);
+bool local_step_below(const struct folder *folder, struct slice path);
 void local_directory(struct folder *folder, struct item *item, const struct fingerprint *print);
 bool local_left_out(struct folder *folder, const struct item *item, bool is_dir);
-bool local_below(struct folder *folder, struct slice path, bool stuck);
+// Something below it is on this disk and followed: anything; what can go now; what nobody has
+// marked to be looked at.
+enum below_what { BELOW_ANY, BELOW_FREE, BELOW_UNMARKED };
+bool local_below(struct folder *folder, struct slice path, enum below_what what);
 void local_gone_below(struct folder *folder, struct slice path);
 bool local_emptied(const struct item *item, const struct look *look);
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
+bool local_emptied_gone(struct folder *folder, struct item *item);
 // Nobody has the content that these are to have.
-void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count);
+void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count,
+                    bool kept_gone);
 void links_look(struct folder *folder);
 void links_tick(struct folder *folder);
 
+// ---- spelled.c
+struct slice spelled_otherwise(struct folder *folder, struct arena *arena, struct slice path);
+// On a disk that folds names something has come under these, and perhaps gone: what the index has
+// under another spelling may have gone with it.
+void spelled_found(struct folder *folder, struct slice *paths, uint32_t count);
+
 // ---- made.c
+void made_load(struct folder *folder);
+void made_write(struct folder *folder); // at the end of a transaction
+void made_written(struct folder *folder);
+void made_look_all(struct folder *folder);
 void made_perhaps(struct folder *folder, struct slice path); // the directories above
 void made_parents(struct folder *folder, struct slice path); // likewise
 void made_look(struct folder *folder, struct slice path);    // likewise
 bool made_is_left(struct folder *folder, const struct item *item);
 void made_left_above(struct folder *folder, struct slice path);
 void made_forget(struct folder *folder, struct slice path);
+void made_gone(struct folder *folder, struct slice path); // a look has found nothing there
+void made_becomes_head(struct folder *folder, const struct item *item); // as it stands
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
 bool made_found(struct folder *folder, struct item *item, uint32_t mode);
 void made_before(struct folder *folder, struct item *item, uint32_t mode);

@@ -3,12 +3,15 @@
 // Directories that steps make on the way to their paths are nobody's. They are noted with the end
 // that is known of them; where nothing is known of them yet, or only what lives there by now, they
 // are remembered here, or they would pass for somebody's: the path's own step then takes them for
-// what it has to replace. What is remembered is lost with the process; recovery tells it again.
+// what it has to replace. Those that are there are in the index, too, noted with what was made in
+// them; those that a step under way may make are told again by its recovery.
+#include <string.h>
+
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755 };
+enum { MADE_PERHAPS = 1 << 16, MADE_MODE = 0755, MODE_BYTES = 2, RECORD_BYTES_MAX = 1 << 16 };
 
 static bool is_settled(const struct item *item)
 {
@@ -16,12 +19,72 @@ static bool is_settled(const struct item *item)
            dots_equal(item->local.version.dots, item->heads[0].dots) && !local_implied(item);
 }
 
-static void note(struct folder *folder, struct slice path, uint32_t what)
+static void *value_of(uint32_t what)
 {
-    (void)map_put(folder->made, path, (void *)(uintptr_t)(what + 1));
+    return (void *)(uintptr_t)(what + 1);
 }
 
-// Before the step, and for one that may have been cut off.
+static void note(struct folder *folder, struct slice path, uint32_t what)
+{
+    void *was = map_put(folder->made, path, value_of(what));
+    if (was == value_of(what)) return;
+    folder->made_unsaved |= what != MADE_PERHAPS || (was != NULL && was != value_of(MADE_PERHAPS));
+}
+
+// ---- in the index: of each its mode in two bytes, its path, and a zero; of very many only some,
+// since all is written again with each change
+
+void made_write(struct folder *folder)
+{
+    AUTO(buf_fini) struct buf record = {0};
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    if (!folder->made_unsaved) return;
+    while (record.size < RECORD_BYTES_MAX && map_next(folder->made, &at, &path, &value)) {
+        uint32_t mode;
+        if (!made_here(folder, path, &mode)) continue;
+        const uint8_t bytes[MODE_BYTES] = {(uint8_t)(mode >> 8), (uint8_t)mode};
+        buf_append(&record, bytes, sizeof bytes);
+        buf_append(&record, path.data, path.size);
+        buf_append(&record, "", 1);
+    }
+    record_put(folder, "made", buf_slice(&record));
+}
+
+void made_written(struct folder *folder)
+{
+    folder->made_unsaved = false;
+}
+
+void made_load(struct folder *folder)
+{
+    struct slice rest;
+    if (!record_get(folder, "made", &rest)) return;
+    while (rest.size > MODE_BYTES) {
+        const uint8_t *path = rest.data + MODE_BYTES;
+        const uint8_t *end = memchr(path, 0, rest.size - MODE_BYTES);
+        if (end == NULL) break;
+        note(folder, slice_of(path, (size_t)(end - path)),
+             (uint32_t)(rest.data[0] << 8 | rest.data[1]) & 07777);
+        rest = slice_of(end + 1, rest.size - (size_t)(end + 1 - rest.data));
+    }
+    folder->made_unsaved = false;
+}
+
+// What has gone while nobody looked.
+void made_look_all(struct folder *folder)
+{
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(folder->made, &at, &path, &value))
+        dirty_mark(folder, path, 0, true);
+}
+
+// ---- when steps run
+
+// Before a step, and for one that may have been cut off.
 void made_perhaps(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
@@ -45,7 +108,26 @@ void made_look(struct folder *folder, struct slice path)
 
 void made_forget(struct folder *folder, struct slice path)
 {
-    if (map_count(folder->made) > 0) (void)map_remove(folder->made, path);
+    if (map_count(folder->made) == 0) return;
+    void *was = map_remove(folder->made, path);
+    folder->made_unsaved |= was != NULL && was != value_of(MADE_PERHAPS);
+}
+
+// The step that makes it on its way may not be there yet.
+void made_gone(struct folder *folder, struct slice path)
+{
+    if (map_get(folder->made, path) == NULL) return;
+    if (local_step_below(folder, path))
+        note(folder, path, MADE_PERHAPS);
+    else
+        made_forget(folder, path);
+}
+
+// It is what everyone has by now: the step of its own that it does not need would have been noted.
+void made_becomes_head(struct folder *folder, const struct item *item)
+{
+    if (item_local_live(item) || map_get(folder->made, item->path) == NULL) return;
+    kept_note_made(folder, item->path, &item->heads[0]);
 }
 
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode)
@@ -123,6 +205,7 @@ void made_before(struct folder *folder, struct item *item, uint32_t mode)
 void made_parents(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
+    dirty_found_below(folder, path);
     for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
         struct item item;
         index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);

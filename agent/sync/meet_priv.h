@@ -17,7 +17,16 @@ void offer_handle(struct session *session, const struct msg_offer *offer);
 void offered_note(struct session *session, const struct msg_offer *offer);
 void offered_forget(struct session *session);
 
+// ---- known.c
+void known_tell(struct session *session, bool anew); // of other peers
+void known_dirty(struct engine *engine);             // somebody may have to be told of others
+void known_tick(struct engine *engine);
+int64_t known_deadline(const struct engine *engine);
+void known_handle(struct session *session, struct slice frame);
+void known_forget(struct peer *peer);
+
 // ---- adopt.c: a folder takes another's id
+void offers_said(struct session *session); // all that the peer has of folders it has offered
 bool folder_turning(const struct folder *folder);
 void folder_turn(struct folder *folder); // if it is wanted and nothing is under way
 int64_t folder_turn_deadline(const struct folder *folder);
@@ -37,6 +46,8 @@ bool join_undoable(const struct folder *folder);
 enum err join_undo(struct folder *folder, uint64_t ticket) MUST_USE;
 void join_cancel(struct folder *folder, uint64_t ticket);
 void join_tick(struct folder *folder);
+// Nothing is left to do here, and with everybody who is there.
+bool folder_at_rest(struct folder *folder);
 int64_t join_deadline(const struct folder *folder);
 void join_restored(struct folder *folder);
 

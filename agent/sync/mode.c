@@ -103,6 +103,7 @@ void mode_choose(struct folder *folder, enum engine_mode mode)
 {
     bool news = folder->mode != mode;
     folder->mode = mode;
+    folder->apply_stale |= news;
     if (news) brake_undone(folder);
     if (mode != MODE_SEND_ONLY) unblock_all(folder, BLOCKED_SEND_ONLY);
     if (mode != MODE_RECEIVE_ONLY) publish_all(folder);
@@ -124,6 +125,12 @@ uint64_t mode_differs(struct folder *folder, struct arena *arena)
 bool mode_has(const struct folder *folder, struct slice path)
 {
     return map_get(folder->changed_here, path) != NULL;
+}
+
+bool mode_has_as(const struct folder *folder, struct slice path, enum kind kind)
+{
+    const struct found_here *found = map_get(folder->changed_here, path);
+    return found != NULL && found->value.kind == kind;
 }
 
 uint64_t mode_changed(const struct folder *folder)

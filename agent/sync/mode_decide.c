@@ -104,8 +104,7 @@ static bool put_back(struct folder *folder, struct slice path)
     struct item item;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
                             &item);
-    if (found == NULL || item.local.state == LOCAL_DIRTY || map_get(folder->busy, path) != NULL)
-        return false;
+    if (found == NULL || brake_changing(folder, path)) return false;
     if (item.head_count > 0 && !brake_can_be_had(folder, &item.heads[0].value)) return false;
     if (item.local.state == LOCAL_NONE)
         item.local.version = version_of_nothing(folder->engine->scratch, path);
@@ -120,7 +119,7 @@ static bool put_back(struct folder *folder, struct slice path)
     return true;
 }
 
-static void reset(struct folder *folder, uint64_t ticket)
+static void reset(struct folder *folder)
 {
     struct brake *b = folder->brake;
     AUTO(arena_destroy) struct arena *arena = arena_new();
@@ -131,7 +130,6 @@ static void reset(struct folder *folder, uint64_t ticket)
     while (map_next(folder->changed_here, &at, &path, &value))
         paths[count++] = arena_copy(arena, path);
     qsort(paths, count, sizeof *paths, path_descending);
-    b->put_back = b->not_had = 0;
     for (at = 0; at < count;) {
         size_t first = at;
         bool done[ITEMS_PER_TXN];
@@ -139,7 +137,7 @@ static void reset(struct folder *folder, uint64_t ticket)
         for (; at < count && at - first < ITEMS_PER_TXN; at++)
             done[at - first] = put_back(folder, paths[at]);
         if (txn_end(folder) != ERR_OK) {
-            answer(folder, ticket, ERR_IO, "the index cannot be written", 0, 0);
+            brake_decided(folder, ERR_IO, "the index cannot be written");
             return;
         }
         for (size_t i = first; i < at; i++) {
@@ -153,7 +151,7 @@ static void reset(struct folder *folder, uint64_t ticket)
     log_info(LOG_SYNC, "reset", "folder=%s changes=%zu not_had=%llu", folder->name, count,
              (unsigned long long)b->not_had);
     work_again(folder);
-    brake_answer_when_there(folder, ticket);
+    brake_answer_when_there(folder);
 }
 
 // ---- both
@@ -169,7 +167,7 @@ void mode_decide(struct folder *folder, uint64_t ticket, enum decision_kind kind
     } else if (wins) {
         override(folder, ticket);
     } else {
-        reset(folder, ticket);
+        brake_decide_soon(folder, ticket, reset);
     }
 }
 

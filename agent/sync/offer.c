@@ -14,7 +14,7 @@ static enum offer_state offer_state_of(const struct share *share)
     if (folder->gone || !folder_shared_with(folder, share->session->peer->device))
         return OFFER_GONE;
     if (share_paused(folder, share->session->peer)) return OFFER_PAUSED;
-    if (folder->stopped != NULL || folder->root == ROOT_MISSING) return OFFER_ERROR;
+    if (folder->root == ROOT_MISSING) return OFFER_ERROR;
     if (!folder->row.scanned || folder->root != ROOT_OK) return OFFER_SCANNING;
     return share->pending ? OFFER_PENDING : OFFER_READY;
 }
@@ -147,6 +147,6 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
         return;
     }
     if (!counters_marked(share, offer->k) || !counters_marked(share, offer->a)) return;
-    if (folder->stopped != NULL || folder_turning(folder) || join_leaving(folder)) return;
+    if (folder_turning(folder) || join_leaving(folder)) return;
     share_join(share, offer);
 }

@@ -188,7 +188,7 @@ uint32_t engine_orphans(struct engine *engine, struct arena *arena, const char *
     arena_reset(engine->scratch);
     for (struct folder *f = engine->folders; f != NULL && count < max; f = f->next) {
         bool asked = name == NULL || slice_equal(slice_text(f->name), slice_text(name));
-        if (f->gone || !asked || f->row.folder == 0) continue;
+        if (f->gone || !asked) continue;
         count += orphans_of(f, arena, false, max - count, &out[count]);
     }
     return count;

@@ -16,6 +16,7 @@ enum {
     PUT_OFF_MS = 10 * 1000,
     PUT_OFFS_MAX = 6,
     LEAVES_PER_WANT = 2,
+    LEAF_JOBS_MAX = 16, // what is here and not written yet: a disk may be slower than the line
     CHUNK_BYTES_MIN = PROTO_CHUNK_BYTES / 2
 };
 
@@ -116,7 +117,7 @@ static void leaves_send(struct folder *folder, struct transfer *t, struct share 
 // From where asking stopped: `asked_leaves` is a cursor that goes back when a leaf is given up.
 static void leaves_ask(struct folder *folder, struct transfer *t)
 {
-    for (;;) {
+    while (t->jobs < LEAF_JOBS_MAX) {
         bool any;
         struct share *share = transfer_source(folder, t, &any);
         if (share == NULL) return;
@@ -133,6 +134,7 @@ static void leaves_ask(struct folder *folder, struct transfer *t)
 
 static void leaves_go_on(struct folder *folder, struct transfer *t)
 {
+    if (t->written == t->leaf_count) return; // waits for its jobs
     if (!delta_begin(folder, t)) leaves_ask(folder, t);
 }
 
@@ -145,14 +147,16 @@ void parts_ask_all(struct folder *folder)
         struct transfer *t = value;
         if (t->state == TRANSFER_LIST && t->asked == NULL) list_ask(folder, t);
         if (t->state == TRANSFER_LEAVES) leaves_go_on(folder, t);
+        delta_more(t);
     }
 }
 
 // ---- jobs
 
+// Of a delta that was given up a job may still be under way, and writes into it.
 static void finish_if_whole(struct folder *folder, struct transfer *t)
 {
-    if (t->written < t->leaf_count || t->state != TRANSFER_LEAVES) return;
+    if (t->written < t->leaf_count || t->state != TRANSFER_LEAVES || t->jobs > 0) return;
     struct job *job = job_new(JOB_FINISH, folder->number);
     job->finish.content = t->content;
     job->context = errand_for(t);
@@ -207,6 +211,7 @@ static void leaf_done(struct folder *folder, struct transfer *t, uint32_t leaf,
         t->progress_ms = folder->engine->now_ms;
         t->put_offs = 0;
         finish_if_whole(folder, t);
+        if (t->state == TRANSFER_LEAVES) leaves_ask(folder, t);
         return;
     }
     const struct session *from = folder->engine->sessions;
@@ -237,10 +242,13 @@ static bool may_go_on(const struct job *job)
 
 void parts_job_done(struct folder *folder, struct transfer *t, uint32_t leaf, struct job *job)
 {
-    bool broken = job->err != ERR_OK && !may_go_on(job);
-    if (broken) t->state = TRANSFER_BROKEN; // waits for its other jobs
+    bool breaks = job->err != ERR_OK && !may_go_on(job);
+    if (breaks && t->state != TRANSFER_BROKEN) {
+        t->state = TRANSFER_BROKEN; // waits for its other jobs
+        t->broken = job->err;
+    }
     if (t->state == TRANSFER_BROKEN) {
-        if (t->jobs == 0) give_up(folder, t, job->err);
+        if (t->jobs == 0) give_up(folder, t, t->broken);
         return;
     }
     if (job->kind == JOB_PART) {

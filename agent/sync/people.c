@@ -60,7 +60,7 @@ uint32_t engine_conflicts(struct engine *engine, struct arena *arena, const char
     uint32_t count = 0;
     arena_reset(engine->scratch);
     for (struct folder *f = engine->folders; f != NULL && count < max; f = f->next) {
-        if (!asked_for(f, name) || f->row.folder == 0) continue;
+        if (!asked_for(f, name)) continue;
         struct slice *paths = arena_alloc(arena, max, sizeof *paths);
         uint32_t found = INDEX(f)->live_paths_below(INDEX(f)->self, arena, f->number,
                                                     slice_text(PATH_CONFLICTS), max - count, paths);
@@ -75,7 +75,7 @@ uint32_t engine_kept(struct engine *engine, struct arena *arena, const char *nam
 {
     arena_reset(engine->scratch);
     struct folder *folder = folder_by_name(engine, slice_text(name));
-    if (folder == NULL || folder->row.folder == 0) return 0;
+    if (folder == NULL) return 0;
     return INDEX(folder)->kept_list(INDEX(folder)->self, arena, folder->number, path,
                                     before != 0 ? before : INT64_MAX, max, out);
 }

@@ -10,15 +10,12 @@
 
 static const char *what_waits(enum unpublished kind)
 {
-    switch (kind) {
-    case WAITS_DELETED: return "deleted";
-    case WAITS_OLDER: return "older";
-    case WAITS_REWRITTEN:
-    case WAITS_AFTER: return "rewritten";
-    case NOT_WAITING:
-    case WAITS_COUNT: break;
-    }
-    return "";
+    static const char *const texts[WAITS_COUNT] = {
+        [NOT_WAITING] = "",      [WAITS_DELETED] = "deleted", [WAITS_REWRITTEN] = "rewritten",
+        [WAITS_OLDER] = "older", [WAITS_AFTER] = "rewritten",
+    };
+    CHECK((unsigned)kind < WAITS_COUNT);
+    return texts[kind];
 }
 
 static int plan_compare(const void *a, const void *b)

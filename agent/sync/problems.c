@@ -43,15 +43,34 @@ void problem_clear(struct folder *folder, struct slice path, bool is_dir)
     if (is_dir) scan_tree(folder, path);
 }
 
+// Names of problems are the disk's, those of walks are normal.
+static struct slice normal_name(struct folder *folder, struct slice name)
+{
+    struct slice path;
+    bool has_one = path_normalize(folder->engine->scratch, name, &path) == ERR_OK;
+    return has_one ? path : name;
+}
+
+// Whether a walk of that tree tells of it again. A second spelling of the very name that it begins
+// with is not met on the way.
+static bool is_walked(struct folder *folder, struct slice name, const struct problem *problem,
+                      struct slice prefix)
+{
+    if (path_below(name, prefix) || slice_equal(name, prefix)) return true;
+    struct slice path = normal_name(folder, name);
+    return path_below(path, prefix) ||
+           (slice_equal(path, prefix) && problem->err != ERR_UNREPRESENTABLE);
+}
+
 // Problems below are found again, or are no more.
 void problems_drop(struct folder *folder, struct slice prefix)
 {
     size_t at = 0;
-    struct slice path;
+    struct slice name;
     void *problem;
-    while (map_next(folder->problems, &at, &path, &problem)) {
-        if (!path_below(path, prefix) && !slice_equal(path, prefix)) continue;
-        (void)map_remove(folder->problems, path);
+    while (map_next(folder->problems, &at, &name, &problem)) {
+        if (!is_walked(folder, name, problem, prefix)) continue;
+        (void)map_remove(folder->problems, name);
         mem_free(&problem);
     }
 }
@@ -73,14 +92,6 @@ static bool is_due(const struct problem *problem, bool slow)
     return problem_blocked(problem) != BLOCKED_NONE || (slow && problem->err == ERR_ACCESS);
 }
 
-// Names of problems are the disk's, those of walks are normal.
-static void look_again(struct folder *folder, struct slice name)
-{
-    struct slice path;
-    struct arena *arena = folder->engine->scratch;
-    if (path_normalize(arena, name, &path) == ERR_OK) scan_tree(folder, path);
-}
-
 static void retry(struct folder *folder)
 {
     struct slice *due = arena_alloc(folder->engine->scratch, TREES_MAX, sizeof *due);
@@ -97,7 +108,7 @@ static void retry(struct folder *folder)
         due[count++] = arena_copy(folder->engine->scratch, name);
     }
     for (size_t i = 0; i < count; i++)
-        look_again(folder, due[i]);
+        scan_tree(folder, normal_name(folder, due[i]));
 }
 
 void problems_tick(struct folder *folder)

@@ -24,11 +24,23 @@ static bool is_ours(const struct folder *folder, const uint8_t witness[16])
 bool witness_fits(const struct folder *folder, const struct job_health *health)
 {
     if (PLANTED(dots_reused) || PLANTED(witness_not_checked)) return true;
+    const struct witness_answered *answered = &folder->witness_answered;
+    if (answered->is && answered->had == health->has_witness && answered->twin == health->twin &&
+        memcmp(answered->witness, health->witness, sizeof answered->witness) == 0)
+        return true;
     // A new index: nothing was surely written yet.
     if (memcmp(folder->row.witness_current, NO_WITNESS, sizeof NO_WITNESS) == 0) return true;
     if (!health->has_witness || !is_ours(folder, health->witness)) return false;
     return health->twin == TWIN_NONE ||
            (health->twin == TWIN_THERE && is_ours(folder, health->twin_witness));
+}
+
+// With a new life: recovery, after which a new witness is written, may take more than one try.
+void witness_answer(struct folder *folder, const struct job_health *health)
+{
+    folder->witness_answered =
+        (struct witness_answered){.is = true, .had = health->has_witness, .twin = health->twin};
+    memcpy(folder->witness_answered.witness, health->witness, sizeof health->witness);
 }
 
 // One that was drawn and perhaps not written everywhere is written first: until then the one of
@@ -69,7 +81,7 @@ void witness_written(struct folder *folder)
 void witness_renew(struct folder *folder)
 {
     bool fit = folder->root == ROOT_OK && folder->witness_checked && !folder->health_out;
-    if (fit && !folder->gone && !folder->in_txn) witness_write(folder);
+    if (fit && !folder->gone) witness_write(folder);
 }
 
 void witness_forget(struct folder *folder)
@@ -77,6 +89,7 @@ void witness_forget(struct folder *folder)
     memset(folder->row.witness_current, 0, sizeof folder->row.witness_current);
     memset(folder->row.witness_next, 0, sizeof folder->row.witness_next);
     folder->witness_checked = false;
+    folder->witness_answered.is = false;
 }
 
 void folder_recover(struct folder *folder)
@@ -151,6 +164,7 @@ static void recovered(struct folder *folder)
     folder->new_root = false;
     if (!folder->witness_checked) {
         folder->witness_checked = true;
+        folder->witness_answered.is = false;
         late_writes_since(folder);
         witness_write(folder);
     }
@@ -169,18 +183,18 @@ void folder_recover_done(struct folder *folder, struct job *job)
     }
     if (job->apply.left_over || (job->apply.journal == 0 && job->err != ERR_OK))
         staging_unclean(folder);
-    // Its row stays, and what lies in staging is its own: the whole is tried again.
+    // Its row stays, what lies in staging is its own, and no step may be done, nor its mark
+    // removed, before it has been looked at: the whole is tried again.
     if (job->apply.journal != 0) {
-        if (job->err != ERR_OK)
+        if (job->err != ERR_OK) {
+            late_writes_failed(folder, job); // what is in kept now the next try does not look for
             folder_set_root_missing(folder, err_text(job->err));
-        else if (job->apply.all_or_none)
+            buf_append(&folder->unread, job->apply.unread.data, job->apply.unread.size);
+        } else if (job->apply.all_or_none)
             resolve_done(folder, job);
         else
             apply_done(folder, job);
     }
-    // Its row stays, and no step may be done, nor its mark removed, before it has been looked at.
-    if (job->apply.journal != 0 && job->err != ERR_OK && folder->root == ROOT_RECOVERING)
-        folder_set_root_missing(folder, err_text(job->err));
     if (folder->recover_jobs > 0 || folder->recover_wanted || folder->root != ROOT_RECOVERING)
         return;
     if (job->apply.journal != 0) {
@@ -190,5 +204,6 @@ void folder_recover_done(struct folder *folder, struct job *job)
         submit(folder, clean);
         return;
     }
+    staged_cleared(folder);
     recovered(folder);
 }

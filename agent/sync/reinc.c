@@ -11,7 +11,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { PAGE = 256, ROLLBACKS_MAX = 256 };
+enum { ROLLBACKS_MAX = 256 };
 
 // ---- what is to be minted again
 
@@ -75,21 +75,10 @@ static void again_add(struct again_list *list, const struct item *item, struct d
 
 static void again_collect(struct folder *folder, struct dot end, struct again_list *list)
 {
-    const struct index_port *index = INDEX(folder);
-    AUTO(arena_destroy) struct arena *arena = arena_new();
-    AUTO(buf_fini) struct buf after = {0};
-    uint32_t got = PAGE;
-    for (bool first = true; got == PAGE; first = false) {
-        arena_reset(arena);
-        struct item *page = arena_alloc(arena, PAGE, sizeof *page);
-        got = index->items_after(index->self, arena, folder->number, slice_text(""),
-                                 buf_slice(&after), first, PAGE, page);
-        for (uint32_t i = 0; i < got; i++)
-            again_add(list, &page[i], end);
-        if (got == 0) break;
-        buf_clear(&after);
-        buf_append(&after, page[got - 1].path.data, page[got - 1].path.size);
-    }
+    AUTO(item_walk_end) struct item_walk walk;
+    item_walk_begin(&walk, folder, slice_text(""));
+    for (const struct item *item; (item = item_walk_next(&walk)) != NULL;)
+        again_add(list, item, end);
 }
 
 // Versions of one resolution stay neighbours.
@@ -221,6 +210,7 @@ bool reinc_now(struct folder *folder, uint64_t end, const char *why)
     struct dot old = {.inc = folder->row.inc, .counter = end};
     bool done = life_change(folder, old, &list);
     if (done) {
+        folder->reinc_why = NULL; // it was about the old life
         log_warn(LOG_SYNC, "new incarnation",
                  "folder=%s why=\"%s\" old=%016llx ended=%llu new=%016llx again=%llu", folder->name,
                  why, (unsigned long long)old.inc, (unsigned long long)end,
@@ -258,8 +248,7 @@ bool reinc_wanted(const struct folder *folder)
 
 static bool reinc_ready(const struct folder *folder)
 {
-    return reinc_wanted(folder) && folder->jobs == 0 && folder->root == ROOT_OK && !folder->gone &&
-           !folder->in_txn;
+    return reinc_wanted(folder) && folder->jobs == 0 && folder->root == ROOT_OK;
 }
 
 // What the disk is doing would be published under the old name.
@@ -270,7 +259,6 @@ void reinc_step(struct folder *folder)
         folder->reinc_retry_ms = folder->engine->now_ms + INDEX_RETRY_MS;
         return;
     }
-    folder->reinc_why = NULL;
     folder_offer_all(folder);
     scan_start(folder);
     work_again(folder);
@@ -305,7 +293,7 @@ bool doubt_older(const struct folder *folder, const struct item *item,
 void doubt_step(struct folder *folder)
 {
     bool looked = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;
-    if (folder->doubt_until_ms == 0 || folder->in_txn) return;
+    if (folder->doubt_until_ms == 0) return;
     if (!looked && folder->engine->now_ms < folder->doubt_until_ms) return;
     folder->doubt_until_ms = 0;
     txn_begin(folder);

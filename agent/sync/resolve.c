@@ -80,12 +80,20 @@ static bool leaves_too(const struct resolution *plan, struct slice path)
     return false;
 }
 
+// Also one that a step made on its way.
+static bool is_dir_here(const struct folder *folder, const struct item *item, uint32_t *out_mode)
+{
+    if (!item_local_live(item)) return made_here(folder, item->path, out_mode);
+    *out_mode = item->local.version.value.mode;
+    return item->local.version.value.kind == KIND_DIR;
+}
+
 // What ends here is a directory already, for the sake of what stays below: it lives on by
 // implication.
 static bool lives_on(struct folder *folder, const struct resolution *plan, const struct member *m)
 {
-    if (version_live(&m->version) || !item_local_live(&m->item)) return false;
-    if (m->item.local.version.value.kind != KIND_DIR) return false;
+    uint32_t mode;
+    if (version_live(&m->version) || !is_dir_here(folder, &m->item, &mode)) return false;
     if (join_leaving(folder)) return false; // what is to live there is known elsewhere only
     struct arena *arena = folder->engine->scratch;
     struct slice *below = arena_alloc(arena, RESOLVE_MEMBERS_MAX + 1U, sizeof *below);
@@ -237,7 +245,9 @@ void resolve_item(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (folder->outbox_count >= 48 || may_end(folder, item) || !contents_held(folder, item)) return;
+    if (folder->outbox_count >= OUTBOX_ENOUGH || may_end(folder, item) ||
+        !contents_held(folder, item))
+        return;
     if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
 }
@@ -246,7 +256,7 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (folder->outbox_count >= 48 || more_may_come(folder)) return true;
+    if (folder->outbox_count >= OUTBOX_ENOUGH || more_may_come(folder)) return true;
     if (!contents_held(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, names_of(folder), item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
@@ -286,7 +296,8 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     kept_note(folder, &item, step, after, folder->engine->o.device);
     if (!step->dir_implied_mode) item.local.racy = step->racy;
     struct vv context = without_no_dot(arena, step->version.vv);
-    uint32_t mode = item.local.version.value.mode;
+    uint32_t mode = 0755;
+    (void)is_dir_here(folder, &item, &mode);
     if (version_live(&step->version) && !item_local_live(&item)) made_parents(folder, step->path);
     made_forget(folder, step->path);
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
@@ -390,6 +401,7 @@ void resolve_done(struct folder *folder, struct job *job)
     } else if (job->err == ERR_OK) {
         intent_drop(folder, job);
     } else {
+        late_writes_failed(folder, job);
         folder_recover(folder);
     }
     for (uint32_t i = 0; i < apply->count; i++)

@@ -23,16 +23,30 @@ const struct ride_entry *ride_entry(const struct engine *engine, const struct co
     return map_get(engine->rides, content_key(content, key));
 }
 
-void ride_remember(struct engine *engine, const struct look *look)
+static bool is_elsewhere(struct folder *folder, const struct content *content)
 {
+    const struct index_port *index = &folder->engine->o.index;
+    struct item item;
+    return index->local_by_content(index->self, folder->engine->scratch, folder->number,
+                                   &content->id, slice_of("", 0), &item);
+}
+
+void ride_remember(struct folder *folder, const struct look *look)
+{
+    struct engine *engine = folder->engine;
     struct content content = {.id = look->value.content, .size = look->value.size};
     struct slice patch = look->patch.size <= PROTO_RIDE_BYTES_MAX ? look->patch : slice_of("", 0);
     uint8_t key[40];
-    if (look->bytes.size > PROTO_PATCH_CONTENT_BYTES_MAX || ride_entry(engine, &content) != NULL)
+    if (look->bytes.size > PROTO_PATCH_CONTENT_BYTES_MAX) return;
+    bool elsewhere = is_elsewhere(folder, &content);
+    struct ride_entry *entry = map_get(engine->rides, content_key(&content, key));
+    if (entry != NULL) {
+        entry->elsewhere |= elsewhere;
         return;
+    }
     size_t room = look->bytes.size + patch.size;
-    struct ride_entry *entry = mem_alloc(sizeof *entry + room);
-    *entry = (struct ride_entry){.content = content, .room = room};
+    entry = mem_alloc(sizeof *entry + room);
+    *entry = (struct ride_entry){.content = content, .room = room, .elsewhere = elsewhere};
     memcpy(entry->bytes, look->bytes.data, look->bytes.size);
     if (patch.size > 0) {
         memcpy(entry->bytes + look->bytes.size, patch.data, patch.size);

@@ -11,6 +11,7 @@ struct ride_entry {
     struct content base; // what a patch makes it of; no patch: size 0
     struct slice patch;  // behind `bytes`
     size_t room;
+    bool elsewhere;          // some item had it when it was read
     struct ride_entry *next; // younger
     uint8_t bytes[];
 };

@@ -23,7 +23,7 @@ void pull_start(struct share *share)
 {
     struct pulling *pulling = &share->pulling;
     struct folder *folder = share->folder;
-    if (!share->joined || !folder->row.scanned || folder->stopped != NULL) return;
+    if (!share->joined || !folder->row.scanned) return;
     if (pulling->active) {
         pulling->again = true;
         return;
@@ -255,6 +255,8 @@ void versions_handle(struct share *share, const struct msg_versions *page)
     }
     for (uint32_t i = 0; i < share->said_k.v.count && PLANTED(k_before_done); i++)
         k_raise(folder, share->said_k.v.entries[i]);
+    work_versions(folder, &page->versions);
+    apply_prepare(folder);
     if (txn_end(folder) != ERR_OK) {
         session_end(share->session, BYE_STOPPING, "the index cannot be written");
         return;
@@ -264,8 +266,8 @@ void versions_handle(struct share *share, const struct msg_versions *page)
         return;
     }
     page_ack(share, page->page);
-    work_again(folder);
     share->applied_due = true;
+    fetch_step(folder);
     if (p->done_came && p->contiguous == p->done_pages) pull_finish(share);
 }
 

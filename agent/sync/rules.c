@@ -104,7 +104,8 @@ static void unblock(struct folder *folder)
             index->item_put(index->self, folder->number, &item, false);
         }
     }
-    if (txn_end(folder) != ERR_OK) folder->wait_retry_ms = folder->engine->now_ms + 1000;
+    folder->rules_left = txn_end(folder) != ERR_OK;
+    if (folder->rules_left) folder->rules_again_ms = folder->engine->now_ms + INDEX_RETRY_MS;
     arena_destroy(&arena);
 }
 
@@ -127,13 +128,15 @@ void rules_read(struct folder *folder, const struct job *job)
     if (job->err != ERR_OK) return;
     faults_take(folder, health);
     if (health->rules_again) folder->rules_again_ms = folder->engine->now_ms + RULES_AGAIN_MS;
-    if (health->rules_changed) {
+    bool changed = health->rules_changed || folder->rules_left;
+    folder->apply_stale |= changed;
+    if (changed) {
         log_info(LOG_SYNC, "rules read", "folder=%s rules=%u", folder->name, health->rules_count);
         unblock(folder);
         need_note(folder);
         engine_changed(folder->engine);
     }
-    if (wanted || health->rules_changed) go_on(folder, health->rules_changed);
+    if (wanted || changed) go_on(folder, changed);
 }
 
 void rules_tick(struct folder *folder)

@@ -24,6 +24,7 @@ static void scan_begin(struct folder *folder, struct slice prefix)
     scan->gone_capacity = scan->unread_capacity = 0;
     scan->gone = scan->unread = NULL;
     scan->complete = true;
+    scan->new_prefix = false;
     scan->seen = 0;
     scan->started_ms = folder->engine->wall_ms;
     brake_scan_begin(folder);
@@ -127,11 +128,21 @@ static void merge_absent(struct folder *folder, const struct item *item)
         dirty_mark(folder, item->path, 0, false);
         return;
     }
-    if (!item_local_live(item)) return;
+    if (!item_local_live(item)) {
+        // In doubt, and the process that was to look has ended.
+        if (item->local.state == LOCAL_DIRTY) dirty_mark(folder, item->path, 0, true);
+        return;
+    }
     bool is_dir = item->local.version.value.kind == KIND_DIR;
     if (item->local.state == LOCAL_OBSOLETE && local_left_out(folder, item, is_dir)) return;
     dirty_look_again(folder, item->path);
     list_add(scan->arena, &scan->gone, &scan->gone_count, &scan->gone_capacity, item->path);
+}
+
+// The walk began there: it has not seen what else is in the directory above.
+static bool is_prefix(const struct folder *folder, const struct scan_entry *entry)
+{
+    return slice_equal(entry->path, buf_slice(&folder->scan.prefix));
 }
 
 static void merge_present(struct folder *folder, struct item *item, const struct scan_entry *entry)
@@ -150,11 +161,19 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         // The rules may have changed since the walk was here, too.
         if (local_left_out(folder, item, true)) return;
         local_directory(folder, item, &entry->print);
+        // It may have gone since the walk was here, and a look have found that when nothing was
+        // known of it.
+        dirty_mark(folder, entry->path, 0, false);
+        if (is_prefix(folder, entry)) folder->scan.new_prefix = true;
         return;
     }
     bool known = item->local.state == LOCAL_OK && version_live(&item->local.version);
     bool same = known && !item->local.racy && print_same(&item->local.print, &entry->print);
-    if (!same && !dirty_has(folder, entry->path)) dirty_mark(folder, entry->path, 0, false);
+    if (same || dirty_has(folder, entry->path)) return;
+    if (is_prefix(folder, entry))
+        dirty_mark(folder, entry->path, 0, false);
+    else
+        dirty_walked(folder, entry->path);
 }
 
 struct merge {
@@ -256,16 +275,22 @@ static void scan_next_tree(struct folder *folder)
     mem_free(&tree);
 }
 
+static void all_walked(struct folder *folder)
+{
+    // What is still to be looked at is as old as its own time says.
+    bool settled = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;
+    if (settled) folder->verified_wall_ms = folder->scan.started_ms;
+    folder->after_crash = false;
+    if (!folder->walked_whole) made_look_all(folder);
+    folder->walked_whole = true;
+    if (folder->row.doubt) folder->doubt_until_ms = folder->engine->now_ms + DOUBT_MS;
+}
+
 static void scan_finish(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
     scan->active = false;
-    // What is still to be looked at is as old as its own time says.
-    bool settled = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;
-    if (scan->whole && scan->complete && settled) folder->verified_wall_ms = scan->started_ms;
-    if (scan->whole && scan->complete) folder->after_crash = false;
-    if (scan->whole && scan->complete && folder->row.doubt)
-        folder->doubt_until_ms = folder->engine->now_ms + DOUBT_MS;
+    if (scan->whole && scan->complete) all_walked(folder);
     if (scan->whole && !folder->row.scanned) {
         folder->row.scanned = true;
         txn_begin(folder);
@@ -367,6 +392,9 @@ void scan_job_done(struct folder *folder, struct job *job)
         folder_set_root_missing(folder, "the index cannot be written");
         return;
     }
+    struct slice prefix = buf_slice(&scan->prefix);
+    if (batch->folds && scan->new_prefix) spelled_found(folder, &prefix, 1);
+    scan->new_prefix = false;
     if (batch->done) {
         scan->walked = true;
         scan_report_gone(folder);

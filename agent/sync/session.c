@@ -66,7 +66,9 @@ void hello_send(struct engine *engine, struct conn *conn)
 {
     struct message m = {.kind = MSG_HELLO};
     m.hello.protocol = PROTO_VERSION;
-    m.hello.features = PROTO_FEATURE_DELTA | PROTO_FEATURE_PROBE | PROTO_FEATURE_LIST;
+    m.hello.features =
+        PROTO_FEATURE_DELTA | PROTO_FEATURE_PROBE | PROTO_FEATURE_LIST | PROTO_FEATURE_PEERS;
+    if (peer_find(engine, conn->device)->refused_us) m.hello.features |= PROTO_FEATURE_REFUSED;
     m.hello.program = slice_text(engine->program);
     m.hello.name = slice_text(engine->name);
     m.hello.near = conn->near;
@@ -129,7 +131,7 @@ void session_opened(struct engine *engine, struct session *session)
     bool was_connected = session->peer->in_use != NULL;
     session->open = true;
     session->peer->last_seen_wall_ms = engine->wall_ms;
-    session->peer->version_differs = false;
+    session->peer->version_differs = session->peer->refused_us = false;
     char escaped[LOG_ESCAPED_MAX];
     log_info(LOG_SYNC, "session up", "peer=%s address=%s dialled=%s",
              log_escape(slice_text(session->peer->name), escaped),
@@ -142,22 +144,20 @@ void session_opened(struct engine *engine, struct session *session)
 
 void conn_unlink(struct engine *engine, struct conn *conn)
 {
-    for (struct conn **at = &engine->conns; *at != NULL; at = &(*at)->next) {
-        if (*at != conn) continue;
-        *at = conn->next;
-        break;
-    }
+    struct conn **at = &engine->conns;
+    while (*at != conn)
+        at = &(*at)->next;
+    *at = conn->next;
     mem_free(&conn->address);
     mem_free(&conn);
 }
 
 static void session_unlink(struct engine *engine, struct session *session)
 {
-    for (struct session **at = &engine->sessions; *at != NULL; at = &(*at)->next) {
-        if (*at != session) continue;
-        *at = session->next;
-        break;
-    }
+    struct session **at = &engine->sessions;
+    while (*at != session)
+        at = &(*at)->next;
+    *at = session->next;
 }
 
 static void bonds_save(struct engine *engine, struct device_id device)
@@ -203,6 +203,7 @@ void session_end(struct session *session, enum bye_code code, const char *text)
     }
     engine_changed(engine);
     offered_forget(session);
+    buf_fini(&session->told_peers);
     mem_free(&session);
 }
 
@@ -232,12 +233,12 @@ void engine_conn_down(struct engine *engine, uint64_t id)
 static void refuse(struct engine *engine, struct conn *conn, const struct fault *fault)
 {
     struct peer *peer = peer_find(engine, conn->device);
-    log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\" offset=%u",
-             peer != NULL ? peer->name : "?", err_text(fault->code),
-             fault->what != NULL ? fault->what : "", (unsigned)fault->offset);
+    log_warn(LOG_SYNC, "session refused", "peer=%s reason=\"%s\" what=\"%s\" offset=%u", peer->name,
+             err_text(fault->code), fault->what != NULL ? fault->what : "",
+             (unsigned)fault->offset);
     engine->counters.sessions_refused++;
     enum bye_code code = fault->code == ERR_VERSION ? BYE_VERSION : BYE_PROTOCOL;
-    if (code == BYE_VERSION && peer != NULL) peer->version_differs = true;
+    if (code == BYE_VERSION) peer->version_differs = true;
     if (conn->session != NULL) {
         session_end(conn->session, code, fault->what != NULL ? fault->what : err_text(fault->code));
         return;
@@ -274,6 +275,7 @@ static void pong_handle(struct session *session, const struct msg_ping *pong)
         session->ping_sent_ms = 0;
     }
     session->peer->last_seen_wall_ms = engine->wall_ms;
+    offers_said(session);
     waits_pong(session, pong->token);
     hello_probed(session, pong->token);
 }
@@ -334,6 +336,7 @@ static struct folder_id folder_of(const struct message *m)
     case MSG_PONG:
     case MSG_PROBE:
     case MSG_BYE:
+    case MSG_PEERS:
     case MSG_KIND_COUNT: break;
     }
     return (struct folder_id){{0}};
@@ -366,6 +369,7 @@ static void share_dispatch(struct share *share, const struct message *m, struct 
     case MSG_PONG:
     case MSG_PROBE:
     case MSG_BYE:
+    case MSG_PEERS:
     case MSG_KIND_COUNT: break;
     }
 }
@@ -421,6 +425,7 @@ static void message_handle(struct engine *engine, struct conn *conn, const struc
     case MSG_PROBE: probe_handle(session, &m->probe); break;
     case MSG_OFFER: offer_handle(session, &m->offer); break;
     case MSG_OWNERS: (void)owners_handle(session, &m->owners); break;
+    case MSG_PEERS: known_handle(session, frame); break;
     case MSG_PULL:
     case MSG_ACK:
     case MSG_DONE:
@@ -448,8 +453,9 @@ void engine_message(struct engine *engine, uint64_t id, struct slice bytes)
     struct conn *conn = session_conn(engine, id);
     if (conn == NULL) return;
     if (peer_find(engine, conn->device) == NULL) {
+        CHECK(conn->session == NULL); // it ended with the peer
         NET(engine)->drop(NET(engine)->self, id);
-        if (conn->session == NULL) conn_unlink(engine, conn);
+        conn_unlink(engine, conn);
         return;
     }
     engine->counters.messages_in++;

@@ -41,6 +41,8 @@ static void pushes_clear(struct share *share)
         buf_fini(&push->frame);
         mem_free(&push);
     }
+    job_destroy(&share->push_job);
+    share->push_jobs = 0;
     share->pushes_end = &share->pushes;
     share->pushes_bytes = 0;
     share->push_dropped = false;
@@ -54,7 +56,8 @@ static void share_rest(struct share *share)
     compare_drop(share);
     share->pulling.reconciling = share->pulling.active = share->serving.active = false;
     share->news_due = share->applied_due = false;
-    share->pushed = 0;
+    share->pushed = share->push_mark = 0;
+    share->push_open = 0;
     share->approvals_sent = 0;
     vvbox_fini(&share->applied_a);
     holds_forget(share);
@@ -172,6 +175,13 @@ static void bond_changed(struct folder *folder, struct bond *bond)
     if (!bond->unsaved) bond->save_at_ms = folder->engine->now_ms + BOND_SAVE_MS;
     bond->unsaved = true;
     engine_changed(folder->engine);
+}
+
+void bond_join(struct folder *folder, struct device_id device)
+{
+    struct bond *bond = bond_get(folder, device);
+    bond->joined = true;
+    bond_changed(folder, bond);
 }
 
 void share_said_k(struct share *share, struct vv k, bool replace)

@@ -218,7 +218,6 @@ void fetch_expire(struct folder *folder)
     while (map_next(folder->transfers, &at, &key, &value)) {
         struct transfer *t = value;
         if (t->large) parts_expire(t, old);
-        if (idle_for_long(folder, t)) parts_put_off(folder, t);
         if (t->state == TRANSFER_ASKED && t->asked_ms < old) {
             source_is_silent(t->asked);
             transfer_not_held(t->asked, t);
@@ -226,12 +225,15 @@ void fetch_expire(struct folder *folder)
         if (is_stuck(t) && !is_wanted(folder, t)) {
             if (t->more_paths) work_again(folder);
             folder->large_count--;
+            staged_set(folder, &t->content, STAGED_PERHAPS); // what there is of it goes
             transfer_free(folder, t);
             continue;
         }
+        if (idle_for_long(folder, t)) parts_put_off(folder, t);
         // A content that no item needs any more is not worth waiting for.
         if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
-            emptied_review(folder, t->paths, t->path_count);
+            emptied_review(folder, t->paths, t->path_count, t->kept_gone);
+            if (t->large) staged_set(folder, &t->content, STAGED_PERHAPS);
             transfer_free(folder, t);
             folder->needs_done = false;
         }

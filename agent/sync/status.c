@@ -7,7 +7,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { ERRORS_MAX = 200, NEEDS_MAX = 256, CONFLICTS_MAX = 10000, CLONE_SHOWN_MS = 300 * 1000 };
+enum {
+    ERRORS_MAX = 200,
+    OWN_ERRORS_MAX = RULES_FILES + 1 + 2, // rules, collisions, and of what is held two
+    NEEDS_MAX = 256,
+    CONFLICTS_MAX = 10000,
+    CLONE_SHOWN_MS = 300 * 1000
+};
 
 const char *folder_state_text(enum folder_state state)
 {
@@ -19,31 +25,34 @@ const char *folder_state_text(enum folder_state state)
 
 const char *status_hint(enum blocked reason)
 {
-    switch (reason) {
-    case BLOCKED_NO_SPACE: return "make room on this disk; it is tried again every 10 s";
-    case BLOCKED_PERMISSION: return "allow this user to write there";
-    case BLOCKED_IN_THE_WAY: return "move the file that has the name away";
-    case BLOCKED_NOT_EMPTY: return "remove what is left in the directory, or keep it";
-    case BLOCKED_IO: return "check the disk; it is tried again every 10 s";
-    case BLOCKED_BUSY: return "it is tried again every 10 s";
-    case BLOCKED_NO_SOURCE: return "connect a peer that has the content";
-    case BLOCKED_NAME_TOO_LONG: return "rename it where it was made";
-    case BLOCKED_IGNORED: return "left out here by a rule";
-    case BLOCKED_SEND_ONLY: return "the folder is send-only: cfgsync-agent folder override NAME";
-    case BLOCKED_CHANGED_HERE: return "the folder is receive-only: cfgsync-agent folder reset NAME";
-    case BLOCKED_NONE:
-    case BLOCKED_CASE:
-    case BLOCKED_NORMALIZATION:
-    case BLOCKED_SYMLINK:
-    case BLOCKED_TYPE:
-    case BLOCKED_COUNT: return "";
-    }
-    return "";
+    static const char *const hints[BLOCKED_COUNT] = {
+        [BLOCKED_NO_SPACE] = "make room on this disk; it is tried again every 10 s",
+        [BLOCKED_PERMISSION] = "allow this user to write there",
+        [BLOCKED_IN_THE_WAY] = "move the file that has the name away",
+        [BLOCKED_NOT_EMPTY] = "remove what is left in the directory, or keep it",
+        [BLOCKED_IO] = "check the disk; it is tried again every 10 s",
+        [BLOCKED_BUSY] = "it is tried again every 10 s",
+        [BLOCKED_NO_SOURCE] = "connect a peer that has the content",
+        [BLOCKED_NAME_TOO_LONG] = "rename it where it was made",
+        [BLOCKED_IGNORED] = "left out here by a rule",
+        [BLOCKED_SEND_ONLY] = "the folder is send-only: cfgsync-agent folder override NAME",
+        [BLOCKED_CHANGED_HERE] = "the folder is receive-only: cfgsync-agent folder reset NAME",
+    };
+    CHECK((unsigned)reason < BLOCKED_COUNT);
+    return hints[reason] != NULL ? hints[reason] : "";
 }
 
+// One of the things that there may be very many of; NULL: enough are shown.
 static struct status_error *error_add(struct folder_status *out)
 {
     return out->error_count < ERRORS_MAX ? &out->errors[out->error_count++] : NULL;
+}
+
+// There is always room for what the folder as a whole suffers from.
+static struct status_error *error_own(struct folder_status *out)
+{
+    CHECK(out->error_count < ERRORS_MAX + OWN_ERRORS_MAX);
+    return &out->errors[out->error_count++];
 }
 
 static void blocked_errors(struct folder *folder, struct arena *arena, struct folder_status *out)
@@ -93,8 +102,7 @@ static void rules_errors(const struct folder *folder, struct arena *arena,
 {
     for (uint32_t i = 0; i < folder->rules_fault_count; i++) {
         const struct rules_fault *fault = &folder->rules_faults[i];
-        struct status_error *e = error_add(out);
-        if (e == NULL) return;
+        struct status_error *e = error_own(out);
         e->code = "rules";
         e->path = slice_text(fault->file);
         e->message = fault->line > 0 ? arena_printf(arena, "line %u of %s %s", fault->line,
@@ -109,8 +117,8 @@ static void rules_errors(const struct folder *folder, struct arena *arena,
 static void collision_errors(const struct folder *folder, struct arena *arena,
                              struct folder_status *out)
 {
-    struct status_error *e = folder->collisions > 0 ? error_add(out) : NULL;
-    if (e == NULL) return;
+    if (folder->collisions == 0) return;
+    struct status_error *e = error_own(out);
     e->code = "dot-collision";
     e->path = arena_copy(arena, slice_text(folder->name));
     e->message = "an index was restored or copied without being noticed; both versions are kept";
@@ -213,8 +221,7 @@ static bool peers_blocked(struct folder *folder, struct arena *arena)
 static void held_error(struct folder *folder, struct arena *arena, const char *code,
                        const char *message, struct folder_status *out)
 {
-    struct status_error *e = error_add(out);
-    if (e == NULL) return;
+    struct status_error *e = error_own(out);
     e->code = code;
     e->path = arena_copy(arena, slice_text(folder->path));
     e->message = message;
@@ -277,24 +284,32 @@ static uint32_t orphan_errors(struct folder *folder, struct arena *arena, struct
     return count;
 }
 
+static void root_error(struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    bool unread = folder->unread.size > 0;
+    out->state = FOLDER_ERROR;
+    out->code = unread ? "recovery" : "root-missing";
+    struct status_error *e = error_own(out);
+    e->code = out->code;
+    e->path = arena_copy(arena, unread ? buf_slice(&folder->unread) : slice_text(folder->path));
+    e->message = folder->root_what;
+    e->hint = "it goes on by itself when the folder is back";
+    if (!unread) return;
+    e->message = arena_printf(
+        arena, "whether an interrupted step has replaced it cannot be told: %s", folder->root_what);
+    e->hint = "the folder goes on by itself when it can be read, or is gone";
+}
+
 static void folder_state(struct folder *folder, struct arena *arena, struct folder_status *out)
 {
     const char *peer;
     out->code = "";
-    if (folder->root == ROOT_MISSING || folder->stopped != NULL) {
-        out->state = FOLDER_ERROR;
-        out->code = folder->stopped != NULL ? folder->stopped : "root-missing";
-        struct status_error *e = error_add(out);
-        if (e == NULL) return;
-        e->code = out->code;
-        e->path = arena_copy(arena, slice_text(folder->path));
-        e->message = folder->root_what != NULL ? folder->root_what : folder->stopped;
-        e->hint = "it goes on by itself when the folder is back";
+    if (folder->root == ROOT_MISSING) {
+        root_error(folder, arena, out);
     } else if (folder->index_failed_ms != 0) {
         out->state = FOLDER_ERROR;
         out->code = "index";
-        struct status_error *e = error_add(out);
-        if (e == NULL) return;
+        struct status_error *e = error_own(out);
         e->code = out->code;
         e->path = arena_copy(arena, slice_text(folder->path));
         e->message = "the index cannot be written: nothing is published or put in place";
@@ -302,8 +317,7 @@ static void folder_state(struct folder *folder, struct arena *arena, struct fold
     } else if (any_pending(folder, &peer)) {
         out->state = FOLDER_HELD;
         out->code = "join-pending";
-        struct status_error *e = error_add(out);
-        if (e == NULL) return;
+        struct status_error *e = error_own(out);
         e->code = out->code;
         e->path = arena_copy(arena, slice_text(folder->name));
         e->message =
@@ -347,7 +361,7 @@ static void folder_fill(struct folder *folder, struct arena *arena, struct folde
     out->items = folder->row.items;
     out->bytes = folder->row.bytes;
     out->pending_in = folder->row.needs;
-    out->errors = arena_alloc(arena, ERRORS_MAX, sizeof *out->errors);
+    out->errors = arena_alloc(arena, ERRORS_MAX + OWN_ERRORS_MAX, sizeof *out->errors);
     out->conflicts = conflict_count(folder, arena);
     out->scanning = folder->scan.active;
     out->scanned = folder->scan.seen;

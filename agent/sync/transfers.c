@@ -81,7 +81,7 @@ void content_want(struct folder *folder, const struct content *content, struct s
     struct transfer *t = transfer_find(folder, content);
     if (t == NULL) {
         if (map_count(folder->transfers) >= TRANSFERS_MAX) {
-            folder->needs_again = true;
+            work_again(folder);
             return;
         }
         t = mem_zalloc(1, sizeof *t);

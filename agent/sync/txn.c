@@ -46,6 +46,22 @@ static void publish_mark(struct folder *folder)
     index->folder_put(index->self, &folder->row);
 }
 
+static const char *record_key(const struct folder *folder, const char *what)
+{
+    return arena_printf(folder->engine->scratch, "%s.%u", what, folder->number);
+}
+
+void record_put(struct folder *folder, const char *what, struct slice record)
+{
+    INDEX(folder)->meta_set(INDEX(folder)->self, record_key(folder, what), record);
+}
+
+bool record_get(struct folder *folder, const char *what, struct slice *out)
+{
+    return INDEX(folder)->meta_get(INDEX(folder)->self, folder->engine->scratch,
+                                   record_key(folder, what), out);
+}
+
 void txn_submit(struct folder *folder, struct job *job)
 {
     CHECK(folder->in_txn &&
@@ -54,11 +70,20 @@ void txn_submit(struct folder *folder, struct job *job)
     if (PLANTED(job_before_commit)) submit(folder, folder->outbox[--folder->outbox_count]);
 }
 
+static void outbox_submit(struct folder *folder, struct job *job)
+{
+    const struct errand *errand = job->context;
+    if (job->kind == JOB_APPLY && errand->purpose == FOR_APPLY)
+        apply_submit(folder, job);
+    else
+        submit(folder, job);
+}
+
 static void outbox_settle(struct folder *folder, bool committed)
 {
     for (uint32_t i = 0; i < folder->outbox_count; i++) {
         if (committed) {
-            submit(folder, folder->outbox[i]);
+            outbox_submit(folder, folder->outbox[i]);
         } else {
             apply_abandoned(folder, folder->outbox[i]);
         }
@@ -84,6 +109,7 @@ enum err txn_end(struct folder *folder)
     bool minted = folder->minted;
     if (minted) publish_mark(folder);
     marks_write(folder);
+    made_write(folder);
     enum err err = index->commit(index->self);
     folder->in_txn = false;
     folder->minted = false;
@@ -100,6 +126,7 @@ enum err txn_end(struct folder *folder)
         return err;
     }
     marks_written(folder);
+    made_written(folder);
     // Counts kept by the store (items, bytes, needs) are part of the row.
     struct folder_row fresh;
     if (index->folder_reload(index->self, folder->engine->scratch, folder->number, &fresh)) {

@@ -7,7 +7,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { WHY_CONFLICTS_MAX = 20, WHY_SIBLINGS_MAX = 20000, SIBLINGS_PAGE = 256 };
+enum { WHY_CONFLICTS_MAX = 20 };
 
 static struct slice device_name(struct folder *folder, struct arena *arena, uint64_t inc)
 {
@@ -18,33 +18,6 @@ static struct slice device_name(struct folder *folder, struct arena *arena, uint
     if (device_equal(owner.device, engine->o.device)) return slice_text(engine->name);
     const struct peer *peer = peer_find(engine, owner.device);
     return arena_copy(arena, peer != NULL ? slice_text(peer->name) : owner.name);
-}
-
-// Another name in the same directory that is the same where case does not count.
-static struct slice clash_of(struct folder *folder, struct arena *arena, struct slice path)
-{
-    const struct index_port *index = INDEX(folder);
-    struct slice parent = path_parent(path), after = parent;
-    struct slice folded = path_fold(arena, path);
-    struct arena *pages = arena_new();
-    struct slice found = {0};
-    uint32_t got = SIBLINGS_PAGE;
-    for (uint32_t seen = 0; got == SIBLINGS_PAGE && seen < WHY_SIBLINGS_MAX; seen += got) {
-        struct item *page = arena_alloc(pages, SIBLINGS_PAGE, sizeof *page);
-        got = index->items_after(index->self, pages, folder->number, parent, after, after.size == 0,
-                                 SIBLINGS_PAGE, page);
-        for (uint32_t i = 0; i < got && found.size == 0; i++) {
-            bool here = item_local_live(&page[i]);
-            bool other = here && !slice_equal(page[i].path, path);
-            if (other && slice_equal(path_fold(pages, page[i].path), folded))
-                found = arena_copy(arena, page[i].path);
-        }
-        if (found.size > 0 || got == 0) break;
-        after = arena_copy(arena, page[got - 1].path);
-        arena_reset(pages);
-    }
-    arena_destroy(&pages);
-    return found;
 }
 
 static bool blocked_there(struct arena *arena, const struct bond *bond, struct slice path,
@@ -134,7 +107,7 @@ static void item_fill(struct folder *folder, struct arena *arena, const struct i
     if (item->blocked != BLOCKED_NONE) out->blocked = blocked_text(item->blocked);
     out->hint = status_hint(item->blocked);
     if (item->blocked == BLOCKED_CASE || item->blocked == BLOCKED_NORMALIZATION)
-        out->clash = clash_of(folder, arena, item->path);
+        out->clash = spelled_otherwise(folder, arena, item->path);
     out->awaits_content = item->need && awaits_content(folder, item);
 }
 

@@ -3,6 +3,7 @@
 // From needs to work: what must happen for one item, and in which order items are looked at.
 #include <string.h>
 
+#include "agent/base/planted.h"
 #include "agent/core/incarnation.h"
 #include "agent/sync/engine_priv.h"
 
@@ -13,7 +14,8 @@ enum {
     NEEDS_PER_TURN = 1024,
     STEPS_READY_MAX = 8192,
     IDLE_RETRY_MS = 2000,
-    DIRTY_RETRY_MS = 50
+    DIRTY_RETRY_MS = 50,
+    BLOCKED_PAGE = 256
 };
 
 static void block(struct folder *folder, struct item *item, enum blocked reason)
@@ -51,7 +53,7 @@ static bool holds_children(struct folder *folder, const struct item *item, const
 {
     bool is_dir = item->local.state != LOCAL_NONE && item->local.version.value.kind == KIND_DIR;
     if (!is_dir || w->value.kind == KIND_DIR) return false;
-    return local_below(folder, item->path, false);
+    return local_below(folder, item->path, BELOW_FREE);
 }
 
 static bool clashes(struct folder *folder, const struct version *w, struct slice path)
@@ -109,6 +111,28 @@ static void work_forgotten(struct folder *folder, struct item *item)
     if (!holds_children(folder, item, &gone)) apply_add(folder, item->path);
 }
 
+// What the disk shows counts for nothing, and is what it needs to be: a directory that was deleted
+// stays one for the sake of what is in it.
+static bool lives_on(struct folder *folder, struct item *item)
+{
+    const struct local *local = &item->local;
+    bool is_dir = local->state == LOCAL_OBSOLETE && local->version.value.kind == KIND_DIR;
+    if (!is_dir || item->head_count != 1 || version_live(&item->heads[0])) return false;
+    if (!INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path)) return false;
+    local_implied_now(folder, item, &item->heads[0], local->version.value.mode);
+    return true;
+}
+
+// Only if that is planted.
+static bool resolved_blindly(struct folder *folder, struct slice path)
+{
+    struct item item;
+    if (!PLANTED(resolve_while_dirty)) return false;
+    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
+                            &item);
+    return item.head_count > 1;
+}
+
 // Inside a transaction.
 void work_item(struct folder *folder, struct slice path)
 {
@@ -116,7 +140,8 @@ void work_item(struct folder *folder, struct slice path)
     struct item item;
     if (!folder_usable(folder) || !folder->row.scanned || join_leaving(folder)) return;
     if (map_get(folder->busy, path) != NULL || map_get(folder->step_paths, path) != NULL) return;
-    if (dirty_has(folder, path) && !mode_has(folder, path)) return;
+    if (dirty_has(folder, path) && !mode_has(folder, path) && !resolved_blindly(folder, path))
+        return;
     index->item_get(index->self, folder->engine->scratch, folder->number, path, &item);
     if (!item_refresh_need(folder, &item) || item.blocked != BLOCKED_NONE) return;
     if (mode_agrees(folder, &item)) {
@@ -132,7 +157,7 @@ void work_item(struct folder *folder, struct slice path)
     if (rules_come_first(folder, path)) return;
     // A look that could not settle it is not repeated at once: what it waits for, a scan of what is
     // below say, would never get its turn.
-    if (item.local.state == LOCAL_DIRTY) {
+    if (item.local.state == LOCAL_DIRTY && !resolved_blindly(folder, path)) {
         if (!dirty_has(folder, path)) dirty_mark(folder, path, DIRTY_RETRY_MS, true);
         return;
     }
@@ -144,6 +169,7 @@ void work_item(struct folder *folder, struct slice path)
         block(folder, &item, BLOCKED_IGNORED);
         return;
     }
+    if (lives_on(folder, &item)) return;
     if (item.head_count > 1) {
         resolve_item(folder, &item);
         return;
@@ -200,14 +226,26 @@ static bool needs_page(struct folder *folder)
     uint32_t got = index->needs_after(index->self, folder->engine->scratch, folder->number,
                                       buf_slice(&folder->needs_cursor), !folder->needs_cursor_set,
                                       NEEDS_PAGE, paths);
-    for (uint32_t i = 0; i < got; i++)
-        work_item(folder, paths[i]);
-    if (got > 0) {
+    uint32_t done = 0;
+    while (done < got && has_room(folder))
+        work_item(folder, paths[done++]);
+    if (done > 0) {
         buf_clear(&folder->needs_cursor);
-        buf_append(&folder->needs_cursor, paths[got - 1].data, paths[got - 1].size);
+        buf_append(&folder->needs_cursor, paths[done - 1].data, paths[done - 1].size);
         folder->needs_cursor_set = true;
     }
-    return got == NEEDS_PAGE;
+    return got == NEEDS_PAGE || done < got;
+}
+
+// Those of versions that have just come. What finds no room is found by a walk of the needs.
+void work_versions(struct folder *folder, const struct versions *versions)
+{
+    for (uint32_t i = 0; i < versions->count; i++) {
+        if (folder->outbox_count < OUTBOX_ENOUGH)
+            work_item(folder, versions->entries[i].path);
+        else
+            work_again(folder);
+    }
 }
 
 static void marks_take(struct folder *folder, struct job *job)
@@ -225,26 +263,75 @@ void staging_unclean(struct folder *folder)
     folder->staging_clean_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
 }
 
-// Contents that came with a push and turned out not to be needed, and what intents left.
-static void staging_tidy(struct folder *folder)
+// Of items that wait for their place, as far as they fit: they are tried again, and the contents
+// would have to come anew each time.
+static struct map *contents_blocked(struct folder *folder)
 {
-    size_t count = map_count(folder->staged), at = 0;
-    bool known = count > 0 || folder->intents_over.size > 0;
-    int64_t clean_ms = folder->staging_clean_ms;
-    bool clean = !known && clean_ms != 0 && folder->engine->now_ms >= clean_ms;
-    bool rest = folder->jobs == 0 && map_count(folder->transfers) == 0 && folder->decides == NULL;
-    if ((!known && !clean) || !rest) return;
-    struct job *job = job_new(JOB_RECOVER, folder->number);
-    job->apply.drop = arena_alloc(job->arena, count + 1U, sizeof *job->apply.drop);
+    const struct index_port *index = INDEX(folder);
+    struct arena *arena = folder->engine->scratch;
+    struct map *out = map_new();
+    struct slice *paths = arena_alloc(arena, BLOCKED_PAGE, sizeof *paths);
+    for (unsigned reason = 1; folder->row.blocked > 0 && reason < BLOCKED_COUNT; reason++) {
+        if (!blocked_minded((enum blocked)reason)) continue;
+        uint32_t count = index->blocked(index->self, arena, folder->number, (enum blocked)reason,
+                                        BLOCKED_PAGE, paths);
+        for (uint32_t i = 0; i < count; i++) {
+            struct item item;
+            uint8_t key[40];
+            index->item_get(index->self, arena, folder->number, paths[i], &item);
+            for (uint32_t h = 0; h < item.head_count; h++) {
+                const struct value *value = &item.heads[h].value;
+                struct content content = {.id = value->content, .size = value->size};
+                (void)map_put(out, content_key(&content, key), out);
+            }
+        }
+    }
+    return out;
+}
+
+// Of what is staged, all but what is blocked.
+static void staged_take(struct folder *folder, struct job *job)
+{
+    struct map *blocked = contents_blocked(folder);
+    size_t at = 0;
+    job->apply.drop =
+        arena_alloc(job->arena, map_count(folder->staged) + 1U, sizeof *job->apply.drop);
     struct slice key;
     void *value;
     while (map_next(folder->staged, &at, &key, &value)) {
+        if (map_get(blocked, key) != NULL) continue;
         content_of_key(key, &job->apply.drop[job->apply.drop_count++]);
         (void)map_remove(folder->staged, key);
+    }
+    folder->staged_kept = map_count(folder->staged);
+    map_destroy(&blocked);
+}
+
+// Contents that came with a push and turned out not to be needed, and what intents left.
+static void staging_tidy(struct folder *folder)
+{
+    size_t kept = folder->row.blocked > 0 ? folder->staged_kept : 0;
+    bool known = map_count(folder->staged) > kept || folder->intents_over.size > 0;
+    int64_t clean_ms = folder->staging_clean_ms;
+    bool clean = map_count(folder->staged) == 0 && folder->intents_over.size == 0 &&
+                 clean_ms != 0 && folder->engine->now_ms >= clean_ms;
+    bool rest = folder->jobs == 0 && map_count(folder->transfers) == 0 && folder->decides == NULL;
+    // Whom it came from may have something newer by now.
+    bool sweep = !folder->staging_swept && rest && !known && folder->row.blocked == 0 &&
+                 folder_at_rest(folder);
+    if ((!known && !clean && !sweep) || !rest) return;
+    struct job *job = job_new(JOB_RECOVER, folder->number);
+    staged_take(folder, job);
+    if (job->apply.drop_count == 0 && folder->intents_over.size == 0 && !clean && !sweep) {
+        job_destroy(&job);
+        return;
     }
     marks_take(folder, job);
     // One that names nothing clears away all that is nobody's.
     if (clean) folder->staging_clean_ms = 0;
+    sweep &= !clean; // the one or the other
+    if (sweep) job->apply.drop_parts_before_ms = folder->engine->started_wall_ms;
+    folder->staging_swept |= sweep;
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_APPLY;
     job->context = errand;

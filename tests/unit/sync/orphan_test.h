@@ -113,6 +113,8 @@ static inline void refuse_wants(struct script *script)
 {
     for (; script->answered < script->heard_count; script->answered++) {
         const struct message *m = &script->heard[script->answered];
+        struct message pong = {.kind = MSG_PONG, .ping = m->ping};
+        if (m->kind == MSG_PING) script_send(script, LANE_CONTROL, &pong);
         if (m->kind != MSG_WANT) continue;
         struct message no = {.kind = MSG_NOT_HELD, .not_held = {.folder = script->rig->id}};
         no.not_held.ids = &m->want.ids[0].id;

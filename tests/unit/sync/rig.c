@@ -85,30 +85,36 @@ static void disk_submit(struct workers *workers, struct job *job)
 static const char *disk_ignored(struct workers *workers, uint32_t folder, struct slice path,
                                 bool is_dir, bool *out_secret)
 {
-    (void)workers;
+    const struct rig *rig = rig_of(workers);
     (void)folder;
-    (void)path;
     (void)is_dir;
-    *out_secret = false;
-    return NULL;
+    struct slice rule = slice_text(rig->left_out != NULL ? rig->left_out : "");
+    bool out = rig->left_out != NULL && (slice_equal(path, rule) || path_below(path, rule));
+    *out_secret = out && rig->left_out_secret;
+    return out ? "left out" : NULL;
 }
 
 static void scan_do(struct rig *rig, struct job *job)
 {
     struct job_scan *scan = &job->scan;
     scan->done = true;
+    scan->folds = rig->folds;
     scan->complete = rig->unread == NULL;
     scan->unread = arena_alloc(job->arena, 1, sizeof *scan->unread);
     scan->problems = arena_alloc(job->arena, 1, sizeof *scan->problems);
     scan->unread_count = scan->problem_count = rig->unread != NULL;
     scan->unread[0] = slice_text(rig->unread != NULL ? rig->unread : "");
-    scan->problems[0] = (struct scan_problem){scan->unread[0], "cannot be read", ERR_IO};
+    struct slice name = rig->unread_name != NULL ? slice_text(rig->unread_name) : scan->unread[0];
+    scan->problems[0] = (struct scan_problem){name, "cannot be read", ERR_IO};
     scan->entries = arena_alloc(job->arena, rig->disk_count + 1U, sizeof *scan->entries);
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         const struct on_disk *at = &rig->disk[i];
         if (path_fault(at->path) != NULL) continue; // our own directory
-        if (scan->prefix.size > 0 && !path_below(at->path, scan->prefix)) continue;
+        bool within = path_below(at->path, scan->prefix) || slice_equal(at->path, scan->prefix);
+        if (!within) continue;
         if (rig->unread != NULL && path_below(at->path, slice_text(rig->unread))) continue;
+        bool secret;
+        if (disk_ignored((struct workers *)(void *)rig, 0, at->path, false, &secret)) continue;
         scan->entries[scan->entry_count++] =
             (struct scan_entry){.path = at->path, .print = at->print};
     }
@@ -124,12 +130,37 @@ static void copy_do(struct rig *rig, struct job *job)
     job->err = here || rig_base_copy(rig, copy) ? ERR_OK : ERR_CHANGED;
 }
 
+static void stage_do(struct rig *rig, struct stage_entry *entry)
+{
+    const struct on_disk *at = NULL;
+    const struct job_copy aside = {.content = entry->content,
+                                   .path = entry->path,
+                                   .kept = entry->from == STAGE_KEPT,
+                                   .base = entry->from == STAGE_STORED};
+    bool right = false;
+    switch (entry->from) {
+    case STAGE_GIVEN:
+    case STAGE_PATCH:
+        right = digest_equal(hash_sha256(entry->bytes), entry->content.id);
+        entry->err = right ? ERR_OK : ERR_MALFORMED;
+        return;
+    case STAGE_ITEM:
+        at = disk_find(rig, entry->path);
+        right = at != NULL && digest_equal(at->value.content, entry->content.id);
+        break;
+    case STAGE_KEPT:
+    case STAGE_STORED: right = rig_base_copy(rig, &aside); break;
+    }
+    entry->err = right ? ERR_OK : ERR_CHANGED;
+}
+
 static void job_carry_out(struct rig *rig, struct job *job)
 {
     if (rig->away) {
         job->err = ERR_UNREACHABLE;
         return;
     }
+    if (rig->instead != NULL && rig->instead(rig, job)) return;
     switch (job->kind) {
     case JOB_HEALTH:
         job->health.healthy = true;
@@ -145,15 +176,13 @@ static void job_carry_out(struct rig *rig, struct job *job)
         job->scan.done = true;
         break;
     case JOB_LOOK:
+        job->look.folds = rig->folds;
         for (uint32_t i = 0; i < job->look.count; i++)
             disk_look(rig, &job->look.looks[i]);
         break;
     case JOB_STAGE:
-        for (uint32_t i = 0; i < job->stage.count; i++) {
-            const struct stage_entry *entry = &job->stage.entries[i];
-            bool right = digest_equal(hash_sha256(entry->bytes), entry->content.id);
-            job->stage.entries[i].err = right ? ERR_OK : ERR_MALFORMED;
-        }
+        for (uint32_t i = 0; i < job->stage.count; i++)
+            stage_do(rig, &job->stage.entries[i]);
         break;
     case JOB_APPLY:
     case JOB_RECOVER:
@@ -246,6 +275,7 @@ static enum err net_send(struct net *net, uint64_t conn, struct slice bytes)
     struct script *script = script_of(rig, conn, &lane);
     assert_true(bytes.size <= PROTO_MESSAGE_BYTES_MAX);
     if (script == NULL || script->cut[lane]) return ERR_UNREACHABLE;
+    if (script->full) return ERR_BUSY;
     assert_true(script->heard_count < RIG_HEARD_MAX);
     script->heard_on[script->heard_count] = lane;
     struct message *m = &script->heard[script->heard_count++];
@@ -306,6 +336,11 @@ static void on_sync_done(void *context, uint64_t ticket, const struct sync_resul
     struct rig *rig = context;
     rig->synced = ticket;
     rig->sync_exit = result->exit;
+    AUTO(buf_fini) struct buf said = {0};
+    for (uint32_t i = 0; i < result->count; i++)
+        buf_printf(&said, "%s%.*s\n", result->lines[i].problem ? "! " : "",
+                   SLICE_ARG(result->lines[i].text));
+    rig->sync_said = arena_text(rig->arena, buf_slice(&said));
 }
 
 static void on_folder_id(void *context, struct slice name, struct folder_id id)

@@ -38,6 +38,8 @@ struct on_disk {
     struct slice bytes; // what a look gives of it
 };
 
+struct rig;
+
 struct script { // a peer
     struct rig *rig;
     struct identity *identity;
@@ -45,6 +47,7 @@ struct script { // a peer
     uint64_t conns[2];
     struct lane_state lanes[2]; // its own side: it dialled
     bool cut[2];
+    bool full; // it reads nothing any more
     uint64_t boot;
     uint64_t features; // as its HELLO says
     uint64_t inc, counter;
@@ -77,10 +80,16 @@ struct rig {
     uint8_t witness[16];
     uint32_t held; // bits 1 << enum job_kind: not carried out
     int64_t now_ms;
-    int64_t skew_ms;    // of its wall clock
-    const char *unread; // a directory that gives errors
-    bool away;          // the root is not there
-    uint64_t hash_ms;   // what it takes to read a file
+    int64_t skew_ms;         // of its wall clock
+    const char *unread;      // a directory that gives errors
+    const char *unread_name; // as the disk spells it; NULL: likewise
+    bool folds;              // the disk says that it finds names whatever their case
+    bool away;               // the root is not there
+    uint64_t hash_ms;        // what it takes to read a file
+    const char *left_out;    // a rule leaves this path out, and what is below it
+    bool left_out_secret;    // because it looks like a secret
+    // A test's own disk. False: the job is carried out as usual, with what was set in it.
+    bool (*instead)(struct rig *rig, struct job *job);
     uint32_t folder;
     struct folder_id id;
     uint64_t last_conn;
@@ -94,7 +103,8 @@ struct rig {
     struct abandon_result abandon;
     uint64_t synced; // ticket of the last sync that ended
     int sync_exit;
-    uint64_t measured; // ticket of the last bench that ended
+    const char *sync_said; // its lines
+    uint64_t measured;     // ticket of the last bench that ended
     struct bench_result bench;
     uint64_t verified; // ticket of the last verify that ended
     int verify_exit;
@@ -114,6 +124,7 @@ void rig_wait(struct rig *rig, int64_t ms); // lets time go by
 // On the disk, without a word to the engine.
 void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime_ms);
 void rig_save_zeros(struct rig *rig, const char *path, size_t size, int64_t mtime_ms);
+void rig_mkdir(struct rig *rig, const char *path);
 void rig_delete(struct rig *rig, const char *path);
 bool rig_on_disk(struct rig *rig, const char *path);
 // The engine may put aside so much from now on.
@@ -140,7 +151,9 @@ void rig_measured(void *context, uint64_t ticket, const struct bench_result *res
 struct script *script_connect(struct rig *rig, uint8_t seed);
 void script_reconnect(struct script *script);
 void script_open(struct script *script, enum lane lane,
-                 uint64_t number); // of a session of that number
+                 uint64_t number);                             // of a session of that number
+void script_dialled(struct script *script, enum conn_way way); // a session that we have dialled
+void script_dialled_apart(struct script *script); // and each lane is answered by another process
 void script_send(struct script *script, enum lane lane, struct message *message); // unless cut
 bool script_is_cut(const struct script *script);
 uint32_t script_heard(const struct script *script, enum message_kind kind);
@@ -150,6 +163,8 @@ const struct message *script_last(const struct script *script, enum message_kind
 void script_offer(struct script *script, struct vv k); // of the rig's folder, used and ready
 void script_offer_as(struct script *script, struct folder_id id, bool used, enum offer_state state,
                      struct vv k);
+// What is on its disk, but for one path that it cannot put in place (NULL: none).
+void script_applied(struct script *script, struct vv a, const char *path, const char *reason);
 struct mark script_mark(const struct script *script, uint64_t counter);
 struct version script_file(struct script *script, const char *path, const char *text); // next dot
 // All up to its counter; `ride`: a content that goes along, or NULL.

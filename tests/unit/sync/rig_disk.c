@@ -70,6 +70,14 @@ void rig_save_zeros(struct rig *rig, const char *path, size_t size, int64_t mtim
     save(rig, path, zeros, mtime_ms)->bytes = zeros;
 }
 
+void rig_mkdir(struct rig *rig, const char *path)
+{
+    struct on_disk *at = disk_put(rig, slice_text(path));
+    at->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    at->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755};
+    at->print.ino = ++rig->last_ino;
+}
+
 void rig_delete(struct rig *rig, const char *path)
 {
     disk_remove(rig, slice_text(path));

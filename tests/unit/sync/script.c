@@ -9,22 +9,52 @@ void rig_measured(void *context, uint64_t ticket, const struct bench_result *res
     rig->bench = *result;
 }
 
-void script_open(struct script *script, enum lane lane, uint64_t number)
+static void say_hello(struct script *script, enum lane lane)
 {
-    struct rig *rig = script->rig;
-    script->conns[lane] = ++rig->last_conn;
-    script->cut[lane] = false;
-    lane_init(&script->lanes[lane], lane, true, number);
-    engine_conn_up(rig->engine, script->conns[lane], script->device, CONN_ACCEPTED, lane,
-                   slice_text("tcp://script"));
     struct message hello = {.kind = MSG_HELLO};
     hello.hello.protocol = PROTO_VERSION;
     hello.hello.program = slice_text("script");
     hello.hello.name = slice_text("script");
     hello.hello.boot = script->boot;
     hello.hello.features = script->features;
-    hello.hello.wall_ms = 1700000000000 + rig->now_ms;
+    hello.hello.wall_ms = 1700000000000 + script->rig->now_ms;
     script_send(script, lane, &hello);
+}
+
+static void lane_up(struct script *script, enum lane lane, enum conn_way way, uint64_t number)
+{
+    struct rig *rig = script->rig;
+    script->conns[lane] = ++rig->last_conn;
+    script->cut[lane] = false;
+    lane_init(&script->lanes[lane], lane, way == CONN_ACCEPTED, number);
+    engine_conn_up(rig->engine, script->conns[lane], script->device, way, lane,
+                   slice_text("tcp://script"));
+}
+
+void script_open(struct script *script, enum lane lane, uint64_t number)
+{
+    lane_up(script, lane, CONN_ACCEPTED, number);
+    say_hello(script, lane);
+}
+
+static void dialled(struct script *script, enum conn_way way, uint64_t boot_step)
+{
+    uint64_t number = 1000 + script->rig->last_conn;
+    lane_up(script, LANE_CONTROL, way, number);
+    lane_up(script, LANE_BULK, way, number);
+    say_hello(script, LANE_CONTROL);
+    script->boot += boot_step;
+    say_hello(script, LANE_BULK);
+}
+
+void script_dialled(struct script *script, enum conn_way way)
+{
+    dialled(script, way, 0);
+}
+
+void script_dialled_apart(struct script *script)
+{
+    dialled(script, CONN_DIALLED, 1);
 }
 
 void script_reconnect(struct script *script)
@@ -93,6 +123,19 @@ struct owner owner_of(struct rig *rig, struct device_id device, uint64_t seed)
     return owner;
 }
 
+void script_applied(struct script *script, struct vv a, const char *path, const char *reason)
+{
+    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = script->rig->id, .a = a}};
+    struct blocked_item item;
+    if (path != NULL) {
+        item = (struct blocked_item){.path = slice_text(path), .reason = slice_text(reason)};
+        m.applied.blocked = &item;
+        m.applied.blocked_count = 1;
+        m.applied.blocked_total = 1;
+    }
+    script_send(script, LANE_CONTROL, &m);
+}
+
 struct mark script_mark(const struct script *script, uint64_t counter)
 {
     struct mark mark = {.inc = script->inc, .counter = counter};
@@ -159,20 +202,20 @@ void script_push(struct script *script, uint64_t after, struct version *versions
 static void answer_pull(struct script *script, const struct msg_pull *pull,
                         struct version *versions, uint32_t count)
 {
-    struct message page = {.kind = MSG_VERSIONS};
-    struct mark mark = script_mark(script, script->counter);
-    page.versions.folder = script->rig->id;
-    page.versions.round = pull->round;
-    page.versions.page = 1;
-    page.versions.marks = (struct marks){&mark, 1};
-    page.versions.versions = (struct versions){versions, count};
-    script_send(script, LANE_CONTROL, &page);
-    struct message done = {.kind = MSG_DONE};
+    struct message page = {.kind = MSG_VERSIONS}, done = {.kind = MSG_DONE};
     struct dot k = {script->inc, script->counter};
     done.done.folder = script->rig->id;
     done.done.round = pull->round;
-    done.done.pages = 1;
-    done.done.k = (struct vv){&k, 1};
+    done.done.k = (struct vv){&k, script->counter > 0 ? 1 : 0};
+    if (count > 0) {
+        struct mark mark = script_mark(script, script->counter);
+        page.versions.folder = script->rig->id;
+        page.versions.round = pull->round;
+        page.versions.page = done.done.pages = 1;
+        page.versions.marks = (struct marks){&mark, 1};
+        page.versions.versions = (struct versions){versions, count};
+        script_send(script, LANE_CONTROL, &page);
+    }
     script_send(script, LANE_CONTROL, &done);
 }
 
@@ -200,7 +243,7 @@ bool script_answer(struct script *script, struct version *versions, uint32_t cou
         script_reconnect(script);
         script->answered = script->heard_count;
         struct dot k = {script->inc, script->counter};
-        script_offer(script, (struct vv){&k, 1});
+        script_offer(script, (struct vv){&k, script->counter > 0 ? 1 : 0});
     }
     bool any = false;
     while (script->answered < script->heard_count) {

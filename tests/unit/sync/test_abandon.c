@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Giving up contents that nobody has: who is asked before, and what is there then.
+#include "agent/core/job.h"
 #include "tests/unit/sync/orphan_test.h"
 
 static void test_what_waits_for_nothing(void **state)
@@ -289,9 +290,159 @@ static void test_what_lives_beside_it(void **state)
     rig_close(&rig);
 }
 
+// Each of the contents that are given up is named.
+static void test_two_of_one_path(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    (void)orphan_made(&rig, "a", NULL);
+    struct script *other = script_connect(&rig, 5);
+    script_offer(other, (struct vv){0});
+    struct version theirs = script_file(other, "a", "lost, too");
+    script_push(other, 0, &theirs, 1, NULL);
+    rig_settle(&rig);
+    go(other);
+    assert_int_equal(rig_item(&rig, "a").head_count, 2);
+    (void)abandon(&rig, "a", true);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.abandon.count, 2);
+    assert_false(rig_item(&rig, "a").need);
+    rig_close(&rig);
+}
+
+// A week is given to whoever has it to come back, unless a person says that nobody does.
+static void test_not_for_a_week(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    (void)orphan_made(&rig, "a", NULL);
+    const struct abandon_result result = abandon(&rig, "a", false);
+    assert_int_equal(result.err, ERR_DENIED);
+    assert_string_equal(result.what, "a has been sought for less than a week");
+    days(&rig, 8);
+    (void)abandon(&rig, "a", false);
+    rig_wait(&rig, 1000);
+    assert_true(rig.abandon.err == ERR_OK && rig.abandon.count == 1);
+    rig_close(&rig);
+}
+
+// The folder goes, or the process, while the peers are still asked: nothing was given up.
+static void test_ended_meanwhile(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", NULL);
+    (void)back(peer, "a");
+    uint64_t before = rig.abandoned;
+    (void)abandon(&rig, "a", true);
+    rig_restart(&rig);
+    rig_settle(&rig);
+    assert_int_equal(rig.abandoned, before);
+    assert_true(version_live(&rig_item(&rig, "a").heads[0]));
+    engine_peer_put(rig.engine, peer->device, "peer3");
+    (void)back(peer, "a");
+    (void)abandon(&rig, "a", true);
+    engine_folder_remove(rig.engine, "f");
+    rig_settle(&rig);
+    assert_int_equal(rig.abandoned, before + 1);
+    assert_string_equal(rig.abandon.what, "the folder is being closed");
+    (void)abandon(&rig, "a", true);
+    assert_int_equal(rig.abandon.err, ERR_UNREACHABLE);
+    rig_close(&rig);
+}
+
+// Two people give up at once, and one of them goes; another folder is closed. The other one's
+// request goes on.
+static void test_two_at_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    uint32_t number;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", NULL);
+    struct version v = back(peer, "a");
+    const struct engine_folder other = {.name = "g", .path = "/g", .id = {{0x81}}};
+    assert_int_equal(engine_folder_put(rig.engine, &other, &number), ERR_OK);
+    struct slice paths[] = {slice_text("a")};
+    const struct abandon_request request = {.folder = "f", .paths = paths, .count = 1, .now = true};
+    engine_abandon(rig.engine, 5, &request);
+    engine_abandon(rig.engine, 6, &request);
+    engine_abandon_cancel(rig.engine, 99);
+    engine_abandon_cancel(rig.engine, 5);
+    engine_folder_remove(rig.engine, "g");
+    rig_settle(&rig);
+    assert_int_equal(rig.abandoned, 0);
+    answer_audit(peer, &v, 1); // of the first
+    alive(peer, 2);
+    answer_audit(peer, &v, 1);
+    rig_wait(&rig, 200);
+    refuse_wants(peer);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.abandoned, 6);
+    assert_true(rig.abandon.err == ERR_OK && rig.abandon.count == 1);
+    rig_close(&rig);
+}
+
+// The disk goes while the peers are asked: what is on it cannot be published in the place of what
+// is given up.
+static void test_the_disk_goes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", "old");
+    struct version v = back(peer, "a");
+    (void)abandon(&rig, "a", true);
+    answer_audit(peer, &v, 1);
+    rig_wait(&rig, 100);
+    assert_int_equal(rig.abandoned, 0);
+    rig.away = true;
+    engine_watch(rig.engine, rig.folder, ENGINE_ROOT, slice_text(""));
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.abandoned, 1);
+    assert_int_equal(rig.abandon.err, ERR_UNREACHABLE);
+    assert_true(says(&rig_item(&rig, "a").heads[0], "lost"));
+    rig_close(&rig);
+}
+
+// What a person saves at the path while it is being given up is what stays.
+static void test_saved_meanwhile(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = orphan_made(&rig, "a", "old");
+    struct version v = back(peer, "a");
+    (void)abandon(&rig, "a", true);
+    answer_audit(peer, &v, 1);
+    rig.held = 1U << JOB_LOOK;
+    rig_write(&rig, "a", "new");
+    rig_wait(&rig, 200);
+    refuse_wants(peer);
+    alive(peer, 62);
+    assert_int_equal(rig.abandoned, 1);
+    assert_true(rig.abandon.err == ERR_OK && rig.abandon.count == 0 && rig.abandon.unsure == 1);
+    assert_true(says(&rig_item(&rig, "a").heads[0], "lost"));
+    rig.held = 0;
+    rig_wait(&rig, 1000);
+    assert_true(shows(&rig, "a", "new"));
+    assert_int_equal(rig_item(&rig, "a").head_count, 2);
+    go(peer);
+    (void)abandon(&rig, "a", true);
+    rig_wait(&rig, 1000);
+    struct item item = rig_item(&rig, "a");
+    assert_true(item.head_count == 1 && says(&item.heads[0], "new") && shows(&rig, "a", "new"));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_not_for_a_week),
+        cmocka_unit_test(test_ended_meanwhile),
         cmocka_unit_test(test_what_waits_for_nothing),
         cmocka_unit_test(test_what_is_on_disk),
         cmocka_unit_test(test_nobody_has_it),
@@ -300,10 +451,14 @@ int main(void)
         cmocka_unit_test(test_who_does_not_answer),
         cmocka_unit_test(test_another_comes),
         cmocka_unit_test(test_the_client_goes),
+        cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_the_disk_goes),
+        cmocka_unit_test(test_saved_meanwhile),
         cmocka_unit_test(test_two_give_up),
         cmocka_unit_test(test_nothing_there_loses),
         cmocka_unit_test(test_an_edit_comes_back),
         cmocka_unit_test(test_what_lives_beside_it),
+        cmocka_unit_test(test_two_of_one_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,77 @@ static void test_turn_is_tried_again(void **state)
     rig_close(&rig);
 }
 
+// An empty side takes the other's id by itself, but not once something of its own has come.
+static void test_no_longer_empty(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *own = script_connect(&rig, 3), *other = script_connect(&rig, 4);
+    script_offer(own, empty_k());
+    rig.held = 1u << JOB_STAGE;
+    struct version v = script_file(own, "x", "content");
+    script_push(own, 0, &v, 1, "content");
+    script_offer_as(other, other_id, true, OFFER_READY, empty_k());
+    rig.held = 0;
+    rig_wait(&rig, 5000);
+    assert_true(is_id(&rig, rig.id));
+    assert_string_equal(rig_status(&rig).code, "join-pending");
+    assert_true(rig_on_disk(&rig, "x"));
+    rig_close(&rig);
+}
+
+// A side that is still looking at its disk may turn out to be empty, too.
+static void test_it_is_scanning_there(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct engine_status status;
+    rig_open(&rig);
+    struct script *other = script_connect(&rig, 3);
+    script_offer_as(other, other_id, true, OFFER_SCANNING, empty_k());
+    rig_wait(&rig, 5000);
+    assert_true(is_id(&rig, rig.id));
+    engine_status(rig.engine, rig.arena, &status);
+    assert_string_equal(status.peers[0].folders[0].state, "scanning");
+    script_offer_as(other, other_id, true, OFFER_READY, empty_k());
+    assert_true(is_id(&rig, other_id));
+    rig_close(&rig);
+}
+
+static void is_not_accepted(struct rig *rig, const char *name, struct device_id from, enum err err,
+                            const char *why)
+{
+    const char *what = NULL;
+    assert_int_equal(engine_folder_accept(rig->engine, name, from, &what), err);
+    assert_string_equal(what, why);
+    rig_wait(rig, 1000);
+    assert_true(is_id(rig, rig->id));
+}
+
+static void test_not_to_be_accepted(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "mine", "m");
+    rig_wait(&rig, 1000);
+    struct script *other = script_connect(&rig, 3), *joined = script_connect(&rig, 4);
+    const struct device_id nobody = {{1}};
+    script_offer(joined, empty_k());
+    is_not_accepted(&rig, "g", other->device, ERR_DENIED, "there is no such folder");
+    is_not_accepted(&rig, "f", nobody, ERR_UNREACHABLE, "the peer is not connected");
+    is_not_accepted(&rig, "f", other->device, ERR_DENIED,
+                    "the peer does not offer a folder of this name");
+    is_not_accepted(&rig, "f", joined->device, ERR_DENIED, "the folder is joined already");
+    script_offer_as(other, other_id, true, OFFER_READY, empty_k());
+    rig.away = true;
+    engine_watch(rig.engine, rig.folder, ENGINE_RESCAN, slice_text(""));
+    rig_wait(&rig, 1000);
+    is_not_accepted(&rig, "f", other->device, ERR_UNREACHABLE, "the folder's root is not there");
+    rig_close(&rig);
+}
+
 static void offer_of(struct script *peer, uint32_t number, const char *name, enum offer_state state)
 {
     struct message m = {.kind = MSG_OFFER, .offer = {.items = number, .bytes = UINT64_MAX >> 1}};
@@ -215,6 +286,9 @@ int main(void)
         cmocka_unit_test(test_offer_during_first_scan),
         cmocka_unit_test(test_offer_during_later_scan),
         cmocka_unit_test(test_turn_is_tried_again),
+        cmocka_unit_test(test_no_longer_empty),
+        cmocka_unit_test(test_it_is_scanning_there),
+        cmocka_unit_test(test_not_to_be_accepted),
         cmocka_unit_test(test_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,40 @@ static void test_first_and_last(void **state)
     rig_close(&rig);
 }
 
+static bool keeps_what_it_takes(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    if (job->kind == JOB_APPLY) {
+        job->apply.steps[0].kept = true;
+        job->apply.steps[0].kept_name = slice_text("taken");
+    }
+    return false;
+}
+
+// What an edit replaced is noted later than what a step took away after it, and is not the last.
+static void test_last_by_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct kept_row rows[8];
+    open_with_base(&rig);
+    rig.now_ms += 600 * 1000 - (1700000000000 + rig.now_ms) % (600 * 1000);
+    write_and_wait(&rig, "a", "one");
+    write_and_wait(&rig, "a", "two");
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_write(&rig, "a", "three");
+    rig_wait(&rig, 10);
+    rig.instead = keeps_what_it_takes;
+    struct version theirs = script_file(peer, "a", "four");
+    theirs.vv = vv_join(rig.arena, theirs.vv, rig_item(&rig, "a").heads[0].vv);
+    script_push(peer, 0, &theirs, 1, "four");
+    rig_wait(&rig, LATER_MS);
+    assert_int_equal(kept(&rig, "a", rows), 2);
+    assert_true(is_text(&rows[0], "three") && is_text(&rows[1], "one"));
+    rig_close(&rig);
+}
+
 static void test_undo_is_of_others(void **state)
 {
     (void)state;
@@ -341,6 +375,37 @@ static void test_emptied_comes_back(void **state)
     emptied(5, false);
 }
 
+// What is left of it is removed before it is put back.
+static void emptied_gone(bool spoilt)
+{
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig_save_zeros(&rig, "a", 3, rig.now_ms);
+    rig.base_spoilt = spoilt;
+    rig.held = 1U << JOB_STAGE; // it is put back from what is stored
+    rig_fail_commits(0, 2);
+    rig_restart(&rig);
+    rig_wait(&rig, LATER_MS);
+    assert_true(rig_logged("content lost in a crash, to be put back"));
+    rig_write(&rig, "a", NULL);
+    rig_wait(&rig, LATER_MS);
+    rig.held = 0;
+    rig_wait(&rig, 10 * LATER_MS);
+    struct item item = rig_item(&rig, "a");
+    assert_false(item.need);
+    assert_int_equal(version_live(&item.heads[0]), !spoilt);
+    assert_int_equal(rig_on_disk(&rig, "a"), !spoilt);
+    rig_close(&rig);
+}
+
+static void test_emptied_and_removed(void **state)
+{
+    (void)state;
+    emptied_gone(false);
+    emptied_gone(true);
+}
+
 static void test_emptied_for_good(void **state)
 {
     (void)state;
@@ -377,10 +442,12 @@ int main(void)
         cmocka_unit_test(test_orderly_end),
         cmocka_unit_test(test_row_without_file),
         cmocka_unit_test(test_first_and_last),
+        cmocka_unit_test(test_last_by_time),
         cmocka_unit_test(test_undo_is_of_others),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_emptied_comes_back),
         cmocka_unit_test(test_emptied_for_good),
+        cmocka_unit_test(test_emptied_and_removed),
         cmocka_unit_test(test_zeros_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -370,6 +370,38 @@ static void test_dishonest_link(void **state)
     rig_close(&rig);
 }
 
+static void test_larger_than_any(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct script *hostile = hostile_in(&rig);
+    struct version v = script_file(hostile, "path", "content");
+    v.value.size = PROTO_FILE_BYTES_MAX + 1;
+    script_push(hostile, 0, &v, 1, NULL);
+    assert_int_equal(rig_item(&rig, "path").head_count, 0);
+    assert_refused(&rig, hostile, "a file larger than any");
+    rig_close(&rig);
+}
+
+// More events in one version than an item may have.
+static void test_many_dots(void **state)
+{
+    (void)state;
+    enum { COUNT = PROTO_ITEM_DOTS_MAX + 1 };
+    static struct dot dots[COUNT];
+    struct rig rig;
+    struct script *hostile = hostile_in(&rig);
+    struct version v = script_file(hostile, "path", "content");
+    for (uint32_t i = 0; i < COUNT; i++)
+        dots[i] = (struct dot){1000 + i, 1};
+    v.vv = (struct vv){dots, COUNT};
+    v.dots = (struct dots){dots, COUNT};
+    script_push(hostile, 0, &v, 1, NULL);
+    assert_int_equal(rig_item(&rig, "path").head_count, 0);
+    assert_refused(&rig, hostile, "a version with too many dots");
+    rig_close(&rig);
+}
+
 // Two contents at once, each said to be made from itself by an event that nobody knows: neither is
 // a reason to drop the other, and none to end.
 static void test_made_from_itself(void **state)
@@ -412,6 +444,8 @@ int main(void)
         cmocka_unit_test(test_pull_claims),
         cmocka_unit_test(test_many_heads),
         cmocka_unit_test(test_dishonest_link),
+        cmocka_unit_test(test_larger_than_any),
+        cmocka_unit_test(test_many_dots),
         cmocka_unit_test(test_made_from_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

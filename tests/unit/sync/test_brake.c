@@ -374,6 +374,31 @@ static void test_saved_meanwhile(void **state)
     rig_close(&rig);
 }
 
+static void test_decided_twice(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct theirs theirs;
+    struct script *peer = open_theirs(&rig, &theirs);
+    remove_some(&rig, 0, 60);
+    rig_wait(&rig, 5000);
+    const struct decision revert = {.kind = DECIDE_REVERT, .folder = "f"};
+    engine_decide(rig.engine, 7, &revert);
+    remove_some(&rig, 60, 95);
+    rig_wait(&rig, 2000);
+    assert_held(&rig, "mass-delete", 35);
+    assert_int_equal(rig.decisions, 0);
+    engine_decide(rig.engine, 8, &revert);
+    assert_int_equal(rig.decisions, 1);
+    assert_int_equal(rig.decided.err, ERR_BUSY);
+    engine_decide_cancel(rig.engine, 8);
+    answer_all(&rig, peer, &theirs);
+    assert_int_equal(rig.decisions, 2);
+    assert_int_equal(rig.decided.changed, 60);
+    assert_held(&rig, "mass-delete", 35);
+    rig_close(&rig);
+}
+
 static void test_nothing_to_decide(void **state)
 {
     (void)state;
@@ -404,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_reverted),
         cmocka_unit_test(test_not_to_be_had),
         cmocka_unit_test(test_saved_meanwhile),
+        cmocka_unit_test(test_decided_twice),
         cmocka_unit_test(test_nothing_to_decide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

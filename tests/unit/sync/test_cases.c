@@ -99,6 +99,25 @@ static void test_what_could_not_be_read_is_read_later(void **state)
     rig_close(&rig);
 }
 
+// The disk spells it otherwise than its item is called.
+static void test_what_can_be_read_again_is_no_problem(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct on_disk *d = disk_put(&rig, slice_text("\xc3\xa4"));
+    d->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755, .ino = 99};
+    d->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    rig.unread = "\xc3\xa4";
+    rig.unread_name = "a\xcc\x88";
+    walk(&rig);
+    assert_int_equal(rig_status(&rig).error_count, 1);
+    rig.unread = NULL;
+    rig_wait(&rig, 30 * SECOND_MS);
+    assert_int_equal(rig_status(&rig).error_count, 0);
+    rig_close(&rig);
+}
+
 // ---- a newer device's field passes through an older one
 
 static void test_unknown_keys_are_passed_on(void **state)
@@ -225,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_half_of_a_save_is_not_published),
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
+        cmocka_unit_test(test_what_can_be_read_again_is_no_problem),
         cmocka_unit_test(test_unknown_keys_are_passed_on),
         cmocka_unit_test(test_the_last_conflict_item_goes),
         cmocka_unit_test(test_a_log_every_second),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What changed: the last change of each item. The history of one is in tests/e2e/test_log.py.
+#include "agent/core/index.h"
+#include "agent/core/job.h"
 #include "agent/sync/changes.h"
 #include "tests/unit/sync/rig.h"
 
@@ -93,9 +95,137 @@ static void test_below(void **state)
     rig_close(&rig);
 }
 
+// Of one path its history: what is there, what was set aside, what was replaced. A deletion that
+// was replaced is none.
+static void test_history(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct found found;
+    rig_open(&rig);
+    rig_base_limit(&rig, 8 * BASE_BLOCK_BYTES);
+    rig_write(&rig, "x/below", "of another time");
+    rig_wait(&rig, 5000);
+    rig_write(&rig, "x/below", NULL);
+    rig_delete(&rig, "x");
+    rig_wait(&rig, 11 * 60 * 1000);
+    static const char *const texts[] = {"one", "two", "three", NULL, "four"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        rig_write(&rig, "x", texts[i]);
+        rig_wait(&rig, 11 * 60 * 1000);
+    }
+    rig_write(&rig, "x2", "not of x");
+    rig_wait(&rig, 5000);
+    look(&rig, (struct change_filter){.path = slice_text("x")}, MAX, &found);
+    assert_int_equal(found.count, 4);
+    check_one(&found.list[0], "x", "created", "me", "here");
+    check_one(&found.list[1], "x", "changed", "me", "replaced"); // "three", by the deletion
+    assert_int_equal(found.list[1].size, 5);
+    assert_true(found.list[1].replaced_ms > found.list[1].when_ms);
+    look(&rig, (struct change_filter){.path = slice_text("x")}, 2, &found);
+    assert_int_equal(found.count, 2);
+    look(&rig, (struct change_filter){.path = slice_text("x"), .since_ms = INT64_MAX}, MAX, &found);
+    assert_int_equal(found.count, 0);
+    rig_close(&rig);
+}
+
+// Two edits that are not resolved yet count as one change, the later; whom the folder is not shared
+// with lacks nothing.
+static void test_not_resolved(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct found found;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3), *other = script_connect(&rig, 4);
+    script_offer(peer, (struct vv){0});
+    script_offer(other, (struct vv){0});
+    struct version early = script_file(peer, "x", "early"), late = script_file(other, "x", "late");
+    late.birth.wall_ms += 1000;
+    rig.held = 1U << JOB_APPLY;
+    script_push(peer, 0, &early, 1, "early");
+    script_push(other, 0, &late, 1, "late");
+    rig_wait(&rig, 1000);
+    look(&rig, (struct change_filter){0}, MAX, &found);
+    assert_int_equal(found.count, 1);
+    check_one(&found.list[0], "x", "created", "peer4", "unresolved");
+    assert_int_equal(found.list[0].size, 4);
+    rig.held = 0;
+    rig_write(&rig, "mine", "m");
+    rig_wait(&rig, 1000);
+    const struct engine_folder folder = {
+        .name = "f", .path = "/f", .with = &peer->device, .with_count = 1};
+    uint32_t number;
+    assert_int_equal(engine_folder_put(rig.engine, &folder, &number), ERR_OK);
+    look(&rig, (struct change_filter){.path = slice_text("mine")}, MAX, &found);
+    assert_int_equal(found.list[0].missing_count, 1);
+    assert_true(slice_equal(found.list[0].missing[0], slice_text("peer3")));
+    struct change_filter none = {.folder = "g"};
+    assert_int_equal(engine_changes(rig.engine, rig.arena, &none, MAX, found.list, &found.before),
+                     0);
+    rig_close(&rig);
+}
+
+// Not more peers are named than a person reads.
+static void test_missing_at_many(void **state)
+{
+    (void)state;
+    enum { PEERS = 20 };
+    struct rig rig;
+    struct found found;
+    rig_open(&rig);
+    for (uint8_t i = 0; i < PEERS; i++) {
+        struct device_id device = {{i, 1}};
+        engine_peer_put(rig.engine, device, "away");
+    }
+    rig_write(&rig, "mine", "m");
+    rig_wait(&rig, 1000);
+    look(&rig, (struct change_filter){0}, MAX, &found);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.list[0].missing_count, 16);
+    rig_close(&rig);
+}
+
+// What was asked for changed long ago: it is looked for by steps, each of which says where the next
+// begins. What is forgotten is no change.
+static void test_long_ago(void **state)
+{
+    (void)state;
+    enum { ITEMS = 2100 };
+    struct rig rig;
+    struct found found;
+    rig_open(&rig);
+    rig_write(&rig, "dir/old", "o");
+    rig_wait(&rig, 1000);
+    struct item old = rig_item(&rig, "dir/old");
+    store_begin(rig.store);
+    for (int i = 0; i < ITEMS; i++) {
+        struct item item = old;
+        item.row = 0;
+        item.path = slice_text(arena_printf(rig.arena, "new%04d", i));
+        if (i % 2 == 0) item.head_count = 0;
+        store_item_put(rig.store, rig.folder, &item, true);
+    }
+    assert_int_equal(store_commit(rig.store), ERR_OK);
+    struct change_filter filter = {.path = slice_text("dir")};
+    look(&rig, filter, MAX, &found);
+    assert_int_equal(found.count, 0);
+    assert_true(found.before != 0);
+    filter.before = found.before;
+    look(&rig, filter, MAX, &found);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.before, 0);
+    check_one(&found.list[0], "dir/old", "created", "me", "here");
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_missing_at_many),
+        cmocka_unit_test(test_long_ago),
+        cmocka_unit_test(test_not_resolved),
         cmocka_unit_test(test_the_last_come_first),
         cmocka_unit_test(test_below),
     };

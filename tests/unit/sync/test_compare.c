@@ -236,6 +236,52 @@ static void test_too_old(void **state)
     rig_close(&rig);
 }
 
+// What a rule here leaves out would not come, and what one left out here is not here.
+static void test_left_out(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_with_files(&rig);
+    rig.left_out = "varies";
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("varies"));
+    rig_wait(&rig, 1000);
+    struct script *peer = pending_peer(&rig, 4);
+    engine_compare(rig.engine, "f");
+    struct version v[] = {script_file(peer, "equal", "the same"), script_file(peer, "new", "n"),
+                          script_file(peer, "varies", "of theirs")};
+    v[0].value.mode = 0600;
+    list(peer, "", v, 3);
+    struct compared c = seen(&rig).compared;
+    assert_int_equal(c.state, COMPARE_DONE);
+    assert_int_equal(c.parts[COMPARED_MODE].items, 1);
+    assert_int_equal(c.parts[COMPARED_LEFT_OUT].items, 1);
+    assert_int_equal(c.parts[COMPARED_ONLY_THERE].items, 1);
+    assert_int_equal(c.parts[COMPARED_ONLY_HERE].items, 1);
+    assert_int_equal(c.parts[COMPARED_DIFFERENT].items, 0);
+    rig_close(&rig);
+}
+
+// It has nothing to list yet, and says so.
+static void test_not_ready_there(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_with_files(&rig);
+    struct script *peer = pending_peer(&rig, 4);
+    engine_compare(rig.engine, "f");
+    uint64_t number = asked(peer)->audit;
+    struct message m = {.kind = MSG_RANGES, .ranges = {.folder = other_id, .audit = number + 1}};
+    m.ranges.step = RANGES_LIST;
+    script_send(peer, LANE_CONTROL, &m); // of another
+    assert_true(engine_comparing(rig.engine, "f"));
+    m.ranges.audit = number;
+    script_send(peer, LANE_CONTROL, &m);
+    assert_string_equal(seen(&rig).compared.why, "its folder is not ready");
+    assert_false(engine_comparing(rig.engine, "f"));
+    assert_false(script_is_cut(peer));
+    rig_close(&rig);
+}
+
 // Sums of what a peer claims do not turn over.
 static void test_sizes(void **state)
 {
@@ -365,12 +411,13 @@ static void test_neither(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_honest),       cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_another_part), cmocka_unit_test(test_endless),
-        cmocka_unit_test(test_silent),       cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_listed),       cmocka_unit_test(test_not_shared),
-        cmocka_unit_test(test_pages),        cmocka_unit_test(test_neither),
-        cmocka_unit_test(test_too_old),
+        cmocka_unit_test(test_honest),          cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_another_part),    cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_silent),          cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_listed),          cmocka_unit_test(test_not_shared),
+        cmocka_unit_test(test_pages),           cmocka_unit_test(test_neither),
+        cmocka_unit_test(test_too_old),         cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_not_ready_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

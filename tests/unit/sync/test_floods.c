@@ -100,7 +100,7 @@ static void test_pushes_faster_than_disk(void **state)
     struct script *peer = joined(&rig, 3);
     struct version *v = arena_alloc(rig.arena, COUNT, sizeof *v);
     rig.held = 1u << JOB_STAGE;
-    uint32_t waiting = 0;
+    struct engine_status status;
     for (uint32_t i = 0; i < COUNT; i++) {
         memset(text[i], 'a', sizeof text[i] - 1);
         (void)snprintf(text[i], 16, "%u", i);
@@ -111,8 +111,8 @@ static void test_pushes_faster_than_disk(void **state)
         v[i] = script_file(peer, path, text[i]);
         script_push(peer, i, &v[i], 1, text[i]);
     }
-    waiting = rig_jobs(&rig, JOB_STAGE);
-    assert_in_range(waiting, 100, 200); // 16 MiB of frames and contents
+    engine_status(rig.engine, rig.arena, &status);
+    assert_in_range(status.counters.contents_in, 100, 200); // 16 MiB of frames and contents
     rig.held = 0;
     for (int i = 0; i < 100; i++) {
         rig_wait(&rig, 200);

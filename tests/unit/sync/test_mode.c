@@ -1,59 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Folders that go one way: what others change stays away from a send-only one and is named to them;
-// what is changed in a receive-only one is not published; and what override and reset do about it.
-#include "tests/unit/sync/brake_test.h"
-
-static void set_mode(struct rig *rig, enum engine_mode mode)
-{
-    struct engine_folder folder = {
-        .name = "f", .path = "/f", .id = rig->id, .with_all = true, .mode = mode};
-    uint32_t number;
-    rig->mode = mode;
-    assert_int_equal(engine_folder_put(rig->engine, &folder, &number), ERR_OK);
-    rig_wait(rig, 1000);
-}
-
-static struct vv all_of(const struct script *peer)
-{
-    return vv_set(peer->rig->arena, (struct vv){0}, (struct dot){peer->inc, peer->counter});
-}
-
-// A change of what is here, made by somebody who has seen it.
-static struct version after(struct script *peer, const char *path, const char *content)
-{
-    struct item item = rig_item(peer->rig, path);
-    struct version v = script_file(peer, path, content != NULL ? content : "");
-    v.vv = vv_join(peer->rig->arena, v.vv, heads_join(peer->rig->arena, &item));
-    if (content == NULL) v.value = (struct value){.kind = KIND_TOMB};
-    return v;
-}
-
-static void push(struct script *peer, struct version v, const char *ride)
-{
-    script_push(peer, peer->counter - 1, &v, 1, ride);
-    rig_wait(peer->rig, 1000);
-}
-
-static bool shows(struct rig *rig, const char *path, const char *content)
-{
-    struct on_disk *at = disk_find(rig, slice_text(path));
-    return at != NULL && at->print.present &&
-           digest_equal(at->value.content, hash_sha256(slice_text(content)));
-}
-
-// The peer gives these contents when it is asked.
-static void have(struct script *peer, const char *one, const char *other)
-{
-    const char *const contents[] = {one, other};
-    rig_wait(peer->rig, 1000);
-    (void)script_answer(peer, NULL, 0, contents, 2);
-}
-
-static const struct msg_applied *applied(const struct script *peer)
-{
-    return &script_last(peer, MSG_APPLIED)->applied;
-}
+// what is changed in a receive-only one is not published; and what override does about it.
+#include "tests/unit/sync/mode_test.h"
 
 // With "mine" and "gone" of this device, and what the peer has made of them.
 static struct script *open_send_only(struct rig *rig)
@@ -181,25 +130,6 @@ static void test_said_meanwhile(void **state)
     rig_close(&rig);
 }
 
-// ---- receive-only
-
-static struct script *open_receive_only(struct rig *rig)
-{
-    rig_open(rig);
-    set_mode(rig, MODE_RECEIVE_ONLY);
-    struct script *peer = script_connect(rig, 3);
-    script_offer(peer, (struct vv){0});
-    push(peer, script_file(peer, "a", "one"), "one");
-    push(peer, script_file(peer, "b", "two"), "two");
-    push(peer, script_file(peer, "c", "three"), "three");
-    assert_true(shows(rig, "c", "three"));
-    rig_write(rig, "a", "changed");
-    rig_write(rig, "b", NULL);
-    rig_write(rig, "mine", "new");
-    rig_wait(rig, 2000);
-    return peer;
-}
-
 static void test_receive_only(void **state)
 {
     (void)state;
@@ -263,57 +193,6 @@ static void test_agreed(void **state)
     assert_int_equal(script_heard(peer, MSG_WANT), 0);
     assert_int_equal(rig_item(&rig, "mine").local.state, LOCAL_OK);
     assert_int_equal(counter(&rig), 0);
-    rig_close(&rig);
-}
-
-static void test_reset(void **state)
-{
-    (void)state;
-    struct rig rig;
-    struct script *peer = open_receive_only(&rig);
-    push(peer, after(peer, "a", "one more"), NULL);
-    const struct decision decision = {.kind = DECIDE_RESET, .folder = "f"};
-    engine_decide(rig.engine, 7, &decision);
-    for (int i = 0; i < 20; i++)
-        have(peer, "one more", "two");
-    assert_int_equal(rig.decided.err, ERR_OK);
-    assert_int_equal(rig.decided.changed, 3);
-    assert_true(shows(&rig, "a", "one more"));
-    assert_true(shows(&rig, "b", "two"));
-    assert_false(rig_on_disk(&rig, "mine"));
-    assert_int_equal(rig_status(&rig).changed_here, 0);
-    assert_int_equal(rig_status(&rig).pending_in, 0);
-    assert_int_equal(rig_item(&rig, "mine").local.state, LOCAL_NONE);
-    assert_int_equal(counter(&rig), 0);
-    decide(&rig, DECIDE_OVERRIDE);
-    assert_int_equal(rig.decided.err, ERR_DENIED);
-    rig_close(&rig);
-}
-
-// What a reset has begun to take away, and is changed before it is gone, has no past when it is
-// published after all.
-static void test_edit_during_reset(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_open(&rig);
-    rig_write(&rig, "mine", "new");
-    struct dot none = {.inc = 0, .counter = 1}; // as reset notes what the index does not know
-    struct item item = {.path = slice_text("mine"), .need = true};
-    item.local.state = LOCAL_OBSOLETE;
-    item.local.version.path = item.path;
-    item.local.version.vv = vv_with(rig.arena, (struct vv){0}, none);
-    item.local.version.dots = (struct dots){&none, 1};
-    item.local.version.value = disk_find(&rig, item.path)->value;
-    store_begin(rig.store);
-    store_item_put(rig.store, rig.folder, &item, false);
-    assert_int_equal(store_commit(rig.store), ERR_OK);
-    rig_write(&rig, "mine", "newer");
-    rig_wait(&rig, 5000);
-    struct item mine = rig_item(&rig, "mine");
-    assert_int_equal(mine.head_count, 1);
-    assert_int_equal(mine.heads[0].vv.count, 1);
-    assert_int_equal(vv_get(mine.heads[0].vv, 0), 0);
     rig_close(&rig);
 }
 
@@ -383,8 +262,6 @@ int main(void)
         cmocka_unit_test(test_receive_only),
         cmocka_unit_test(test_changed_on_both_sides),
         cmocka_unit_test(test_agreed),
-        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_edit_during_reset),
         cmocka_unit_test(test_receive_only_no_more),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_many_deleted_there),

@@ -206,13 +206,39 @@ static void test_many_younger(void **state)
     rig_close(&rig);
 }
 
+// Of two edits that nobody has the later one is named, and whether something else is there.
+static void test_the_later_of_two(void **state)
+{
+    (void)state;
+    static const char *const before[] = {NULL, "old"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        struct rig rig;
+        rig_open(&rig);
+        (void)orphan_made(&rig, "a", before[i]);
+        struct script *other = script_connect(&rig, 5);
+        script_offer(other, (struct vv){0});
+        struct version later = script_file(other, "a", "lost as well");
+        later.birth.wall_ms += 1000 * 1000;
+        script_push(other, 0, &later, 1, NULL);
+        rig_settle(&rig);
+        go(other);
+        days(&rig, 1);
+        const struct orphan orphan = only_orphan(&rig);
+        assert_int_equal(orphan.value.size, strlen("lost as well"));
+        assert_true(slice_equal(orphan.by, slice_text("peer5")));
+        assert_true(slice_equal(orphan.holder, slice_text("peer5")));
+        assert_int_equal(orphan.here, before[i] != NULL);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_week),          cmocka_unit_test(test_seen_meanwhile),
-        cmocka_unit_test(test_a_disk_is_away),  cmocka_unit_test(test_the_disk_comes_back),
-        cmocka_unit_test(test_who_had_it_last), cmocka_unit_test(test_the_root_goes),
-        cmocka_unit_test(test_many_younger),
+        cmocka_unit_test(test_the_later_of_two),    cmocka_unit_test(test_a_week),
+        cmocka_unit_test(test_seen_meanwhile),      cmocka_unit_test(test_a_disk_is_away),
+        cmocka_unit_test(test_the_disk_comes_back), cmocka_unit_test(test_who_had_it_last),
+        cmocka_unit_test(test_the_root_goes),       cmocka_unit_test(test_many_younger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,12 +177,44 @@ static void test_paused_there(void **state)
     rig_close(&rig);
 }
 
+// Asked for again, or of what is not there, nothing is said to anybody.
+static void test_nothing_to_pause(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_settle(&rig);
+    uint32_t heard = script_heard(peer, MSG_OFFER);
+    const struct device_id nobody = {{1}};
+    pause_all(&rig, false);
+    pause_folder(&rig, false);
+    pause_peer(&rig, false);
+    engine_folder_pause(rig.engine, "g", true);
+    engine_peer_pause(rig.engine, nobody, true);
+    assert_int_equal(script_heard(peer, MSG_OFFER), heard);
+    // A folder that is not shared with it is none of its business.
+    const struct engine_folder unshared = {.name = "f", .path = "/f"};
+    uint32_t number;
+    assert_int_equal(engine_folder_put(rig.engine, &unshared, &number), ERR_OK);
+    heard = script_heard(peer, MSG_OFFER);
+    pause_folder(&rig, true);
+    assert_int_equal(script_heard(peer, MSG_OFFER), heard);
+    assert_int_equal(rig_status(&rig).state, FOLDER_PAUSED);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),   cmocka_unit_test(test_a_folder),
-        cmocka_unit_test(test_a_peer),       cmocka_unit_test(test_both),
-        cmocka_unit_test(test_who_comes),    cmocka_unit_test(test_a_transfer),
+        cmocka_unit_test(test_nothing_to_pause),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_a_folder),
+        cmocka_unit_test(test_a_peer),
+        cmocka_unit_test(test_both),
+        cmocka_unit_test(test_who_comes),
+        cmocka_unit_test(test_a_transfer),
         cmocka_unit_test(test_paused_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,38 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // An index that is older than what it has published: what is evidence, and what a new life keeps.
-#include "agent/core/incarnation.h"
-#include "tests/unit/sync/rig.h"
-
-static struct folder_row row_of(struct rig *rig)
-{
-    struct folder_row row;
-    assert_true(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
-    return row;
-}
-
-static struct mark own_mark(struct rig *rig, uint64_t inc, uint64_t counter)
-{
-    struct mark mark = {.inc = inc, .counter = counter};
-    mark.signature = mark_sign(rig->identity, rig->id, inc, counter);
-    return mark;
-}
-
-// The peer shows `counter` of this life in its K.
-static void offer_with_own(struct script *script, uint64_t inc, uint64_t counter)
-{
-    struct rig *rig = script->rig;
-    struct mark mark = own_mark(rig, inc, counter);
-    struct dot k = {inc, counter};
-    struct message m = {.kind = MSG_OFFER, .offer = {.folder = rig->id, .has_items = true}};
-    m.offer.name = slice_text("f");
-    m.offer.state = OFFER_READY;
-    memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
-    m.offer.inc = script->inc;
-    m.offer.k = (struct vv){&k, 1};
-    m.offer.marks = (struct marks){&mark, 1};
-    script_send(script, LANE_CONTROL, &m);
-}
+#include "tests/unit/sync/reinc_test.h"
 
 static void test_a_mark_above_the_counter(void **state)
 {
@@ -111,6 +80,68 @@ static void test_a_mark_that_was_never_told(void **state)
     offer_with_own(knowing, after.inc, 3);
     rig_settle(&rig);
     assert_true(row_of(&rig).inc == after.inc && !script_is_cut(knowing));
+    rig_close(&rig);
+}
+
+enum { SAID_AGAIN = 70 };
+
+static bool is_of(const struct version *v, uint64_t inc)
+{
+    return v->dots.count == 1 && v->dots.entries[0].inc == inc;
+}
+
+static void check_again(struct rig *rig, const char *path, const struct folder_row *before)
+{
+    struct item item = rig_item(rig, path);
+    assert_int_equal(item.head_count, 1);
+    assert_true(is_of(&item.heads[0], row_of(rig).inc));
+    assert_true(version_same(&item.local.version, &item.heads[0]));
+    assert_int_equal(vv_get(item.heads[0].vv, before->inc), 0);
+}
+
+// All of what is on this disk is said again, and what belongs together stays together: the edit
+// that kept its name and the one that was set aside for it.
+static void test_all_is_said_again(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    for (int i = 0; i < SAID_AGAIN; i++) {
+        char path[8];
+        (void)snprintf(path, sizeof path, "p%02d", i);
+        rig_write(&rig, path, path);
+    }
+    rig_write(&rig, "secret", "s");
+    rig_write(&rig, "x", "mine");
+    rig_wait(&rig, 1000);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    struct version v[] = {script_file(peer, "x", "theirs"), script_file(peer, "y", "theirs, too")};
+    script_push(peer, 0, v, 2, "theirs");
+    rig_wait(&rig, 1000);
+    struct conflict conflict;
+    char aside[128];
+    assert_int_equal(engine_conflicts(rig.engine, rig.arena, "f", 1, &conflict), 1);
+    (void)snprintf(aside, sizeof aside, "%.*s", SLICE_ARG(conflict.item));
+    rig.left_out = "secret";
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("secret"));
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "secret").local.state, LOCAL_OBSOLETE);
+    struct folder_row before = row_of(&rig);
+    struct script *knowing = script_connect(&rig, 4);
+    offer_with_own(knowing, before.inc, before.counter + 9);
+    rig_wait(&rig, 1000);
+    assert_true(row_of(&rig).inc != before.inc);
+    check_again(&rig, "p00", &before);
+    check_again(&rig, "p69", &before);
+    check_again(&rig, "x", &before);
+    check_again(&rig, aside, &before);
+    struct item x = rig_item(&rig, "x"), other = rig_item(&rig, aside);
+    assert_int_equal(x.heads[0].bundle.count, 1);
+    assert_true(x.heads[0].bundle.entries[0].inc == row_of(&rig).inc);
+    assert_true(dots_equal(x.heads[0].bundle, other.heads[0].bundle));
+    assert_int_equal(rig_item(&rig, "secret").local.state, LOCAL_OBSOLETE);
+    assert_true(is_of(&rig_item(&rig, "y").heads[0], peer->inc)); // not ours to say
     rig_close(&rig);
 }
 
@@ -235,32 +266,25 @@ static void test_rollback_of_others(void **state)
     rig_close(&rig);
 }
 
-// Index and root of different times: what is not there is not taken for deleted.
-static void test_another_root(void **state)
+// The index cannot be written for a while: nothing is told of the old life, and then it is over.
+static void test_not_written(void **state)
 {
     (void)state;
     struct rig rig;
     rig_open(&rig);
-    rig_write(&rig, "here", "1");
-    rig_write(&rig, "away", "2");
-    rig_settle(&rig);
-    struct folder_row before = row_of(&rig);
-    rig.disk_count = 0;
-    rig.witness[0] ^= 1;
-    rig_restart(&rig);
-    rig_write(&rig, "here", "1");
-    rig_settle(&rig);
-    struct folder_row after = row_of(&rig);
-    assert_true(after.inc != before.inc && !after.doubt);
-    struct item away = rig_item(&rig, "away");
-    assert_true(away.head_count == 1 && version_live(&away.heads[0]));
-    assert_int_equal(away.local.state, LOCAL_NONE);
-    assert_true(away.need);
-    assert_int_equal(after.counter, 0);
-    // From now on it is.
-    rig_write(&rig, "here", NULL);
+    rig_write(&rig, "a", "1");
     rig_wait(&rig, 1000);
-    assert_int_equal(rig_item(&rig, "here").heads[0].value.kind, KIND_TOMB);
+    struct folder_row before = row_of(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    rig_fail_commits(1, 3); // whose incarnation the peer speaks for is noted
+    offer_with_own(peer, before.inc, 9);
+    rig_settle(&rig);
+    assert_true(row_of(&rig).inc == before.inc);
+    rig_wait(&rig, 60 * 1000);
+    assert_true(rig_commits_failed());
+    assert_true(row_of(&rig).inc != before.inc);
+    assert_true(is_of(&rig_item(&rig, "a").heads[0], row_of(&rig).inc));
+    assert_int_equal(script_heard(peer, MSG_PUSH), 0);
     rig_close(&rig);
 }
 
@@ -269,10 +293,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mark_above_the_counter),
         cmocka_unit_test(test_a_mark_that_was_never_told),
+        cmocka_unit_test(test_all_is_said_again),
         cmocka_unit_test(test_what_others_have_seen_stays),
         cmocka_unit_test(test_one_dot_two_things),
         cmocka_unit_test(test_rollback_of_others),
-        cmocka_unit_test(test_another_root),
+        cmocka_unit_test(test_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,16 +47,6 @@ static void offer_with(struct script *script, struct vv a)
     script_send(script, LANE_CONTROL, &m);
 }
 
-static void applied_blocked(struct script *script, struct vv a, const char *path)
-{
-    struct blocked_item item = {.path = slice_text(path), .reason = slice_text("file-type")};
-    struct message m = {.kind = MSG_APPLIED, .applied = {.folder = script->rig->id, .a = a}};
-    m.applied.blocked = &item;
-    m.applied.blocked_count = 1;
-    m.applied.blocked_total = 1;
-    script_send(script, LANE_CONTROL, &m);
-}
-
 // A new session begins with an OFFER whose A covers what is blocked there; what that is, is said
 // after it.
 static void test_sync_wait_hears_of_what_is_blocked(void **state)
@@ -83,7 +73,7 @@ static void test_sync_wait_hears_of_what_is_blocked(void **state)
         (void)script_answer(peer, &theirs, 1, &text, 1);
     }
     assert_int_equal(rig.synced, 0);
-    applied_blocked(peer, own, "x");
+    script_applied(peer, own, "x", "file-type");
     rig_wait(&rig, 500);
     assert_int_equal(rig.synced, 7);
     assert_int_equal(rig.sync_exit, 1);

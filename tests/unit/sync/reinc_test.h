@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// An index that is older than what it has published, and a peer that shows it.
+#ifndef TESTS_UNIT_SYNC_REINC_TEST_H
+#define TESTS_UNIT_SYNC_REINC_TEST_H
+
+#include "agent/core/incarnation.h"
+#include "agent/core/job.h"
+#include "tests/unit/sync/rig.h"
+
+static inline struct folder_row row_of(struct rig *rig)
+{
+    struct folder_row row;
+    assert_true(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
+    return row;
+}
+
+static inline struct mark own_mark(struct rig *rig, uint64_t inc, uint64_t counter)
+{
+    struct mark mark = {.inc = inc, .counter = counter};
+    mark.signature = mark_sign(rig->identity, rig->id, inc, counter);
+    return mark;
+}
+
+// The peer shows `counter` of this life in its K.
+static inline void offer_with_own(struct script *script, uint64_t inc, uint64_t counter)
+{
+    struct rig *rig = script->rig;
+    struct mark mark = own_mark(rig, inc, counter);
+    struct dot k = {inc, counter};
+    struct message m = {.kind = MSG_OFFER, .offer = {.folder = rig->id, .has_items = true}};
+    m.offer.name = slice_text("f");
+    m.offer.state = OFFER_READY;
+    memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
+    m.offer.inc = script->inc;
+    m.offer.k = (struct vv){&k, 1};
+    m.offer.marks = (struct marks){&mark, 1};
+    script_send(script, LANE_CONTROL, &m);
+}
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// A program writes into a file that it had open when a change of others replaced it: what it wrote
+// is set aside as an edit that lost, whatever goes wrong.
+#include <unistd.h>
+
+#include "agent/core/job.h"
+#include "tests/unit/sync/sweep.h"
+
+static const char late[] = "written late";
+
+static void have_x(struct lan *lan)
+{
+    user_write(a_of(lan), "x", "first");
+    lan_wait(lan, 3000);
+    assert_true(shows(b_of(lan), "x", "first"));
+}
+
+static FILE *open_x(struct machine *m)
+{
+    char at[512];
+    (void)snprintf(at, sizeof at, "%s/x", m->root);
+    FILE *file = fopen(at, "r+b");
+    assert_non_null(file);
+    return file;
+}
+
+static void write_late(struct machine *m, FILE *file, const char *text)
+{
+    m->touched = true;
+    rewind(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fflush(file), 0);
+    assert_int_equal(ftruncate(fileno(file), (off_t)strlen(text)), 0);
+}
+
+static void write_after_it_was_replaced(struct lan *lan)
+{
+    FILE *file = open_x(b_of(lan));
+    user_write(a_of(lan), "x", "by a");
+    lan_wait(lan, 5000);
+    write_late(b_of(lan), file, late);
+    assert_int_equal(fclose(file), 0);
+    lan_wait(lan, 60000);
+}
+
+// At its path, or set aside.
+static uint32_t times_there(struct lan *lan, const char *text)
+{
+    struct conflict conflicts[8];
+    uint32_t times = shows(a_of(lan), "x", text);
+    uint32_t count = conflicts_of(a_of(lan), conflicts, 8);
+    for (uint32_t i = 0; i < count; i++) {
+        char path[256];
+        (void)snprintf(path, sizeof path, "%.*s", SLICE_ARG(conflicts[i].item));
+        times += shows(a_of(lan), path, text);
+    }
+    return times;
+}
+
+static void it_is_there(struct lan *lan)
+{
+    assert_int_equal(times_there(lan, late), 1);
+    assert_int_equal(times_there(lan, "by a"), 1);
+}
+
+static const struct scenario replaced = {
+    .machines = 2, .before = have_x, .act = write_after_it_was_replaced, .after = it_is_there};
+
+static void test_set_aside(void **state)
+{
+    struct lan lan;
+    (void)state;
+    lan_open(&lan, 2);
+    have_x(&lan);
+    write_after_it_was_replaced(&lan);
+    laws_hold(&lan, false);
+    it_is_there(&lan);
+    assert_true(shows(b_of(&lan), "x", "by a"));
+    lan_close(&lan);
+}
+
+// All that it writes is one conflict item, and none if it writes what was there.
+static void test_again_and_again(void **state)
+{
+    struct lan lan;
+    struct conflict conflicts[8];
+    (void)state;
+    lan_open(&lan, 2);
+    have_x(&lan);
+    FILE *file = open_x(b_of(&lan));
+    user_write(a_of(&lan), "x", "by a");
+    lan_wait(&lan, 5000);
+    write_late(b_of(&lan), file, "first");
+    lan_wait(&lan, 60000);
+    assert_int_equal(conflicts_of(b_of(&lan), conflicts, 8), 0);
+    for (int i = 0; i < 3; i++) {
+        write_late(b_of(&lan), file, i < 2 ? "not the last" : late);
+        lan_wait(&lan, 60000);
+    }
+    assert_int_equal(fclose(file), 0);
+    laws_hold(&lan, false);
+    assert_int_equal(conflicts_of(b_of(&lan), conflicts, 8), 1);
+    it_is_there(&lan);
+    lan_close(&lan);
+}
+
+static void test_something_fails(void **state)
+{
+    (void)state;
+    sweep_commits(&replaced, 1);
+    sweep_jobs(&replaced, 3);
+    sweep_crashes(&replaced, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_set_aside),
+        cmocka_unit_test(test_again_and_again),
+        cmocka_unit_test(test_something_fails),
+    };
+    return cmocka_run_group_tests_name("sync/late-write", tests, NULL, NULL);
+}

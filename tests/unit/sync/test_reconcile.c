@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// Whoever comes back after deletions were forgotten is compared with in full: what the other has
+// known and does not have any more goes here, too, and nothing else.
+#include "tests/unit/sync/rig.h"
+
+enum { MANY = 100, KEPT = 60 };
+
+static struct version theirs[MANY];
+
+static uint64_t own_inc(struct rig *rig)
+{
+    struct folder_row row;
+    assert_true(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
+    return row.inc;
+}
+
+static const char *path_of(int i)
+{
+    static char path[16];
+    (void)snprintf(path, sizeof path, "p%03d", i);
+    return path;
+}
+
+// It has all of ours, we have all of its, but for one content that nobody sends.
+static struct script *open_full(struct rig *rig, int count)
+{
+    rig_open(rig);
+    rig_write(rig, "mine0", "m"), rig_write(rig, "mine1", "n"), rig_write(rig, "mine2", "o");
+    rig_wait(rig, 1000);
+    rig_write(rig, "mine2", NULL);
+    rig_wait(rig, 1000);
+    struct script *peer = script_connect(rig, 3);
+    script_offer(peer, (struct vv){0});
+    for (int i = 0; i < count; i++)
+        theirs[i] = script_file(peer, path_of(i), i == count - 1 ? "nobody has it" : "t");
+    script_push(peer, 0, theirs, (uint32_t)count, "t");
+    rig_wait(rig, 1000);
+    return peer;
+}
+
+static struct vv k_of(struct script *peer)
+{
+    struct arena *arena = peer->rig->arena;
+    struct vv k = vv_set(arena, (struct vv){0}, (struct dot){own_inc(peer->rig), 4});
+    return vv_set(arena, k, (struct dot){peer->inc, peer->counter});
+}
+
+// It has made something since, deleted it, and forgotten that.
+static void forgets(struct script *peer)
+{
+    struct rig *rig = peer->rig;
+    peer->counter++;
+    struct dot floor = {peer->inc, peer->counter};
+    struct mark mark = script_mark(peer, peer->counter);
+    struct message news = {.kind = MSG_NEWS, .news = {.folder = rig->id, .k = k_of(peer)}};
+    news.news.marks = (struct marks){&mark, 1};
+    script_send(peer, LANE_CONTROL, &news);
+    rig_wait(rig, 200);
+    struct message done = {.kind = MSG_DONE, .done = {.folder = rig->id, .k = k_of(peer)}};
+    done.done.round = script_last(peer, MSG_PULL)->pull.round;
+    done.done.gcfloor = (struct vv){&floor, 1};
+    script_send(peer, LANE_CONTROL, &done);
+    rig_settle(rig);
+    const struct msg_ranges *open = &script_last(peer, MSG_RANGES)->ranges;
+    assert_int_equal(open->step, RANGES_OPEN);
+    assert_true(open->reconcile);
+}
+
+static const struct msg_ranges *say(struct script *peer, enum ranges_step step,
+                                    const struct range *range, uint32_t count)
+{
+    struct range one = range != NULL ? *range : (struct range){.what = RANGE_ITEMS};
+    struct message m = {.kind = MSG_RANGES, .ranges = {.folder = peer->rig->id}};
+    m.ranges.audit = script_last(peer, MSG_RANGES)->ranges.audit;
+    m.ranges.step = step;
+    m.ranges.reconcile = true;
+    m.ranges.ranges = &one;
+    m.ranges.range_count = range != NULL;
+    m.ranges.versions = (struct versions){theirs, count};
+    script_send(peer, LANE_CONTROL, &m);
+    rig_settle(peer->rig);
+    return &script_last(peer, MSG_RANGES)->ranges;
+}
+
+static bool is_known(struct script *peer)
+{
+    struct rig *rig = peer->rig;
+    return vv_get(store_k(rig->store, rig->arena, rig->folder), peer->inc) == peer->counter;
+}
+
+static void what_it_forgot_is_gone(struct rig *rig, int kept, int count)
+{
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(rig_item(rig, path_of(i)).head_count, i < kept);
+        assert_int_equal(rig_on_disk(rig, path_of(i)), i < kept);
+    }
+    static const char *const mine[] = {"mine0", "mine1", "mine2"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rig_item(rig, mine[i]).head_count, 0);
+        assert_int_equal(rig_item(rig, mine[i]).local.state, LOCAL_NONE);
+        assert_false(rig_on_disk(rig, mine[i]));
+    }
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct script *peer = open_full(&rig, MANY);
+    forgets(peer);
+    struct range sum = {.what = RANGE_SUM, .count = KEPT}, items = {.what = RANGE_ITEMS};
+    const struct msg_ranges *m = say(peer, RANGES_GO, &sum, 0);
+    assert_int_equal(m->range_count, 15); // smaller parts
+    assert_int_equal(m->ranges[0].what, RANGE_SUM);
+    assert_int_equal(say(peer, RANGES_GO, &items, KEPT)->step, RANGES_END);
+    (void)say(peer, RANGES_END, NULL, 0);
+    assert_true(is_known(peer));
+    rig_wait(&rig, 1000);
+    what_it_forgot_is_gone(&rig, KEPT, MANY);
+    // A dot that was lost is not covered again by what is published next.
+    rig_write(&rig, "next", "x");
+    rig_wait(&rig, 1000);
+    assert_int_equal(script_last(peer, MSG_PUSH)->push.after, 4);
+    assert_false(script_is_cut(peer));
+    rig_close(&rig);
+}
+
+static void test_few(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct script *peer = open_full(&rig, 10);
+    forgets(peer);
+    struct range sum = {.what = RANGE_SUM, .count = 99};
+    const struct msg_ranges *m = say(peer, RANGES_GO, &sum, 0);
+    assert_int_equal(m->range_count, 1);
+    assert_int_equal(m->ranges[0].what, RANGE_ASK); // nothing of ours is said: it only takes
+    assert_int_equal(m->versions.count, 0);
+    // Where we have nothing there is nothing to ask for.
+    struct range beyond = {.what = RANGE_SUM, .from = slice_text("z"), .count = 3};
+    assert_int_equal(say(peer, RANGES_GO, &beyond, 0)->step, RANGES_END);
+    (void)say(peer, RANGES_MOVED, NULL, 0);
+    assert_false(is_known(peer));
+    // It was not to be: the round begins anew.
+    uint32_t pulls = script_heard(peer, MSG_PULL);
+    rig_wait(&rig, 1000);
+    assert_int_equal(script_heard(peer, MSG_PULL), pulls + 1);
+    assert_int_equal(rig_item(&rig, path_of(9)).head_count, 1);
+    rig_close(&rig);
+}
+
+static void test_not_written(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct script *peer = open_full(&rig, 10);
+    forgets(peer);
+    struct range items = {.what = RANGE_ITEMS};
+    rig_fail_commits(0, 1);
+    (void)say(peer, RANGES_GO, &items, 5);
+    assert_true(script_is_cut(peer));
+    assert_int_equal(rig_item(&rig, path_of(9)).head_count, 1);
+    assert_false(is_known(peer));
+    script_reconnect(peer);
+    script_offer(peer, k_of(peer));
+    rig_settle(&rig);
+    peer->counter--;
+    forgets(peer);
+    (void)say(peer, RANGES_GO, &items, 5);
+    (void)say(peer, RANGES_END, NULL, 0);
+    rig_wait(&rig, 1000);
+    assert_true(is_known(peer));
+    what_it_forgot_is_gone(&rig, 5, 10);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_few),
+        cmocka_unit_test(test_not_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
