@@ -28,6 +28,15 @@ static void add_peers(struct candidates *out, bool all)
     if (all) candidate_add(out, "all", "every trusted peer, now and later");
 }
 
+static void add_known(struct candidates *out)
+{
+    AUTO(json_drop) json_t *answer = ask(out, "/v1/peers");
+    size_t at;
+    json_t *device;
+    json_array_foreach(json_object_get(answer, "known"), at, device)
+        candidate_add(out, field_text(device, "name", ""), field_text(device, "fingerprint", ""));
+}
+
 static void add_folders(struct candidates *out)
 {
     AUTO(json_drop) json_t *answer = ask(out, "/v1/folders");
@@ -145,6 +154,7 @@ void complete_names(struct candidates *candidates, enum complete what, const cha
     AUTO(json_drop) json_t *answer = NULL;
     switch (what) {
     case COMPLETE_PEER: add_peers(candidates, false); break;
+    case COMPLETE_KNOWN: add_known(candidates); break;
     case COMPLETE_PEERS:
         add_peers(candidates, candidates->lead.size == 0 ||
                                   candidates->lead.data[candidates->lead.size - 1] != ',');

@@ -17,6 +17,11 @@ bool pair_confirm(const struct cli_context *context, const struct args *args, co
 int pair_done(const struct cli_context *context, const struct args *args, const json_t *done);
 // Asks which folders of this device to share with it; at a terminal, once.
 int pair_share(const struct cli_context *context, const char *peer);
+// What is said beforehand instead ("a,b"; "all"), before there is such a peer: *out are names of
+// folders, for pair_share_all.
+int pair_share_choose(const struct cli_context *context, const char *peer, const char *line,
+                      json_t **out);
+int pair_share_all(const struct cli_context *context, const char *peer, const json_t *names);
 int pair_bad_text(void); // CLI_USAGE
 // One line of standard input without its end, whatever that is. False: there is none.
 bool pair_read_line(struct buf *out);

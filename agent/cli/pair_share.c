@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// After a pairing at a terminal: which of the folders here the new peer is to have.
+// Which of the folders here a new peer is to have: asked at a terminal, or said beforehand.
 #include <stdio.h>
 #include <string.h>
 
@@ -64,14 +64,37 @@ static json_t *chosen(const char *line, const json_t *names)
         } else if (has_name(names, word)) {
             (void)json_array_append_new(out, json_bytes(word));
         } else {
-            cli_error("%.*s is none of these; nothing was shared, cfgsync-agent folder share NAME "
-                      "--with PEER does",
+            cli_error("%.*s is none of these that can be shared; nothing was shared, "
+                      "cfgsync-agent folder share NAME --with PEER does",
                       (int)word.size, (const char *)word.data);
             json_drop(&out);
             return NULL;
         }
     }
     return out;
+}
+
+int pair_share_choose(const struct cli_context *context, const char *peer, const char *line,
+                      json_t **out)
+{
+    AUTO(json_drop) json_t *answer = NULL;
+    int result = agent_ask(context, "GET", "/v1/folders", NULL, ANSWER_S, &answer);
+    if (result != CLI_DONE) return result;
+    AUTO(json_drop) json_t *names = candidates(answer, peer);
+    *out = chosen(line, names);
+    return *out != NULL ? CLI_DONE : CLI_FAILED;
+}
+
+int pair_share_all(const struct cli_context *context, const char *peer, const json_t *names)
+{
+    size_t at;
+    json_t *name;
+    json_array_foreach((json_t *)(uintptr_t)names, at, name)
+    {
+        int result = share_one(context, json_string_value(name), peer);
+        if (result != CLI_DONE) return result;
+    }
+    return CLI_DONE;
 }
 
 int pair_share(const struct cli_context *context, const char *peer)
@@ -91,11 +114,5 @@ int pair_share(const struct cli_context *context, const char *peer)
     buf_append_text(&question, "; all; nothing: none)");
     if (!ask_line(buf_text(&question), &line)) return CLI_DONE;
     AUTO(json_drop) json_t *list = chosen(buf_text(&line), names);
-    if (list == NULL) return CLI_FAILED;
-    json_array_foreach(list, at, name)
-    {
-        result = share_one(context, json_string_value(name), peer);
-        if (result != CLI_DONE) return result;
-    }
-    return CLI_DONE;
+    return list != NULL ? pair_share_all(context, peer, list) : CLI_FAILED;
 }

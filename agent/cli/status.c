@@ -183,6 +183,17 @@ static void print_away(const json_t *peers)
     }
 }
 
+// Who is trusted elsewhere; what there is to know of each, peer list has.
+static void print_known(const json_t *known)
+{
+    size_t at;
+    json_t *device;
+    json_array_foreach((json_t *)(uintptr_t)known, at, device)
+        printf("%s%s", at == 0 ? "    known to your devices, not trusted here: " : ", ",
+               field_text(device, "name", "?"));
+    if (json_array_size(known) > 0) (void)puts("; cfgsync-agent peer list");
+}
+
 static void print_errors(const json_t *errors)
 {
     size_t at;
@@ -232,6 +243,7 @@ void status_print(const struct cli_context *context, const json_t *status, struc
     table_print(&table, "  ");
     table_fini(&table);
     print_away(json_object_get(status, "peers"));
+    print_known(json_object_get(status, "known"));
     print_conflicts(json_object_get(status, "folders"));
     print_errors(json_object_get(status, "errors"));
 }

@@ -28,6 +28,7 @@ const struct cli_verb *const verb_table[] = {
     &verb_peer_list,
     &verb_peer_remove,
     &verb_peer_rename,
+    &verb_peer_trust,
     &verb_folder_add,
     &verb_folder_list,
     &verb_folder_share,

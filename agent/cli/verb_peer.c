@@ -7,6 +7,7 @@
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/confirm_priv.h"
+#include "agent/cli/known_priv.h"
 #include "agent/cli/print_priv.h"
 #include "agent/cli/status_priv.h"
 #include "agent/cli/verb_priv.h"
@@ -125,6 +126,7 @@ static int list(const struct cli_context *context, const struct args *args)
     table_print(&table, "");
     table_fini(&table);
     json_array_foreach(json_object_get(answer, "peers"), at, peer) print_addresses(peer, now_ms);
+    known_print(json_object_get(answer, "known"));
     return CLI_DONE;
 }
 
@@ -187,7 +189,9 @@ const struct cli_verb verb_peer_list = {
     .name = "peer list",
     .usage = "",
     .summary = "the devices trusted here, how each is reached or why not, and what to do",
-    .help = "For each address: where it is from, and how the last try there ended.",
+    .help =
+        "For each address: where it is from, and how the last try there ended. Then the devices\n"
+        "that two of them know and that are not trusted here: cfgsync-agent peer trust.",
     .run = list,
 };
 

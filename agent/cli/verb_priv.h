@@ -11,6 +11,7 @@
 enum complete {
     COMPLETE_NOTHING,
     COMPLETE_PEER,
+    COMPLETE_KNOWN, // a device that peers know and that is none
     COMPLETE_PEERS, // with commas between them, and "all"
     COMPLETE_FOLDER,
     COMPLETE_FOLDERS,
@@ -48,6 +49,7 @@ extern const struct cli_verb verb_log, verb_pause, verb_resume;
 extern const struct cli_verb verb_why, verb_verify, verb_abandon;
 extern const struct cli_verb verb_pair, verb_invite, verb_invite_list, verb_invite_revoke;
 extern const struct cli_verb verb_peer_add, verb_peer_list, verb_peer_remove, verb_peer_rename;
+extern const struct cli_verb verb_peer_trust;
 extern const struct cli_verb verb_folder_add, verb_folder_list, verb_folder_share, verb_folder_set;
 extern const struct cli_verb verb_folder_accept, verb_folder_remove;
 extern const struct cli_verb verb_folder_override, verb_folder_reset;

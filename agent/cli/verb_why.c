@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/own.h"
 #include "agent/cli/agent_priv.h"
 #include "agent/cli/paths_priv.h"
@@ -30,9 +30,7 @@ static void show(const json_t *answer)
     int64_t saved_ms = (int64_t)field_number(answer, "saved_ms");
     if (saved_ms <= 0) return;
     AUTO(buf_fini) struct buf ago = {0};
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    print_ago(&ago, saved_ms, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    print_ago(&ago, saved_ms, clock_ms(CLOCK_REALTIME));
     printf("  %s by %s, %s\n", field_true(answer, "deleted") ? "deleted" : "saved",
            field_text(answer, "saved_by", "?"), buf_text(&ago));
 }

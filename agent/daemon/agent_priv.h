@@ -160,6 +160,8 @@ void peers_start(struct agent *agent);
 void peers_trust(struct agent *agent);
 enum err peers_put(struct agent *agent, const struct registry_peer *peer) MUST_USE;
 enum err peers_remove(struct agent *agent, const char *name) MUST_USE;
+// Whether it trusts this device is known, or it is not.
+void peers_confirm(struct agent *agent, struct device_id device, bool confirmed);
 // The engine's and the dialler's part of it, when registry and trust have it, or have it no more.
 void peers_begin(struct agent *agent, const struct registry_peer *peer);
 void peers_drop(struct agent *agent, struct device_id device);

@@ -23,7 +23,7 @@ json_t *introduce_own_json(const struct agent *agent)
     return out;
 }
 
-json_t *introduce_json(struct agent *agent, const struct card *card, const char *host,
+json_t *introduce_json(const struct agent *agent, const struct card *card, const char *host,
                        const char *wanted)
 {
     char words[FINGERPRINT_TEXT_MAX];

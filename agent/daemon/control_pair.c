@@ -99,8 +99,23 @@ static bool is_self(const struct agent *agent, const struct pairing *pairing)
     return device_equal(card.device, agent->device);
 }
 
+// The other one may have stored this device, or not: what is here stays, and is shown as not
+// confirmed until the two have met.
+static bool is_cut_off(const struct pairing *pairing)
+{
+    return pairing->peer != NULL && pairing->end == PAIR_END_LOST && !pairing->by_other;
+}
+
 static void refuse_end(struct agent *agent, uint64_t request, const struct pairing *pairing)
 {
+    if (is_cut_off(pairing)) {
+        control_refuse(
+            agent, request, REFUSE_UNREACHED,
+            "cfgsync-agent peer list: if it is not connected soon, pair again",
+            "%s is trusted here, but the connection was lost before it had said the same",
+            pairing->peer);
+        return;
+    }
     if (is_self(agent, pairing)) {
         control_refuse(agent, request, REFUSE_OWN_DEVICE,
                        "if that is a copy of this machine: cfgsync-agent rekey on one of them",
@@ -185,12 +200,21 @@ static void on_agreed(struct agent *agent, struct pairing *pairing)
     enum err err = introduce(agent, &card, pairing->host, pairing->name, &name, &pairing->is_new);
     if (err) log_error(LOG_DAEMON, "new peer not stored", "error=\"%s\"", err_text(err));
     if (!err) pairing->peer = mem_strdup(name);
+    if (!err && pairing->is_new) peers_confirm(agent, card.device, false);
     pairing->state = PAIRING_AGREED;
     pair_stored(pairing->pair, !err);
     show_dirty(agent);
 }
 
-// Half trust is none: what was stored here and not there goes again.
+static void on_done(struct agent *agent, struct pairing *pairing)
+{
+    struct card card;
+    read_card(pairing, &card);
+    peers_confirm(agent, card.device, true);
+    pairing->state = PAIRING_DONE;
+}
+
+// Half trust is none: what was stored here, and surely not there, goes again.
 static void undo(struct agent *agent, struct pairing *pairing)
 {
     if (pairing->state != PAIRING_AGREED || pairing->peer == NULL || !pairing->is_new) return;
@@ -208,12 +232,12 @@ void control_pair_take(struct agent *agent)
         switch (event->kind) {
         case PAIR_MET: on_met(agent, pairing, event); break;
         case PAIR_AGREED: on_agreed(agent, pairing); break;
-        case PAIR_DONE: pairing->state = PAIRING_DONE; break;
+        case PAIR_DONE: on_done(agent, pairing); break;
         case PAIR_ENDED:
-            undo(agent, pairing);
-            pairing->state = PAIRING_ENDED;
             pairing->end = event->end;
             pairing->by_other = event->by_other;
+            if (!is_cut_off(pairing)) undo(agent, pairing);
+            pairing->state = PAIRING_ENDED;
             break;
         }
     }
@@ -236,7 +260,6 @@ void control_pair_end(struct agent *agent)
     if (pairing->waiter != 0) {
         control_refuse(agent, pairing->waiter, REFUSE_ENDING, NULL, "the agent is ending");
     }
-    undo(agent, pairing);
     pairing_destroy(&agent->pairing);
 }
 

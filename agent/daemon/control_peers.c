@@ -51,7 +51,7 @@ static json_t *peer_json(const struct agent *agent, const struct registry_peer *
     return out;
 }
 
-static json_t *peer_now(struct agent *agent, const struct registry_peer *peer)
+json_t *control_peer_json(struct agent *agent, const struct registry_peer *peer)
 {
     struct engine_status status;
     engine_status(agent->engine, agent->scratch, &status);
@@ -71,6 +71,7 @@ void control_peers_list(struct agent *agent, uint64_t request, const json_t *bod
     json_t *out = json_object();
     json_object_set_new(out, "now_ms", json_integer((json_int_t)agent->wall_ms));
     json_object_set_new(out, "peers", list);
+    json_object_set_new(out, "known", known_json(agent, true));
     control_answer(agent, request, out);
 }
 
@@ -178,7 +179,7 @@ void control_peers_add(struct agent *agent, uint64_t request, const json_t *body
                        err_text(err));
         return;
     }
-    json_t *out = peer_now(agent, registry_peer(agent->registry, name));
+    json_t *out = control_peer_json(agent, registry_peer(agent->registry, name));
     if (unchanged) json_object_set_new(out, "unchanged", json_true());
     control_answer(agent, request, out);
     show_dirty(agent);
@@ -218,8 +219,10 @@ static const struct registry_peer *changeable(struct agent *agent, uint64_t requ
 void control_peers_remove(struct agent *agent, uint64_t request, const json_t *body)
 {
     const char *name = body_text(body, "name");
-    if (changeable(agent, request, name) == NULL) return;
-    enum err err = peers_remove(agent, name);
+    const struct registry_peer *peer = changeable(agent, request, name);
+    if (peer == NULL) return;
+    enum err err = registry_note_removed(agent->registry, peer->device);
+    if (!err) err = peers_remove(agent, name);
     if (err) {
         control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",
                        err_text(err));
@@ -253,6 +256,6 @@ void control_peers_rename(struct agent *agent, uint64_t request, const json_t *b
     }
     const struct registry_peer *peer = registry_peer(agent->registry, name);
     engine_peer_put(agent->engine, peer->device, peer->name);
-    control_answer(agent, request, peer_now(agent, peer));
+    control_answer(agent, request, control_peer_json(agent, peer));
     show_dirty(agent);
 }

@@ -56,6 +56,7 @@ typedef void control_handler(struct agent *agent, uint64_t request, const json_t
 
 control_handler control_status, control_events, control_metrics;
 control_handler control_peers_list, control_peers_add, control_peers_remove, control_peers_rename;
+control_handler control_peers_trust;
 control_handler control_folders_list, control_folders_add, control_folders_share,
     control_folders_set, control_folders_accept, control_folders_remove;
 control_handler control_sync, control_why, control_verify, control_bench;
@@ -93,6 +94,11 @@ void control_folders_gone(struct agent *agent, uint64_t request);
 void control_sync_settle(struct agent *agent);
 void control_sync_gone(struct agent *agent, uint64_t request);
 void control_pair_gone(struct agent *agent, uint64_t request);
+
+// The peer as in GET /v1/peers.
+json_t *control_peer_json(struct agent *agent, const struct registry_peer *peer);
+// What several peers know and is none here; with or without what was removed here.
+json_t *known_json(const struct agent *agent, bool with_removed);
 
 // A list of texts as JSON.
 json_t *json_texts(char *const *texts, uint32_t count);

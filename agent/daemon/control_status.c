@@ -247,6 +247,7 @@ json_t *view_json(const struct agent *agent, const struct view *view)
     json_object_set_new(out, "pauses", pausing_json(agent));
     json_object_set_new(out, "folders", folders);
     json_object_set_new(out, "peers", peers);
+    json_object_set_new(out, "known", known_json(agent, false));
     json_object_set_new(out, "errors", errors);
     return out;
 }

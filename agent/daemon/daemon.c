@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "agent/base/check.h"
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/agent_priv.h"
@@ -37,7 +38,7 @@
 #include "agent/daemon/roots_priv.h"
 #include "agent/daemon/sleep_priv.h"
 
-enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500 };
+enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500, LOCK_TRIES = 20, LOCK_PAUSE_MS = 50 };
 
 // A signal handler has no argument: the stop flag, as a descriptor to write to.
 static volatile sig_atomic_t signal_fd = -1;
@@ -53,19 +54,22 @@ static void on_signal(int number)
 
 int64_t agent_clock_ms(void)
 {
-    struct timespec now = {0};
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t wall_clock_ms(void)
-{
-    struct timespec now = {0};
-    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 // ---- steps of the start; each fills *out when it fails
+
+// Whoever was killed a moment ago has the lock until the kernel is done with it.
+static enum err take_lock(struct agent *agent, pid_t *out_owner)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    enum err err = home_lock(&agent->home, &agent->lock_fd, out_owner);
+    for (int tries = 1; err == ERR_BUSY && tries < LOCK_TRIES; tries++) {
+        (void)nanosleep(&pause, NULL);
+        err = home_lock(&agent->home, &agent->lock_fd, out_owner);
+    }
+    return err;
+}
 
 static enum err take_home(struct agent *agent, struct buf *out)
 {
@@ -78,7 +82,7 @@ static enum err take_home(struct agent *agent, struct buf *out)
     }
     enum err err = home_make(&agent->home, out);
     if (err) return err;
-    err = home_lock(&agent->home, &agent->lock_fd, &owner);
+    err = take_lock(agent, &owner);
     if (err == ERR_BUSY && owner > 0) {
         buf_printf(out, "another agent is running here, pid %ld; end it with: cfgsync-agent stop",
                    (long)owner);
@@ -244,7 +248,7 @@ static enum err catch_signals(struct agent *agent, struct buf *out)
 
 static enum err start(struct agent *agent, struct buf *out)
 {
-    agent->wall_ms = wall_clock_ms();
+    agent->wall_ms = clock_ms(CLOCK_REALTIME);
     agent->now_ms = agent_clock_ms();
     agent->started_ms = agent->now_ms;
     agent->born_ms = agent->wall_ms;

@@ -47,7 +47,7 @@ void introduce_self(struct agent *agent, struct buf *out)
 
 // ---- the name
 
-static char *fitting(struct agent *agent, struct slice name)
+static char *fitting(const struct agent *agent, struct slice name)
 {
     char *text = arena_text(agent->scratch, name);
     for (char *at = text; *at != '\0'; at++) {
@@ -57,7 +57,7 @@ static char *fitting(struct agent *agent, struct slice name)
     return name_valid(text) ? text : arena_text(agent->scratch, slice_text("device"));
 }
 
-const char *introduce_name(struct agent *agent, const struct card *card, const char *wanted)
+const char *introduce_name(const struct agent *agent, const struct card *card, const char *wanted)
 {
     const struct registry_peer *known = registry_peer_by_device(agent->registry, card->device);
     if (known != NULL) return arena_text(agent->scratch, slice_text(known->name));

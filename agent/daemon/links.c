@@ -78,6 +78,10 @@ static struct reason reason_of(const struct agent *agent, const struct registry_
     uint32_t count = attempts_of(agent, peer->device, tried);
     const struct attempt *best = NULL;
     if (status->connected) return (struct reason){0};
+    if (peer->unconfirmed) {
+        return (struct reason){"the pairing was cut off, and it has not connected since",
+                               "if it shows no such peer: cfgsync-agent pair, on both, again"};
+    }
     if (status->version_differs) {
         return (struct reason){"it speaks another version of the protocol",
                                "install the same version on both machines; cfgsync-agent version"};

@@ -41,7 +41,7 @@ void introduce_self(struct agent *agent, struct buf *out);
 
 // What a device with this card would be called: its name here if it has one, else `wanted`, else
 // its own made to fit. On the agent's scratch arena.
-const char *introduce_name(struct agent *agent, const struct card *card, const char *wanted);
+const char *introduce_name(const struct agent *agent, const struct card *card, const char *wanted);
 
 // Makes it a peer, with the addresses it names and the one it was seen at. *out_new: it was none.
 enum err introduce(struct agent *agent, const struct card *card, const char *host,
@@ -51,7 +51,7 @@ enum err introduce(struct agent *agent, const struct card *card, const char *hos
 
 json_t *introduce_own_json(const struct agent *agent); // name and fingerprint
 // The other device for a person to look at: docs/API.md, POST /v1/pair/wait.
-json_t *introduce_json(struct agent *agent, const struct card *card, const char *host,
+json_t *introduce_json(const struct agent *agent, const struct card *card, const char *host,
                        const char *wanted);
 // `name` (may be NULL) can be given to a new peer.
 bool introduce_name_fits(struct agent *agent, uint64_t request, const char *name);

@@ -13,6 +13,7 @@
 #include "agent/daemon/links_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/sync/known.h"
 
 // Also the keys of invitations; what comes with those is kept apart (invites.c).
 void peers_trust(struct agent *agent)
@@ -36,6 +37,7 @@ void peers_begin(struct agent *agent, const struct registry_peer *peer)
 {
     engine_peer_put(agent->engine, peer->device, peer->name);
     engine_peer_approves(agent->engine, peer->device, peer->approves);
+    engine_peer_addresses(agent->engine, peer->device, peer->addresses, peer->address_count);
     nearby_dial(agent, peer);
 }
 
@@ -57,6 +59,17 @@ enum err peers_put(struct agent *agent, const struct registry_peer *peer)
     log_info(LOG_DAEMON, "peer trusted", "name=%s id=%s", peer->name,
              device_id_short(peer->device, short_id));
     return ERR_OK;
+}
+
+void peers_confirm(struct agent *agent, struct device_id device, bool confirmed)
+{
+    const struct registry_peer *known = registry_peer_by_device(agent->registry, device);
+    if (known == NULL || known->declared_at != NULL || known->unconfirmed == !confirmed) return;
+    struct registry_peer peer = *known;
+    peer.unconfirmed = !confirmed;
+    enum err err = registry_put_peer(agent->registry, &peer);
+    if (err) log_warn(LOG_DAEMON, "peer's trust not noted", "error=\"%s\"", err_text(err));
+    show_dirty(agent);
 }
 
 void peers_drop(struct agent *agent, struct device_id device)

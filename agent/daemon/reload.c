@@ -145,6 +145,8 @@ static void peers_apply(struct agent *agent, const struct registry *before)
     for (uint32_t i = 0; i < count; i++) {
         if (registry_peer_by_device(agent->registry, peers[i].device) != NULL) continue;
         peers_drop(agent, peers[i].device);
+        enum err err = registry_note_removed(agent->registry, peers[i].device);
+        if (err) log_warn(LOG_DAEMON, "removal not kept", "error=\"%s\"", err_text(err));
         log_info(LOG_DAEMON, "peer not declared any more", "name=%s", peers[i].name);
     }
     count = registry_peers(agent->registry, &peers);
