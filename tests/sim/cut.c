@@ -9,6 +9,7 @@
 #include "agent/base/map.h"
 #include "agent/base/own.h"
 #include "crypto/hash.h"
+#include "proto/vv.h"
 #include "tests/sim/sim.h"
 
 enum { DEPTH_MAX = 64 };
@@ -39,7 +40,7 @@ void device_index_open(struct device *device)
     CHECK(store_open(NULL, &device->store, &fault) == ERR_OK);
 }
 
-// ---- what is on a disk, by token
+// ---- what is on a disk, by token and by path
 
 struct found {
     struct digest id;
@@ -54,6 +55,7 @@ static void found_put(struct map *found, const char *path, const struct inode *i
     here->id = hash_content(slice_of(inode->data, inode->size));
     (void)snprintf(here->path, sizeof here->path, "%s", path);
     (void)map_put(found, slice_of(&token, sizeof token), here);
+    (void)map_put(found, slice_text(here->path), here);
 }
 
 static struct map *found_on(const struct inode *root)
@@ -99,11 +101,18 @@ static bool published(const struct device *device, const char *path, const struc
     return found;
 }
 
-static void path_set(const struct world *world, struct saved *saved, const char *path)
+// What was there before may have been taken away elsewhere by somebody who had seen it: that it is
+// back before anybody looks is no change.
+void saved_at(const struct world *world, struct saved *saved, const char *path)
 {
     char common[NAMES_PATH_MAX];
     names_common(world->o.names, path, common);
     (void)snprintf(saved->path, sizeof saved->path, "%s", common);
+    for (size_t i = 0; i < world->saved_count; i++) {
+        const struct saved *other = &world->saved[i];
+        if (other->token == saved->token && other->excused && strcmp(other->path, saved->path) == 0)
+            saved->excused = true;
+    }
 }
 
 static bool is_users(const char *path)
@@ -111,6 +120,13 @@ static bool is_users(const char *path)
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     return strncmp(path, ".cfgsync/", 9) != 0 && strcmp(name, USER_TEMPORARY) != 0;
+}
+
+// It had the same there before the cut.
+static bool is_copy(const struct map *before, const struct found *is)
+{
+    const struct found *was = map_get(before, slice_text(is->path));
+    return was != NULL && digest_equal(was->id, is->id);
 }
 
 // What is gone and was not published is nobody's fault. What has its name of before again is seen
@@ -126,8 +142,8 @@ static void cut_excuse(struct device *device, struct map *before)
         if (saved->excused || saved->device != device->index || was == NULL) continue;
         const struct inode *there = vfs_find(&device->vfs, saved->path);
         if (there != NULL && token_of(there) == saved->token) continue;
-        if (is != NULL && is_users(is->path))
-            path_set(world, saved, is->path);
+        if (is != NULL && is_users(is->path) && !is_copy(before, is))
+            saved_at(world, saved, is->path);
         else
             saved->excused = !published(device, saved->path, &was->id);
     }

@@ -65,6 +65,7 @@ static void on_call(void *context, const char *call, const char *object, bool ch
     uint32_t crash = world->o.crash_in_job;
     if (device->raced > 0 && !world->o.plain && crash > 0) crash = 200000;
     if (device->raced > 0) device->raced--;
+    if (changes) focus_change(device, call, object, &crash);
     if (world->crash_armed && rng_chance(&world->rng, crash) && world_act(world)) {
         world_say(world, "%s crashes in a job, before %s", device->name, call);
         longjmp(world->crash, 1);
@@ -117,6 +118,7 @@ void device_init(struct world *world, uint32_t index)
     vfs_init(&device->vfs, 7);
     device->vfs.grain_ns = world->o.grain_ns;
     vfs_names(&device->vfs, world->o.names);
+    device->vfs.respells = world->o.respells;
     device->vfs.notices_max = world->o.overflow;
     device->vfs.noticed = on_noticed;
     device->vfs.context = device;
@@ -201,7 +203,7 @@ void device_tick(struct device *device)
     device_leave(device);
 }
 
-static void folder_open(struct device *device)
+void device_folder_put(struct device *device)
 {
     struct folder_row row;
     struct arena *arena = arena_new();
@@ -216,12 +218,19 @@ static void folder_open(struct device *device)
                                 .with_all = true,
                                 .base_bytes_max = SIM_BASE_BYTES,
                                 .brake = {.off = true}, // nobody is there to approve
+                                .mode = device->mode,
                                 .new_root = fresh};
     CHECK(engine_folder_put(device->engine, &put, &device->folder) == ERR_OK);
+    arena_destroy(&arena);
+}
+
+static void folder_open(struct device *device)
+{
     struct disk_root_options root = {.path = POSIX_ROOT};
+    device_folder_put(device);
     CHECK(disk_root_add(device->disk, device->folder, &root) == ERR_OK);
     device->started_before = true;
-    arena_destroy(&arena);
+    if (device->world->o.modes_us > 0) modes_apply(device);
 }
 
 void device_start(struct device *device)
@@ -231,7 +240,7 @@ void device_start(struct device *device)
     world_say(world, "%s starts", device->name);
     device->epoch++;
     device->posix.pid = (pid_t)(1000 + device->epoch);
-    device->jobs = 0;
+    device->jobs = device->giving_up = 0;
     device->watch_due = false;
     device->rescan_us = INT64_MAX;
     device->engine = NULL;
@@ -269,6 +278,7 @@ void device_crash(struct device *device)
     world_say(device->world, "%s crashed", device->name);
     posix_enter(NULL);
     device->world->current = NULL;
+    saved_excuse_moved(device);
     if (device->in_txn && !device->index_here) store_rollback(device->store);
     device->in_txn = false;
     pending_drop(device);
@@ -297,7 +307,10 @@ void device_job_run(struct device *device, struct job *job)
     device->job = NULL;
     posix_enter(NULL);
     world->current = NULL;
-    world_event(world, rng_wait(&world->rng, world->o.job_us / 2),
+    saved_excuse_taken_back(device);
+    uint64_t wait = rng_wait(&world->rng, world->o.job_us / 2);
+    if (!focus_job_ran(device, job, &wait)) return;
+    world_event(world, wait,
                 (struct event){.kind = EVENT_JOB_DONE,
                                .device = device->index,
                                .epoch = device->epoch,
@@ -352,8 +365,9 @@ void device_abandon(struct device *device)
     for (uint32_t i = 0; i < count; i++) {
         struct abandon_request request = {
             .folder = "f", .paths = &items[i].path, .count = 1, .now = true};
-        if (items[i].need && items[i].head_count > 0)
-            engine_abandon(device->engine, ++device->ticket, &request);
+        if (!items[i].need || items[i].head_count == 0) continue;
+        device->giving_up++;
+        engine_abandon(device->engine, ++device->ticket, &request);
     }
     device_leave(device);
     arena_destroy(&arena);

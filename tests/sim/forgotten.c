@@ -36,18 +36,35 @@ void forgotten_note(struct device *device, uint32_t folder, const struct item *i
     device->world->forgotten = forgotten;
 }
 
+static bool has_heard(const struct device *device, const struct forgotten *forgotten)
+{
+    struct arena *arena = arena_new();
+    bool heard = dots_covered(forgotten->dots, store_k(device->store, arena, device->folder));
+    arena_destroy(&arena);
+    return heard;
+}
+
+void forgotten_heard(struct device *device)
+{
+    struct world *world = device->world;
+    const struct forgotten *f = world->forgotten;
+    for (; f != device->forgotten_before && !world->restored; f = f->next) {
+        for (uint32_t i = 0; i < world->o.devices; i++) {
+            if (world->linked[device->index][i] && !has_heard(&world->devices[i], f))
+                world_fail(world, "%s forgets the deletion of %.*s, of which %s has not heard",
+                           device->name, SLICE_ARG(f->path), world->devices[i].name);
+        }
+    }
+}
+
 // Backups of before a deletion, put in place everywhere, undo it: what it ended may live then.
 void forgotten_unheard(struct world *world)
 {
     for (struct forgotten *f = world->forgotten; f != NULL; f = f->next) {
-        struct arena *arena = arena_new();
         bool known = false;
-        for (uint32_t i = 0; i < world->o.devices && !known; i++) {
-            const struct device *device = &world->devices[i];
-            known = dots_covered(f->dots, store_k(device->store, arena, device->folder));
-        }
+        for (uint32_t i = 0; i < world->o.devices && !known; i++)
+            known = has_heard(&world->devices[i], f);
         f->unknown |= !known;
-        arena_destroy(&arena);
     }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // sim --seed N --steps N --runs N [--devices N] [--seconds N] [--plain] [--verbose] [--token N]
-// [--until-failed] [--shrink] [--drop LIST]: so many runs, each from one seed, each in a process of
-// its own; after so many seconds no new one is begun. docs/TESTING.md says what the others mean.
-// sim
+// [--until-failed] [--shrink] [--drop LIST] [--focus NAME]: so many runs, each from one seed, each
+// in a process of its own; after so many seconds no new one is begun. --seed commit: from a number
+// that each commit of the sources has for itself. docs/TESTING.md says what the others mean. sim
 // --seeds FILE: the seeds that stand first in the lines of a file. sim_planted --defect NAME: with
 // a defect. Ends with "N passed, N failed".
 #include <errno.h>
@@ -12,12 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <malloc.h>
+
 #include "agent/base/check.h"
 #include "agent/base/log.h"
+#include "agent/base/own.h"
 #include "tests/sim/sim.h"
 
 enum { LATE_S = 10, SHRINK_TRIES = 400 };
@@ -60,16 +64,37 @@ static void log_print(enum log_level level, enum log_area area, const char *line
            device != NULL ? device->name : "-", log_level_text(level), line);
 }
 
+// Of its own time, so that a busy machine makes no run late.
+static void late_after(int seconds)
+{
+    const struct itimerval time = {.it_value.tv_sec = seconds};
+    CHECK(setitimer(ITIMER_VIRTUAL, &time, NULL) == 0);
+}
+
 // The handler only notes it; a run that hangs inside one event is ended by the second signal.
 static void on_late(int signal_number)
 {
     (void)signal(signal_number, SIG_DFL);
-    (void)alarm(LATE_S);
+    late_after(LATE_S);
     logged->late = 1;
+}
+
+// A run allocates much and gives it back as soon: a third of its time would go to the kernel.
+static void heap_prepare(void)
+{
+    const uintptr_t huge = 2 << 20;
+    const size_t size = 16 * huge;
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TOP_PAD, (int)size);
+    void *memory = mem_alloc(2 * huge);
+    (void)madvise((void *)(((uintptr_t)memory + huge) / huge * huge), size - huge, MADV_HUGEPAGE);
+    mem_free(&memory);
 }
 
 static void run_here(const struct run *run, struct outcome *out)
 {
+    heap_prepare();
     struct world *world = mem_zalloc(1, sizeof *world);
     world->seed = run->seed;
     world->steps_max = run->steps;
@@ -79,11 +104,12 @@ static void run_here(const struct run *run, struct outcome *out)
     world->o.folded = run->folded;
     world->verbose = run->verbose;
     world->token = run->token;
+    world->focus = run->focus != NULL ? focus_find(run->focus) : NULL;
     logged = world;
     log_set_sink(log_print);
     log_set_level(run->verbose ? LOG_DEBUG : LOG_WARN);
-    (void)signal(SIGALRM, on_late);
-    (void)alarm(LATE_S);
+    (void)signal(SIGVTALRM, on_late);
+    late_after(LATE_S);
     world_run(world);
     if (run->verbose) {
         printf("seed %llu: %llu steps, %llu user acts, %zu saves, %.1f s of virtual time\n",
@@ -97,15 +123,29 @@ static void run_here(const struct run *run, struct outcome *out)
     memcpy(out->what, world->failure, sizeof out->what);
 }
 
-// Of the sources that it was built from, if they are still at hand.
+// What git says of the sources that it was built from, if they are still at hand.
+#define GIT(words) "git -C " CFGSYNC_SOURCES " " words " 2>/dev/null"
+static bool git_line(const char *command, char *line, int size)
+{
+    FILE *git = popen(command, "r");
+    if (git == NULL) return false;
+    bool read = fgets(line, size, git) != NULL;
+    line[strcspn(line, "\n")] = 0;
+    return pclose(git) == 0 && read;
+}
+
 static void commit_print(void)
 {
     char line[64] = "";
-    FILE *git = popen("git -C " CFGSYNC_SOURCES " describe --always --dirty 2>/dev/null", "r");
-    if (git == NULL) return;
-    bool read = fgets(line, sizeof line, git) != NULL;
-    line[strcspn(line, "\n")] = 0;
-    if (pclose(git) == 0 && read) printf("commit %s, ", line);
+    if (git_line(GIT("describe --always --dirty"), line, sizeof line)) printf("commit %s, ", line);
+}
+
+// Without sources at hand always the same.
+static uint64_t commit_seed(void)
+{
+    char line[64] = "1";
+    (void)git_line(GIT("rev-parse --short=8 HEAD"), line, sizeof line);
+    return strtoull(line, NULL, 16) & UINT32_MAX;
 }
 
 void run_print_replay(const struct run *run)
@@ -117,6 +157,7 @@ void run_print_replay(const struct run *run)
     if (run->devices > 0) printf(" --devices %u", run->devices);
     if (run->plain) printf(" --plain");
     if (run->folded) printf(" --folded");
+    if (run->focus != NULL) printf(" --focus %s", run->focus);
     if (run->defect != NULL) printf(" --defect %s", run->defect);
     drops_print(&run->drops);
     printf(" --verbose\n");
@@ -171,14 +212,23 @@ static bool number(const char *text, uint64_t *out)
     return errno == 0 && *end == 0 && end != text;
 }
 
+static bool seed_parse(const char *text, uint64_t *out)
+{
+    if (strcmp(text, "commit") != 0) return number(text, out);
+    *out = commit_seed();
+    printf("seeds from %llu\n", (unsigned long long)*out);
+    return true;
+}
+
 // False: it is none of these, or its value is none.
 static bool parse_run(const char *name, const char *value, struct run *out)
 {
     uint64_t devices;
-    if (strcmp(name, "--seed") == 0) return number(value, &out->seed);
+    if (strcmp(name, "--seed") == 0) return seed_parse(value, &out->seed);
     if (strcmp(name, "--steps") == 0) return number(value, &out->steps);
     if (strcmp(name, "--token") == 0) return number(value, &out->token);
     if (strcmp(name, "--drop") == 0) return drops_parse(value, &out->drops);
+    if (strcmp(name, "--focus") == 0) return focus_find(out->focus = value) != NULL;
     if (strcmp(name, "--defect") == 0) return plant(out->defect = value);
     if (strcmp(name, "--devices") != 0) return false;
     if (!number(value, &devices) || devices < 2 || devices > DEVICES_MAX) return false;
@@ -244,14 +294,16 @@ static bool run_file(const struct arguments *arguments, struct result *out)
     (void)setvbuf(file, NULL, _IONBF, 0);
     while (fgets(line, sizeof line, file) != NULL) {
         char *end = NULL;
-        uint64_t seed = strtoull(line, &end, 10);
-        if (end != line) buf_append(&seeds, &seed, sizeof seed);
+        uint64_t seed[2] = {strtoull(line, &end, 10), arguments->run.steps};
+        if (end != line && *end == ':') seed[1] = strtoull(end + 1, NULL, 10);
+        if (end != line) buf_append(&seeds, seed, sizeof seed);
     }
     bool closed = fclose(file) == 0;
-    for (size_t at = 0; at < seeds.size; at += sizeof(uint64_t)) {
-        uint64_t seed;
-        memcpy(&seed, seeds.data + at, sizeof seed);
-        run_count(arguments, seed, out);
+    struct arguments one = *arguments;
+    for (size_t at = 0; at < seeds.size; at += 2 * sizeof(uint64_t)) {
+        memcpy(&one.run.seed, seeds.data + at, sizeof one.run.seed);
+        memcpy(&one.run.steps, seeds.data + at + sizeof(uint64_t), sizeof one.run.steps);
+        run_count(&one, one.run.seed, out);
     }
     buf_fini(&seeds);
     return closed;
@@ -264,9 +316,9 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &arguments)) {
         fprintf(
             stderr,
-            "usage: sim [--seed N] [--steps N] [--runs N] [--seeds FILE] [--devices N] "
+            "usage: sim [--seed N|commit] [--steps N] [--runs N] [--seeds FILE] [--devices N] "
             "[--seconds N]\n           [--plain] [--folded] [--until-failed] [--shrink] [--drop "
-            "LIST] [--token N] [--verbose]\n"
+            "LIST] [--token N] [--focus NAME]\n           [--verbose]\n"
             "       sim_planted --defect NAME, and the same\n");
         return 2;
     }

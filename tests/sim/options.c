@@ -136,4 +136,5 @@ void options_draw_apart(struct options *o, uint64_t seed)
     struct rng rng;
     rng_seed(&rng, ~seed);
     if (rng_below(&rng, 6) == 0) o->act_weight[ACT_ABANDON] = 10;
+    o->respells = rng_below(&rng, 3) == 0;
 }

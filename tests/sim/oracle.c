@@ -285,9 +285,9 @@ bool oracle_settled(struct world *world, char *why, size_t size)
             (void)snprintf(why, size, "%s: %u jobs under way", device->name, device->jobs);
             settled = false;
         }
-        settled = settled && device->running;
-        settled = settled && index_settled(device, arena, why, size);
+        settled = settled && device->running && index_settled(device, arena, why, size);
         settled = settled && trees_settled(device, why, size);
+        settled = settled && displaced_settled(device, why, size);
         arena_reset(arena);
     }
     arena_destroy(&arena);
@@ -377,10 +377,11 @@ static void check_lost(struct world *world)
     for (size_t i = 0; i < world->saved_count; i++) {
         const struct saved *saved = &world->saved[i];
         struct slice key = slice_of(&saved->token, sizeof saved->token);
-        if (saved->excused || map_get(live, key) != NULL || lost_unnoticed(world, saved)) continue;
+        bool may_go = !saved->wanted && (saved->excused || lost_unnoticed(world, saved));
+        if (may_go || map_get(live, key) != NULL) continue;
         // Where counters had caught up before anybody compared, a copy is what is left.
         bool copy_will_do = world->restored || is_copy_of_copy(saved->path);
-        if (map_get(kept, key) != NULL && copy_will_do) continue;
+        if (map_get(kept, key) != NULL && copy_will_do && !saved->wanted) continue;
         world_fail(world, "I2: t%llu, saved by d%u at %s at %.3f ms, is %s",
                    (unsigned long long)saved->token, saved->device, saved->path,
                    (double)saved->at_us / 1000,

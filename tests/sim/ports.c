@@ -28,6 +28,7 @@ static void port_begin(struct store *store)
     device_crash_maybe(the_world->current);
     store_begin(store);
     the_world->current->in_txn = true;
+    the_world->current->forgotten_before = the_world->forgotten;
 }
 
 static struct slice dot_key(const struct dot *dot, uint8_t out[16])
@@ -144,18 +145,26 @@ static void check_first(struct device *device, uint32_t folder, const struct ite
     const struct version *now = &item->heads[0];
     bool first = item->head_count == 1 && now->value.kind != KIND_DIR &&
                  now->value.kind != KIND_TOMB && (now->flags & VERSION_FIRST) != 0;
-    if (!first) return;
+    if (!first || device->giving_up > 0) return; // who gives up a content has decided
     struct arena *arena = arena_new();
     store_item_get(device->store, arena, folder, item->path, &before);
     bool here = minted_here(device, arena, now);
     for (uint32_t i = 0; i < before.head_count && here; i++) {
         const struct version *v = &before.heads[i];
-        if (is_established(v) && !value_same_content(&v->value, &now->value))
+        // Who edits during his first scan has seen what he edits.
+        bool edited = now->has_parent && digest_equal(now->parent, v->value.content);
+        if (is_established(v) && !edited && !value_same_content(&v->value, &now->value))
             world_fail(the_world,
                        "%s: %.*s, which was established, goes to what a first scan found",
                        device->name, SLICE_ARG(item->path));
     }
     arena_destroy(&arena);
+}
+
+static void port_gcfloor_put(struct store *store, uint32_t folder, struct vv floor)
+{
+    forgotten_heard(the_world->current);
+    store_gcfloor_put(store, folder, floor);
 }
 
 static void port_item_put(struct store *store, uint32_t folder, struct item *item,
@@ -257,6 +266,7 @@ static void on_verified(void *context, uint64_t ticket, const struct verify_resu
 static void on_abandoned(void *context, uint64_t ticket, const struct abandon_result *result)
 {
     struct device *device = device_of(context);
+    device->giving_up--;
     world_say(device->world, "%s abandon %llu done: %u given up, %u came, %u unsure%s%s",
               device->name, (unsigned long long)ticket, result->count, result->came, result->unsure,
               result->what != NULL ? ": " : "", result->what != NULL ? result->what : "");
@@ -308,6 +318,7 @@ static struct index_port port_index(struct store *store)
     index.commit = port_commit;
     index.rollback = port_rollback;
     index.item_put = port_item_put;
+    index.gcfloor_put = port_gcfloor_put;
     return index;
 }
 
@@ -340,6 +351,7 @@ struct engine_options device_options(struct device *device)
         .name = device->name,
         .program = "sim",
         .forget_ms = device->world->o.forget_ms,
+        .ahead_min = device->world->seed % 2, // few paths here make a group
         .page_versions = device->world->o.page_versions,
     };
 }

@@ -61,6 +61,7 @@ ssize_t __wrap_read(int fd, void *out, size_t size);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_syncfs(int fd);
+int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
 ssize_t __wrap_flistxattr(int fd, char *names, size_t size);
 int __wrap_mkdirat(int fd, const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode);

@@ -137,6 +137,19 @@ static void image_take(struct inode *inode, bool all)
     inode->written = false;
 }
 
+static bool written_back(const struct vfs *vfs, const struct inode *inode)
+{
+    return vfs->now_ns - inode->dirty_ns > WRITE_BACK_NS;
+}
+
+void power_change(struct vfs *vfs, struct inode *inode)
+{
+    if (vfs->power == NULL) return;
+    if (inode->dirty && written_back(vfs, inode)) image_take(inode, true);
+    if (!inode->dirty) inode->dirty_ns = vfs->now_ns;
+    inode->dirty = true;
+}
+
 void power_sync(struct vfs *vfs, struct inode *inode, bool all)
 {
     struct power *power = vfs->power;
@@ -267,8 +280,7 @@ static void image_put_back(struct inode *inode)
 
 static void bytes_lose(struct vfs *vfs, struct inode *inode, struct rng *rng)
 {
-    bool written_back = vfs->now_ns - inode->ctime_ns > WRITE_BACK_NS;
-    uint32_t dice = inode->dirty && !written_back ? rng_below(rng, 4) : 0;
+    uint32_t dice = inode->dirty && !written_back(vfs, inode) ? rng_below(rng, 4) : 0;
     if (dice == 0 || S_ISLNK(inode->mode)) return;
     if (S_ISDIR(inode->mode)) {
         if (inode->image != NULL) inode->mode = inode->image->mode;

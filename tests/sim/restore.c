@@ -23,6 +23,8 @@ static struct inode *inode_copy(struct vfs *vfs, const struct inode *from, bool 
     copy->links = 1;
     copy->entries = NULL;
     copy->count = copy->room = 0;
+    copy->data = NULL;
+    copy->capacity = 0;
     if (fresh) {
         copy->ino = ++vfs->ino_last;
         copy->ctime_ns = ++vfs->now_ns;
@@ -151,6 +153,23 @@ struct map *tokens_in_flight(const struct device *device)
     return tokens;
 }
 
+uint64_t token_taken_out(const struct device *device, const char *path)
+{
+    const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
+    struct arena *arena = arena_new();
+    struct item item;
+    uint64_t token = 0;
+    store_item_get(device->store, arena, device->folder, slice_text(path), &item);
+    for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
+        const struct inode *inode = staging->entries[i].inode;
+        bool taken = strncmp(staging->entries[i].name, "x-", 2) == 0 && !S_ISDIR(inode->mode) &&
+                     item.local.state != LOCAL_NONE && inode->ino == item.local.print.ino;
+        if (taken) token = token_of(inode);
+    }
+    arena_destroy(&arena);
+    return token;
+}
+
 static bool heads_held(const struct device *device, struct map *ids)
 {
     struct arena *arena = arena_new();
@@ -258,6 +277,18 @@ bool backup_restore(struct device *device)
     forgotten_unheard(world);
     return true;
 }
+
+// All else of what was saved since must be found elsewhere: the caller says what.
+void backup_files(struct device *device)
+{
+    CHECK(device->backup_root != NULL);
+    device_crash(device);
+    world_say(device->world, "%s has its old files", device->name);
+    device->vfs.root = tree_copy(&device->vfs, device->backup_root, true);
+    power_sync_all(&device->vfs);
+    device->world->restored = true;
+}
+
 // The files are still there, what was kept has no rows any more.
 bool index_lose(struct device *device)
 {

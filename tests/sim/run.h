@@ -22,7 +22,7 @@ struct run {
     uint32_t devices; // 0: as the seed says
     bool plain, folded, verbose;
     uint64_t token;
-    const char *program, *defect; // NULL: none
+    const char *program, *defect, *focus; // NULL: none
     struct drops drops;
 };
 

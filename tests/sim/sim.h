@@ -12,6 +12,7 @@
 #include "agent/store/store.h"
 #include "agent/sync/engine.h"
 #include "crypto/identity.h"
+#include "tests/sim/focus.h"
 #include "tests/sim/index_disk.h"
 #include "tests/sim/posix.h"
 #include "tests/sim/rng.h"
@@ -84,7 +85,17 @@ struct options {
     uint32_t index_error;   // per million writes and flushes of the index
     bool no_exchange;
     enum names names;     // of all disks
+    bool respells;        // what replaces a folded name brings its own spelling
     uint32_t lose_weight; // an index is lost
+    // With a focus alone, per million jobs or calls:
+    uint64_t modes_us;        // 0: never; pauses, and folders that go one way only
+    uint32_t slow;            // of slow_kind: what came of them is heard of late
+    enum job_kind slow_kind;  //
+    uint32_t replaced_above;  // a step's directory becomes a file just after the step
+    uint32_t crash_after;     // of crash_kind: a crash
+    enum job_kind crash_kind; //
+    uint32_t race;            // exchanges: their user saves there just before
+    uint32_t crash_then;      // a crash at the calls after that, or after an intent's mark
     uint32_t pool;
     char paths[PATHS_MAX][PATH_TEXT_MAX];
 };
@@ -108,9 +119,12 @@ struct device {
     struct folder_id folder_id; // what its registry has
     bool started_before;
     uint32_t folder;
+    enum engine_mode mode;
+    bool paused, folder_paused, peer_paused[DEVICES_MAX];
     uint64_t skew_us;
     bool in_txn;
-    struct buf pending; // struct drawn of the transaction under way
+    const struct forgotten *forgotten_before; // its transaction began
+    struct buf pending;                       // struct drawn of the transaction under way
     int64_t tick_us;
     int64_t rescan_us; // not all is watched: walked then
     uint32_t spins;    // ticks without time going on
@@ -119,9 +133,12 @@ struct device {
     struct job *job;   // being carried out
     uint32_t jobs;     // under way
     char aim[256];     // what its user does next, he does here
+    char aim_to[256];  // and what that has for a second path, there
+    uint32_t in_focus; // so many calls after something else, likewise (focus)
     uint32_t raced;    // so many calls after an edit that met a job, a crash is likely
     uint64_t messages; // sent
     uint64_t ticket;
+    uint32_t giving_up; // abandons under way
     int verify_exit;
     struct store *backup_store; // NULL: none
     struct inode *backup_root;
@@ -147,6 +164,7 @@ enum event_kind {
     EVENT_FAULT,
     EVENT_HEAL,
     EVENT_LINE_DIES,
+    EVENT_MODES,
 };
 
 struct event {
@@ -165,10 +183,14 @@ struct saved { // a content that a user put somewhere
     uint32_t device;
     int64_t at_us;
     bool excused; // a user who saw it there took it away
+    bool moved;   // with a directory above
+    bool by_step; // and a step under way may have put it there
+    bool wanted;  // whatever else: it is in the tree in the end
 };
 
 struct world {
     uint64_t seed;
+    const struct focus *focus; // NULL: none
     struct options o;
     struct rng rng;
     int64_t now_us;
@@ -208,6 +230,7 @@ void world_run(struct world *world);
 void world_event(struct world *world, uint64_t delay_us, struct event event);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_say(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void device_down(struct device *device, bool crash); // and up again after a while
 bool world_act(struct world *world); // something is about to happen; false: it is dropped
 void world_settle(struct world *world, int64_t until_us); // events up to a time
 
@@ -232,19 +255,34 @@ void device_leave(struct device *device);
 void device_crash_maybe(struct device *device); // at a port call
 void device_sync(struct device *device);
 void device_verify(struct device *device);
+void device_folder_put(struct device *device);
 void device_abandon(struct device *device);
+
+// ---- saved.c
+bool path_internal(const char *path);                  // .cfgsync, or below it
+bool path_within(const char *path, const char *above); // or the same
+void saved_add(struct device *device, const char *path, uint64_t token);
+void saved_excuse(struct world *world, const char *path, uint64_t token);
+void saved_excuse_in_flight(struct device *device, const char *path);
+void saved_excuse_moved(struct device *device);      // its process dies now
+void saved_excuse_taken_back(struct device *device); // its job has ended
+bool put_by_step(const struct device *device, const struct inode *inode);
 
 // ---- cut.c
 void device_index_open(struct device *device);
+void saved_at(const struct world *world, struct saved *saved, const char *path); // it is there now
 void device_power_cut(struct device *device);
 void device_clean_up(struct device *device);
 
 // ---- restore.c
 struct map *tokens_in_flight(const struct device *device); // what steps have displaced
+// The file that was at the path when it was last looked at, if a step has displaced it; else 0.
+uint64_t token_taken_out(const struct device *device, const char *path);
 void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 
-bool index_lose(struct device *device); // false: nobody would have a content
+void backup_files(struct device *device); // the files alone are put back
+bool index_lose(struct device *device);   // false: nobody would have a content
 bool lost_unnoticed(const struct world *world, const struct saved *saved);
 bool contents_orphaned(struct world *world); // nobody has what some head names
 
@@ -279,8 +317,22 @@ void user_gave_up(struct world *world, const struct given_up *given);
 uint64_t token_of(const struct inode *inode); // 0: none
 void user_saves_visit(struct world *world);
 
+// ---- modes.c
+void modes_apply(struct device *device); // its process has just begun, say
+void modes_event(struct world *world);
+void modes_end(struct device *device);
+
+// ---- focus.c
+// After a job, before its result is heard of: later, perhaps. False: its process has died.
+// Before a system call of a job that changes something: how likely a crash is there.
+void focus_change(struct device *device, const char *call, const char *object, uint32_t *crash);
+bool focus_job_ran(struct device *device, const struct job *job, uint64_t *wait_us);
+// Somebody does this, whatever is drawn.
+void focus_act(struct device *device, enum act act, const char *path, const char *to);
+
 // ---- forgotten.c
 void forgotten_note(struct device *device, uint32_t folder, const struct item *item);
+void forgotten_heard(struct device *device); // of what its transaction forgets, all have heard
 void forgotten_unheard(struct world *world); // after an index was put back, or lost
 void forgotten_check(struct world *world);
 
@@ -289,6 +341,7 @@ void quiet_idle(struct world *world);
 void quiet_verify(struct world *world);
 void quiet_base(struct world *world);
 void quiet_copies(struct world *world);
+bool displaced_settled(const struct device *device, char *why, size_t size);
 void lines_sort(struct buf *text);
 uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count, struct vv floor);
 

@@ -2,6 +2,7 @@
 //
 // What is settled, looked at in other ways.
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,30 @@ void quiet_base(struct world *world)
     }
 }
 
+// A save that met a resolution becomes a conflict item once its path is in doubt no more: of one
+// that is written all the time that takes a while.
+bool displaced_settled(const struct device *device, char *why, size_t size)
+{
+    static const struct digest none;
+    const struct inode *kept = vfs_find(&device->vfs, ".cfgsync/kept");
+    struct arena *arena = arena_new();
+    struct kept_row row;
+    bool settled = true;
+    for (uint32_t k = 0; kept != NULL && k < kept->count; k++) {
+        const char *name = kept->entries[k].name;
+        if (S_ISDIR(kept->entries[k].inode->mode)) continue;
+        if (!store_kept_by_file(device->store, arena, device->folder, slice_text(name), &row))
+            continue;
+        enum kind kind = row.version.value.kind;
+        bool leaf = kind == KIND_FILE || kind == KIND_SYMLINK;
+        if (!leaf || !digest_equal(row.version.value.content, none)) continue;
+        (void)snprintf(why, size, "%s: a save is only in kept: %s", device->name, name);
+        settled = false;
+    }
+    arena_destroy(&arena);
+    return settled;
+}
+
 // An audit finds nothing that messages alone did not bring.
 void quiet_verify(struct world *world)
 {
@@ -105,6 +130,17 @@ static bool same_copy(const struct item *a, const struct item *b)
            value_same_content(&x->value, &y->value);
 }
 
+// A conflict item that a step has made, and that passes for somebody's file since.
+static bool is_nobodys(const struct world *world, const struct item *item)
+{
+    const struct version *head = &item->heads[0];
+    if (item->head_count != 1 || !version_live(head) || head->origin.size > 0) return false;
+    for (size_t i = 0; i < world->saved_count; i++) {
+        if (slice_equal(slice_text(world->saved[i].path), item->path)) return false;
+    }
+    return true;
+}
+
 // Two conflict items of one path with one content are a nuisance that rare mixtures can bring
 // about; more of them say that devices do not agree on names.
 void quiet_copies(struct world *world)
@@ -117,8 +153,14 @@ void quiet_copies(struct world *world)
                           slice_text(PATH_CONFLICTS), false, ITEMS_MAX, items);
     uint32_t twice = 0;
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t k = 0; k < i; k++)
-            twice += same_copy(&items[i], &items[k]);
+        // Where a disk fails, what was made of it cannot always be taken back.
+        bool sure = !world->restored && world->o.disk_error == 0;
+        if (is_nobodys(world, &items[i]) && sure)
+            world_fail(world, "a conflict item of nothing: %.*s", SLICE_ARG(items[i].path));
+        bool again = false;
+        for (uint32_t k = 0; k < i && !again; k++)
+            again = same_copy(&items[i], &items[k]);
+        twice += again;
     }
     arena_destroy(&arena);
     if (twice > COPIES_TWICE_MAX && !world->restored)

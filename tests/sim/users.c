@@ -15,11 +15,6 @@
 
 enum { TREE_DEPTH_MAX = 48, CONTENT_MAX = 3 << 20 };
 
-static bool is_internal(const char *path)
-{
-    return strncmp(path, ".cfgsync", 8) == 0 && (path[8] == 0 || path[8] == '/');
-}
-
 uint64_t token_of(const struct inode *inode)
 {
     char text[24] = {0};
@@ -28,74 +23,18 @@ uint64_t token_of(const struct inode *inode)
     return text[0] == 't' ? strtoull(text + 1, NULL, 10) : 0;
 }
 
-// ---- what is remembered
-
-static void remember(struct device *device, const char *path, uint64_t token)
-{
-    struct world *world = device->world;
-    if (token == 0) return;
-    if (world->saved_count == world->saved_room) {
-        world->saved_room = world->saved_room == 0 ? 256 : 2 * world->saved_room;
-        world->saved = mem_realloc(world->saved, world->saved_room * sizeof *world->saved);
-    }
-    struct saved *saved = &world->saved[world->saved_count++];
-    *saved = (struct saved){.token = token, .device = device->index, .at_us = world->now_us};
-    char common[NAMES_PATH_MAX];
-    names_common(world->o.names, path, common);
-    (void)snprintf(saved->path, sizeof saved->path, "%s", common);
-    // What was there before may have been taken away elsewhere by somebody who had seen it: to put
-    // it back before anybody looks is no change.
-    for (size_t i = 0; i + 1 < world->saved_count; i++) {
-        const struct saved *other = &world->saved[i];
-        if (other->token == token && other->excused && strcmp(other->path, saved->path) == 0)
-            saved->excused = true;
-    }
-}
-
-static bool is_above(const char *path, const char *above)
-{
-    size_t size = strlen(above);
-    return strncmp(path, above, size) == 0 && (path[size] == '/' || path[size] == 0);
-}
-
-// A conflict item is the content of some path; who takes it away has seen it there.
-static void excuse(struct world *world, const char *path, uint64_t token)
-{
-    bool conflict = is_internal(path);
-    char common[NAMES_PATH_MAX];
-    names_common(world->o.names, path, common);
-    for (size_t i = 0; token != 0 && i < world->saved_count; i++) {
-        struct saved *saved = &world->saved[i];
-        if (saved->token == token && (conflict || strcmp(saved->path, common) == 0))
-            saved->excused = true;
-    }
-}
-
-// What a step has just taken out of the way, and would put back, its user saw a moment ago at this
-// path or below it; and so what recovery is to put back.
-static void excuse_in_flight(struct device *device, const char *path)
-{
-    struct map *tokens = tokens_in_flight(device);
-    char common[NAMES_PATH_MAX];
-    names_common(device->world->o.names, path, common);
-    for (size_t i = 0; map_count(tokens) > 0 && i < device->world->saved_count; i++) {
-        struct saved *saved = &device->world->saved[i];
-        bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;
-        if (there && saved->device == device->index && is_above(saved->path, common))
-            saved->excused = true;
-    }
-    map_destroy(&tokens);
-}
-
 enum visit { VISIT_SAVED, VISIT_TAKEN };
 
 static void visit_one(struct device *device, const char *path, const struct inode *inode,
                       enum visit what)
 {
+    struct world *world = device->world;
+    size_t count = world->saved_count;
     if (what == VISIT_SAVED)
-        remember(device, path, token_of(inode));
+        saved_add(device, path, token_of(inode));
     else
-        excuse(device->world, path, token_of(inode));
+        saved_excuse(world, path, token_of(inode));
+    if (world->saved_count > count) world->saved[count].by_step = put_by_step(device, inode);
 }
 
 // Everything at and below a path.
@@ -110,7 +49,7 @@ static void visit_tree(struct device *device, const char *path, const struct ino
     char at[1024];
     uint32_t depth = 0;
     visit_one(device, path, inode, what);
-    if (what == VISIT_TAKEN) excuse_in_flight(device, path);
+    if (what == VISIT_TAKEN) saved_excuse_in_flight(device, path);
     (void)snprintf(at, sizeof at, "%s", path);
     if (S_ISDIR(inode->mode)) {
         stack[depth].dir = inode;
@@ -126,7 +65,7 @@ static void visit_tree(struct device *device, const char *path, const struct ino
         }
         const struct vfs_entry *entry = &dir->entries[stack[depth - 1].next++];
         (void)snprintf(at + size, sizeof at - size, "%s%s", size > 0 ? "/" : "", entry->name);
-        if (is_internal(at) && !S_ISDIR(entry->inode->mode)) continue;
+        if (path_internal(at) && !S_ISDIR(entry->inode->mode)) continue;
         visit_one(device, at, entry->inode, what);
         if (!S_ISDIR(entry->inode->mode) || depth == TREE_DEPTH_MAX) continue;
         stack[depth].dir = entry->inode;
@@ -150,7 +89,7 @@ void user_gave_up(struct world *world, const struct given_up *given)
                 if (S_ISDIR(inode->mode) && depth < TREE_DEPTH_MAX) stack[depth++] = inode;
                 if (!S_ISREG(inode->mode) || inode->size != given->content.size) continue;
                 struct digest id = hash_content(slice_of(inode->data, inode->size));
-                if (digest_equal(id, given->content.id)) excuse(world, path, token_of(inode));
+                if (digest_equal(id, given->content.id)) saved_excuse(world, path, token_of(inode));
             }
         }
     }
@@ -282,7 +221,7 @@ static void do_write(struct device *device, const char *path)
     CHECK(S_ISREG(file->mode));
     uint64_t token = ++device->world->token_last;
     content_put(device, file, file, token);
-    remember(device, path, token);
+    saved_add(device, path, token);
 }
 
 static void do_save_over(struct device *device, const char *path)
@@ -299,7 +238,7 @@ static void do_save_over(struct device *device, const char *path)
     if (old != NULL) visit_tree(device, path, old, VISIT_TAKEN);
     int code = vfs_rename(&device->vfs, dir, USER_TEMPORARY, dir, name, VFS_REPLACE);
     CHECK(code == 0);
-    remember(device, path, token);
+    saved_add(device, path, token);
 }
 
 static void do_copy(struct device *device, const char *from, const char *path)
@@ -319,7 +258,7 @@ static void do_copy(struct device *device, const char *from, const char *path)
         if (vfs_create(&device->vfs, dir, name, S_IFREG | 0644, &file) == 0) {
             vfs_write(&device->vfs, file, bytes, size, 0);
             vfs_closed(&device->vfs, file);
-            remember(device, path, token);
+            saved_add(device, path, token);
         }
     }
     free(bytes);
@@ -348,7 +287,7 @@ static void do_rename(struct device *device, const char *from, const char *to)
     char a_common[NAMES_PATH_MAX], b_common[NAMES_PATH_MAX];
     names_common(device->world->o.names, from, a_common);
     names_common(device->world->o.names, to, b_common);
-    bool above = is_above(b_common, a_common) || is_above(a_common, b_common);
+    bool above = path_within(b_common, a_common) || path_within(a_common, b_common);
     if (inode == NULL || (above && strcmp(a_common, b_common) != 0)) return;
     if (above && strcmp(from, to) == 0) return;
     if (!make_parents(device, to)) return;
@@ -364,7 +303,10 @@ static void do_rename(struct device *device, const char *from, const char *to)
     visit_tree(device, from, inode, VISIT_TAKEN);
     int code = vfs_rename(&device->vfs, from_dir, a, to_dir, b, VFS_REPLACE);
     CHECK(code == 0);
+    size_t before = device->world->saved_count;
     visit_tree(device, to, inode, VISIT_SAVED);
+    for (size_t i = before; i < device->world->saved_count; i++)
+        device->world->saved[i].moved = S_ISDIR(inode->mode);
 }
 
 static void do_symlink(struct device *device, const char *path)
@@ -376,7 +318,7 @@ static void do_symlink(struct device *device, const char *path)
     struct inode *dir = vfs_parent(&device->vfs, path, &name);
     uint64_t token = ++device->world->token_last;
     (void)snprintf(target, sizeof target, "t%llu", (unsigned long long)token);
-    if (vfs_symlink(&device->vfs, dir, name, target) == 0) remember(device, path, token);
+    if (vfs_symlink(&device->vfs, dir, name, target) == 0) saved_add(device, path, token);
 }
 
 static void do_chmod(struct device *device, const char *path)
@@ -447,7 +389,8 @@ static const char *path_draw(struct device *device, char out[NAMES_PATH_MAX])
     struct inode *conflicts = vfs_find(&device->vfs, ".cfgsync/conflicts");
     if (device->aim[0] != 0) {
         memcpy(out, device->aim, sizeof device->aim);
-        device->aim[0] = 0;
+        memcpy(device->aim, device->aim_to, sizeof device->aim);
+        device->aim_to[0] = 0;
         return out;
     }
     if (conflicts == NULL || conflicts->count == 0 || rng_below(&world->rng, 12) > 0)
@@ -467,7 +410,7 @@ void user_act(struct device *device)
     enum act act = act_draw(world);
     const char *path = path_draw(device, text);
     const char *to = path_draw(device, other);
-    bool conflict = is_internal(path) || is_internal(to);
+    bool conflict = path_internal(path) || path_internal(to);
     if (conflict && act != ACT_DELETE && act != ACT_WRITE) return;
     int64_t now_ns =
         (INT64_C(1750000000) * 1000000 + world->now_us + (int64_t)device->skew_us) * 1000;
@@ -475,8 +418,8 @@ void user_act(struct device *device)
     world_say(world, "%s user: %s %s %s", device->name, names[act], path,
               act == ACT_COPY || act == ACT_RENAME ? to : "");
     world->counts[0]++;
-    if (vfs_find(&device->vfs, path) == NULL) excuse_in_flight(device, path);
-    if (vfs_find(&device->vfs, to) == NULL) excuse_in_flight(device, to);
+    if (vfs_find(&device->vfs, path) == NULL) saved_excuse_in_flight(device, path);
+    if (vfs_find(&device->vfs, to) == NULL) saved_excuse_in_flight(device, to);
     switch (act) {
     case ACT_WRITE: do_write(device, path); break;
     case ACT_SAVE_OVER: do_save_over(device, path); break;

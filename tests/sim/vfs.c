@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 
 #include "agent/base/check.h"
+#include "agent/base/own.h"
 
 void vfs_init(struct vfs *vfs, uint64_t device)
 {
@@ -342,10 +343,12 @@ int vfs_rename(struct vfs *vfs, struct inode *from, const char *a, struct inode 
     if (old == inode && !respelled) return 0;
     if (old == inode) old = NULL;
     power_op(vfs);
+    bool keeps = old != NULL && to->names == NAMES_FOLDED && !vfs->respells;
+    AUTO(mem_free) char *name = mem_strdup(keeps ? spelling(to, b) : b);
     int code = old != NULL ? replaced(vfs, inode, old, to, b) : 0;
     if (code != 0) return code;
     entry_drop(vfs, from, a);
-    entry_put(vfs, to, b, inode);
+    entry_put(vfs, to, name, inode);
     inode->ctime_ns = now_of(vfs);
     tell_moved(vfs, from, a, to, b, inode);
     if (old != NULL && S_ISDIR(old->mode)) watch_dies(vfs, old);
@@ -369,19 +372,21 @@ static void tell_names(struct vfs *vfs, const struct inode *inode, uint32_t mask
 
 void vfs_truncate(struct vfs *vfs, struct inode *file, size_t size)
 {
+    power_change(vfs, file);
     if (size > file->capacity) {
         file->data = mem_realloc(file->data, size);
         file->capacity = size;
     }
     if (size > file->size) memset(file->data + file->size, 0, size - file->size);
     file->size = size;
-    file->dirty = file->written = true;
+    file->written = true;
     file->mtime_ns = file->ctime_ns = now_of(vfs);
     tell_names(vfs, file, IN_MODIFY);
 }
 
 void vfs_write(struct vfs *vfs, struct inode *file, const void *data, size_t size, size_t offset)
 {
+    power_change(vfs, file);
     if (offset + size > file->size) {
         if (offset + size > file->capacity) {
             file->capacity = 2 * file->capacity + offset + size;
@@ -391,7 +396,7 @@ void vfs_write(struct vfs *vfs, struct inode *file, const void *data, size_t siz
         file->size = offset + size;
     }
     if (size > 0) memcpy(file->data + offset, data, size);
-    file->dirty = file->written = true;
+    file->written = true;
     file->mtime_ns = file->ctime_ns = now_of(vfs);
     tell_names(vfs, file, IN_MODIFY);
 }
@@ -403,16 +408,16 @@ void vfs_closed(struct vfs *vfs, struct inode *file)
 
 void vfs_chmod(struct vfs *vfs, struct inode *inode, mode_t mode)
 {
+    power_change(vfs, inode);
     inode->mode = (inode->mode & S_IFMT) | (mode & 07777);
-    inode->dirty = true;
     inode->ctime_ns = now_of(vfs);
     tell_names(vfs, inode, IN_ATTRIB);
 }
 
 void vfs_mtime(struct vfs *vfs, struct inode *inode, int64_t mtime_ns)
 {
+    power_change(vfs, inode);
     inode->mtime_ns = mtime_ns - mtime_ns % vfs->grain_ns;
-    inode->dirty = true;
     inode->ctime_ns = now_of(vfs);
     tell_names(vfs, inode, IN_ATTRIB);
 }

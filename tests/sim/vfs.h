@@ -43,6 +43,7 @@ struct inode {
     int wd;               // watch of the running process; 0: none
     struct image *image;  // power.c; NULL: nothing of it was ever flushed
     bool dirty, written;  // it is not as its image says; its bytes are not
+    int64_t dirty_ns;     // since when
     enum names names;     // directory
 };
 
@@ -60,6 +61,7 @@ struct vfs {
     int64_t now_ns;   // set by the owner; each change takes the next nanosecond
     int64_t grain_ns; // of times
     enum names names; // vfs_names sets it
+    bool respells;    // what replaces a name brings its own spelling, as on HFS+; else as on APFS
     bool watching;
     int wd_last;
     struct inode **watched; // by wd
@@ -81,6 +83,7 @@ void power_init(struct vfs *vfs);
 void power_op(struct vfs *vfs); // a change of names begins: all of it survives, or nothing
 void power_entry(struct vfs *vfs, struct inode *dir, const char *name, struct inode *before,
                  struct inode *after);
+void power_change(struct vfs *vfs, struct inode *inode); // before its bytes, mode or times change
 void power_sync(struct vfs *vfs, struct inode *inode, bool all); // fsync; not all: fdatasync
 void power_sync_all(struct vfs *vfs);
 void power_cut(struct vfs *vfs, struct rng *rng);

@@ -93,7 +93,7 @@ static void user_event(struct world *world)
     if (world_act(world)) user_act(&world->devices[who]);
 }
 
-static void device_down(struct device *device, bool crash)
+void device_down(struct device *device, bool crash)
 {
     struct world *world = device->world;
     if (!device->running) return;
@@ -158,6 +158,7 @@ static bool is_stale(const struct world *world, const struct event *event)
     case EVENT_START:
     case EVENT_USER:
     case EVENT_FAULT:
+    case EVENT_MODES:
     case EVENT_HEAL:
     case EVENT_LINE_DIES: return false;
     case EVENT_JOB_RUN:
@@ -188,6 +189,7 @@ static void event_do(struct world *world, const struct event *event)
     case EVENT_START: device_start(device); break;
     case EVENT_USER: user_event(world); break;
     case EVENT_FAULT: fault_event(world); break;
+    case EVENT_MODES: modes_event(world); break;
     case EVENT_HEAL:
         world->blocked[event->device][event->end] = false;
         world->blocked[event->end][event->device] = false;
@@ -278,6 +280,7 @@ static void peace(struct world *world)
     net_heal_all(world);
     for (uint32_t i = 0; i < world->o.devices; i++) {
         device_clean_up(&world->devices[i]);
+        modes_end(&world->devices[i]);
         device_start(&world->devices[i]);
     }
     world_say(world, "---- peace");
@@ -320,11 +323,29 @@ static void meet(struct world *world)
     if (!same) world_fail(world, "empty folders of one name did not become one");
 }
 
+static void trouble(struct world *world)
+{
+    world_event(world, rng_wait(&world->rng, world->o.user_us), (struct event){.kind = EVENT_USER});
+    world_event(world, rng_wait(&world->rng, world->o.fault_us),
+                (struct event){.kind = EVENT_FAULT});
+    if (world->o.modes_us > 0)
+        world_event(world, rng_wait(&world->rng, world->o.modes_us),
+                    (struct event){.kind = EVENT_MODES});
+    uint64_t checked = 0;
+    while (world->steps < world->steps_max && world->failure[0] == 0 &&
+           step_guarded(world, INT64_MAX)) {
+        if (world->steps / KNOWLEDGE_EVERY == checked) continue;
+        checked = world->steps / KNOWLEDGE_EVERY;
+        oracle_knowledge(world);
+    }
+}
+
 void world_run(struct world *world)
 {
     rng_seed(&world->rng, world->seed);
     options_draw(&world->o, &world->rng);
     options_draw_apart(&world->o, world->seed);
+    if (world->focus != NULL) focus_draw(world->focus, &world->o, world->seed);
     world->drawn = map_new();
     link_all(world);
     for (uint32_t i = 0; i < world->o.devices; i++)
@@ -335,16 +356,10 @@ void world_run(struct world *world)
     if (!world->o.preset_id) meet(world);
     world->steps = 0;
     world->trouble = true;
-    world_event(world, rng_wait(&world->rng, world->o.user_us), (struct event){.kind = EVENT_USER});
-    world_event(world, rng_wait(&world->rng, world->o.fault_us),
-                (struct event){.kind = EVENT_FAULT});
-    uint64_t checked = 0;
-    while (world->steps < world->steps_max && world->failure[0] == 0 &&
-           step_guarded(world, INT64_MAX)) {
-        if (world->steps / KNOWLEDGE_EVERY == checked) continue;
-        checked = world->steps / KNOWLEDGE_EVERY;
-        oracle_knowledge(world);
-    }
+    if (world->focus != NULL && world->focus->script != NULL)
+        world->focus->script(world);
+    else
+        trouble(world);
     if (world->failure[0] == 0) peace(world);
     if (converge(world)) oracle_final(world);
     if (world->failure[0] != 0 && world->verbose) oracle_dump(world);
