@@ -72,8 +72,9 @@ def run(pids, delay, mbit):
             way.give()
 
 
-def lay(hosts, delay_ms, mbit):
-    """203.0.113.1 and 203.0.113.2, each on a network of its own, with such a line between them."""
+def lay(hosts, delay_ms, mbit, control="reno"):
+    """203.0.113.1 and 203.0.113.2, each on a network of its own, with such a line between them, and
+    with this congestion control: by itself the default fills the router's queue to its end."""
     line = hosts[0].world.popen(sys.executable, __file__, *(host.keeper.pid for host in hosts),
                                 delay_ms, mbit)
     if line.stdout.readline().strip() != "ready":
@@ -81,7 +82,7 @@ def lay(hosts, delay_ms, mbit):
     for number, host in enumerate(hosts, 1):
         host.run("ip", "addr", "add", f"203.0.113.{number}/32", "dev", "wan")
         host.run("ip", "link", "set", "wan", "up")
-        host.run("ip", "route", "add", f"203.0.113.{3 - number}", "dev", "wan")
+        host.run("ip", "route", "add", f"203.0.113.{3 - number}", "dev", "wan", "congctl", control)
 
 
 if __name__ == "__main__":

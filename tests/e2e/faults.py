@@ -11,9 +11,9 @@ import subprocess
 from harness import Skip, check, wait_for
 
 # What goes to the disk when a change comes in: contents, steps, the index.
-WRITING = ["openat", "openat2", "pwrite64", "ftruncate", "fdatasync", "fsync", "syncfs", "fchmod",
-           "chmod", "utimensat", "renameat", "renameat2", "mkdirat", "symlinkat", "unlinkat",
-           "fcntl", "flistxattr", "fstatfs"]
+WRITING = ["openat", "openat2", "pwrite64", "ftruncate", "fdatasync", "fsync", "sync_file_range",
+           "syncfs", "fchmod", "chmod", "utimensat", "renameat", "renameat2", "mkdirat",
+           "symlinkat", "unlinkat", "fcntl", "flistxattr", "fstatfs"]
 READING = ["openat", "openat2", "pread64", "newfstatat", "getdents64", "readlinkat", "fstat"]
 ERRORS = ["EIO", "ENOSPC", "EDQUOT", "EACCES", "EMFILE", "EINTR"]
 

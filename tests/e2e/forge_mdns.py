@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""forge_mdns.py OWN-ADDRESS COUNT TYPE TAG-IN-HEX: announces COUNT services that do
-not exist, as any stranger on a network can, each with a TXT record t0=TAG at an address that does
-not answer."""
+"""forge_mdns.py OWN-ADDRESS COUNT TYPE TAG-IN-HEX [without-address | address-only]: announces COUNT
+services that do not exist, as any stranger on a network can, each with a TXT record t0=TAG at an
+address that does not answer; or all but their addresses; or those alone."""
 
 import socket
 import struct
@@ -19,7 +19,7 @@ def record(owner, kind, data, flush=True):
     return name(owner) + struct.pack("!HHIH", kind, 0x8001 if flush else 1, 4500, len(data)) + data
 
 
-def announcement(number, kind, tag):
+def announcement(number, kind, tag, part):
     service = f"{kind}.local"
     instance = f"forged-{tag.hex()}-{number}.{service}"
     host = f"forged-{tag.hex()}-{number}.local"
@@ -30,11 +30,13 @@ def announcement(number, kind, tag):
         record(instance, 16, bytes([len(txt)]) + txt),
         record(host, 1, socket.inet_aton(f"10.98.{number // 200}.{1 + number % 200}")),
     ]
+    records = {"all": records, "without-address": records[:3], "address-only": records[3:]}[part]
     return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
 
 def main():
     own, count, kind, tag = sys.argv[1], int(sys.argv[2]), sys.argv[3], bytes.fromhex(sys.argv[4])
+    part = sys.argv[5] if len(sys.argv) > 5 else "all"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -42,7 +44,7 @@ def main():
         out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
         out.bind(("", 5353))
         for number in range(count):
-            out.sendto(announcement(number, kind, tag), ("224.0.0.251", 5353))
+            out.sendto(announcement(number, kind, tag, part), ("224.0.0.251", 5353))
             time.sleep(0.001)
 
 

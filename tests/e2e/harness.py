@@ -185,6 +185,15 @@ class Agent:
     def status(self):
         return json.loads(self.cli("status", "--json", ok=(0, 3, 5)).out)
 
+    def last_words(self):
+        """The state as the agent tells it, for whoever reads why a test has failed."""
+        if self.process is None or self.process.poll() is not None:
+            return "it does not run"
+        try:
+            return json.dumps(json.loads(self.try_cli("status", "--json", timeout=5).out))[:4000]
+        except (OSError, ValueError, subprocess.SubprocessError) as problem:
+            return f"nothing: {problem}"
+
     def folder(self, name):
         return next(f for f in self.status()["folders"] if f["name"] == name)
 
@@ -315,8 +324,11 @@ class World:
                     agent.end()
                 except Failure as found:
                     problem = problem or found
+        said = [(agent.name, agent.last_words()) for agent in self.agents if failed]
         self.kill()
         atexit.unregister(self.kill)
+        for name, words in said:
+            print(f"---- {name} says\n{words}")
         if failed or problem:
             for agent in self.agents:
                 if agent.log():

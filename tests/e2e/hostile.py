@@ -175,7 +175,13 @@ class Peer:
         self.context.destroy(linger=0)
 
     def raw(self, lane, *frames):
-        self.lanes[lane].send_multipart(frames)
+        # A lane that was closed with a BYE which waits to be read would be sent into for ever.
+        self.lanes[lane].sndtimeo = 10000
+        try:
+            self.lanes[lane].send_multipart(frames)
+        except zmq.Again:
+            self.take(1.0)
+            raise Closed("it takes nothing any more") from None
 
     def send(self, kind, lane=CONTROL, **body):
         self.raw(lane, msgpack.packb([kind, self.session, body]))

@@ -210,10 +210,11 @@ def test_fsync(world):
     """After a flush that failed the kernel calls the pages clean: such a file is thrown away, or
     taken back, and written anew, not flushed again and believed."""
     a, b, on_a, on_b = world.pair()
-    staging, new = on_b / ".cfgsync/staging", os.urandom(400_000)
+    staging, new, large = on_b / ".cfgsync/staging", os.urandom(400_000), os.urandom(12 << 20)
     temps = [staging / f"t-{b.process.pid}-{n}" for n in range(100)]
     parts = [staging / f"{hashlib.sha256(new).hexdigest()}-{len(new)}.part"]
     for call, data, paths in [("fdatasync", new[:5000], temps), ("fsync", new, parts),
+                              ("sync_file_range", large, ()),
                               ("fsync", new[:6000], [on_b / "edited"])]:
         before = os.urandom(3000)
         put(on_a / "edited", before)

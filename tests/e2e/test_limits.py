@@ -28,7 +28,7 @@ def fill(root, prefix, files=400):
 
 def ends_well(a, b, on_a, on_b):
     wait_for(lambda: a.status()["state"] == "synced" and b.status()["state"] == "synced",
-             lambda: f"in step: {a.status()['errors'][:3]} {b.status()['errors'][:3]}", 90,
+             lambda: f"in step: {a.status()['errors'][:3]} {b.status()['errors'][:3]}", 180,
              every=0.3)
     a.sync("f")
     same(on_a, on_b)
@@ -83,6 +83,8 @@ def exhaust(agent, root):
     resource.prlimit(agent.process.pid, resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
     for number in range(12):  # it may have some in hand
         fill(root, f"{agent.name}-{number}-", 800)
+        # Over what is still on its way: what has come of that is to leave staging, too.
+        put(root / f"{agent.name}-{number}-large", os.urandom(48 << 20))
         if ended(agent, 2 * SLOW):
             break
     code = wait_for(lambda: agent.process.poll(), "it ends", 60)
@@ -93,6 +95,8 @@ def exhaust(agent, root):
 def test_no_memory(world):
     a, b, on_a, on_b = world.pair()
     for agent in (a, b):
+        agent.restart()  # what it has freed since it started would be room
+        wait_for(lambda: a.connected("beta") and b.connected("alpha"), "connected")
         code = exhaust(agent, on_a)
         last = agent.log().splitlines()[-1]
         check(code == -signal.SIGABRT and "out of memory" in last.lower(), "one message", code,

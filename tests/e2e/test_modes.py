@@ -89,6 +89,7 @@ def test_receive_only(world):
     a.restart()
     wait_for(lambda: a.folder("etc")["changed_here"] == 5, "found again")
     wait_for(lambda: a.connected("b"), "connected")
+    a.try_sync()  # what b has is known again
 
     out = a.cli("folder", "reset", "etc").out
     check(out == "reset: 5 paths\n", "reset says what it did", out)

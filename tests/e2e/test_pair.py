@@ -437,7 +437,7 @@ def test_closed_otherwise(world):
         closed = True
     check(closed, "nobody listens", at)
     for agent in (a, b):
-        for secret in (code, *code.split("-")[1:]):
+        for secret in {code, *code.split("-")[1:]} - {a.name, b.name}:
             check(secret not in agent.log(), "the code is not in the log", secret, agent.log())
 
 

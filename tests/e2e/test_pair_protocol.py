@@ -92,8 +92,8 @@ def test_lies_of_who_has_the_code(world):
         shown.ends(1)
         strangers(a)
 
-    for lie in ("stored first", "accept twice", "unsealed", "replayed", "garbage", "gone",
-                "not stored", "declined"):
+    for lie in ("stored first", "accept twice", "unsealed", "replayed", "garbage", "not stored",
+                "declined"):
         shown, talk = begin()
         talk.say(PROOF, talk.share + talk.proof(card(mine)))
         talk.check(talk.expect(PROOF))
@@ -115,12 +115,37 @@ def test_lies_of_who_has_the_code(world):
                 talk.word(ACCEPT)
             elif lie == "not stored":
                 talk.say(BYE, bytes([pair_peer.NOT_STORED]))
-        if lie == "gone":
-            wait_for(lambda: peers(a), "it was stored")
-            talk.close()
-        shown.ends(4 if lie == "gone" else 1)
+        shown.ends(1)
         talk.close()
         wait_for(lambda: not peers(a), lambda: f"{lie}: no peer is left")
+
+
+def test_cut_at_the_end(world):
+    """The last word is lost: what is stored stays, shown as not confirmed until they meet."""
+    a = world.agent("alpha").start()
+    for meets in (False, True):
+        mine = Key(b"mine%d" % meets)
+        shown, at, code = offer(a, "--yes")
+        talk = pair_peer.join(at, code, mine)
+        talk.say(PROOF, talk.share + talk.proof(card(mine)))
+        talk.check(talk.expect(PROOF))
+        talk.word(ACCEPT)
+        talk.expect_word(ACCEPT)
+        talk.expect_word(STORED)
+        talk.close()  # its own STORED does not come
+        shown.ends(4)
+        check("second is trusted here, but the connection was lost" in shown.text, "it says so",
+              shown.text)
+        check("the pairing was cut off" in peers(a)["second"]["reason"], "and goes on to", peers(a))
+        a.restart()
+        check("the pairing was cut off" in peers(a)["second"]["reason"], "it lasts", peers(a))
+        if meets:
+            peer = Peer(world, "second", b"mine1").connect(a)
+            wait_for(lambda: a.connected("second"), "they meet")
+            peer.disconnect()
+            wait_for(lambda: not a.connected("second"), "and part")
+            check("cut off" not in str(peers(a)["second"]["reason"]), "it is confirmed", peers(a))
+        a.cli("peer", "remove", "second")
 
 
 def test_false_offerer(world):

@@ -60,6 +60,26 @@ def test_down(world):
     check(took > 6, "no faster than the limit", took)
 
 
+def test_down_delta(world):
+    """What a delta brings counts, too; the 2 MiB that come unasked at most are paid for later."""
+    a, b = far(world, "")
+    seconds(a, b, 20 * MIB)
+    b.stop()
+    config = b.home / "config"
+    config.write_text(config.read_text() + 'download_rate = "1M"\n')
+    b.start()
+    a.sync()
+    shifted = bytearray(b"!" + (a.paths["f"] / "big").read_bytes())
+    shifted[4 * MIB:12 * MIB] = os.urandom(8 * MIB)
+    begun = time.monotonic()
+    (a.paths["f"] / "big").write_bytes(shifted)
+    wait_for(lambda: (b.paths["f"] / "big").read_bytes() == shifted, "there", seconds=90)
+    took = time.monotonic() - begun
+    check(took > 4, "no faster than the limit", took)
+    content = b.metric("content_received_bytes_total")
+    check(content < 10 * MIB, "by a delta", content)
+
+
 def test_near(world):
     """16 MiB at 128 KiB a second would take two minutes."""
     a, b = world.agent("a"), world.agent("b")

@@ -191,6 +191,7 @@ def test_calls(world):
     b.peer_add(a)
     for agent in (a, b):
         agent.folder_add("f")
+    a.sync("f")
     put(a.paths["f"] / "d/x", "one")
     put(b.paths["f"] / "y", b"two" * 500_000)
     a.sync("f")

@@ -2,6 +2,7 @@
 //
 // An engine, a disk, an honest peer, and one that says whatever the input says. In the end the
 // index keeps its laws, and the honest peer is served as if nothing had been.
+#include "agent/sync/known.h"
 #include "tests/fuzz/sync/speech.h"
 
 enum { STEPS_MAX = 48, RAW_BYTES_MAX = 2048, HONEST_MAX = 8 };
@@ -97,6 +98,30 @@ static void person_asks(struct play *play)
     }
 }
 
+// Either peer names some devices, or this one itself.
+static void names_devices(struct play *play)
+{
+    AUTO(buf_fini) struct buf frame = {0};
+    struct script *who = feed_byte(&play->feed) & 1 ? play->hostile : play->honest;
+    struct named_device devices[4] = {{.device = identity_device(play->rig.identity)}};
+    struct message m = {.kind = MSG_PEERS,
+                        .peers = {.devices = devices, .count = feed_below(&play->feed, 4)}};
+    struct known_device *known;
+    for (uint32_t i = 0; i < m.peers.count; i++) {
+        if (m.peers.count > 1) devices[i].device = (struct device_id){{(uint8_t)i}};
+        devices[i].name = slice_text("x");
+        devices[i].address_count = feed_below(&play->feed, PROTO_PEER_ADDRESSES_MAX + 1);
+        for (uint32_t j = 0; j < devices[i].address_count; j++)
+            devices[i].addresses[j] = slice_text("tcp://10.0.0.2:7575");
+    }
+    if (!may_send(who, LANE_CONTROL)) return;
+    lane_send(&who->lanes[LANE_CONTROL], &m, &frame);
+    engine_message(play->rig.engine, who->conns[LANE_CONTROL], buf_slice(&frame));
+    uint32_t count = engine_known(play->rig.engine, play->rig.arena, &known);
+    for (uint32_t i = 0; i < count; i++)
+        CHECK(known[i].by_count >= ENGINE_KNOWN_BY);
+}
+
 static void time_passes(struct play *play)
 {
     static const int64_t spans_ms[] = {0, 30, 100, 1000, 20000, 130000};
@@ -140,6 +165,7 @@ static void step(struct play *play)
         break;
     case 11:
         if (what >= 224) all_come_again(play);
+        if (what < 32) names_devices(play);
         break;
     default: say(play, false); break;
     }
