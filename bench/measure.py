@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import subprocess
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -50,6 +51,19 @@ def cpu_seconds(pids):
     return total / TICK
 
 
+def wait_rest(pids, seconds=90):
+    """Until they have taken no CPU for six seconds, in which what bulk has taken is given back; or
+    for so long, and what they go on doing is measured."""
+    end = time.monotonic() + seconds
+    since, last = time.monotonic(), cpu_seconds(pids)
+    while time.monotonic() - since < 6 and time.monotonic() < end:
+        time.sleep(1)
+        now = cpu_seconds(pids)
+        if now - last > 0.02:
+            since = time.monotonic()
+        last = now
+
+
 def memory_mib(pids, field):
     """The largest of the processes: VmRSS, or VmHWM, its peak."""
     sizes = [0]
@@ -91,6 +105,43 @@ def make_big(path, mib):
     with open(path, "wb") as file:
         for number in range(mib):
             file.write(random_bytes(1 << 20, number))
+
+
+def make_tiny(root, count):
+    """As many small files, in directories of 1,000."""
+    for number in range(0, count, 1000):
+        folder = root / f"d{number // 100000}" / f"e{number // 1000 % 100}"
+        folder.mkdir(parents=True)
+        base = os.open(folder, os.O_RDONLY)
+        for file in range(number, min(number + 1000, count)):
+            made = os.open(f"f{file % 1000}", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=base)
+            os.write(made, b"%d\n" % file)
+            os.close(made)
+        os.close(base)
+
+
+def make_text(path, mib):
+    """Lines of a log: about a tenth of it is news."""
+    chance = random.Random(1)
+    words = [f"word{number}" for number in range(500)]
+    with open(path, "wb") as file:
+        for number in range(mib):
+            lines = []
+            size = 0
+            while size < 1 << 20:
+                said = " ".join(chance.choices(words, k=12))
+                line = f"{number:06} {chance.random():.6f} {said}\n"
+                lines += [line] * 4
+                size += 4 * len(line)
+            file.write("".join(lines).encode()[:1 << 20])
+
+
+def find_seconds(root):
+    """What a bare look at all of a tree costs."""
+    begin = time.perf_counter()
+    subprocess.run(["find", root, "-printf", "%s %T@ %C@ %i %m %p\\n"], stdout=subprocess.DEVNULL,
+                   check=True)
+    return time.perf_counter() - begin
 
 
 def size_is(path, size):

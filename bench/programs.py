@@ -49,6 +49,10 @@ class Program:
     def push(self):
         """One run by hand, of those that are not live."""
 
+    def knows(self, count):
+        """Whether both sides have found so many files, of those that are live."""
+        raise NotImplementedError
+
     def spawn(self, side, command, env=None):
         with open(self.dir / f"{side}.log", "ab") as log:
             self.children[side] = subprocess.Popen(
@@ -112,7 +116,11 @@ class Agents(Program):
         for agent in self.agents.values():
             harness.wait_for(agent.answers, "an answer", every=0.005)
         for agent in self.agents.values():
-            agent.sync("f")
+            agent.sync("f", timeout=600)
+
+    def knows(self, count):
+        return all(agent.answers() and agent.folder("f")["items"] >= count
+                   for agent in self.agents.values())
 
     def stop(self, sides="ab"):
         for side in sides:
@@ -260,6 +268,10 @@ class Syncthing(Program):
             return {}
         finally:
             connection.close()
+
+    def knows(self, count):
+        return all(self.ask(side, "db/status?folder=t").get("localFiles", 0) >= count
+                   for side in "ab")
 
     def ready(self):
         def well(side):

@@ -6,6 +6,7 @@ writes it, all samples and a plot of each row. docs/BENCH.md says how to read it
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import re
@@ -13,36 +14,57 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 
 import measure
 import plot
 import programs
+import harness
 import workloads
 
 LATENCY = "save to visible"
 FLOOR = "no program"
 
 
+# How often each is run at most, where not as often as --runs says: those take minutes.
+RARELY = {"many": 2, "million": 1, "big": 3, "text": 2, "bulk": 3}
+# Of others than ours only those for which it says something.
+ONLY_LIVE = {"bulk"}
+WITHOUT_FSYNC = {"many", "text"}
+SIZES = {  # quick, ordinary, full
+    "files": (1000, 10000, 10000), "big": (64, 1024, 1024), "samples": (8, 20, 10),
+    "idle": (5, 20, 10), "many": (5000, 0, 100000), "million": (0, 0, 1000000),
+    "agents": ("2,5", "2,3,10", "2,3,10,50")}
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes: a few minutes")
+    parser.add_argument("--full", action="store_true", help="all there is; takes an hour or more")
+    parser.add_argument("--budget", type=float, metavar="MIN",
+                        help="begin nothing that would not end in so many minutes: each workload "
+                             "once, then again those for which there is time")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="of each (5)")
     parser.add_argument("--files", type=int, metavar="N", help="small files (10000; quick 1000)")
+    parser.add_argument("--many", type=int, metavar="N",
+                        help="files that both sides have (0: not; full 100000)")
+    parser.add_argument("--million", type=int, metavar="N",
+                        help="files of one agent alone (0: not; full 1000000)")
     parser.add_argument("--big", type=int, metavar="MIB", help="the large file (1024; quick 64)")
     parser.add_argument("--samples", type=int, metavar="N", help="saves a run (20; quick 8)")
     parser.add_argument("--idle", type=int, metavar="S", help="seconds of nothing (20; quick 5)")
-    parser.add_argument("--agents", default=None, metavar="N,N", help="meshes (2,3,10; quick 2,5)")
-    parser.add_argument("--only", default="files,big,mesh,floor",
-                        help="files, big, mesh, floor")
+    parser.add_argument("--agents", default=None, metavar="N,N",
+                        help="meshes (2,3,10; quick 2,5; full 2,3,10,50)")
+    parser.add_argument("--only", default="floor,small,files,mesh,big,many,bulk,text,million",
+                        help="in this order: floor, small, files, mesh, big, many, bulk, text, "
+                             "million")
     parser.add_argument("--programs", metavar="NAME,NAME", help="default: all that are installed")
     parser.add_argument("--dir", type=pathlib.Path, help="on which file system (default: /tmp)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/bench"))
     options = parser.parse_args()
-    sizes = dict(files=1000, big=64, samples=8, idle=5, agents="2,5") if options.quick else \
-        dict(files=10000, big=1024, samples=20, idle=20, agents="2,3,10")
-    for name, value in sizes.items():
+    for name, sizes in SIZES.items():
         if getattr(options, name) is None:
-            setattr(options, name, value)
+            setattr(options, name, sizes[2 if options.full else 0 if options.quick else 1])
     return options
 
 
@@ -56,26 +78,30 @@ def chosen(options):
 
 
 class Results:
-    """row -> program -> samples."""
+    """row -> program -> samples; and in which turns they were taken."""
 
     def __init__(self):
         self.rows = {}
+        self.turns = {}
 
-    def take(self, name, samples):
+    def take(self, name, samples, turn):
         for row, value in samples:
             self.rows.setdefault(row, {}).setdefault(name, []).append(value)
+            self.turns.setdefault(row, {}).setdefault(name, set()).add(turn)
 
     def names(self):
         known = [program.name for program in programs.ALL] + [FLOOR]
         return [name for name in known if any(name in row for row in self.rows.values())]
 
+    def runs(self, row):
+        counts = sorted(len(turns) for turns in self.turns[row].values())
+        return f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
 
-def one_turn(program, workload, options, folder, results):
+
+def one_turn(program, workload, options, folder):
     running = program(folder)
     try:
-        results.take(program.name, workload(running, options))
-    except (measure.NotThere, RuntimeError) as problem:
-        print(f"{program.name}, {workload.__name__}: {problem}", flush=True)
+        yield from workload(running, options)
     finally:
         running.close()
     # What is large goes; small files stay until the end, since a file system avoids the places
@@ -85,21 +111,62 @@ def one_turn(program, workload, options, folder, results):
             path.unlink()
 
 
+class Task:
+    """Something that is run again in each turn, in a folder of its own."""
+
+    def __init__(self, kind, name, runs, guess, begin):
+        self.label, self.name, self.runs, self.begin = f"{kind}, {name}", name, runs, begin
+        self.seconds = guess  # what it takes: at first a guess, then what it took
+
+    def run(self, turn, folder, results):
+        begin = time.monotonic()
+        try:
+            results.take(self.name, self.begin(folder), turn)
+        except (measure.NotThere, harness.Failure, RuntimeError) as problem:
+            print(f"{self.label}: {str(problem)[:500]}", flush=True)
+        self.seconds = time.monotonic() - begin
+
+
+def compared(kind, program):
+    if kind in ONLY_LIVE and not program.live:
+        return False
+    return not (kind in WITHOUT_FSYNC and program is programs.RsyncFsync)
+
+
+def tasks(options, there):
+    ours = programs.Agents in there
+    for kind in options.only.split(","):
+        runs = min(options.runs, RARELY.get(kind, options.runs))
+        guess = {"many": options.many / 1500, "million": options.million / 6000,
+                 "big": options.big / 20}.get(kind, 0)
+        if kind == "floor":
+            yield Task(kind, FLOOR, runs, guess, lambda folder: workloads.floor(options, folder))
+        elif kind == "mesh":
+            for count in map(int, options.agents.split(",") if ours else []):
+                often = 1 if count > 20 else runs
+                yield Task(f"{count} agents", programs.Agents.name, often, guess,
+                           lambda folder, n=count: workloads.mesh(n, options, folder))
+        elif kind == "million":
+            if ours and options.million:
+                yield Task(kind, programs.Agents.name, runs, guess,
+                           lambda folder: workloads.million(options, folder))
+        elif kind != "many" or options.many:
+            for program in (p for p in there if compared(kind, p)):
+                yield Task(kind, program.name, runs, guess,
+                           lambda folder, p=program, w=getattr(workloads, kind):
+                           one_turn(p, w, options, folder))
+
+
 def run(options, there, place, results):
-    kinds = options.only.split(",")
-    meshes = options.agents.split(",") if "mesh" in kinds and programs.Agents in there else []
+    end = time.monotonic() + options.budget * 60 if options.budget else math.inf
+    every = list(tasks(options, there))
     for turn in range(options.runs):
-        for workload in (workloads.files, workloads.big):
-            for program in there if workload.__name__ in kinds else []:
-                print(f"run {turn + 1}: {workload.__name__}, {program.name}", flush=True)
-                folder = place / f"{turn}{workload.__name__[0]}{programs.ALL.index(program)}"
-                one_turn(program, workload, options, folder, results)
-        for count in map(int, meshes):
-            print(f"run {turn + 1}: {count} agents", flush=True)
-            results.take(programs.Agents.name,
-                         workloads.mesh(count, options, place / f"{turn}m{count}"))
-        if "floor" in kinds:
-            results.take(FLOOR, workloads.floor(options, place / f"{turn}floor"))
+        for number, task in enumerate(every):
+            if turn >= task.runs or time.monotonic() + task.seconds > end:
+                continue
+            print(f"run {turn + 1}: {task.label}", flush=True)
+            task.run(turn, place / f"{turn}t{number}", results)
+            write(options, results)
 
 
 # ---- what is shown
@@ -120,12 +187,12 @@ def table(results):
     """Markdown. Behind each median: how many times ours it is."""
     names = results.names()
     kinds = {program.name: program for program in programs.ALL}
-    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    lines = ["| | runs | " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) + 1)]
     for title, value in (("sees changes by itself", lambda k: "yes" if k.live else "run by hand"),
                          ("survives a power cut", lambda k: k.durable),
                          ("encrypted", lambda k: k.encrypted)):
         cells = [value(kinds[name]) if name in kinds else "" for name in names]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {title} | | " + " | ".join(cells) + " |")
     for row, samples in results.rows.items():
         ours = statistics.median(samples.get(programs.Agents.name, [0]))
         cells = []
@@ -140,7 +207,7 @@ def table(results):
             if name != programs.Agents.name and ours > 0:
                 text += f" ×{number(median / ours)}"
             cells.append(text)
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+        lines.append(f"| {row} | {results.runs(row)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 """The workloads. Each takes a fresh program and yields (row, value): latencies one by one, of all
 else one value a run. A row is named by what happens; its unit is its last word."""
 
+import concurrent.futures
 import hashlib
 import os
 import random
@@ -15,6 +16,7 @@ import programs
 SAVE_BYTES = 4096
 SIDES = "AB"
 SAVE_BUDGET_S = 8.0
+BACK_TIMES = 3
 
 
 def timed(program, change, seen):
@@ -70,27 +72,36 @@ def saves(program, names, samples):
 
 # ---- many small files, and what follows once they are there
 
-def files(program, options):
+def first_sync(program, count):
+    """Returns the names; B is empty before."""
     program.prepare()
-    names = measure.make_tree(program.a, options.files, SAVE_BYTES)
+    names = measure.make_tree(program.a, count, SAVE_BYTES)
     cpu = programs.cpu_total(program)
-    many = f"{options.files:,} files of 4 KiB"
-
-    def start():
-        program.start()
-    seconds = timed(program, start, lambda: measure.wait_tree(program.b, names, SAVE_BYTES))
-    yield f"{many}, B empty [s]", seconds
+    text = f"{count:,} files of 4 KiB"
+    seconds = timed(program, program.start,
+                    lambda: measure.wait_tree(program.b, names, SAVE_BYTES))
+    yield f"{text}, B empty [s]", seconds
     programs.settle(program)
-    yield f"{many}, CPU of both [s]", programs.cpu_total(program) - cpu
+    yield f"{text}, CPU of both [s]", programs.cpu_total(program) - cpu
     if program.live:  # of a run by hand nothing is left to be asked
-        yield f"{many}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
+        yield f"{text}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
     measure.check_same(program.a, program.b, names)
+    return names
+
+
+def small(program, options):
+    """A tenth of `files`, and nothing else: short enough to be run often."""
+    yield from first_sync(program, options.files // 10)
+
+
+def files(program, options):
+    names = yield from first_sync(program, options.files)
     yield from saves(program, names, options.samples)
     names = yield from rename(program, names)
     if program.live:
-        yield from idle(program, options)
+        yield from idle(program, options, options.files)
     yield from reconnect(program, names)
-    yield from restart(program, options, names)
+    yield from restart(program, options.files)
 
 
 def rename(program, names):
@@ -111,15 +122,17 @@ def rename(program, names):
     return moved
 
 
-def idle(program, options):
+def idle(program, options, count):
     programs.settle(program)
+    measure.wait_rest(program.pids())
     pids = program.pids()
     cpu, woken = measure.cpu_seconds(pids), measure.wakeups(pids)
     time.sleep(options.idle)
     per = options.idle * len(SIDES)
-    yield "idle: CPU of one [ms/s]", (measure.cpu_seconds(pids) - cpu) * 1000 / per
-    yield "idle: wakeups of one [1/s]", (measure.wakeups(pids) - woken) / per
-    yield "idle: memory of one [MiB]", measure.memory_mib(pids, "VmRSS")
+    text = f"idle with {count:,} files"
+    yield f"{text}: CPU of one [ms/s]", (measure.cpu_seconds(pids) - cpu) * 1000 / per
+    yield f"{text}: wakeups of one [1/s]", (measure.wakeups(pids) - woken) / per
+    yield f"{text}: memory of one [MiB]", measure.memory_mib(pids, "VmRSS")
 
 
 def reconnect(program, names):
@@ -134,13 +147,86 @@ def reconnect(program, names):
     yield f"B back, 1 of {len(names):,} changed [ms]", seconds * 1000
 
 
-def restart(program, options, names):
+def restart(program, count):
     """Both start over what is the same, until all is known to be."""
     programs.settle(program)
     program.stop()
 
     seconds = timed(program, program.start, program.ready)
-    yield f"start over {options.files:,} unchanged files [ms]", seconds * 1000
+    yield f"start over {count:,} unchanged files [ms]", seconds * 1000
+
+
+# ---- very many files, on both sides already
+
+def many(program, options):
+    """Both sides have them when they first meet; then what a start and one change cost."""
+    program.prepare()
+    names = measure.make_tree(program.a, options.many, SAVE_BYTES)
+    shutil.copytree(program.a, program.b, dirs_exist_ok=True,
+                    ignore=lambda *_: [".cfgsync"])  # with the times that they have on A
+    text = f"{options.many:,} files on both sides"
+    seconds = timed(program, program.start, lambda: known(program, options.many))
+    yield f"{text}, first start [s]", seconds
+    if program.live:
+        yield f"{text}, peak memory of one [MiB]", measure.memory_mib(program.pids(), "VmHWM")
+    for _ in range(BACK_TIMES):
+        yield from restart(program, options.many)
+    for number in range(BACK_TIMES):
+        yield from reconnect(program, names[number:] + names[:number])
+    if program.live:
+        yield from idle(program, options, options.many)
+
+
+def known(program, count):
+    """They have looked at all, and nothing is left to be done."""
+    if program.live:
+        measure.wait_until(lambda: program.knows(count), f"{count} files are known", every=0.05)
+    program.ready()
+
+
+def million(options, folder):
+    """One agent of ours alone with very many small files, beside `find` that prints what a start
+    must look at, too."""
+    world = harness.World(folder)
+    count = options.million
+    try:
+        agent = world.agent("alpha")
+        root = folder / "root"
+        root.mkdir()
+        measure.make_tiny(root, count)
+        agent.start()
+        begin = time.perf_counter()
+        agent.cli("folder", "add", "f", root, "--with", "all", timeout=1800)
+        wait_scanned(agent, count)
+        yield f"{count:,} files, first scan [s]", time.perf_counter() - begin
+        for _ in range(BACK_TIMES):
+            yield f"find -printf over {count:,} files [ms]", measure.find_seconds(root) * 1000
+            agent.stop()
+            begin = time.perf_counter()
+            agent.start(wait=False)
+            wait_scanned(agent, count)
+            yield f"start of one agent over {count:,} files [ms]", \
+                (time.perf_counter() - begin) * 1000
+        pid = agent.process.pid
+        measure.wait_rest([pid])
+        cpu = measure.cpu_seconds([pid])
+        time.sleep(options.idle)
+        text = f"idle with {count:,} files"
+        yield f"{text}: CPU of one [ms/s]", \
+            (measure.cpu_seconds([pid]) - cpu) * 1000 / options.idle
+        yield f"{text}: memory of one [MiB]", measure.memory_mib([pid], "VmRSS")
+    finally:
+        world.close(False)
+
+
+def wait_scanned(agent, count):
+    def scanned():
+        try:
+            folder = agent.folder("f")
+        except (harness.Failure, ValueError, KeyError, StopIteration):
+            return False  # it does not answer yet
+        return folder["scanned"] >= count and not folder["scanning"]
+    measure.wait_until(scanned, f"a scan of {count}", seconds=1800, every=0.02)
 
 
 # ---- one large file
@@ -162,6 +248,43 @@ def big(program, options):
     yield f"{text}, 4 KiB overwritten [s]", edited(program, name, poke)
     yield f"{text}, 1 MiB appended [s]", edited(program, name, append)
     yield f"{text}, 1 byte inserted in front [s]", edited(program, name, insert)
+
+
+def text(program, options):
+    """What compresses well."""
+    program.prepare()
+    measure.make_text(program.a / "text", options.big)
+    cpu = programs.cpu_total(program)
+    seconds = timed(program, program.start,
+                    lambda: measure.wait_tree(program.b, ["text"], options.big << 20))
+    yield f"{options.big:,} MiB of text [s]", seconds
+    programs.settle(program)
+    yield f"{options.big:,} MiB of text, CPU of both [s]", programs.cpu_total(program) - cpu
+    measure.check_same(program.a, program.b, ["text"])
+
+
+def bulk(program, options):
+    """Saves while a large file crosses. Those that begin after its end do not count."""
+    program.prepare()
+    names = measure.make_tree(program.a, 100, SAVE_BYTES)
+    program.start()
+    measure.wait_tree(program.b, names, SAVE_BYTES)
+    programs.settle(program)
+    outside = program.dir / "state" / "big"
+    measure.make_big(outside, options.big)
+    os.rename(outside, program.a / "big")
+    size = options.big << 20
+    for number, name in enumerate(names):
+        data = os.urandom(SAVE_BYTES + 1 + number)
+        whole, change = save_rename(program.a / name, data)
+        if measure.size_is(program.b / "big", size):
+            break
+        seconds = timed(program, change,
+                        lambda n=name, w=whole: measure.wait_bytes(program.b / n, w))
+        yield f"save to visible, while {options.big:,} MiB cross [ms]", seconds * 1000
+        time.sleep(0.1)
+    measure.wait_tree(program.b, ["big"], size)
+    measure.check_same(program.a, program.b, ["big"])
 
 
 def edited(program, name, edit):
@@ -225,11 +348,40 @@ def flushed_save(folder, number):
     return time.perf_counter() - begin
 
 
+def logged(log, number):
+    """What a commit of an index is to the disk: a piece of a log that is there already."""
+    begin = time.perf_counter()
+    os.pwrite(log, os.urandom(2 * SAVE_BYTES), number * 2 * SAVE_BYTES)
+    os.fdatasync(log)
+    return time.perf_counter() - begin
+
+
+def flushes(options, folder):
+    """A save and a commit, each flushed: one after the other, and at the same time."""
+    log = os.open(folder / "log", os.O_RDWR | os.O_CREAT, 0o600)
+    os.pwrite(log, bytes(4 * options.samples * SAVE_BYTES), 0)
+    os.fsync(log)
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        other.submit(int).result()
+        for number in range(options.samples):
+            commit = logged(log, 2 * number) * 1000
+            yield "floor: 8 KiB of a log overwritten, flushed [ms]", commit
+            yield "floor: those two one after the other [ms]", \
+                commit + flushed_save(folder, f"a{number}") * 1000
+            begin = time.perf_counter()
+            save = other.submit(flushed_save, folder, f"b{number}")
+            logged(log, 2 * number + 1)
+            save.result()
+            yield "floor: those two at the same time [ms]", (time.perf_counter() - begin) * 1000
+    os.close(log)
+
+
 def floor(options, folder):
     """No program of these: a flushed save, a copied tree with one flush, a file read and hashed."""
     folder.mkdir()
     for number in range(options.samples):
         yield "floor: 4 KiB written, flushed, renamed [ms]", flushed_save(folder, number) * 1000
+    yield from flushes(options, folder)
     measure.make_tree(folder / "tree", options.files, SAVE_BYTES)
     begin = time.perf_counter()
     shutil.copytree(folder / "tree", folder / "copy")
@@ -242,15 +394,32 @@ def floor(options, folder):
         hashlib.file_digest(file, "sha256")
     yield f"floor: {options.big:,} MiB read and hashed [s]", time.perf_counter() - begin
     os.unlink(folder / "big")
+    yield f"find -printf over {options.files:,} files [ms]", \
+        measure.find_seconds(folder / "tree") * 1000
 
 
 # ---- many agents
 
+def company(world, count):
+    """Each knows all others by its config file: with 50, commands would be 2,450."""
+    agents = [world.agent(f"n{number}") for number in range(count)]
+    for one in agents:
+        peers = (f'peer {other.name} {{ id = "{other.device_id}" '
+                 f'address = {{"{other.address}"}} }}\n' for other in agents if other is not one)
+        with open(one.home / "config", "a", encoding="ascii") as config:
+            config.writelines(peers)
+    for one in agents:
+        one.start(wait=False)
+    for one in agents:
+        harness.wait_for(one.answers, "an answer", seconds=60)
+    return agents
+
+
 def mesh(count, options, folder):
-    """Ours alone: all know all; from a save on the first until the last to see it has."""
+    """Ours alone: all know all; from a new file on the first until the last has it."""
     world = harness.World(folder)
     try:
-        agents = world.company(*(f"n{number}" for number in range(count)))
+        agents = company(world, count)
         for agent in agents:
             agent.folder_add("f")
         (agents[0].paths["f"] / "x").write_bytes(b"")
@@ -266,7 +435,7 @@ def mesh(count, options, folder):
             os.rename(temporary, roots[0] / name)
             for root in roots[1:]:
                 measure.wait_bytes(root / name, data)
-            yield f"{count} agents: save to visible on all [ms]", \
+            yield f"{count} agents: new file to visible on all [ms]", \
                 (time.perf_counter() - begin) * 1000
             time.sleep(0.2)
         pids = [agent.process.pid for agent in agents]
