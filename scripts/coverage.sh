@@ -10,6 +10,7 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_C_COMPILER=gcc -DCMAKE_C_FLAGS="--coverage -fprofile-update=atomic" >/dev/null
 cmake --build "$build"
 find "$build" -name '*.gcda' -delete
-ctest --test-dir "$build" -L 'unit|model|fuzz' -j 2 --output-on-failure
+CFGSYNC_SWEEP=all ctest --test-dir "$build" --timeout 600 \
+    -L "unit|model|fuzz" -j 2 --output-on-failure
 "$build/tests/sim/sim" --seed 1 --runs "${1:-250}"
 scripts/coverage.py "$build" agent/sync agent/core proto
