@@ -6,6 +6,7 @@
 
 #include "agent/delta/compress.h"
 #include "agent/sync/delta_priv.h"
+#include "agent/sync/session_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -179,9 +180,10 @@ bool serve_has_room(const struct share *share)
     struct engine *engine = share->folder->engine;
     if (!rate_allows(engine, &engine->up, share->session)) return false;
     const struct net_port *net = &share->folder->engine->o.net;
-    const struct conn *bulk = share->session->lanes[LANE_BULK];
-    if (bulk == NULL || share->serving_jobs >= SERVING_JOBS_MAX) return false;
-    return net->queued(net->self, bulk->id) < BULK_AHEAD_BYTES;
+    // The other side may have opened the session, and ask, before its bulk lane is open here.
+    if (!lane_open(share->session, LANE_BULK) || share->serving_jobs >= SERVING_JOBS_MAX)
+        return false;
+    return net->queued(net->self, share->session->lanes[LANE_BULK]->id) < BULK_AHEAD_BYTES;
 }
 
 // How many ids from `at` make one PACK; those that are too large for any count nothing.

@@ -153,6 +153,8 @@ void script_reconnect(struct script *script);
 void script_open(struct script *script, enum lane lane,
                  uint64_t number);                             // of a session of that number
 void script_dialled(struct script *script, enum conn_way way); // a session that we have dialled
+void script_dialled_half(struct script *script, enum conn_way way); // its control lane answers,
+void script_dialled_rest(struct script *script);                    // and now the other one
 void script_dialled_apart(struct script *script); // and each lane is answered by another process
 void script_send(struct script *script, enum lane lane, struct message *message); // unless cut
 bool script_is_cut(const struct script *script);

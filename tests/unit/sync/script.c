@@ -37,24 +37,30 @@ void script_open(struct script *script, enum lane lane, uint64_t number)
     say_hello(script, lane);
 }
 
-static void dialled(struct script *script, enum conn_way way, uint64_t boot_step)
+void script_dialled_half(struct script *script, enum conn_way way)
 {
     uint64_t number = 1000 + script->rig->last_conn;
     lane_up(script, LANE_CONTROL, way, number);
     lane_up(script, LANE_BULK, way, number);
     say_hello(script, LANE_CONTROL);
-    script->boot += boot_step;
+}
+
+void script_dialled_rest(struct script *script)
+{
     say_hello(script, LANE_BULK);
 }
 
 void script_dialled(struct script *script, enum conn_way way)
 {
-    dialled(script, way, 0);
+    script_dialled_half(script, way);
+    script_dialled_rest(script);
 }
 
 void script_dialled_apart(struct script *script)
 {
-    dialled(script, CONN_DIALLED, 1);
+    script_dialled_half(script, CONN_DIALLED);
+    script->boot++;
+    script_dialled_rest(script);
 }
 
 void script_reconnect(struct script *script)

@@ -124,12 +124,41 @@ static void test_contents_outlive_a_move(void **state)
     rig_close(&rig);
 }
 
+// The other side may use a session before all that opens it for us has come.
+static void test_contents_wait_for_the_bulk_lane(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "x", "X");
+    rig_wait(&rig, RIG_NEW_QUIET_MS);
+    rig_settle(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    script_dialled_half(peer, CONN_DIALLED);
+    script_offer(peer, (struct vv){0});
+    struct value value = rig_item(&rig, "x").local.version.value;
+    struct content content = {.id = value.content, .size = value.size};
+    struct message want = {.kind = MSG_WANT, .want = {.folder = rig.id, .ids = &content}};
+    want.want.id_count = 1;
+    rig.held = 1u << JOB_READ;
+    script_send(peer, LANE_CONTROL, &want);
+    rig_settle(&rig);
+    assert_int_equal(rig_jobs(&rig, JOB_READ), 0);
+
+    script_dialled_rest(peer);
+    rig_settle(&rig);
+    assert_int_equal(rig_jobs(&rig, JOB_READ), 1);
+
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pong_follows_the_offers),
         cmocka_unit_test(test_sync_wait_hears_of_what_is_blocked),
         cmocka_unit_test(test_contents_outlive_a_move),
+        cmocka_unit_test(test_contents_wait_for_the_bulk_lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
