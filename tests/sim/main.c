@@ -48,6 +48,8 @@ static void log_print(enum log_level level, enum log_area area, const char *line
     // Nothing here is broken but what the engine breaks.
     if (logged->current != NULL && strstr(line, "new incarnation") != NULL)
         logged->current->noticed = true;
+    // Its user takes its place away meanwhile: both are kept.
+    if (strstr(line, "content lost in a crash") != NULL) logged->puts_back = true;
     bool identity = strstr(line, "new incarnation") != NULL ||
                     strstr(line, "index is older") != NULL || strstr(line, "one dot") != NULL ||
                     strstr(line, "BUG-K") != NULL;
@@ -56,7 +58,8 @@ static void log_print(enum log_level level, enum log_area area, const char *line
     if (logged->o.index_error > 0 && io && strstr(line, "malformed") == NULL) level = LOG_WARN;
     if (logged->restored ? level == LOG_ERROR && !identity : level == LOG_ERROR || identity)
         world_fail(logged, "%s: %s", device != NULL ? device->name : "-", line);
-    if (logged->o.writer >= 0 && !logged->restored && strstr(line, "sync: conflict") != NULL)
+    bool alone = logged->o.writer >= 0 && !logged->restored && !logged->puts_back;
+    if (alone && strstr(line, "sync: conflict") != NULL)
         world_fail(logged, "%s finds a conflict, though only d%d edits: %s",
                    device != NULL ? device->name : "-", logged->o.writer, line);
     if (!logged->verbose) return;

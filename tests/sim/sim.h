@@ -202,6 +202,7 @@ struct world {
     uint64_t token;      // where it is, is said whenever that changes
     struct buf token_at; // said last
     bool restored;       // an index or a disk of an older time was put in place
+    bool puts_back;      // what a power cut took of a file
     struct device devices[DEVICES_MAX];
     struct event *events; // a heap
     size_t event_count, event_room;
