@@ -97,8 +97,15 @@ void saved_excuse_taken_back(struct device *device)
     }
 }
 
+static void excuse_everywhere(struct world *world, uint64_t token)
+{
+    for (size_t i = 0; token != 0 && i < world->saved_count; i++)
+        if (world->saved[i].token == token) world->saved[i].excused = true;
+}
+
 // A directory was moved in the instant in which a step replaced what was in it: its user has moved
-// what the step put there, and the process that would have noticed is gone.
+// what the step put there, and the process that would have noticed is gone. From now on that is the
+// user's, to be taken away where it is.
 void saved_excuse_moved(struct device *device)
 {
     struct world *world = device->world;
@@ -106,7 +113,10 @@ void saved_excuse_moved(struct device *device)
     for (size_t i = world->saved_count; i-- > 0 && world->saved[i].at_us == world->now_us;) {
         struct saved *saved = &world->saved[i];
         bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;
-        if (there && saved->moved && saved->device == device->index) saved->excused = true;
+        if (!there || !saved->moved || saved->device != device->index) continue;
+        const struct inode *inode = vfs_find(&device->vfs, saved->path);
+        saved->excused = true;
+        if (inode != NULL) excuse_everywhere(world, token_of(inode));
     }
     map_destroy(&tokens);
 }
