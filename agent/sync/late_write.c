@@ -22,7 +22,8 @@ enum {
     RETRY_MS = 1000,
     RETRIES_SOON = 16, // then a disk that is full, or broken, is asked less often
     RETRY_LATER_MS = 10 * 60 * 1000,
-    ASIDE_MAX = 64 // conflict items of a path
+    AFTER_START_MS = 2000, // what people wait for goes first
+    ASIDE_MAX = 64         // conflict items of a path
 };
 
 // Of what a resolution displaced, and of links that met a step, until they have their place.
@@ -51,6 +52,17 @@ void late_writes_clear(struct folder *folder)
         forget(folder, &folder->late_writes);
 }
 
+static void add(struct folder *folder, struct late_write **slot, struct slice file, int64_t due_ms)
+{
+    if (folder->late_write_count == FILES_MAX) return;
+    struct late_write *late = mem_zalloc(1, sizeof *late);
+    buf_append(&late->file, file.data, file.size);
+    late->due_ms = due_ms;
+    late->next = *slot;
+    *slot = late;
+    folder->late_write_count++;
+}
+
 static struct late_write **find(struct folder *folder, struct slice file)
 {
     struct late_write **at = &folder->late_writes;
@@ -68,16 +80,10 @@ void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms)
 {
     int64_t due_ms = folder->engine->now_ms + delay_ms;
     struct late_write **at = find(folder, file);
-    if (*at != NULL) {
+    if (*at != NULL)
         (*at)->due_ms = due_ms;
-        return;
-    }
-    if (folder->late_write_count == FILES_MAX) return;
-    struct late_write *late = mem_zalloc(1, sizeof *late);
-    buf_append(&late->file, file.data, file.size);
-    late->due_ms = due_ms;
-    *at = late;
-    folder->late_write_count++;
+    else
+        add(folder, at, file, due_ms);
 }
 
 static bool is_displaced(const struct version *version)
@@ -92,6 +98,8 @@ void late_writes_since(struct folder *folder)
     struct kept_row *rows = arena_alloc(arena, PAGE, sizeof *rows);
     uint64_t before = INT64_MAX;
     int64_t since = folder->engine->wall_ms - LATELY_MS;
+    int64_t due_ms = folder->engine->now_ms + AFTER_START_MS;
+    bool none = folder->late_writes == NULL; // then nothing is added twice
     for (uint32_t got = PAGE; got == PAGE && folder->late_write_count < FILES_MAX;) {
         got = index->kept_list(index->self, arena, folder->number, (struct slice){0}, before, PAGE,
                                rows);
@@ -101,7 +109,11 @@ void late_writes_since(struct folder *folder)
             enum kind kind = rows[i].version.value.kind;
             bool taken =
                 kind == KIND_FILE || (kind == KIND_SYMLINK && is_displaced(&rows[i].version));
-            if (taken && !rows[i].own) late_write_mark(folder, rows[i].file, 0);
+            if (!taken || rows[i].own) continue;
+            if (none)
+                add(folder, &folder->late_writes, rows[i].file, due_ms);
+            else
+                late_write_mark(folder, rows[i].file, AFTER_START_MS);
         }
     }
 }
@@ -364,8 +376,9 @@ void late_write_tick(struct folder *folder)
 int64_t late_write_deadline(const struct folder *folder)
 {
     int64_t at = INT64_MAX;
+    if (folder->late_write_out) return at;
     for (const struct late_write *l = folder->late_writes; l != NULL; l = l->next) {
         if (!l->under_way && l->due_ms < at) at = l->due_ms;
     }
-    return folder->late_write_out ? INT64_MAX : at;
+    return at;
 }
