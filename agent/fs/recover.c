@@ -85,6 +85,19 @@ static void raced_dir(struct group *group, uint32_t index, const struct place *p
     put_back(group, index, place);
 }
 
+// Of two directories one with nothing in it gives way. True: it did.
+static bool empty_gives_way(struct group *group, uint32_t index, const struct place *place)
+{
+    struct act *act = &group->acts[index];
+    if (unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) == 0) {
+        act->out = false;
+        return true;
+    }
+    if (unlinkat(place->fd, place->name, AT_REMOVEDIR) != 0) return false;
+    put_back(group, index, place);
+    return true;
+}
+
 // Two edits met, and the crash came while they were sorted out: the later one has the better right
 // to the name. What was there before the step is older than either.
 static void raced_twice(struct group *group, uint32_t index, const struct place *place,
@@ -95,6 +108,7 @@ static void raced_twice(struct group *group, uint32_t index, const struct place 
     bool leaf = now->present && !is_dir(now);
     bool old = leaf && step->before.present && print_is_before(step, now, place->fd, place->name);
     bool seen = now->present && look_out(group, index, &x) == 0;
+    if (seen && is_dir(&x) && is_dir(now) && empty_gives_way(group, index, place)) return;
     // What is in a directory that goes to kept nobody hears of; of leaves both are found in the
     // end.
     bool later =

@@ -7,28 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs_test.h"
-
-enum { JOURNAL = 7 };
-
-static struct step step_of(struct world *w, const char *path, struct version version)
-{
-    return (struct step){.path = slice_text(path), .version = version, .before = print_at(w, path)};
-}
-
-static struct job *job_of(struct step **out, uint32_t count)
-{
-    struct job *job = job_for(JOB_RECOVER);
-    *out = steps_for(job, count, JOURNAL);
-    return job;
-}
-
-static void run(struct world *w, struct job *job)
-{
-    disk_run(w->disk, job);
-    assert_int_equal(job->err, ERR_OK);
-    assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
-}
+#include "recover_test.h"
 
 static void swap(struct world *w, const char *a, const char *b)
 {
@@ -144,95 +123,6 @@ static void test_directory_after_the_exchange_is_seen(void **state)
     struct fingerprint now = print_at(w, "f");
     assert_int_equal(now.kind, KIND_DIR);
     assert_int_not_equal(now.ino, steps[0].print.ino);
-    job_end(&job);
-}
-
-static void test_raced_edit_is_given_back(void **state)
-{
-    struct world *w = *state;
-    char text[256];
-    struct step *steps;
-    struct job *job = job_of(&steps, 4);
-    put_file(w, "f", "old bytes");
-    put_file(w, "gone", "removed bytes");
-    put_file(w, "later", "old later");
-    put_file(w, "folder", "old file");
-    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
-    steps[1] = step_of(w, "gone", version_gone("gone"));
-    steps[2] = step_of(w, "later", version_file("later", "new later", 0644));
-    steps[3] = step_of(w, "folder", version_dir("folder", 0755));
-    put_file(w, ".cfgsync/staging/x-7-0", "the user's edit");
-    put_file(w, "f", "new bytes");
-    shell("cd '%s' && rm gone", w->root);
-    put_file(w, ".cfgsync/staging/x-7-1", "another edit");
-    put_file(w, ".cfgsync/staging/x-7-2", "first edit");
-    put_file(w, "later", "second edit");
-    put_file(w, ".cfgsync/staging/x-7-3", "an edit of what becomes a directory");
-    remove_all(w, "folder");
-    put_dir(w, "folder", 0755);
-    run(w, job);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(steps[i].result, STEP_CHANGED);
-    assert_string_equal(text_of(w, "f", text), "the user's edit");
-    assert_string_equal(text_of(w, "gone", text), "another edit");
-    assert_string_equal(text_of(w, "later", text), "second edit");
-    assert_string_equal(text_of(w, "folder", text), "an edit of what becomes a directory");
-    assert_true(anywhere(w, ".cfgsync/kept", "first edit"));
-    job_end(&job);
-}
-
-// Two edits met the step, and the crash came while they were sorted out.
-static void test_the_later_of_two_edits_has_the_name(void **state)
-{
-    struct world *w = *state;
-    char text[256];
-    struct step *steps;
-    struct job *job = job_of(&steps, 1);
-    put_file(w, "f", "old bytes");
-    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
-    put_file(w, "f", "first edit");
-    put_file(w, ".cfgsync/staging/x-7-0", "second edit");
-    shell("cd '%s' && touch -d '1 hour ago' f", w->root);
-    run(w, job);
-    assert_int_equal(steps[0].result, STEP_CHANGED);
-    assert_string_equal(text_of(w, "f", text), "second edit");
-    assert_true(steps[0].kept && anywhere(w, ".cfgsync/kept", "first edit"));
-    job_end(&job);
-}
-
-// The old file was back already when the crash came, whatever the times say.
-static void test_an_edit_is_later_than_what_was_there(void **state)
-{
-    struct world *w = *state;
-    char text[256];
-    struct step *steps;
-    struct job *job = job_of(&steps, 1);
-    put_file(w, "f", "old bytes");
-    steps[0] = step_of(w, "f", version_file("f", "new bytes", 0644));
-    put_file(w, ".cfgsync/staging/x-7-0", "edit");
-    shell("cd '%s' && touch -r f .cfgsync/staging/x-7-0", w->root);
-    run(w, job);
-    assert_int_equal(steps[0].result, STEP_CHANGED);
-    assert_string_equal(text_of(w, "f", text), "edit");
-    assert_true(steps[0].kept && anywhere(w, ".cfgsync/kept", "old bytes"));
-    job_end(&job);
-}
-
-// Somebody is in the directory that the step has put there: the link cannot have its name again.
-static void test_where_a_link_led_is_told(void **state)
-{
-    struct world *w = *state;
-    struct step *steps;
-    struct job *job = job_of(&steps, 1);
-    put_file(w, "folder", "old file");
-    steps[0] = step_of(w, "folder", version_dir("folder", 0755));
-    shell("ln -s target '%s/.cfgsync/staging/x-7-0'", w->root);
-    remove_all(w, "folder");
-    put_dir(w, "folder", 0755);
-    put_file(w, "folder/file", "somebody's");
-    run(w, job);
-    assert_int_equal(steps[0].result, STEP_CHANGED);
-    assert_true(steps[0].kept && slice_equal(steps[0].kept_target, slice_text("target")));
     job_end(&job);
 }
 
@@ -472,10 +362,6 @@ int main(void)
         T(test_edit_after_the_exchange_is_not_claimed),
         T(test_chmod_after_the_exchange_is_seen),
         T(test_directory_after_the_exchange_is_seen),
-        T(test_raced_edit_is_given_back),
-        T(test_the_later_of_two_edits_has_the_name),
-        T(test_an_edit_is_later_than_what_was_there),
-        T(test_where_a_link_led_is_told),
         T(test_directories),
         T(test_half_an_intent_is_taken_back),
         T(test_intent_out_of_order_is_taken_back),
