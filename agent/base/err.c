@@ -72,6 +72,7 @@ enum err err_from_errno(int number)
     case EEXIST: return ERR_IN_THE_WAY;
     case ENOTEMPTY: return ERR_NOT_EMPTY;
     case EINVAL: // how vfat and its like refuse a name
+    case ENOSYS: // it never will
     case EILSEQ:
     case ENAMETOOLONG:
     case ENXIO:

@@ -47,6 +47,7 @@ static void errnos_map_to_what_the_caller_does(void **state)
     assert_int_equal(err_from_errno(EEXIST), ERR_IN_THE_WAY);
     assert_int_equal(err_from_errno(ENOTEMPTY), ERR_NOT_EMPTY);
     assert_int_equal(err_from_errno(ENAMETOOLONG), ERR_UNREPRESENTABLE);
+    assert_int_equal(err_from_errno(ENOSYS), ERR_UNREPRESENTABLE);
     assert_int_equal(err_from_errno(EFBIG), ERR_TOO_BIG);
     assert_int_equal(err_from_errno(EMFILE), ERR_BUSY);
     assert_int_equal(err_from_errno(EIO), ERR_IO);
