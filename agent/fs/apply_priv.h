@@ -70,8 +70,8 @@ bool group_unseen(struct group *group, int code); // true: it says nothing of wh
 // prepare.c
 void group_prepare(struct group *group);
 void swap_return(struct group *group, uint32_t index); // x back to staging's own names
-void swap_to_kept(struct group *group,
-                  uint32_t index); // x to kept; the step tells under which name
+// x to kept; the step tells under which name. Nothing is moved while something is unseen.
+void swap_to_kept(struct group *group, uint32_t index);
 bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);
 bool step_has_content(const struct step *step); // needs a swap file
 
@@ -115,7 +115,8 @@ int version_look(int dir_fd, const char *name, const struct value *value); // as
 bool holds_version(int dir_fd, const char *name, const struct value *value);
 // x changes places with the path, which should have what the step put there. 0: that is under x
 // now. ESTALE: the path has what was saved last, x something older. EISDIR: the path has a
-// directory that was saved, x a later leaf. Else an errno.
+// directory that was saved, x a later leaf. Else an errno; group->unseen: of what came out nobody
+// can say which of these it is.
 int exchange_newest(struct group *group, uint32_t index, const struct place *place);
 int dir_restore(const struct group *group, const struct place *place, uint32_t mode);
 

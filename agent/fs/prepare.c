@@ -45,6 +45,7 @@ bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name
 void swap_to_kept(struct group *group, uint32_t index)
 {
     struct act *act = &group->acts[index];
+    if (group->unseen != 0) return; // under x recovery finds it, and looks again
     if (kept_take(group, index, group->staging_fd, act->swap)) act->out = false;
 }
 

@@ -42,6 +42,7 @@ void put_back(struct group *group, uint32_t index, const struct place *place)
         act->out = false;
         return;
     }
+    (void)group_unseen(group, code);
     swap_unsorted(group, index);
 }
 
@@ -92,7 +93,7 @@ static bool edit_equal(const struct edit *a, const struct edit *b)
 enum whose { OURS, THEIRS, NOBODY_KNOWS };
 
 // A touch is no save; a save within the tick of the clock that our time is of may not show in it.
-static enum whose whose(const struct group *group, uint32_t index, const struct edit *out)
+static enum whose whose(struct group *group, uint32_t index, const struct edit *out)
 {
     const struct act *act = &group->acts[index];
     const struct value *value = &group->apply->steps[index].version.value;
@@ -103,8 +104,10 @@ static enum whose whose(const struct group *group, uint32_t index, const struct 
     if (value->kind != KIND_FILE)
         return holds_version(group->staging_fd, act->swap, value) ? OURS : THEIRS;
     if (out->print.kind != KIND_FILE || out->print.size != value->size) return THEIRS;
-    if (!out->known && content_read(group->staging_fd, act->swap, value->size, &found) != 0)
-        return NOBODY_KNOWS;
+    int code = 0;
+    if (!out->known) code = content_read(group->staging_fd, act->swap, value->size, &found);
+    (void)group_unseen(group, code);
+    if (code != 0) return NOBODY_KNOWS;
     return digest_equal(found.id, value->content) ? OURS : THEIRS;
 }
 
@@ -127,6 +130,7 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
         code =
             swap_exchange(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
         if (code == 0) code = edit_look(group, index, &out);
+        (void)group_unseen(group, code); // a later save, perhaps; or a directory
         if (code != 0) return code;
         enum whose is = tries == 0 ? whose(group, index, &out) : THEIRS;
         if (is == NOBODY_KNOWS) return ESTALE; // the edit that was seen keeps the name

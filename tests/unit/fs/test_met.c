@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+//
+// Saves that meet a step, and a disk that fails for a moment while they are sorted out: nothing of
+// them goes to kept unseen. They stay under the step's name in staging, until recovery can look.
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tests/unit/fs/fs_test.h"
+
+enum { JOURNAL = 7 };
+
+#define X "x-7-0"
+
+// What goes on beside a job: around the first two times at which it moves or exchanges names.
+static struct {
+    struct world *world;
+    void (*before[2])(struct world *w);
+    void (*after_second)(void);
+    uint32_t swaps;
+    bool second_fails;
+    bool blind; // x cannot be looked at
+} met;
+
+int __real_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
+int __wrap_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
+int __real_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
+int __wrap_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
+int __real_names_move(int a_fd, const char *a, int b_fd, const char *b);
+int __wrap_names_move(int a_fd, const char *a, int b_fd, const char *b);
+
+int __wrap_fstatat(int dir_fd, const char *name, struct stat *out, int flags)
+{
+    if (!met.blind || strcmp(name, X) != 0) return __real_fstatat(dir_fd, name, out, flags);
+    errno = EIO;
+    return -1;
+}
+
+typedef int swap_call(int a_fd, const char *a, int b_fd, const char *b);
+
+static int swapped(swap_call *call, int a_fd, const char *a, int b_fd, const char *b)
+{
+    uint32_t at = met.swaps++;
+    if (at < 2 && met.before[at] != NULL) met.before[at](met.world);
+    if (at == 1 && met.second_fails) return EIO;
+    int code = call(a_fd, a, b_fd, b);
+    if (at == 1 && met.after_second != NULL) met.after_second();
+    return code;
+}
+
+int __wrap_names_exchange(int a_fd, const char *a, int b_fd, const char *b)
+{
+    return swapped(__real_names_exchange, a_fd, a, b_fd, b);
+}
+
+int __wrap_names_move(int a_fd, const char *a, int b_fd, const char *b)
+{
+    return swapped(__real_names_move, a_fd, a, b_fd, b);
+}
+
+static struct rlimit descriptors;
+
+static void read_fails(void)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = descriptors.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+// One step of "f".
+static struct job *job_of(enum job_kind kind, struct version version, struct fingerprint before)
+{
+    struct job *job = job_for(kind);
+    struct step *step = steps_for(job, 1, JOURNAL);
+    *step = (struct step){.path = slice_text("f"), .version = version, .before = before};
+    return job;
+}
+
+// "f" was "old bytes". Nothing is decided.
+static struct fingerprint apply(struct world *w, struct version version, enum err err)
+{
+    put_file(w, "f", "old bytes");
+    struct fingerprint before = print_at(w, "f");
+    if (version.value.kind == KIND_FILE) (void)stage_text(w, "new bytes");
+    struct job *job = job_of(JOB_APPLY, version, before);
+    met.world = w;
+    met.swaps = 0; // staging has moved names, too
+    disk_run(w->disk, job);
+    if (met.after_second == read_fails) (void)setrlimit(RLIMIT_NOFILE, &descriptors);
+    assert_int_equal(job->err, err);
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
+    job_end(&job);
+    memset(&met, 0, sizeof met);
+    return before;
+}
+
+static struct job *recovered(struct world *w, struct version version, struct fingerprint before)
+{
+    struct job *job = job_of(JOB_RECOVER, version, before);
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->apply.steps[0].result, STEP_CHANGED);
+    assert_int_equal(count_in(w, ".cfgsync/staging", X), 0);
+    return job;
+}
+
+static void save_first(struct world *w)
+{
+    put_file(w, "f", "first edit");
+}
+
+static void save_second(struct world *w)
+{
+    put_file(w, "f", "as long 2");
+}
+
+static void save_directory(struct world *w)
+{
+    remove_all(w, "f");
+    put_file(w, "f/inside", "in a directory");
+}
+
+static void look_fails(void)
+{
+    met.blind = true;
+}
+
+// The first save is given back, and what comes out for it is a directory: what is in one that goes
+// to kept nobody hears of.
+static void test_what_came_out_cannot_be_looked_at(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct version version = version_file("f", "new bytes", 0644);
+    met.before[0] = save_first;
+    met.before[1] = save_directory;
+    met.after_second = look_fails;
+    struct fingerprint before = apply(w, version, ERR_IO);
+    assert_string_equal(text_of(w, "f", text), "first edit");
+    struct job *job = recovered(w, version, before);
+    assert_string_equal(text_of(w, "f/inside", text), "in a directory");
+    assert_true(job->apply.steps[0].unsorted && anywhere(w, ".cfgsync/kept", "first edit"));
+    job_end(&job);
+}
+
+// Only its bytes would tell it from what the step had put there.
+static void test_what_came_out_cannot_be_read(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct version version = version_file("f", "new bytes", 0644);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    met.before[0] = save_first;
+    met.before[1] = save_second;
+    met.after_second = read_fails;
+    struct fingerprint before = apply(w, version, ERR_BUSY);
+    shell("touch -d '1 hour ago' '%s/f'", w->root);
+    struct job *job = recovered(w, version, before);
+    assert_string_equal(text_of(w, "f", text), "as long 2");
+    assert_true(job->apply.steps[0].unsorted && anywhere(w, ".cfgsync/kept", "first edit"));
+    job_end(&job);
+}
+
+// A file was to go, and became a directory just before.
+static void test_what_came_out_cannot_be_moved_back(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    met.before[0] = save_directory;
+    met.second_fails = true;
+    struct fingerprint before = apply(w, version_gone("f"), ERR_IO);
+    assert_false(exists(w, "f"));
+    struct job *job = recovered(w, version_gone("f"), before);
+    assert_string_equal(text_of(w, "f/inside", text), "in a directory");
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
+    job_end(&job);
+}
+
+static int met_open(void **state)
+{
+    memset(&met, 0, sizeof met);
+    return world_open(state);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, met_open, world_close)
+    const struct CMUnitTest tests[] = {
+        T(test_what_came_out_cannot_be_looked_at),
+        T(test_what_came_out_cannot_be_read),
+        T(test_what_came_out_cannot_be_moved_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
