@@ -36,8 +36,10 @@ void swap_unsorted(struct group *group, uint32_t index)
 void put_back(struct group *group, uint32_t index, const struct place *place)
 {
     struct act *act = &group->acts[index];
-    int code =
-        swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    int code = ENOENT; // without its directory
+    if (place->fd >= 0)
+        code =
+            swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
     if (code == 0) {
         act->out = false;
         return;

@@ -92,6 +92,22 @@ static void test_where_a_link_led_is_told(void **state)
     job_end(&job);
 }
 
+// Its directory went since: it cannot go back, and recovery comes to an end all the same.
+static void test_an_edit_without_its_directory_is_kept(void **state)
+{
+    struct world *w = *state;
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "d/f", "old bytes");
+    steps[0] = step_of(w, "d/f", version_file("d/f", "new bytes", 0644));
+    put_file(w, ".cfgsync/staging/x-7-0", "edit");
+    remove_all(w, "d");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_CHANGED);
+    assert_true(steps[0].kept && anywhere(w, ".cfgsync/kept", "edit"));
+    job_end(&job);
+}
+
 // Made by two programs, or by one twice: what is in a directory that goes to kept nobody hears of.
 static void test_of_two_directories_the_empty_one_goes(void **state)
 {
@@ -126,6 +142,7 @@ int main(void)
         T(test_the_later_of_two_edits_has_the_name),
         T(test_an_edit_is_later_than_what_was_there),
         T(test_where_a_link_led_is_told),
+        T(test_an_edit_without_its_directory_is_kept),
         T(test_of_two_directories_the_empty_one_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
