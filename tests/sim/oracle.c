@@ -373,6 +373,7 @@ static void check_lost(struct world *world)
         tokens_below(device->vfs.root, live);
         if (conflicts != NULL) tokens_below(conflicts, live);
         if (set_aside != NULL) tokens_below(set_aside, kept);
+        tokens_in_flight(device, kept); // the next clean-up moves it there
     }
     for (size_t i = 0; i < world->saved_count; i++) {
         const struct saved *saved = &world->saved[i];

@@ -139,10 +139,9 @@ static void tokens_below(const struct inode *root, struct map *tokens)
     }
 }
 
-struct map *tokens_in_flight(const struct device *device)
+void tokens_in_flight(const struct device *device, struct map *tokens)
 {
     const struct inode *staging = vfs_find(&device->vfs, ".cfgsync/staging");
-    struct map *tokens = map_new();
     for (uint32_t i = 0; staging != NULL && i < staging->count; i++) {
         const struct inode *inode = staging->entries[i].inode;
         uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
@@ -150,7 +149,6 @@ struct map *tokens_in_flight(const struct device *device)
         if (S_ISDIR(inode->mode)) tokens_below(inode, tokens);
         if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
     }
-    return tokens;
 }
 
 uint64_t token_taken_out(const struct device *device, const char *path)

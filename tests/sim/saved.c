@@ -56,9 +56,10 @@ void saved_excuse(struct world *world, const char *path, uint64_t token)
 // path or below it; and so what recovery is to put back.
 void saved_excuse_in_flight(struct device *device, const char *path)
 {
-    struct map *tokens = tokens_in_flight(device);
+    struct map *tokens = map_new();
     char common[NAMES_PATH_MAX];
     names_common(device->world->o.names, path, common);
+    tokens_in_flight(device, tokens);
     for (size_t i = 0; map_count(tokens) > 0 && i < device->world->saved_count; i++) {
         struct saved *saved = &device->world->saved[i];
         bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;
@@ -109,7 +110,8 @@ static void excuse_everywhere(struct world *world, uint64_t token)
 void saved_excuse_moved(struct device *device)
 {
     struct world *world = device->world;
-    struct map *tokens = tokens_in_flight(device);
+    struct map *tokens = map_new();
+    tokens_in_flight(device, tokens);
     for (size_t i = world->saved_count; i-- > 0 && world->saved[i].at_us == world->now_us;) {
         struct saved *saved = &world->saved[i];
         bool there = map_get(tokens, slice_of(&saved->token, sizeof saved->token)) != NULL;

@@ -276,7 +276,7 @@ void device_power_cut(struct device *device);
 void device_clean_up(struct device *device);
 
 // ---- restore.c
-struct map *tokens_in_flight(const struct device *device); // what steps have displaced
+void tokens_in_flight(const struct device *device, struct map *tokens); // what steps have displaced
 // The file that was at the path when it was last looked at, if a step has displaced it; else 0.
 uint64_t token_taken_out(const struct device *device, const char *path);
 void backup_take(struct device *device);
