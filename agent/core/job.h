@@ -199,8 +199,10 @@ struct job_copy {
     bool base;                 // out of the base store: there is no path
     bool outside;  // path is absolute, of any regular file; content and mode are results
     uint32_t mode; // result
-    // outside and kept: the name of a kept file, copied only if its size or time is not before's
+    // outside and kept: the name of a kept file, copied only if its size or time is not before's; a
+    // link is read
     bool same;             // result: it is
+    struct slice target;   // result: where the link leads; else empty
     int64_t mtime_ns;      // result
     struct digest *leaves; // result, of what is outside
     uint32_t leaf_count;
@@ -270,8 +272,7 @@ struct step {
     bool racy;                // a write that comes now may not show in it
     bool kept;                // displaced content went to kept/
     struct slice kept_name;
-    struct slice kept_target; // what is there leads to, if it is a link
-    bool unsorted;            // that is a save which met the step and could not be given back
+    bool unsorted; // that is a save which met the step and could not be given back
 };
 
 struct job_apply {

@@ -221,6 +221,19 @@ static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, stru
     return err;
 }
 
+static enum err kept_link(const struct grip *grip, struct job_copy *copy, struct arena *arena)
+{
+    AUTO(fd_close) int dir_fd = -1;
+    char target[PROTO_STRING_BYTES_MAX + 1];
+    errno = internal_open(grip, FS_KEPT, &dir_fd);
+    if (errno != 0) return err_from_errno(errno);
+    ssize_t size = readlinkat(dir_fd, arena_text(arena, copy->path), target, sizeof target);
+    if (size < 0) return err_from_errno(errno);
+    if (size > PROTO_STRING_BYTES_MAX) return ERR_UNREPRESENTABLE;
+    copy->target = arena_copy(arena, slice_of(target, (size_t)size));
+    return ERR_OK;
+}
+
 static enum err outside_open(const struct grip *grip, struct job_copy *copy, struct arena *arena,
                              int *out_fd)
 {
@@ -228,7 +241,7 @@ static enum err outside_open(const struct grip *grip, struct job_copy *copy, str
     struct fingerprint print;
     const char *path = arena_text(arena, copy->path);
     if (copy->kept && (errno = kept_open(grip, copy->path, out_fd)) != 0)
-        return err_from_errno(errno);
+        return errno == ELOOP ? kept_link(grip, copy, arena) : err_from_errno(errno);
     // Named by a person, not below the root.
     if (!copy->kept) *out_fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*out_fd < 0 || fstat(*out_fd, &st) != 0) return err_from_errno(errno);
@@ -278,7 +291,7 @@ void copy_run(const struct grip *grip, struct job *job)
     }
     job->err = outside ? outside_open(grip, &job->copy, job->arena, &source_fd)
                        : copy_open(grip, &job->copy, &source_fd);
-    if (job->err != ERR_OK || job->copy.same) return;
+    if (job->err != ERR_OK || job->copy.same || job->copy.target.size > 0) return;
     if (!space_left(dir_fd, job->copy.content.size)) {
         job->err = ERR_NO_SPACE;
         return;

@@ -17,20 +17,10 @@ enum {
     EDIT_READ_MAX = 1 << 20
 };
 
-static struct slice link_target(struct group *group, const struct step *step)
-{
-    char target[PROTO_STRING_BYTES_MAX];
-    const char *name = arena_text(group->arena, step->kept_name);
-    ssize_t size = readlinkat(group->kept_fd, name, target, sizeof target);
-    return size > 0 ? arena_copy(group->arena, slice_of(target, (size_t)size)) : slice_of("", 0);
-}
-
 void swap_unsorted(struct group *group, uint32_t index)
 {
-    struct step *step = &group->apply->steps[index];
     swap_to_kept(group, index);
-    step->unsorted = true;
-    if (step->kept) step->kept_target = link_target(group, step);
+    group->apply->steps[index].unsorted = true;
 }
 
 void put_back(struct group *group, uint32_t index, const struct place *place)

@@ -26,7 +26,7 @@ enum {
     ASIDE_MAX = 64         // conflict items of a path
 };
 
-// Of what a resolution displaced, and of links that met a step, until they have their place.
+// Of what a resolution displaced, or met a step where no file was, until it has its place.
 static const struct digest NO_CONTENT;
 
 struct late_write {
@@ -106,10 +106,7 @@ void late_writes_since(struct folder *folder)
         for (uint32_t i = 0; i < got; i++) {
             before = rows[i].number;
             if (rows[i].when_ms < since) return;
-            enum kind kind = rows[i].version.value.kind;
-            bool taken =
-                kind == KIND_FILE || (kind == KIND_SYMLINK && is_displaced(&rows[i].version));
-            if (!taken || rows[i].own) continue;
+            if (rows[i].version.value.kind != KIND_FILE || rows[i].own) continue;
             if (none)
                 add(folder, &folder->late_writes, rows[i].file, due_ms);
             else
@@ -119,7 +116,8 @@ void late_writes_since(struct folder *folder)
 }
 
 // What a resolution displaced stays a version of its own, whatever is made of the path next: that
-// its content is known does not mean that it will be found anywhere else.
+// its content is known does not mean that it will be found anywhere else. That it is a link shows
+// when it is read.
 static void raced_note(struct folder *folder, const struct step *step, bool resolves)
 {
     const struct index_port *index = INDEX(folder);
@@ -133,9 +131,7 @@ static void raced_note(struct folder *folder, const struct step *step, bool reso
                            .batch = index->kept_batch_last(index->self, folder->number),
                            .after = item.local.version.dots.entries[0]};
     row.version.mtime_ns = 0; // it is something else
-    if (step->kept_target.size > 0)
-        row.version.value = (struct value){.kind = KIND_SYMLINK, .target = step->kept_target};
-    else if (row.version.value.kind != KIND_FILE)
+    if (row.version.value.kind != KIND_FILE)
         row.version.value = (struct value){.kind = KIND_FILE, .mode = PLAIN_MODE};
     if (resolves) row.version.value.content = NO_CONTENT;
     index->kept_add(index->self, folder->number, &row);
@@ -206,8 +202,7 @@ void late_write_row(struct folder *folder, struct slice file, const struct value
     bool same = value_same_content(&row.version.value, value) && row.version.mtime_ns == mtime_ns;
     if (same && !is_displaced(&row.version)) return;
     index->kept_remove(index->self, folder->number, row.number);
-    row.version.value.content = value->content;
-    row.version.value.size = value->size;
+    row.version.value = *value;
     row.version.mtime_ns = mtime_ns;
     index->kept_add(index->self, folder->number, &row);
 }
@@ -292,7 +287,7 @@ static void publish(struct folder *folder, struct slice file, const struct versi
 {
     char escaped[LOG_ESCAPED_MAX];
     struct slice name = item_name(folder, taken);
-    bool displaced = is_displaced(taken);
+    bool displaced = is_displaced(taken) || value->kind == KIND_SYMLINK;
     if (displaced && is_dirty(folder, taken->path)) {
         late_write_end(folder, file, false); // what becomes of the version is not known yet
         return;
@@ -313,6 +308,18 @@ static bool is_gone(const struct job *job)
     return job->err == ERR_CHANGED || job->err == ERR_UNREPRESENTABLE;
 }
 
+static struct value value_found(const struct value *taken, const struct job_copy *copy)
+{
+    struct value value = *taken;
+    if (copy->target.size > 0) {
+        const struct digest id = hash_sha256(copy->target);
+        return (struct value){.kind = KIND_SYMLINK, .content = id, .target = copy->target};
+    }
+    value.content = copy->content.id;
+    value.size = copy->content.size;
+    return value;
+}
+
 void late_write_done(struct folder *folder, struct job *job)
 {
     struct kept_row row;
@@ -323,13 +330,12 @@ void late_write_done(struct folder *folder, struct job *job)
         late_write_end(folder, copy->path, true);
         return;
     }
-    if (job->err != ERR_OK || !decide_copied(folder, copy)) {
+    bool link = copy->target.size > 0;
+    if (job->err != ERR_OK || (!link && !decide_copied(folder, copy))) {
         late_write_end(folder, copy->path, false);
         return;
     }
-    struct value value = row.version.value;
-    value.content = copy->content.id;
-    value.size = copy->content.size;
+    struct value value = value_found(&row.version.value, copy);
     publish(folder, copy->path, &row.version, &value, copy->mtime_ns);
 }
 
@@ -337,14 +343,7 @@ void late_write_done(struct folder *folder, struct job *job)
 static bool look(struct folder *folder, struct slice file)
 {
     struct kept_row row;
-    if (!row_of(folder, file, &row)) return false;
-    if (row.version.value.kind == KIND_SYMLINK && is_displaced(&row.version)) {
-        struct value value = row.version.value;
-        value.content = hash_sha256(value.target);
-        publish(folder, file, &row.version, &value, 0);
-        return true;
-    }
-    if (row.version.value.kind != KIND_FILE) return false;
+    if (!row_of(folder, file, &row) || row.version.value.kind != KIND_FILE) return false;
     struct job *job = job_new(JOB_COPY, folder->number);
     job->copy.path = arena_copy(job->arena, file);
     job->copy.outside = job->copy.kept = true;

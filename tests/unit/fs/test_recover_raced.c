@@ -74,24 +74,6 @@ static void test_an_edit_is_later_than_what_was_there(void **state)
     job_end(&job);
 }
 
-// Somebody is in the directory that the step has put there: the link cannot have its name again.
-static void test_where_a_link_led_is_told(void **state)
-{
-    struct world *w = *state;
-    struct step *steps;
-    struct job *job = job_of(&steps, 1);
-    put_file(w, "folder", "old file");
-    steps[0] = step_of(w, "folder", version_dir("folder", 0755));
-    shell("ln -s target '%s/.cfgsync/staging/x-7-0'", w->root);
-    remove_all(w, "folder");
-    put_dir(w, "folder", 0755);
-    put_file(w, "folder/file", "somebody's");
-    run(w, job);
-    assert_int_equal(steps[0].result, STEP_CHANGED);
-    assert_true(steps[0].kept && slice_equal(steps[0].kept_target, slice_text("target")));
-    job_end(&job);
-}
-
 // Its directory went since: it cannot go back, and recovery comes to an end all the same.
 static void test_an_edit_without_its_directory_is_kept(void **state)
 {
@@ -141,7 +123,6 @@ int main(void)
         T(test_raced_edit_is_given_back),
         T(test_the_later_of_two_edits_has_the_name),
         T(test_an_edit_is_later_than_what_was_there),
-        T(test_where_a_link_led_is_told),
         T(test_an_edit_without_its_directory_is_kept),
         T(test_of_two_directories_the_empty_one_goes),
     };
