@@ -132,6 +132,7 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
             act->out = false;
             return 0;
         }
+        if (tries > 0 && !there.print.present) return EIO; // which of them is later nobody knows
         if (edit_equal(&out, &there)) return ESTALE;
         if (dir_has_the_path(&in, &out)) return EISDIR;
         there = in;
@@ -181,7 +182,7 @@ static bool undo_exchange(struct group *group, uint32_t index, const struct plac
 {
     if (!holds_ours(group, index, place)) return false;
     int code = exchange_newest(group, index, place);
-    if (code == EISDIR) swap_unsorted(group, index);
+    if (code != 0 && code != ESTALE) swap_unsorted(group, index);
     return code == 0;
 }
 
