@@ -356,8 +356,7 @@ static void tokens_below(const struct inode *root, struct map *found)
 // A conflict over the copy of a copy is not copied once more: who loses there goes to kept.
 static bool is_copy_of_copy(const char *path)
 {
-    const size_t prefix = strlen(".cfgsync/conflicts/"), tag = 12;
-    size_t size = strlen(path);
+    const size_t prefix = strlen(".cfgsync/conflicts/"), tag = 12, size = strlen(path);
     return strncmp(path, ".cfgsync/conflicts/", prefix) == 0 && size > prefix + 2 * (tag + 1) &&
            path[prefix + tag] == '-' && path[prefix + 2 * tag + 1] == '-';
 }
