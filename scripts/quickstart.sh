@@ -134,15 +134,17 @@ demo() {
 
 # ---- the real thing
 
+pid= # of the agent, as long as it is ours to end
+
 quickstart() {
-    local folder=${CFGSYNC_FOLDER:-$HOME/Sync} pid=
+    local folder=${CFGSYNC_FOLDER:-$HOME/Sync}
     "$agent" init
     if "$agent" status >/dev/null 2>&1 || (($? != 6)); then
         echo "the agent is running already"
     else
         "$agent" run &
         pid=$!
-        trap 'kill "$pid" 2>/dev/null; wait "$pid" || true' EXIT
+        trap 'kill "$pid" 2>/dev/null || true; wait "$pid" || true' EXIT
         trap 'exit 0' INT TERM
         until_true 10 eval "\"\$agent\" status >/dev/null 2>&1 || ((\$? != 6)) || ! kill -0 $pid"
         kill -0 "$pid" 2>/dev/null || { trap - EXIT; fail "the agent did not start (see above)"; }
