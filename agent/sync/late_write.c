@@ -98,7 +98,6 @@ void late_writes_since(struct folder *folder)
     struct kept_row *rows = arena_alloc(arena, PAGE, sizeof *rows);
     uint64_t before = INT64_MAX;
     int64_t since = folder->engine->wall_ms - LATELY_MS;
-    int64_t due_ms = folder->engine->now_ms + AFTER_START_MS;
     bool none = folder->late_writes == NULL; // then nothing is added twice
     for (uint32_t got = PAGE; got == PAGE && folder->late_write_count < FILES_MAX;) {
         got = index->kept_list(index->self, arena, folder->number, (struct slice){0}, before, PAGE,
@@ -107,10 +106,12 @@ void late_writes_since(struct folder *folder)
             before = rows[i].number;
             if (rows[i].when_ms < since) return;
             if (rows[i].version.value.kind != KIND_FILE || rows[i].own) continue;
-            if (none)
-                add(folder, &folder->late_writes, rows[i].file, due_ms);
-            else
-                late_write_mark(folder, rows[i].file, AFTER_START_MS);
+            if (!none && late_write_waits(folder, rows[i].file)) continue;
+            // A save that met a step waits for its place; of others it is not likely that somebody
+            // still writes into them.
+            bool met = rows[i].version.mtime_ns == 0;
+            int64_t delay_ms = met ? 0 : AFTER_START_MS;
+            add(folder, &folder->late_writes, rows[i].file, folder->engine->now_ms + delay_ms);
         }
     }
 }
