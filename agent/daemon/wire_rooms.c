@@ -8,6 +8,7 @@ static void wire_kept(struct index_port *out)
     out->kept_add = store_kept_add;
     out->kept_get = store_kept_get;
     out->kept_by_file = store_kept_by_file;
+    out->kept_put = store_kept_put;
     out->kept_remove = store_kept_remove;
     out->kept_list = store_kept_list;
     out->kept_oldest = store_kept_oldest;

@@ -300,7 +300,7 @@ static int exchange_back(struct group *group, uint32_t index, const struct place
     if (code == ENOENT)
         put_back(group, index, place);
     else if (code == ESTALE)
-        swap_to_kept(group, index); // a later save has taken its place
+        (void)swap_to_kept(group, index); // a later save has taken its place
     else if (code != 0)
         swap_unsorted(group, index);
     return ESTALE;

@@ -239,7 +239,7 @@ static void steps_finish(struct group *group)
     for (uint32_t i = 0; i < group->apply->count; i++) {
         struct step *step = &group->apply->steps[i];
         swap_return(group, i);
-        if (group->acts[i].out) swap_to_kept(group, i);
+        if (group->acts[i].out) (void)swap_to_kept(group, i);
         // Steps inside a directory have changed its times since.
         if (step->result == STEP_DONE && step->version.value.kind == KIND_DIR)
             dir_print_again(group, step);
@@ -259,12 +259,13 @@ void apply_run(const struct grip *grip, struct job *job)
     bool kept_up = steps_run(&group, order);
     if (kept_up && !contents_sync(&group)) kept_up = unflushed_undo(&group, order);
     errno = group_sync(&group);
-    if (errno == 0) errno = group.unseen; // also of a step that could not be taken back
+    const char *call = errno != 0 ? "sync after apply" : "taking back";
+    if (errno == 0) errno = group.unseen;
     if (errno == 0 && !kept_up) errno = mark_drop(&group);
     // In place, but perhaps not durable, or elsewhere: the journal row must stay until recovery has
     // looked.
     if (errno != 0)
-        job->err = log_errno(LOG_FS, "sync after apply", slice_text(""));
+        job->err = log_errno(LOG_FS, call, slice_text(""));
     else
         steps_finish(&group);
 }

@@ -70,9 +70,10 @@ bool group_unseen(struct group *group, int code); // true: it says nothing of wh
 // prepare.c
 void group_prepare(struct group *group);
 void swap_return(struct group *group, uint32_t index); // x back to staging's own names
-// x to kept; the step tells under which name. Nothing is moved while something is unseen.
-void swap_to_kept(struct group *group, uint32_t index);
-bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);
+// x to kept; the step tells under which name. 0, or an errno. Nothing is moved while something is
+// unseen.
+int swap_to_kept(struct group *group, uint32_t index);
+int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);
 bool step_has_content(const struct step *step); // needs a swap file
 
 // act.c
@@ -106,7 +107,8 @@ void mark_remove(int staging_fd, uint64_t journal);
 void left_over_drop(struct group *group); // what a job without steps says is to go
 
 // undo.c
-void swap_unsorted(struct group *group, uint32_t index); // to kept: a save that met the step
+// To kept: a save that met the step, or what nobody can tell from one. Unseen: it is not there yet.
+void swap_unsorted(struct group *group, uint32_t index);
 void step_undo(struct group *group, uint32_t index);
 bool step_take_back(struct group *group, uint32_t index, const struct place *place);
 void put_back(struct group *group, uint32_t index,
@@ -115,8 +117,8 @@ int version_look(int dir_fd, const char *name, const struct value *value); // as
 bool holds_version(int dir_fd, const char *name, const struct value *value);
 // x changes places with the path, which should have what the step put there. 0: that is under x
 // now. ESTALE: the path has what was saved last, x something older. EISDIR: the path has a
-// directory that was saved, x a later leaf. Else an errno; group->unseen: of what came out nobody
-// can say which of these it is.
+// directory that was saved, x a later leaf. EIO: x is what nobody can tell from a later save. Else
+// an errno; group->unseen: of what came out nobody can say which of these it is.
 int exchange_newest(struct group *group, uint32_t index, const struct place *place);
 int dir_restore(const struct group *group, const struct place *place, uint32_t mode);
 

@@ -20,7 +20,7 @@ bool step_has_content(const struct step *step)
     return step->version.value.kind == KIND_FILE || step->version.value.kind == KIND_SYMLINK;
 }
 
-bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name)
+int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name)
 {
     struct step *step = &group->apply->steps[index];
     char *text = NULL;
@@ -35,18 +35,20 @@ bool kept_take(struct group *group, uint32_t index, int dir_fd, const char *name
         group->apply->left_over = true;
         errno = code;
         (void)log_errno(LOG_FS, "rename to kept", step->path);
-        return false;
+        return code;
     }
     step->kept = true;
     step->kept_name = slice_text(text);
-    return true;
+    return 0;
 }
 
-void swap_to_kept(struct group *group, uint32_t index)
+int swap_to_kept(struct group *group, uint32_t index)
 {
     struct act *act = &group->acts[index];
-    if (group->unseen != 0) return; // under x recovery finds it, and looks again
-    if (kept_take(group, index, group->staging_fd, act->swap)) act->out = false;
+    if (group->unseen != 0) return 0; // under x recovery finds it, and looks again
+    int code = kept_take(group, index, group->staging_fd, act->swap);
+    act->out = code != 0;
+    return code;
 }
 
 static int staged_back(struct group *group, const struct act *act, const struct step *step)
@@ -73,7 +75,7 @@ void swap_return(struct group *group, uint32_t index)
     act->ready = false;
     if (look_out(group, index, &print) != 0) return;
     if (print.ino != act->ours.ino || print.size != act->ours.size) {
-        swap_to_kept(group, index);
+        (void)swap_to_kept(group, index);
         return;
     }
     bool again = step->version.value.kind == KIND_FILE && step->result != STEP_FAILED;
@@ -197,7 +199,7 @@ static void step_prepare(struct group *group, uint32_t index)
     // Left by a run that was never recovered: perhaps somebody's bytes.
     int code = look_out(group, index, &stale);
     if (code == 0 && unlinkat(group->staging_fd, act->swap, AT_REMOVEDIR) != 0 &&
-        !kept_take(group, index, group->staging_fd, act->swap))
+        kept_take(group, index, group->staging_fd, act->swap) != 0)
         code = EBUSY;
     if (code == ENOENT) code = 0;
     step->kept = false;

@@ -78,10 +78,19 @@ static bool holds_there(struct group *group, int dir_fd, const char *name,
     return code == 0;
 }
 
-// The directory that the step put in its place goes if it is empty: nothing else is ours.
-static void raced_dir(struct group *group, uint32_t index, const struct place *place)
+// The directory that the step put in its place goes if it is empty: nothing else is ours. If it had
+// changed places with the leaf once more, with something in it by then, it has its name again.
+static void raced_dir(struct group *group, uint32_t index, const struct place *place,
+                      const struct fingerprint *now)
 {
-    if (place->fd >= 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
+    struct fingerprint x = {0};
+    bool leaf = now->present && !is_dir(now);
+    if (leaf) (void)group_unseen(group, look_out(group, index, &x));
+    if (leaf && is_dir(&x))
+        (void)swap_exchange(group->grip->disk, group->staging_fd, group->acts[index].swap,
+                            place->fd, place->name);
+    else if (place->fd >= 0)
+        (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
     put_back(group, index, place);
 }
 
@@ -107,7 +116,9 @@ static void raced_twice(struct group *group, uint32_t index, const struct place 
     const struct step *step = &group->apply->steps[index];
     bool leaf = now->present && !is_dir(now);
     bool old = leaf && step->before.present && print_is_before(step, now, place->fd, place->name);
-    bool seen = now->present && look_out(group, index, &x) == 0;
+    int code = now->present ? look_out(group, index, &x) : ENOENT;
+    bool seen = code == 0;
+    if (group_unseen(group, code)) return;
     if (seen && is_dir(&x) && is_dir(now) && empty_gives_way(group, index, place)) return;
     // What is in a directory that goes to kept nobody hears of; of leaves both are found in the
     // end.
@@ -126,7 +137,7 @@ static enum state raced(struct group *group, uint32_t index, const struct place 
     const struct value *value = &group->apply->steps[index].version.value;
     if (value->kind == KIND_DIR) {
         act->out = true;
-        raced_dir(group, index, place);
+        raced_dir(group, index, place, now);
         return STATE_RACED;
     }
     bool holds = now->present && step_has_content(&group->apply->steps[index]) &&
@@ -379,6 +390,15 @@ static void earlier_too(struct group *group)
     }
 }
 
+static void unseen_note(struct group *group, uint32_t index)
+{
+    struct job_apply *apply = group->apply;
+    if (group->unseen == 0 || apply->unread.size > 0) return;
+    apply->unread = apply->steps[index].path;
+    errno = group->unseen;
+    (void)log_errno(LOG_FS, "recovery", apply->unread);
+}
+
 // True: an intent, and it was taken back.
 static bool steps_recover(struct group *group)
 {
@@ -387,10 +407,7 @@ static bool steps_recover(struct group *group)
     group->marked = intent && mark_there(group);
     for (uint32_t i = 0; i < count && group->unseen == 0; i++) {
         (void)step_examine(group, i);
-        errno = group->unseen;
-        if (errno == 0) continue;
-        group->apply->unread = group->apply->steps[i].path;
-        (void)log_errno(LOG_FS, "recovery", group->apply->unread);
+        unseen_note(group, i);
     }
     if (group->unseen != 0) return false;
     if (group->marked) earlier_too(group);
@@ -399,6 +416,7 @@ static bool steps_recover(struct group *group)
     if (!intent || all) return false;
     for (uint32_t i = count; i-- > 0;) {
         if (group->apply->steps[i].result == STEP_DONE) step_undo(group, i);
+        unseen_note(group, i);
     }
     return true;
 }
@@ -425,6 +443,6 @@ void recover_run(const struct grip *grip, struct job *job)
     }
     for (uint32_t i = 0; i < job->apply.count; i++) {
         swap_return(&group, i);
-        if (group.acts[i].out) swap_to_kept(&group, i);
+        if (group.acts[i].out) (void)swap_to_kept(&group, i);
     }
 }

@@ -19,8 +19,9 @@ enum {
 
 void swap_unsorted(struct group *group, uint32_t index)
 {
-    swap_to_kept(group, index);
+    int code = swap_to_kept(group, index);
     group->apply->steps[index].unsorted = true;
+    (void)group_unseen(group, code);
 }
 
 void put_back(struct group *group, uint32_t index, const struct place *place)
@@ -98,6 +99,7 @@ static enum whose whose(struct group *group, uint32_t index, const struct edit *
     if (out->print.kind != KIND_FILE || out->print.size != value->size) return THEIRS;
     int code = 0;
     if (!out->known) code = content_read(group->staging_fd, act->swap, value->size, &found);
+    if (code == ESTALE) return THEIRS; // it grows
     (void)group_unseen(group, code);
     if (code != 0) return NOBODY_KNOWS;
     return digest_equal(found.id, value->content) ? OURS : THEIRS;
@@ -125,14 +127,17 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
         (void)group_unseen(group, code); // a later save, perhaps; or a directory
         if (code != 0) return code;
         enum whose is = tries == 0 ? whose(group, index, &out) : THEIRS;
-        if (is == NOBODY_KNOWS) return ESTALE; // the edit that was seen keeps the name
+        if (is == NOBODY_KNOWS) return EIO; // the edit that was seen keeps the name
         if (is == OURS) {
             act->ours = out.print; // perhaps with another time
             act->ready = true;
             act->out = false;
             return 0;
         }
-        if (tries > 0 && !there.print.present) return EIO; // which of them is later nobody knows
+        if (tries > 0 && !there.print.present) {
+            group->unseen = EIO; // which of them is later nobody knows
+            return EIO;
+        }
         if (edit_equal(&out, &there)) return ESTALE;
         if (dir_has_the_path(&in, &out)) return EISDIR;
         there = in;
@@ -226,7 +231,8 @@ static bool undo_leaf_to_dir(struct group *group, uint32_t index, const struct p
         act->out = false;
         return true;
     }
-    (void)swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
+    int code = swap_exchange(disk, group->staging_fd, act->swap, place->fd, place->name);
+    (void)group_unseen(group, code); // what is in a directory that goes to kept nobody hears of
     return false;
 }
 
@@ -265,7 +271,7 @@ void step_undo(struct group *group, uint32_t index)
     place_close(&place);
     // What could not go back is somebody's work: whoever asked must look at the path again.
     step->result = undone ? STEP_UNDONE : STEP_CHANGED;
-    if (group->acts[index].out) swap_to_kept(group, index);
+    if (group->acts[index].out) swap_unsorted(group, index);
     group->acts[index].did = DID_NOTHING;
     step->print = (struct fingerprint){0};
 }

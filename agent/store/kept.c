@@ -90,6 +90,25 @@ bool store_kept_by_file(struct store *store, struct arena *arena, uint32_t folde
     return read_rows(store, arena, &query, 1, out) == 1;
 }
 
+void store_kept_put(struct store *store, uint32_t folder, uint64_t number,
+                    const struct version *version)
+{
+    AUTO(buf_fini) struct buf encoded = {0};
+    AUTO(query_end) struct query query = query_new(store, SQL_KEPT_PUT);
+    const struct value *value = &version->value;
+    bool holds = value->kind == KIND_FILE;
+    version_encode(version, &encoded);
+    query_int(&query, folder);
+    query_u64(&query, number);
+    if (holds)
+        query_slice(&query, slice_of(value->content.bytes, sizeof(struct digest)));
+    else
+        query_null(&query);
+    query_slice(&query, buf_slice(&encoded));
+    query_u64(&query, holds ? value->size : 0);
+    query_run(&query);
+}
+
 void store_kept_remove(struct store *store, uint32_t folder, uint64_t number)
 {
     AUTO(query_end) struct query query = query_new(store, SQL_KEPT_REMOVE);

@@ -158,6 +158,8 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_KEPT_GET] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number = ?2",
     [SQL_KEPT_BY_FILE] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND file = ?2"
                          " AND file <> x'' ORDER BY number DESC LIMIT 1",
+    [SQL_KEPT_PUT] = "UPDATE kept SET content = ?3, version = ?4, bytes = ?5"
+                     " WHERE folder = ?1 AND number = ?2",
     [SQL_KEPT_REMOVE] = "DELETE FROM kept WHERE folder = ?1 AND number = ?2",
     [SQL_KEPT_LIST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number < ?2"
                       " AND file <> x'' ORDER BY number DESC LIMIT ?3",

@@ -172,6 +172,9 @@ bool store_kept_get(struct store *store, struct arena *arena, uint32_t folder, u
                     struct kept_row *out);
 bool store_kept_by_file(struct store *store, struct arena *arena, uint32_t folder,
                         struct slice file, struct kept_row *out);
+// Another version of the row's path is in its file now; its place in the order and its batch stay.
+void store_kept_put(struct store *store, uint32_t folder, uint64_t number,
+                    const struct version *version);
 void store_kept_remove(struct store *store, uint32_t folder, uint64_t number);
 // Rows with a file, newest first, of the path and what is below it (empty: all), with numbers below
 // `before` (at most INT64_MAX).

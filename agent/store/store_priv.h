@@ -95,6 +95,7 @@ enum statement {
     SQL_KEPT_BY_CONTENT,
     SQL_KEPT_GET,
     SQL_KEPT_BY_FILE,
+    SQL_KEPT_PUT,
     SQL_KEPT_REMOVE,
     SQL_KEPT_LIST,
     SQL_KEPT_OF,

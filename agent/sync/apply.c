@@ -395,6 +395,7 @@ void apply_done(struct folder *folder, struct job *job)
     enum err err = txn_end(folder);
     steps_free(folder, apply);
     if (err != ERR_OK) {
+        late_writes_failed(folder, job); // they went with the transaction
         folder_recover(folder);
         return;
     }

@@ -54,7 +54,6 @@ void late_writes_clear(struct folder *folder)
 
 static void add(struct folder *folder, struct late_write **slot, struct slice file, int64_t due_ms)
 {
-    if (folder->late_write_count == FILES_MAX) return;
     struct late_write *late = mem_zalloc(1, sizeof *late);
     buf_append(&late->file, file.data, file.size);
     late->due_ms = due_ms;
@@ -82,7 +81,7 @@ void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms)
     struct late_write **at = find(folder, file);
     if (*at != NULL)
         (*at)->due_ms = due_ms;
-    else
+    else if (folder->late_write_count < FILES_MAX)
         add(folder, at, file, due_ms);
 }
 
@@ -99,12 +98,15 @@ void late_writes_since(struct folder *folder)
     uint64_t before = INT64_MAX;
     int64_t since = folder->engine->wall_ms - LATELY_MS;
     bool none = folder->late_writes == NULL; // then nothing is added twice
-    for (uint32_t got = PAGE; got == PAGE && folder->late_write_count < FILES_MAX;) {
+    bool lately = true;
+    for (uint32_t got = PAGE; got == PAGE && lately && folder->late_write_count < FILES_MAX;) {
+        lately = false; // a whole page: the clock may have been wrong for a while
         got = index->kept_list(index->self, arena, folder->number, (struct slice){0}, before, PAGE,
                                rows);
         for (uint32_t i = 0; i < got; i++) {
             before = rows[i].number;
-            if (rows[i].when_ms < since) return;
+            if (rows[i].when_ms < since) continue;
+            lately = true;
             if (rows[i].version.value.kind != KIND_FILE || rows[i].own) continue;
             if (!none && late_write_waits(folder, rows[i].file)) continue;
             // A save that met a step waits for its place; of others it is not likely that somebody
@@ -124,7 +126,12 @@ static void raced_note(struct folder *folder, const struct step *step, bool reso
     const struct index_port *index = INDEX(folder);
     struct item item;
     index->item_get(index->self, folder->engine->scratch, folder->number, step->path, &item);
-    if (!item_local_live(&item)) return;
+    if (!item_local_live(&item)) {
+        char escaped[LOG_ESCAPED_MAX];
+        log_warn(LOG_SYNC, "a save that met a step is only in kept", "folder=%s path=\"%s\"",
+                 folder->name, log_escape(step->path, escaped));
+        return;
+    }
     struct kept_row row = {.version = item.local.version,
                            .file = step->kept_name,
                            .when_ms = folder->engine->wall_ms,
@@ -136,7 +143,8 @@ static void raced_note(struct folder *folder, const struct step *step, bool reso
         row.version.value = (struct value){.kind = KIND_FILE, .mode = PLAIN_MODE};
     if (resolves) row.version.value.content = NO_CONTENT;
     index->kept_add(index->self, folder->number, &row);
-    late_write_mark(folder, step->kept_name, 0);
+    if (!late_write_waits(folder, step->kept_name)) // nobody else would look there before a start
+        add(folder, &folder->late_writes, step->kept_name, folder->engine->now_ms);
 }
 
 // Two saves met a step, and a crash or the disk kept them from being sorted out: which is the later
@@ -202,10 +210,9 @@ void late_write_row(struct folder *folder, struct slice file, const struct value
     if (!row_of(folder, file, &row)) return;
     bool same = value_same_content(&row.version.value, value) && row.version.mtime_ns == mtime_ns;
     if (same && !is_displaced(&row.version)) return;
-    index->kept_remove(index->self, folder->number, row.number);
     row.version.value = *value;
     row.version.mtime_ns = mtime_ns;
-    index->kept_add(index->self, folder->number, &row);
+    index->kept_put(index->self, folder->number, row.number, &row.version);
 }
 
 void late_write_published(struct folder *folder, struct slice file, const struct value *value,

@@ -101,6 +101,7 @@ struct index_port {
                      struct kept_row *out);
     bool (*kept_by_file)(struct store *, struct arena *, uint32_t folder, struct slice file,
                          struct kept_row *out);
+    void (*kept_put)(struct store *, uint32_t folder, uint64_t number, const struct version *);
     void (*kept_remove)(struct store *, uint32_t folder, uint64_t number);
     uint32_t (*kept_list)(struct store *, struct arena *, uint32_t folder, struct slice path,
                           uint64_t before, uint32_t max, struct kept_row *out);

@@ -369,7 +369,10 @@ static void intent_drop(struct folder *folder, const struct job *job)
         if (step->blocked != BLOCKED_NONE)
             intent_block(folder, apply->steps[apply->count - 1].path, step->blocked);
     }
-    if (txn_end(folder) != ERR_OK) folder_recover(folder); // the row is still there, and decides
+    if (txn_end(folder) != ERR_OK) { // the row is still there, and decides
+        late_writes_failed(folder, job);
+        folder_recover(folder);
+    }
     work_later(folder, 500);
 }
 
