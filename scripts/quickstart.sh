@@ -165,7 +165,10 @@ Look:    $agent status
 END
     if [[ -n $pid ]]; then
         echo "Ctrl-C ends the agent."
-        wait "$pid"
+        local code=0
+        wait "$pid" || code=$?
+        trap - EXIT
+        return "$code"
     fi
 }
 

@@ -41,6 +41,35 @@ struct result {
 
 static struct world *logged; // the one run of this process
 
+static void path_logged(const char *line, char out[NAMES_PATH_MAX])
+{
+    const char *at = strstr(line, "path=\"");
+    const char *end = at != NULL ? strchr(at + 6, '"') : NULL;
+    int size = end != NULL ? (int)(end - at - 6) : 0;
+    (void)snprintf(out, NAMES_PATH_MAX, "%.*s", size, at != NULL ? at + 6 : "");
+}
+
+static void puts_back_note(const char *line)
+{
+    const size_t max = sizeof logged->puts_back / sizeof logged->puts_back[0];
+    path_logged(line, logged->puts_back[logged->puts_back_count % max]);
+    logged->puts_back_count++;
+}
+
+// A conflict with a file whose content is put back after a power cut: its user has taken its place
+// away meanwhile, and both are kept.
+static bool is_put_back(const char *line)
+{
+    const uint32_t max = sizeof logged->puts_back / sizeof logged->puts_back[0];
+    char path[NAMES_PATH_MAX];
+    path_logged(line, path);
+    for (uint32_t i = 0; i < logged->puts_back_count && i < max; i++) {
+        if (path_within(path, logged->puts_back[i]) || path_within(logged->puts_back[i], path))
+            return true;
+    }
+    return false;
+}
+
 static void log_print(enum log_level level, enum log_area area, const char *line)
 {
     (void)area;
@@ -48,8 +77,7 @@ static void log_print(enum log_level level, enum log_area area, const char *line
     // Nothing here is broken but what the engine breaks.
     if (logged->current != NULL && strstr(line, "new incarnation") != NULL)
         logged->current->noticed = true;
-    // Its user takes its place away meanwhile: both are kept.
-    if (strstr(line, "content lost in a crash") != NULL) logged->puts_back = true;
+    if (strstr(line, "content lost in a crash") != NULL) puts_back_note(line);
     bool identity = strstr(line, "new incarnation") != NULL ||
                     strstr(line, "index is older") != NULL || strstr(line, "one dot") != NULL ||
                     strstr(line, "BUG-K") != NULL;
@@ -58,8 +86,8 @@ static void log_print(enum log_level level, enum log_area area, const char *line
     if (logged->o.index_error > 0 && io && strstr(line, "malformed") == NULL) level = LOG_WARN;
     if (logged->restored ? level == LOG_ERROR && !identity : level == LOG_ERROR || identity)
         world_fail(logged, "%s: %s", device != NULL ? device->name : "-", line);
-    bool alone = logged->o.writer >= 0 && !logged->restored && !logged->puts_back;
-    if (alone && strstr(line, "sync: conflict") != NULL)
+    bool alone = logged->o.writer >= 0 && !logged->restored;
+    if (alone && strstr(line, "sync: conflict") != NULL && !is_put_back(line))
         world_fail(logged, "%s finds a conflict, though only d%d edits: %s",
                    device != NULL ? device->name : "-", logged->o.writer, line);
     if (!logged->verbose) return;

@@ -389,10 +389,10 @@ static void check_lost(struct world *world)
     }
 }
 
-// Who edits alone meets no conflict, and what he has is what all have.
+// Who edits alone meets no conflict.
 static void check_writer(struct world *world)
 {
-    if (world->o.writer < 0 || world->restored || world->puts_back) return;
+    if (world->o.writer < 0 || world->restored || world->puts_back_count > 0) return;
     const struct device *device = &world->devices[world->o.writer];
     const struct inode *conflicts = vfs_find(&device->vfs, ".cfgsync/conflicts");
     if (conflicts != NULL && conflicts->count > 0)

@@ -47,8 +47,8 @@ void saved_excuse(struct world *world, const char *path, uint64_t token)
     names_common(world->o.names, path, common);
     for (size_t i = 0; token != 0 && i < world->saved_count; i++) {
         struct saved *saved = &world->saved[i];
-        if (saved->token == token && (conflict || strcmp(saved->path, common) == 0))
-            saved->excused = true;
+        bool here = strcmp(saved->path, common) == 0 || strcmp(saved->also, common) == 0;
+        if (saved->token == token && (conflict || here)) saved->excused = true;
     }
 }
 
@@ -98,10 +98,12 @@ void saved_excuse_taken_back(struct device *device)
     }
 }
 
-static void excuse_everywhere(struct world *world, uint64_t token)
+static void is_also_at(struct world *world, uint64_t token, const char *path)
 {
-    for (size_t i = 0; token != 0 && i < world->saved_count; i++)
-        if (world->saved[i].token == token) world->saved[i].excused = true;
+    for (size_t i = 0; token != 0 && i < world->saved_count; i++) {
+        struct saved *saved = &world->saved[i];
+        if (saved->token == token) (void)snprintf(saved->also, sizeof saved->also, "%s", path);
+    }
 }
 
 // A directory was moved in the instant in which a step replaced what was in it: its user has moved
@@ -118,7 +120,7 @@ void saved_excuse_moved(struct device *device)
         if (!there || !saved->moved || saved->device != device->index) continue;
         const struct inode *inode = vfs_find(&device->vfs, saved->path);
         saved->excused = true;
-        if (inode != NULL) excuse_everywhere(world, token_of(inode));
+        if (inode != NULL) is_also_at(world, token_of(inode), saved->path);
     }
     map_destroy(&tokens);
 }

@@ -180,6 +180,7 @@ struct event {
 struct saved { // a content that a user put somewhere
     uint64_t token;
     char path[NAMES_PATH_MAX];
+    char also[NAMES_PATH_MAX]; // where a step has put it, in a directory that was moved just then
     uint32_t device;
     int64_t at_us;
     bool excused; // a user who saw it there took it away
@@ -199,10 +200,11 @@ struct world {
     struct drops drops;
     bool trouble;
     bool verbose;
-    uint64_t token;      // where it is, is said whenever that changes
-    struct buf token_at; // said last
-    bool restored;       // an index or a disk of an older time was put in place
-    bool puts_back;      // what a power cut took of a file
+    uint64_t token;                    // where it is, is said whenever that changes
+    struct buf token_at;               // said last
+    bool restored;                     // an index or a disk of an older time was put in place
+    char puts_back[4][NAMES_PATH_MAX]; // paths of which a power cut took the content
+    uint32_t puts_back_count;
     struct device devices[DEVICES_MAX];
     struct event *events; // a heap
     size_t event_count, event_room;
