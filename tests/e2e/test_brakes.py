@@ -400,6 +400,7 @@ def test_mass_rewrite_reverted_elsewhere(world):
 def test_undo_spreads(world):
     """What a person takes back on one machine is held on no other."""
     (a, b), (on_a, on_b) = group(world, "alpha", "beta", count=60)
+    time.sleep(2.5)  # what comes within 2 s of what b joined with goes with that
     for i in range(FILES):
         put(on_a / f"many/{i:03}", f"one of many {i}\n")
     a.sync("f")
