@@ -78,10 +78,20 @@ def stays(predicate, what, seconds=1.0):
         time.sleep(0.02)
 
 
+PORTS, PORT_SLICES = range(10000, 32000), 64
+ports_given = set()
+
+
 def free_port():
-    """Below those that the kernel gives to outgoing connections, which would take it meanwhile."""
+    """Below those that the kernel gives to outgoing connections, which would take it meanwhile. A
+    port that was given is taken later: none is given twice, and tests that run at once draw from
+    other slices."""
+    slice_ports = PORTS[os.getpid() % PORT_SLICES::PORT_SLICES]
     while True:
-        port = random.SystemRandom().randrange(10000, 32000)
+        port = random.SystemRandom().choice(slice_ports)
+        if port in ports_given and len(ports_given) < len(slice_ports):
+            continue
+        ports_given.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
