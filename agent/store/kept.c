@@ -6,6 +6,15 @@
 #include "agent/base/own.h"
 #include "agent/store/store_priv.h"
 
+// A link, or a row that stands for a batch alone, has no content of ours.
+static void query_content(struct query *query, const struct value *value, bool holds)
+{
+    if (holds)
+        query_slice(query, slice_of(value->content.bytes, sizeof(struct digest)));
+    else
+        query_null(query);
+}
+
 void store_kept_add(struct store *store, uint32_t folder, const struct kept_row *row)
 {
     AUTO(buf_fini) struct buf encoded = {0};
@@ -17,10 +26,7 @@ void store_kept_add(struct store *store, uint32_t folder, const struct kept_row 
     query_slice(&query, key_of(&store->key, row->version.path));
     query_int(&query, row->when_ms);
     query_slice(&query, slice_of(row->by.bytes, sizeof row->by.bytes));
-    if (holds)
-        query_slice(&query, slice_of(value->content.bytes, sizeof(struct digest)));
-    else
-        query_null(&query);
+    query_content(&query, value, holds);
     query_slice(&query, buf_slice(&encoded));
     query_slice(&query, row->file.size > 0 ? row->file : slice_text(""));
     query_u64(&query, holds ? value->size : 0);
@@ -100,10 +106,7 @@ void store_kept_put(struct store *store, uint32_t folder, uint64_t number,
     version_encode(version, &encoded);
     query_int(&query, folder);
     query_u64(&query, number);
-    if (holds)
-        query_slice(&query, slice_of(value->content.bytes, sizeof(struct digest)));
-    else
-        query_null(&query);
+    query_content(&query, value, holds);
     query_slice(&query, buf_slice(&encoded));
     query_u64(&query, holds ? value->size : 0);
     query_run(&query);
