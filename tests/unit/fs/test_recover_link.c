@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A link that recovery could not give its name back is in kept, and is read there.
-#include "fs_test.h"
-
-static void recover(struct world *w, struct job *job)
-{
-    disk_run(w->disk, job);
-    assert_int_equal(job->err, ERR_OK);
-    assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
-}
+#include "recover_test.h"
 
 static void kept_link_is_read(struct world *w, const struct step *step)
 {
@@ -27,17 +20,15 @@ static void kept_link_is_read(struct world *w, const struct step *step)
 static void test_a_directory_has_the_name(void **state)
 {
     struct world *w = *state;
-    struct job *job = job_for(JOB_RECOVER);
-    struct step *steps = steps_for(job, 1, 7);
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
     put_file(w, "folder", "old file");
-    steps[0] = (struct step){.path = slice_text("folder"),
-                             .version = version_dir("folder", 0755),
-                             .before = print_at(w, "folder")};
+    steps[0] = step_of(w, "folder", version_dir("folder", 0755));
     put_link(w, ".cfgsync/staging/x-7-0", "target");
     remove_all(w, "folder");
     put_dir(w, "folder", 0755);
     put_file(w, "folder/file", "somebody's");
-    recover(w, job);
+    run(w, job);
     kept_link_is_read(w, &steps[0]);
     job_end(&job);
 }
@@ -47,17 +38,15 @@ static void test_a_directory_has_the_name(void **state)
 static void test_nothing_has_the_name(void **state)
 {
     struct world *w = *state;
-    struct job *job = job_for(JOB_RECOVER);
-    struct step *steps = steps_for(job, 2, 7);
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
     job->apply.all_or_none = true;
     put_link(w, "f", "target");
-    steps[0] = (struct step){.path = slice_text("c"), .version = version_link("c", "target")};
-    steps[1] = (struct step){.path = slice_text("f"),
-                             .version = version_file("f", "new bytes", 0644),
-                             .before = print_at(w, "f")};
+    steps[0] = step_of(w, "c", version_link("c", "target"));
+    steps[1] = step_of(w, "f", version_file("f", "new bytes", 0644));
     put_link(w, "c", "target");
     shell("cd '%s' && mv f .cfgsync/kept/20200101T000000Z-7-1", w->root);
-    recover(w, job);
+    run(w, job);
     assert_int_equal(steps[0].result, STEP_UNDONE);
     kept_link_is_read(w, &steps[1]);
     job_end(&job);

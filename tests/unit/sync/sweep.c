@@ -48,9 +48,10 @@ static bool run(const struct scenario *s, const struct lan_fault *fault)
     return fired;
 }
 
-void scenario_run(const struct scenario *scenario)
+void scenarios_run(const struct scenario *list, size_t count)
 {
-    (void)run(scenario, &(struct lan_fault){.kind = FAULT_NONE});
+    for (size_t i = 0; i < count; i++)
+        (void)run(&list[i], &(struct lan_fault){.kind = FAULT_NONE});
 }
 
 static uint32_t stride(uint32_t step)
@@ -74,35 +75,41 @@ uint32_t sweep(const struct scenario *scenario, const struct lan_fault *fault, u
     return fired;
 }
 
-static void on_each(const struct scenario *scenario, enum lan_fault_kind kind, enum err err,
-                    uint32_t step)
+static void on_each(const struct scenario *scenario, struct lan_fault fault, uint32_t step)
 {
     uint32_t fired = 0;
-    for (uint32_t m = 0; m < scenario->machines; m++)
-        fired += sweep(scenario, &(struct lan_fault){.kind = kind, .machine = m, .err = err}, step);
+    for (fault.machine = 0; fault.machine < scenario->machines; fault.machine++)
+        fired += sweep(scenario, &fault, step);
     assert_true(fired > 0);
 }
 
-void sweep_commits(const struct scenario *scenario, uint32_t step)
+static void all_on_each(const struct scenario *list, size_t count, enum lan_fault_kind kind,
+                        enum err err, uint32_t step)
 {
-    on_each(scenario, FAULT_COMMIT, ERR_OK, step);
+    for (size_t i = 0; i < count; i++)
+        on_each(&list[i], (struct lan_fault){.kind = kind, .err = err}, step);
 }
 
-void sweep_lines(const struct scenario *scenario, uint32_t step)
+void sweep_commits(const struct scenario *list, size_t count, uint32_t step)
 {
-    on_each(scenario, FAULT_CUT, ERR_OK, step);
-    on_each(scenario, FAULT_STALL, ERR_OK, step);
+    all_on_each(list, count, FAULT_COMMIT, ERR_OK, step);
 }
 
-void sweep_crashes(const struct scenario *scenario, uint32_t step)
+void sweep_lines(const struct scenario *list, size_t count, uint32_t step)
 {
-    on_each(scenario, FAULT_CRASH, ERR_OK, step);
+    all_on_each(list, count, FAULT_CUT, ERR_OK, step);
+    all_on_each(list, count, FAULT_STALL, ERR_OK, step);
 }
 
-void sweep_jobs(const struct scenario *scenario, uint32_t step)
+void sweep_crashes(const struct scenario *list, size_t count, uint32_t step)
+{
+    all_on_each(list, count, FAULT_CRASH, ERR_OK, step);
+}
+
+void sweep_jobs(const struct scenario *list, size_t count, uint32_t step)
 {
     static const enum err errs[] = {ERR_IO,        ERR_NO_SPACE,    ERR_ACCESS, ERR_CHANGED,
                                     ERR_MALFORMED, ERR_UNREACHABLE, ERR_BUSY};
     for (size_t i = 0; i < sizeof errs / sizeof *errs; i++)
-        on_each(scenario, FAULT_JOB, errs[i], step);
+        all_on_each(list, count, FAULT_JOB, errs[i], step);
 }

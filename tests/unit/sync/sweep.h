@@ -30,13 +30,14 @@ struct scenario {
 // Returns how often it went wrong.
 uint32_t sweep(const struct scenario *scenario, const struct lan_fault *fault, uint32_t step);
 
-void sweep_commits(const struct scenario *scenario, uint32_t step); // on each machine in turn,
-void sweep_lines(const struct scenario *scenario, uint32_t step);   // and so on
-void sweep_crashes(const struct scenario *scenario, uint32_t step);
-void sweep_jobs(const struct scenario *scenario, uint32_t step); // in each way a job can fail
+// Of so many scenarios, on each machine in turn.
+void sweep_commits(const struct scenario *list, size_t count, uint32_t step);
+void sweep_lines(const struct scenario *list, size_t count, uint32_t step);
+void sweep_crashes(const struct scenario *list, size_t count, uint32_t step);
+void sweep_jobs(const struct scenario *list, size_t count, uint32_t step); // each way it can fail
 
 // Once, with nothing going wrong.
-void scenario_run(const struct scenario *scenario);
+void scenarios_run(const struct scenario *list, size_t count);
 // All machines at rest, and the laws.
 void laws_hold(struct lan *lan, bool differs);
 

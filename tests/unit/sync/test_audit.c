@@ -262,9 +262,9 @@ static void test_something_fails(void **state)
     (void)state;
     static const struct scenario scenario = {
         .machines = 2, .before = make_many, .act = lose_and_compare, .after = all_is_known};
-    scenario_run(&scenario);
-    sweep_commits(&scenario, 1);
-    sweep_lines(&scenario, 3);
+    scenarios_run(&scenario, 1);
+    sweep_commits(&scenario, 1, 1);
+    sweep_lines(&scenario, 1, 3);
 }
 
 int main(void)

@@ -432,22 +432,19 @@ enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 static void test_index_fails(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        sweep_commits(&scenarios[i], 1);
+    sweep_commits(scenarios, SCENARIOS, 1);
 }
 
 static void test_jobs_fail(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        sweep_jobs(&scenarios[i], 7);
+    sweep_jobs(scenarios, SCENARIOS, 7);
 }
 
 static void test_crashes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        sweep_crashes(&scenarios[i], 2);
+    sweep_crashes(scenarios, SCENARIOS, 2);
 }
 
 int main(void)

@@ -179,8 +179,7 @@ enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 static void test_sound(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        scenario_run(&scenarios[i]);
+    scenarios_run(scenarios, SCENARIOS);
 }
 
 // A small change of what a peer's disk shows goes there as a patch.

@@ -353,19 +353,19 @@ static const struct scenario there_and_back = {.machines = 2,
 static void test_index_fails(void **state)
 {
     (void)state;
-    sweep_commits(&there_and_back, 1);
+    sweep_commits(&there_and_back, 1, 1);
 }
 
 static void test_jobs_fail(void **state)
 {
     (void)state;
-    sweep_jobs(&there_and_back, 11);
+    sweep_jobs(&there_and_back, 1, 11);
 }
 
 static void test_crashes(void **state)
 {
     (void)state;
-    sweep_crashes(&there_and_back, 2);
+    sweep_crashes(&there_and_back, 1, 2);
 }
 
 int main(void)

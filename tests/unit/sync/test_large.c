@@ -18,8 +18,7 @@ static const struct scenario scenarios[] = {
 static void test_sound(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-        scenario_run(&scenarios[i]);
+    scenarios_run(scenarios, sizeof scenarios / sizeof *scenarios);
 }
 
 // Of several leaves that are being written the first finds no space: that is why it is blocked,
@@ -103,29 +102,26 @@ static void test_left_by_another_process(void **state)
 static void test_index_fails(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 3; i++)
-        sweep_commits(&scenarios[i], 2);
+    sweep_commits(scenarios, 3, 2);
 }
 
 static void test_jobs_fail(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 3; i++)
-        sweep_jobs(&scenarios[i], 9);
+    sweep_jobs(scenarios, 3, 9);
 }
 
 static void test_lines_fail(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 4; i++)
-        sweep_lines(&scenarios[i], i < 3 ? 13 : 60);
+    sweep_lines(scenarios, 3, 13);
+    sweep_lines(&scenarios[3], 1, 60);
 }
 
 static void test_crashes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 3; i++)
-        sweep_crashes(&scenarios[i], 3);
+    sweep_crashes(scenarios, 3, 3);
 }
 
 // All of a long file has moved by some bytes. Its first leaves show that a delta pays, and then one

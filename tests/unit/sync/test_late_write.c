@@ -108,9 +108,9 @@ static void test_again_and_again(void **state)
 static void test_something_fails(void **state)
 {
     (void)state;
-    sweep_commits(&replaced, 1);
-    sweep_jobs(&replaced, 3);
-    sweep_crashes(&replaced, 1);
+    sweep_commits(&replaced, 1, 1);
+    sweep_jobs(&replaced, 1, 3);
+    sweep_crashes(&replaced, 1, 1);
 }
 
 int main(void)

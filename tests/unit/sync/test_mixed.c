@@ -113,38 +113,38 @@ static const struct scenario three = {.machines = 3,
 static void test_sound(void **state)
 {
     (void)state;
-    scenario_run(&much);
-    scenario_run(&conflicts);
-    scenario_run(&three);
+    scenarios_run(&much, 1);
+    scenarios_run(&conflicts, 1);
+    scenarios_run(&three, 1);
 }
 
 static void test_index_fails(void **state)
 {
     (void)state;
-    sweep_commits(&much, 6);
-    sweep_commits(&conflicts, 4);
+    sweep_commits(&much, 1, 6);
+    sweep_commits(&conflicts, 1, 4);
 }
 
 static void test_jobs_fail(void **state)
 {
     (void)state;
-    sweep_jobs(&much, 23);
-    sweep_jobs(&conflicts, 17);
+    sweep_jobs(&much, 1, 23);
+    sweep_jobs(&conflicts, 1, 17);
 }
 
 static void test_lines_fail(void **state)
 {
     (void)state;
-    sweep_lines(&much, 13);
-    sweep_lines(&conflicts, 11);
-    sweep_lines(&three, 40);
+    sweep_lines(&much, 1, 13);
+    sweep_lines(&conflicts, 1, 11);
+    sweep_lines(&three, 1, 40);
 }
 
 static void test_crashes(void **state)
 {
     (void)state;
-    sweep_crashes(&much, 11);
-    sweep_crashes(&conflicts, 5);
+    sweep_crashes(&much, 1, 11);
+    sweep_crashes(&conflicts, 1, 5);
 }
 
 static void test_edits(void **state)

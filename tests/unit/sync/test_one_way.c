@@ -103,29 +103,25 @@ enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 static void test_sound(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        scenario_run(&scenarios[i]);
+    scenarios_run(scenarios, SCENARIOS);
 }
 
 static void test_index_fails(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        sweep_commits(&scenarios[i], 1);
+    sweep_commits(scenarios, SCENARIOS, 1);
 }
 
 static void test_jobs_fail(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        sweep_jobs(&scenarios[i], 4);
+    sweep_jobs(scenarios, SCENARIOS, 4);
 }
 
 static void test_crashes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++)
-        sweep_crashes(&scenarios[i], 3);
+    sweep_crashes(scenarios, SCENARIOS, 3);
 }
 
 int main(void)
