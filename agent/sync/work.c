@@ -100,8 +100,9 @@ static void work_forgotten(struct folder *folder, struct item *item)
     if (item->local.state != LOCAL_OBSOLETE) return;
     bool is_dir = item->local.version.value.kind == KIND_DIR;
     if (is_dir && index->live_below(index->self, folder->number, item->path)) {
-        item->local.state = LOCAL_NONE; // it lives on by what is in it
+        item->local.state = LOCAL_NONE; // it lives on by what is in it, and goes with that
         item_save(folder, item, false, false);
+        made_before(folder, item, item->local.version.value.mode);
         return;
     }
     if (work_left_out(folder, item)) {

@@ -191,6 +191,35 @@ static void test_taken_back(void **state)
     rig_close(&rig);
 }
 
+// Its deletion was forgotten elsewhere before it came here; what is in it keeps it, and is deleted.
+static void test_forgotten_with_something_in_it(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 7);
+    script_offer(peer, (struct vv){0});
+    struct version v[2] = {script_file(peer, "a", ""), script_file(peer, "a/b", "B")};
+    v[0].value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    script_push(peer, 0, v, 2, "B");
+    rig_wait(&rig, 1000);
+    struct item a = rig_item(&rig, "a");
+    a.head_count = 0;
+    a.local.state = LOCAL_OBSOLETE;
+    a.need = true;
+    store_begin(rig.store);
+    store_item_put(rig.store, rig.folder, &a, true);
+    assert_int_equal(store_commit(rig.store), ERR_OK);
+    rig_restart(&rig);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "a").local.state, LOCAL_NONE);
+    rig_delete(&rig, "a/b");
+    say(&rig, "a/b");
+    rig_wait(&rig, 5000);
+    assert_false(rig_on_disk(&rig, "a"));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_gone_before_the_walk_is_heard),
         cmocka_unit_test(test_mode_of_nobody),
         cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_forgotten_with_something_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
