@@ -255,7 +255,7 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     if (x->present && gone_since) return STATE_HAPPENED;
     if (x->present && !is_dir(now)) {
         put_back(group, index, place);
-        return STATE_NOT;
+        return step->kept ? STATE_RACED : STATE_NOT; // somebody took the name just now
     }
     if (!is_dir(now)) return STATE_NOT;
     // Made, but the crash came before its mode was set.

@@ -199,6 +199,23 @@ static void test_what_went_back_cannot_be_looked_at(void **state)
     job_end(&job);
 }
 
+// A directory was to take a file's place and is not there: the file goes back, and just then
+// somebody takes the name.
+static void test_the_name_is_taken_before_it_is_given_back(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    put_file(w, "f", "old bytes");
+    struct fingerprint before = print_at(w, "f");
+    shell("mv '%s/f' '%s/.cfgsync/staging/" X "'", w->root, w->root);
+    met.world = w;
+    met.before[0] = save_directory;
+    struct job *job = recovered(w, version_dir("f", 0755), before);
+    assert_string_equal(text_of(w, "f/inside", text), "in a directory");
+    assert_true(job->apply.steps[0].unsorted && anywhere(w, ".cfgsync/kept", "old bytes"));
+    job_end(&job);
+}
+
 static int met_open(void **state)
 {
     memset(&met, 0, sizeof met);
@@ -213,6 +230,7 @@ int main(void)
         T(test_what_came_out_cannot_be_read),
         T(test_what_came_out_cannot_be_moved_back),
         T(test_what_went_back_cannot_be_looked_at),
+        T(test_the_name_is_taken_before_it_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
