@@ -119,6 +119,17 @@ struct vv vv_set(struct arena *arena, struct vv v, struct dot d)
     return out;
 }
 
+struct vv vv_meet(struct arena *arena, struct vv a, struct vv b)
+{
+    struct vv out = {dot_array(arena, a.count), 0};
+    for (uint32_t i = 0; i < a.count; i++) {
+        struct dot d = {a.entries[i].inc, vv_get(b, a.entries[i].inc)};
+        if (a.entries[i].counter < d.counter) d.counter = a.entries[i].counter;
+        if (d.counter > 0) out.entries[out.count++] = d;
+    }
+    return out;
+}
+
 struct vv vv_above(struct arena *arena, struct vv a, struct vv b)
 {
     struct vv out = {dot_array(arena, a.count), 0};

@@ -236,9 +236,9 @@ static void local_outdate(struct folder *folder, struct item *item, const struct
     local->state = LOCAL_OBSOLETE;
 }
 
-// True: something of it was dropped.
+// True: something of it was dropped, which `out_dropped` covers then.
 static bool item_reconcile(struct folder *folder, struct item *item, struct vv ks,
-                           const struct version *theirs, uint32_t count)
+                           const struct version *theirs, uint32_t count, struct vv *out_dropped)
 {
     struct arena *arena = folder->engine->scratch;
     struct version *rest = arena_alloc(arena, item->head_count + 1U, sizeof *rest);
@@ -254,9 +254,11 @@ static bool item_reconcile(struct folder *folder, struct item *item, struct vv k
             if (gone && d.inc == folder->row.inc && d.counter > folder->lost_own)
                 folder->lost_own = d.counter;
             if (!gone) left.entries[left.count++] = d;
+            if (gone) *out_dropped = vv_with(arena, *out_dropped, d);
             any |= gone;
         }
         if (left.count == 0) {
+            *out_dropped = vv_join(arena, *out_dropped, head->vv);
             dropped[dropped_count++] = *head;
             continue;
         }
@@ -279,6 +281,7 @@ static bool range_reconcile(struct audit *audit, const struct range *range,
     struct arena *arena = folder->engine->scratch;
     struct item items[ITEMS];
     AUTO(buf_fini) struct buf after = {0};
+    struct vv dropped = {0};
     bool begun = false;
     txn_begin(folder);
     for (uint32_t got = ITEMS; got == ITEMS; begun = true) {
@@ -290,9 +293,11 @@ static bool range_reconcile(struct audit *audit, const struct range *range,
         for (uint32_t i = 0; i < got; i++) {
             struct version *list;
             uint32_t count = versions_of(arena, theirs, items[i].path, &list);
-            audit->moved += item_reconcile(folder, &items[i], share->pulling.done_k.v, list, count);
+            audit->moved += item_reconcile(folder, &items[i], share->pulling.done_k.v, list, count,
+                                           &dropped);
         }
     }
+    pull_dropped(share, dropped);
     if (txn_end(folder) == ERR_OK) {
         work_again(folder);
         return true;

@@ -121,6 +121,7 @@ struct pulling {
     uint32_t done_pages;
     struct vvbox done_k;
     struct vvbox done_floor;
+    struct vvbox dropped; // by its reconciliation: covers the versions
     bool again;
     bool reconciling;
     int64_t delayed_until_ms; // a pull that NEWS asked for

@@ -90,5 +90,9 @@ bool audit_take(struct audit *audit, const struct msg_ranges *m);
 const char *ingest_one(struct folder *folder, const struct version *w, bool past,
                        bool *out_changed);
 void pull_reconciled(struct share *share, bool done);
+// Of what was dropped because the other has forgotten it. That may be since its DONE: the floor
+// covers it as far as K claims it, or whoever pulls from here would miss it unnoticed. Inside a
+// transaction.
+void pull_dropped(struct share *share, struct vv dropped);
 
 #endif

@@ -34,6 +34,7 @@ void pull_start(struct share *share)
     pulling->again = false;
     pulling->ahead = pulling->done_came = false;
     pulling->contiguous = 0;
+    vvbox_fini(&pulling->dropped);
     pulling->delayed_until_ms = 0;
     folder->engine->o.keys.random(&pulling->round, sizeof pulling->round);
     pulling->round >>= 1;
@@ -179,20 +180,37 @@ static bool page_note(struct share *share, const struct msg_versions *page)
     return true;
 }
 
+static void floor_raise(struct folder *folder, struct vv v)
+{
+    const struct index_port *index = INDEX(folder);
+    if (vv_le(v, folder->gcfloor.v)) return;
+    vvbox_set(&folder->gcfloor, vv_join(folder->engine->scratch, folder->gcfloor.v, v));
+    index->gcfloor_put(index->self, folder->number, folder->gcfloor.v);
+}
+
+static void floor_dropped(struct share *share)
+{
+    struct folder *folder = share->folder;
+    floor_raise(folder, vv_meet(folder->engine->scratch, share->pulling.dropped.v, folder->k.v));
+}
+
+void pull_dropped(struct share *share, struct vv dropped)
+{
+    struct vvbox *all = &share->pulling.dropped;
+    vvbox_set(all, vv_join(share->folder->engine->scratch, all->v, dropped));
+    floor_dropped(share);
+}
+
 static void pull_end(struct share *share)
 {
     struct pulling *p = &share->pulling;
     struct folder *folder = share->folder;
-    const struct index_port *index = INDEX(folder);
     struct bond *bond = bond_get(folder, share->session->peer->device);
     txn_begin(folder);
     for (uint32_t i = 0; i < p->done_k.v.count; i++)
         k_raise(folder, p->done_k.v.entries[i]);
-    if (!vv_le(p->done_floor.v, folder->gcfloor.v) && !PLANTED(floor_not_inherited)) {
-        vvbox_set(&folder->gcfloor,
-                  vv_join(folder->engine->scratch, folder->gcfloor.v, p->done_floor.v));
-        index->gcfloor_put(index->self, folder->number, folder->gcfloor.v);
-    }
+    if (!PLANTED(floor_not_inherited)) floor_raise(folder, p->done_floor.v);
+    floor_dropped(share);
     enum err err = txn_end(folder);
     p->active = false;
     share_said_k(share, p->done_k.v, false);

@@ -94,6 +94,7 @@ void share_destroy(struct share *share)
     map_destroy(&share->serving.ahead);
     vvbox_fini(&share->pulling.done_k);
     vvbox_fini(&share->pulling.done_floor);
+    vvbox_fini(&share->pulling.dropped);
     buf_fini(&share->pulling.ahead_token);
     buf_fini(&share->applied_sent);
     mem_free(&share);

@@ -63,7 +63,7 @@ static bool plain_le(const struct plain *a, const struct plain *b)
 
 static void vectors(struct feed *feed, struct arena *arena)
 {
-    struct plain pa, pb, joined = {{0}}, above = {{0}};
+    struct plain pa, pb, joined = {{0}}, above = {{0}}, met = {{0}};
     struct vv a = vv_feed(feed, arena, &pa), b = vv_feed(feed, arena, &pb);
     vv_means(a, &pa);
     vv_means(b, &pb);
@@ -71,10 +71,12 @@ static void vectors(struct feed *feed, struct arena *arena)
         uint64_t x = pa.counter[i], y = pb.counter[i];
         joined.counter[i] = x > y ? x : y;
         above.counter[i] = x > y ? x : 0;
+        met.counter[i] = x > y ? y : x;
     }
     struct vv join = vv_join(arena, a, b);
     vv_means(join, &joined);
     vv_means(vv_above(arena, a, b), &above);
+    vv_means(vv_meet(arena, a, b), &met);
     CHECK(vv_le(a, b) == plain_le(&pa, &pb));
     CHECK(vv_equal(a, b) == (memcmp(&pa, &pb, sizeof pa) == 0));
     CHECK(vv_equal(vv_join(arena, b, a), join));

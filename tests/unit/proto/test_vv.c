@@ -36,8 +36,11 @@ static void test_join_laws(void **state)
         struct vv x = random_vv(&c, arena);
         struct vv y = random_vv(&c, arena);
         struct vv z = random_vv(&c, arena);
-        struct vv xy = vv_join(arena, x, y);
+        struct vv xy = vv_join(arena, x, y), meet = vv_meet(arena, x, y);
         vv_assert_sorted(xy);
+        vv_assert_sorted(meet);
+        assert_true(vv_equal(meet, vv_meet(arena, y, x)));
+        assert_true(vv_equal(vv_join(arena, x, meet), x) && vv_equal(vv_meet(arena, x, xy), x));
         assert_true(vv_equal(xy, vv_join(arena, y, x)));
         assert_true(vv_equal(x, vv_join(arena, x, x)));
         assert_true(vv_equal(vv_join(arena, xy, z), vv_join(arena, x, vv_join(arena, y, z))));
@@ -48,6 +51,7 @@ static void test_join_laws(void **state)
             uint64_t a = vv_get(x, inc);
             uint64_t b = vv_get(y, inc);
             assert_true(vv_get(xy, inc) == (a > b ? a : b));
+            assert_true(vv_get(meet, inc) == (a > b ? b : a));
         }
     }
 }
