@@ -48,9 +48,8 @@ enum err device_id_parse(const char *text, struct device_id *out, unsigned *out_
 // The first group: short form for people.
 char *device_id_short(struct device_id device, char out[DEVICE_ID_TEXT_MAX]);
 
-// Ed25519 over "cfgsync-mark1" | folder | inc (8 bytes BE) | counter (8 bytes BE).
-struct signature mark_sign(const struct identity *identity, struct folder_id folder, uint64_t inc,
-                           uint64_t counter);
+// Ed25519 over "cfgsync-mark2" | folder | inc | counter | first | epoch, the numbers in 8 bytes BE.
+void mark_sign(const struct identity *identity, struct folder_id folder, struct mark *mark);
 bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark);
 
 // An approval is its signer's: signature under "cfgsync-approval1" | folder | inc | from | to.

@@ -9,11 +9,11 @@
 #include "crypto/hash.h"
 #include "crypto/identity_priv.h"
 
-#define MARK_TAG "cfgsync-mark1"
+#define MARK_TAG "cfgsync-mark2"
 
 // What is signed: every field has a fixed size, so no two marks make the same bytes.
 struct mark_text {
-    uint8_t bytes[sizeof MARK_TAG - 1 + sizeof(struct folder_id) + 8 + 8];
+    uint8_t bytes[sizeof MARK_TAG - 1 + sizeof(struct folder_id) + 4 * 8];
 };
 
 static uint8_t *put_u64(uint8_t *at, uint64_t number)
@@ -23,32 +23,31 @@ static uint8_t *put_u64(uint8_t *at, uint64_t number)
     return at + 8;
 }
 
-static struct mark_text mark_text(struct folder_id folder, uint64_t inc, uint64_t counter)
+static struct mark_text mark_text(struct folder_id folder, const struct mark *mark)
 {
     struct mark_text text;
     uint8_t *at = text.bytes;
     memcpy(at, MARK_TAG, sizeof MARK_TAG - 1);
     at += sizeof MARK_TAG - 1;
     memcpy(at, folder.bytes, sizeof folder.bytes);
-    at = put_u64(at + sizeof folder.bytes, inc);
-    at = put_u64(at, counter);
+    at = put_u64(at + sizeof folder.bytes, mark->inc);
+    at = put_u64(at, mark->counter);
+    at = put_u64(at, mark->first);
+    at = put_u64(at, mark->epoch);
     CHECK(at == text.bytes + sizeof text.bytes);
     return text;
 }
 
-struct signature mark_sign(const struct identity *identity, struct folder_id folder, uint64_t inc,
-                           uint64_t counter)
+void mark_sign(const struct identity *identity, struct folder_id folder, struct mark *mark)
 {
-    struct signature signature;
-    struct mark_text text = mark_text(folder, inc, counter);
-    CHECK(crypto_sign_detached(signature.bytes, NULL, text.bytes, sizeof text.bytes,
+    struct mark_text text = mark_text(folder, mark);
+    CHECK(crypto_sign_detached(mark->signature.bytes, NULL, text.bytes, sizeof text.bytes,
                                identity->sign_secret) == 0);
-    return signature;
 }
 
 bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark)
 {
-    struct mark_text text = mark_text(folder, mark->inc, mark->counter);
+    struct mark_text text = mark_text(folder, mark);
     return crypto_sign_verify_detached(mark->signature.bytes, text.bytes, sizeof text.bytes,
                                        device.bytes) == 0;
 }

@@ -159,9 +159,11 @@ const struct field_type type_dots = {dots_field_read, dots_field_write, list_emp
 
 static void mark_read(struct reader *r, struct mark *out)
 {
-    reader_tuple(r, 3);
+    reader_tuple(r, 5);
     out->inc = reader_uint(r, 0, UINT64_MAX);
     out->counter = reader_uint(r, 1, PROTO_COUNTER_MAX);
+    out->first = reader_uint(r, 1, out->counter);
+    out->epoch = reader_uint(r, 0, UINT64_MAX);
     reader_fixed(r, out->signature.bytes, sizeof out->signature.bytes);
     reader_leave(r);
 }
@@ -169,13 +171,16 @@ static void mark_read(struct reader *r, struct mark *out)
 static void mark_write(struct writer *w, const struct mark *mark)
 {
     CHECK(mark->counter >= 1 && mark->counter <= PROTO_COUNTER_MAX);
-    writer_array(w, 3);
+    CHECK(mark->first >= 1 && mark->first <= mark->counter);
+    writer_array(w, 5);
     writer_uint(w, mark->inc);
     writer_uint(w, mark->counter);
+    writer_uint(w, mark->first);
+    writer_uint(w, mark->epoch);
     writer_bin(w, mark->signature.bytes, sizeof mark->signature.bytes);
 }
 
-LIST_TYPE(mark, struct mark, 69)
+LIST_TYPE(mark, struct mark, 71)
 const struct field_type type_marks = {mark_list_read, mark_list_write, list_empty};
 
 static void mark_field_read(struct reader *r, const struct field *field, void *record)

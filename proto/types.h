@@ -87,10 +87,14 @@ struct version {
     uint32_t unknown_count;
 };
 
-// Its owner's signature under "incarnation inc has published up to counter".
+// Its owner's signature under "incarnation inc has published up to counter, and the process `epoch`
+// all of it from `first` on". Of marks that are all of one history the spans first..counter of two
+// epochs have nothing in common.
 struct mark {
     uint64_t inc;
     uint64_t counter;
+    uint64_t first; // 1 <= first <= counter
+    uint64_t epoch; // random
     struct signature signature;
 };
 

@@ -18,7 +18,7 @@ struct vv vv_join(struct arena *arena, struct vv a, struct vv b);
 struct vv vv_with(struct arena *arena, struct vv v, struct dot d); // join with one dot
 struct vv vv_set(struct arena *arena, struct vv v,
                  struct dot d); // entry becomes d.counter (0 removes it), also downwards
-struct vv vv_meet(struct arena *arena, struct vv a, struct vv b); // the lesser of each entry
+struct vv vv_meet(struct arena *arena, struct vv a, struct vv b);  // the lesser of each entry
 struct vv vv_above(struct arena *arena, struct vv a, struct vv b); // entries of a that are > b's
 
 bool dots_contain(struct dots s, struct dot d);

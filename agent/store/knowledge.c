@@ -96,6 +96,22 @@ uint32_t store_owner_count(struct store *store, uint32_t folder)
     return query_row(&query) ? (uint32_t)column_u64(&query, 0) : 0;
 }
 
+static void mark_read(const struct query *query, int column, struct mark *out)
+{
+    out->counter = column_u64(query, column);
+    out->first = column_u64(query, column + 1);
+    out->epoch = column_inc(query, column + 2);
+    column_bytes(query, column + 3, out->signature.bytes, sizeof out->signature.bytes);
+}
+
+static void query_mark(struct query *query, const struct mark *mark)
+{
+    query_u64(query, mark->counter);
+    query_u64(query, mark->first);
+    query_inc(query, mark->epoch);
+    query_slice(query, slice_of(mark->signature.bytes, sizeof mark->signature.bytes));
+}
+
 bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct mark *out)
 {
     AUTO(query_end) struct query query = query_new(store, SQL_MARK_GET);
@@ -103,8 +119,7 @@ bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct m
     query_inc(&query, inc);
     *out = (struct mark){.inc = inc};
     if (!query_row(&query)) return false;
-    out->counter = column_u64(&query, 0);
-    column_bytes(&query, 1, out->signature.bytes, sizeof out->signature.bytes);
+    mark_read(&query, 0, out);
     return true;
 }
 
@@ -113,8 +128,7 @@ void store_mark_put(struct store *store, uint32_t folder, const struct mark *mar
     AUTO(query_end) struct query query = query_new(store, SQL_MARK_PUT);
     query_int(&query, folder);
     query_inc(&query, mark->inc);
-    query_u64(&query, mark->counter);
-    query_slice(&query, slice_of(mark->signature.bytes, sizeof mark->signature.bytes));
+    query_mark(&query, mark);
     query_run(&query);
 }
 
@@ -122,13 +136,11 @@ void store_mark_put(struct store *store, uint32_t folder, const struct mark *mar
 
 void store_rollback_put(struct store *store, uint32_t folder, const struct rollback *rollback)
 {
-    const struct signature *signature = &rollback->end.signature;
     AUTO(query_end) struct query query = query_new(store, SQL_ROLLBACK_PUT);
     query_int(&query, folder);
     query_inc(&query, rollback->old);
     query_inc(&query, rollback->fresh);
-    query_u64(&query, rollback->end.counter);
-    query_slice(&query, slice_of(signature->bytes, sizeof signature->bytes));
+    query_mark(&query, &rollback->end);
     query_run(&query);
 }
 
@@ -138,9 +150,9 @@ static void rollback_read(const struct query *query, struct rollback *out)
         .number = column_u64(query, 0),
         .old = column_inc(query, 1),
         .fresh = column_inc(query, 2),
-        .end = {.inc = column_inc(query, 1), .counter = column_u64(query, 3)},
+        .end = {.inc = column_inc(query, 1)},
     };
-    column_bytes(query, 4, out->end.signature.bytes, sizeof out->end.signature.bytes);
+    mark_read(query, 3, &out->end);
 }
 
 bool store_rollback_has(struct store *store, uint32_t folder, uint64_t old, uint64_t fresh)

@@ -171,6 +171,15 @@ static const char *const steps[][2] = {
     {
         "CREATE INDEX IF NOT EXISTS item_sought ON item(folder, key) WHERE live = 1 AND since > 0;",
         "",
+    },
+    {
+        // Marks without epochs say nothing any more; their owners show them anew.
+        "DELETE FROM mark;"
+        "ALTER TABLE mark ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE mark ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;",
+        "DELETE FROM rollback;"
+        "ALTER TABLE rollback ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE rollback ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;",
     }};
 
 static_assert(sizeof steps / sizeof steps[0] == STORE_SCHEMA_VERSION, "one step for each version");

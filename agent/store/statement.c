@@ -130,15 +130,18 @@ const char *const statement_texts[SQL_COUNT] = {
                           " ORDER BY number DESC LIMIT 1 OFFSET ?2)",
     [SQL_APPROVAL_LIST] = "SELECT number, signer, inc, first, last, signature, vouched FROM"
                           " approval WHERE folder = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
-    [SQL_MARK_GET] = "SELECT counter, signature FROM mark WHERE folder = ?1 AND inc = ?2",
-    [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, signature) VALUES (?1, ?2, ?3, ?4)"
+    [SQL_MARK_GET] = "SELECT counter, first, epoch, signature FROM mark"
+                     " WHERE folder = ?1 AND inc = ?2",
+    [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, first, epoch, signature)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                      " ON CONFLICT(folder, inc) DO UPDATE SET counter = excluded.counter,"
+                     " first = excluded.first, epoch = excluded.epoch,"
                      " signature = excluded.signature WHERE excluded.counter > mark.counter",
-    [SQL_ROLLBACK_PUT] = "INSERT OR IGNORE INTO rollback(folder, old, fresh, counter, signature)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_ROLLBACK_PUT] = "INSERT OR IGNORE INTO rollback(folder, old, fresh, counter, first, epoch,"
+                         " signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_ROLLBACK_HAS] = "SELECT 1 FROM rollback WHERE folder = ?1 AND old = ?2"
                          " AND fresh BETWEEN ?3 AND ?4 LIMIT 1",
-    [SQL_ROLLBACKS] = "SELECT number, old, fresh, counter, signature FROM rollback"
+    [SQL_ROLLBACKS] = "SELECT number, old, fresh, counter, first, epoch, signature FROM rollback"
                       " WHERE folder = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
     [SQL_PEER_GET] = "SELECT k, a, need_changes, need_bytes, blocked_total, blocked, seen_ms,"
                      " told, audit_ms, audit_due FROM peer WHERE folder = ?1 AND device = ?2",

@@ -293,8 +293,8 @@ static bool range_reconcile(struct audit *audit, const struct range *range,
         for (uint32_t i = 0; i < got; i++) {
             struct version *list;
             uint32_t count = versions_of(arena, theirs, items[i].path, &list);
-            audit->moved += item_reconcile(folder, &items[i], share->pulling.done_k.v, list, count,
-                                           &dropped);
+            audit->moved +=
+                item_reconcile(folder, &items[i], share->pulling.done_k.v, list, count, &dropped);
         }
     }
     pull_dropped(share, dropped);

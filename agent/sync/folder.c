@@ -22,6 +22,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     struct folder *folder = mem_zalloc(1, sizeof *folder);
     folder->engine = engine;
     folder->heard_ms = engine->now_ms;
+    folder->reinc_end = UINT64_MAX;
     folder->name = mem_strdup(options->name);
     folder->path = mem_strdup(options->path);
     folder->dirty = map_new();
@@ -167,6 +168,7 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
         witness_forget(folder);
     }
     draw_incarnation(folder);
+    forks_clear(folder);
     index->folder_put(index->self, &folder->row);
     join_put(folder);
     map_clear(folder->made);
@@ -215,7 +217,8 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         folder->told = (struct dot){folder->row.inc, folder->row.counter};
         approvals_open(folder);
         folder->id_known = true;
-        return base_note(folder);
+        enum err err = base_note(folder);
+        return err == ERR_OK ? own_mark_renew(folder) : err;
     }
     // The id is drawn now and kept unless the root's marker has one already.
     struct folder_id id = options->id;

@@ -85,6 +85,20 @@ struct witness_answered {
     uint8_t witness[16];
 };
 
+// Own counters from `first` on, up to the next one's, were published by one process.
+struct epoch {
+    uint64_t first, number;
+};
+
+#define EPOCHS_MAX 256
+#define FORKS_MAX  16
+
+struct epochs {
+    uint64_t inc;
+    uint32_t count;
+    struct epoch entries[EPOCHS_MAX];
+};
+
 struct folder {
     struct engine *engine;
     uint32_t number;
@@ -93,6 +107,9 @@ struct folder {
     struct vvbox k, gcfloor, marks;
     struct mark *new_marks; // learned, to be written with the next transaction
     uint32_t new_mark_count, new_mark_capacity;
+    struct epochs epochs;
+    struct mark forks[FORKS_MAX]; // of two marks that cannot both be, the one not in the index
+    uint32_t fork_count;
     uint32_t owner_count;
     bool with_all;
     struct device_id *with;
@@ -108,6 +125,7 @@ struct folder {
     struct join join;
     struct folder_id marker_before; // the root's may say this one still; zeros: no
     const char *reinc_why;          // a new incarnation is to be drawn when no job is under way
+    uint64_t reinc_end;             // above it the old one's dots may name two things; or row.base
     int64_t reinc_retry_ms;
     int64_t collided_ms;   // monotonic: when a collision last made one; 0: never
     int64_t forget_at_ms;  // 0: not planned

@@ -83,12 +83,9 @@ struct vv own_hidden(struct share *share, struct vv v)
 static bool mark_to_show(struct share *share, struct dot d, struct mark *out)
 {
     struct folder *folder = share->folder;
-    const struct key_port *keys = &folder->engine->o.keys;
     if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, d.inc, out)) return false;
-    if (d.inc == folder->row.inc && !share->compared && out->counter > d.counter) {
-        out->counter = d.counter;
-        out->signature = keys->sign(keys->self, folder->row.id, d.inc, d.counter);
-    }
+    if (d.inc == folder->row.inc && !share->compared && out->counter > d.counter)
+        *out = own_mark(folder, d);
     own_told(folder, out);
     return true;
 }
@@ -159,16 +156,17 @@ void marks_show(struct share *share, struct vv a)
 
 // ---- learning marks
 
-// A mark signed by this device for this life above all that it has told of: the index is older than
-// what was published, though it may have counted on as far since.
-static bool own_future(struct folder *folder, const struct mark *mark)
+// A mark signed by this device for this life above all that it has told of, or by a process that it
+// does not know: the index is older than what was published, though it may have counted on as far
+// since.
+static void own_future(struct folder *folder, const struct mark *mark)
 {
-    if (mark->inc != folder->row.inc || mark->counter <= told(folder)) return false;
+    uint64_t end = own_sound(folder, mark);
     log_warn(LOG_SYNC, "a counter of ours that was never told", "folder=%s shown=%llu own=%llu",
              folder->name, (unsigned long long)mark->counter,
              (unsigned long long)folder->row.counter);
+    if (end < folder->reinc_end) folder->reinc_end = end;
     reinc_want(folder, "a peer shows what this index does not know to have published");
-    return true;
 }
 
 // NULL: it may be believed.
@@ -221,19 +219,49 @@ void marks_reload(struct folder *folder)
     }
 }
 
+bool mark_held(struct folder *folder, uint64_t inc, struct mark *out)
+{
+    for (uint32_t i = 0; i < folder->new_mark_count; i++) {
+        *out = folder->new_marks[i];
+        if (out->inc == inc) return true;
+    }
+    return INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, inc, out);
+}
+
+// It says more than what is known, or something else.
+static bool mark_is_news(struct folder *folder, const struct mark *mark)
+{
+    struct mark held;
+    if (mark->inc == folder->row.inc)
+        return mark->counter > told(folder) || !own_epoch(folder, mark);
+    return marked(folder, mark->inc) < mark->counter ||
+           (mark_held(folder, mark->inc, &held) && marks_fork(&held, mark));
+}
+
+static void mark_take(struct folder *folder, const struct mark *mark)
+{
+    struct mark held;
+    bool forks = mark_held(folder, mark->inc, &held) && marks_fork(&held, mark);
+    bool higher = marked(folder, mark->inc) < mark->counter;
+    if (higher) mark_keep(folder, mark);
+    if (forks) fork_note(folder, higher ? &held : mark);
+}
+
 static bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
 {
     for (uint32_t i = 0; i < marks->count; i++) {
-        struct mark *mark = &marks->entries[i];
-        uint64_t known = mark->inc == folder->row.inc ? told(folder) : marked(folder, mark->inc);
-        if (known >= mark->counter) continue;
+        const struct mark *mark = &marks->entries[i];
+        if (!mark_is_news(folder, mark)) continue;
         const char *what = mark_fault(folder, mark);
         if (what != NULL) {
             session_refuse(session, what);
             return false;
         }
-        if (own_future(folder, mark)) return false;
-        mark_keep(folder, mark);
+        if (mark->inc == folder->row.inc) {
+            own_future(folder, mark);
+            return false;
+        }
+        mark_take(folder, mark);
     }
     return true;
 }

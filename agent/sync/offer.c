@@ -52,6 +52,7 @@ void share_offer(struct share *share)
     share->told_bytes = folder->row.bytes;
     share->told_ms = folder->engine->now_ms;
     (void)session_send(share->session, LANE_CONTROL, &m);
+    forks_show(share);
 }
 
 void session_offer_all(struct session *session)

@@ -146,8 +146,7 @@ struct net_port {
 // ---- keys and chance
 struct key_port {
     const struct identity *self;
-    struct signature (*sign)(const struct identity *, struct folder_id, uint64_t inc,
-                             uint64_t counter);
+    void (*sign)(const struct identity *, struct folder_id, struct mark *);
     bool (*verify)(struct device_id, struct folder_id, const struct mark *);
     struct approval (*approve)(const struct identity *, struct folder_id, struct span);
     bool (*approved)(struct folder_id, const struct approval *); // its signature is its signer's

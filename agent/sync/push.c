@@ -163,13 +163,9 @@ static bool push_collect(struct folder *folder, uint64_t after, uint64_t *upto,
 // Under the last own counter stands what the index has; that less was published is as true.
 static bool mark_at(struct folder *folder, uint64_t counter, struct mark *out)
 {
-    const struct key_port *keys = &folder->engine->o.keys;
     if (!INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, out))
         return false;
-    if (out->counter > counter) {
-        out->counter = counter;
-        out->signature = keys->sign(keys->self, folder->row.id, out->inc, counter);
-    }
+    if (out->counter > counter) *out = own_mark(folder, (struct dot){out->inc, counter});
     own_told(folder, out);
     return true;
 }

@@ -161,15 +161,12 @@ static void knowledge_cut(struct folder *folder, struct dot end)
 static void note_rollback(struct folder *folder, struct dot end)
 {
     const struct index_port *index = INDEX(folder);
-    const struct key_port *keys = &folder->engine->o.keys;
     struct owner owner;
     if (!index->owner_get(index->self, folder->engine->scratch, folder->number, end.inc, &owner) ||
         !device_equal(owner.device, folder->engine->o.device))
         return;
     struct rollback row = {.old = end.inc, .fresh = folder->row.inc, .end = {.inc = end.inc}};
-    row.end.counter = end.counter;
-    if (end.counter > 0)
-        row.end.signature = keys->sign(keys->self, folder->row.id, end.inc, end.counter);
+    if (end.counter > 0) row.end = own_mark(folder, end);
     index->rollback_put(index->self, folder->number, &row);
 }
 
@@ -211,6 +208,7 @@ bool reinc_now(struct folder *folder, uint64_t end, const char *why)
     bool done = life_change(folder, old, &list);
     if (done) {
         folder->reinc_why = NULL; // it was about the old life
+        folder->reinc_end = UINT64_MAX;
         log_warn(LOG_SYNC, "new incarnation",
                  "folder=%s why=\"%s\" old=%016llx ended=%llu new=%016llx again=%llu", folder->name,
                  why, (unsigned long long)old.inc, (unsigned long long)end,
@@ -255,7 +253,8 @@ static bool reinc_ready(const struct folder *folder)
 void reinc_step(struct folder *folder)
 {
     if (!reinc_ready(folder) || folder->engine->now_ms < folder->reinc_retry_ms) return;
-    if (!reinc_now(folder, folder->row.base, folder->reinc_why)) {
+    uint64_t end = folder->row.base < folder->reinc_end ? folder->row.base : folder->reinc_end;
+    if (!reinc_now(folder, end, folder->reinc_why)) {
         folder->reinc_retry_ms = folder->engine->now_ms + INDEX_RETRY_MS;
         return;
     }
@@ -378,6 +377,7 @@ void rollback_handle(struct share *share, const struct msg_rollback *m)
     struct rollback row = {.old = m->old, .fresh = m->fresh, .end = {.inc = m->old}};
     if (m->end.count > 0) row.end = m->end.entries[0];
     txn_begin(folder);
+    forks_drop(folder, row.old);
     index->rollback_put(index->self, folder->number, &row);
     if (txn_end(folder) != ERR_OK) return;
     log_warn(LOG_SYNC, "a life was rolled back", "folder=%s peer=%s old=%016llx ended=%llu",

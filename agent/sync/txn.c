@@ -30,6 +30,8 @@ void folder_reload(struct folder *folder)
     vvbox_set(&folder->k, index->k(index->self, engine->scratch, folder->number));
     vvbox_set(&folder->gcfloor, index->gcfloor(index->self, engine->scratch, folder->number));
     marks_reload(folder);
+    epochs_load(folder);
+    forks_load(folder);
     folder->owner_count = index->owner_count(index->self, folder->number);
     brake_undone(folder);
 }
@@ -37,11 +39,11 @@ void folder_reload(struct folder *folder)
 static void publish_mark(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
-    const struct key_port *keys = &folder->engine->o.keys;
-    struct mark mark = {.inc = folder->row.inc, .counter = folder->row.counter};
-    mark.signature = keys->sign(keys->self, folder->row.id, mark.inc, mark.counter);
+    struct dot last = {.inc = folder->row.inc, .counter = folder->row.counter};
+    epoch_begin(folder);
+    struct mark mark = own_mark(folder, last);
     index->mark_put(index->self, folder->number, &mark);
-    k_raise(folder, (struct dot){.inc = mark.inc, .counter = mark.counter});
+    k_raise(folder, last);
     folder->row.ever_had_items = true;
     index->folder_put(index->self, &folder->row);
 }

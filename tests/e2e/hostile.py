@@ -93,9 +93,9 @@ class Key:
             bytes(self.signing) + self.device)
         return curve_public(self.device), z85.encode(secret)
 
-    def mark(self, folder, inc, counter):
-        text = b"cfgsync-mark1" + folder + struct.pack(">QQ", inc, counter)
-        return [inc, counter, self.signing.sign(text).signature]
+    def mark(self, folder, inc, counter, first=1, epoch=1):
+        text = b"cfgsync-mark2" + folder + struct.pack(">QQQQ", inc, counter, first, epoch)
+        return [inc, counter, first, epoch, self.signing.sign(text).signature]
 
 
 # ---- what is in messages

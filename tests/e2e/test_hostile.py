@@ -300,12 +300,12 @@ def test_claims(world):
             (peer.key.mark(peer.folder, own, COUNTER_MAX), "did not sign"),
             (peer.key.mark(peer.folder, 4711, 5), "unknown incarnation"),
             (peer.key.mark(bytes(16), peer.inc, 5), "did not sign"),
-            ([peer.inc, 5, bytes(64)], "did not sign")):
+            ([peer.inc, 5, 1, 1, bytes(64)], "did not sign")):
         peer = siege.join()
         peer.send("NEWS", folder=peer.folder, k=vector({mark[0]: mark[1]}), marks=[mark])
         siege.refused(reason)
     peer = siege.join()
-    peer.push(inc=other, upto=[other, 5, bytes(64)])
+    peer.push(inc=other, upto=[other, 5, 1, 1, bytes(64)])
     siege.refused("not the sender's")
     # A version under the dot of another, below its mark or above.
     peer = siege.join()

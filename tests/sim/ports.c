@@ -211,11 +211,14 @@ static const char *port_ignored(struct workers *workers, uint32_t folder, struct
 
 // ---- keys: a signature that costs nothing and that no simulated machine forges
 
-static struct signature sign_as(struct device_id device, struct folder_id folder, uint64_t inc,
-                                uint64_t counter)
+static struct signature sign_as(struct device_id device, struct folder_id folder,
+                                const struct mark *mark)
 {
     struct signature out;
-    uint64_t hash = inc * UINT64_C(0x9e3779b97f4a7c15) ^ counter;
+    const uint64_t said[] = {mark->inc, mark->counter, mark->first, mark->epoch};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        hash = (hash ^ said[i]) * UINT64_C(0x9e3779b97f4a7c15);
     for (size_t i = 0; i < sizeof out.bytes; i++) {
         hash = (hash ^ device.bytes[i % 32] ^ folder.bytes[i % 16]) * UINT64_C(0x100000001b3);
         out.bytes[i] = (uint8_t)(hash >> 40);
@@ -223,15 +226,14 @@ static struct signature sign_as(struct device_id device, struct folder_id folder
     return out;
 }
 
-static struct signature port_sign(const struct identity *identity, struct folder_id folder,
-                                  uint64_t inc, uint64_t counter)
+static void port_sign(const struct identity *identity, struct folder_id folder, struct mark *mark)
 {
-    return sign_as(identity_device(identity), folder, inc, counter);
+    mark->signature = sign_as(identity_device(identity), folder, mark);
 }
 
 static bool port_verify(struct device_id device, struct folder_id folder, const struct mark *mark)
 {
-    struct signature expected = sign_as(device, folder, mark->inc, mark->counter);
+    struct signature expected = sign_as(device, folder, mark);
     return memcmp(&expected, &mark->signature, sizeof expected) == 0;
 }
 

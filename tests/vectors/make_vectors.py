@@ -30,8 +30,9 @@ TARGET = b"../etc/hosts"
 INC_A = int.from_bytes(hashlib.sha256(DEVICE + FOLDER + NONCE).digest()[:8], "big")
 INC_B = 0x1122334455667788
 SMALL, LARGE = sorted([INC_A, INC_B])
-MARK_A = [INC_A, 7, filled(0x40, 64)]
-MARK_B = [INC_B, 300, filled(0x80, 64)]
+EPOCH = 0x0102030405060708
+MARK_A = [INC_A, 7, 5, EPOCH, filled(0x40, 64)]
+MARK_B = [INC_B, 300, 298, EPOCH, filled(0x80, 64)]
 K = [SMALL, 7 if SMALL == INC_A else 300, LARGE, 300 if LARGE == INC_B else 7]
 
 FILE = {
@@ -261,7 +262,7 @@ def signed():
     y = int.from_bytes(device, "little") & ((1 << 255) - 1)
     curve = (1 + y) * pow(1 - y, P - 2, P) % P
     inc = hashlib.sha256(device + FOLDER + NONCE).digest()[:8]
-    text = b"cfgsync-mark1" + FOLDER + inc + struct.pack(">Q", 7)
+    text = b"cfgsync-mark2" + FOLDER + inc + struct.pack(">QQQ", 7, 5, EPOCH)
     return [
         ("seed", SEED.hex()),
         ("seed_device", device.hex()),

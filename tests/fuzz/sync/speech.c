@@ -68,7 +68,7 @@ static const struct marks *heard_marks(const struct message *m)
 // The last mark of another's that was heard.
 static struct mark heard_mark(const struct speech *s, uint64_t inc, uint64_t counter)
 {
-    struct mark forged = {.inc = inc, .counter = counter};
+    struct mark forged = {.inc = inc, .counter = counter, .first = counter};
     for (uint32_t i = s->who->heard_count; i-- > 0;) {
         const struct message *m = &s->who->heard[i];
         if (m->kind == MSG_PUSH && m->push.upto.inc == inc) return m->push.upto;

@@ -88,17 +88,18 @@ static void a_mark_is_signed_as_specified(void **state)
 {
     (void)state;
     AUTO(identity_destroy) struct identity *identity = example();
-    struct signature signature =
-        mark_sign(identity, example_folder(), UINT64_C(0x0102030405060708), 0x1122);
-    assert_hex(signature.bytes, 64,
-               "ad39581b387d69e35b55d5794afbea6d0689deb7751940bbe5b0c58b26fef73f"
-               "8b33ec06b69362cdf4164621cf2e4400b6ba32c1d1ea10c2b6c5e4c91c7ab205");
+    struct mark mark = {.inc = UINT64_C(0x0102030405060708), .counter = 0x1122, .first = 0x11};
+    mark.epoch = UINT64_C(0xfedcba9876543210);
+    mark_sign(identity, example_folder(), &mark);
+    assert_hex(mark.signature.bytes, 64,
+               "7c1588e93654ba88a6d23dad701992564b0f687fd537adf694f398a9dc40724f"
+               "4ee4c63f369f11c09bda0c55695627392f5b7101527ff7a21b3972e87624d702");
 }
 
 static struct mark example_mark(const struct identity *identity)
 {
-    struct mark mark = {.inc = UINT64_C(0xfedcba9876543210), .counter = 7};
-    mark.signature = mark_sign(identity, example_folder(), mark.inc, mark.counter);
+    struct mark mark = {.inc = UINT64_C(0xfedcba9876543210), .counter = 7, .first = 3, .epoch = 9};
+    mark_sign(identity, example_folder(), &mark);
     return mark;
 }
 
@@ -113,6 +114,12 @@ static void a_mark_holds_for_exactly_what_was_signed(void **state)
     mark.counter++;
     assert_false(mark_verify(device, folder, &mark));
     mark.counter--;
+    mark.first++;
+    assert_false(mark_verify(device, folder, &mark));
+    mark.first--;
+    mark.epoch++;
+    assert_false(mark_verify(device, folder, &mark));
+    mark.epoch--;
     mark.inc ^= UINT64_C(1) << 63;
     assert_false(mark_verify(device, folder, &mark));
     mark.inc ^= UINT64_C(1) << 63;

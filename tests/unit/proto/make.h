@@ -144,6 +144,8 @@ static inline struct versions make_versions(struct chance *c, struct arena *aren
 static inline struct mark make_mark(struct chance *c)
 {
     struct mark m = {.inc = make_number(c), .counter = (make_number(c) >> 1) | 1};
+    m.first = 1 + make_number(c) % m.counter;
+    m.epoch = make_number(c);
     make_bytes(c, m.signature.bytes, 64);
     return m;
 }

@@ -433,7 +433,7 @@ static void test_rides_unpacked(void **state)
         rides[i].content.size = PROTO_RIDE_CONTENT_BYTES_MAX;
     }
     m.push.inc = m.push.upto.inc = 1;
-    m.push.upto.counter = 1;
+    m.push.upto.counter = m.push.upto.first = 1;
     m.push.rides = rides;
     m.push.ride_count = 4;
     AUTO(buf_fini) struct buf out = {0};

@@ -68,8 +68,9 @@ static void test_identity(void **state)
     assert_hex(arena, "seed_curve_key", curve, sizeof curve);
     uint64_t inc = inc_derive(device, folder, nonce);
     assert_number(arena, "seed_inc", inc);
-    struct signature signature = mark_sign(identity, folder, inc, 7);
-    assert_hex(arena, "seed_mark", signature.bytes, 64);
+    struct mark mark = {.inc = inc, .counter = 7, .first = 5, .epoch = 0x0102030405060708};
+    mark_sign(identity, folder, &mark);
+    assert_hex(arena, "seed_mark", mark.signature.bytes, 64);
     struct approval approval = approval_sign(identity, folder, (struct span){inc, 7, 206});
     assert_hex(arena, "seed_approval", approval.signature.bytes, 64);
     assert_true(approval_verify(folder, &approval));

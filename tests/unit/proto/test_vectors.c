@@ -8,6 +8,7 @@
 
 static const uint64_t INC_A = UINT64_C(0x8c3cba79acd3e137);
 static const uint64_t INC_B = UINT64_C(0x1122334455667788);
+static const uint64_t EPOCH = UINT64_C(0x0102030405060708);
 
 static unsigned nibble(int c)
 {
@@ -67,10 +68,11 @@ static void assert_vv(struct vv v, uint64_t n_a, uint64_t n_b)
     assert_true(vv_get(v, INC_B) == n_b);
 }
 
-static void assert_mark(const struct mark *mark, uint64_t inc, uint64_t counter, uint8_t first)
+static void assert_mark(const struct mark *mark, uint64_t inc, uint64_t counter, uint8_t fill)
 {
     assert_true(mark->inc == inc && mark->counter == counter);
-    assert_filled(mark->signature.bytes, first, 64);
+    assert_true(mark->first == counter - 2 && mark->epoch == EPOCH);
+    assert_filled(mark->signature.bytes, fill, 64);
 }
 
 static void assert_file(const struct version *v)

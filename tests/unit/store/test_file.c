@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/store/store_priv.h"
 #include "tests/unit/store/store_test.h"
 
 static int setup(void **state)
@@ -103,8 +104,40 @@ static void test_newer_schema_is_refused(void **state)
     // user_version stands at byte 60 of a database, big-endian.
     write_text(place->path, "\x7f", 63);
     assert_int_equal(refused(place->path), ERR_CONFIG);
-    write_text(place->path, "\x01", 63);
+    write_text(place->path, "\x03", 63);
     store = open_store(place->path);
+    store_close(&store);
+}
+
+// An index of before marks had epochs: what they say nobody believes any more, and the rest stays.
+static void test_older_schema_is_brought_up_to_date(void **state)
+{
+    struct place *place = *state;
+    const struct mark mark = {.inc = 5, .counter = 1, .first = 1};
+    struct mark got;
+    struct store *store = open_store(place->path);
+    store_begin(store);
+    store_mark_put(store, 1, &mark);
+    store_meta_put(store, "stays", slice_text("here"));
+    assert_int_equal(store_commit(store), ERR_OK);
+    assert_int_equal(sqlite3_exec(store->db,
+                                  "ALTER TABLE mark DROP COLUMN first;"
+                                  "ALTER TABLE mark DROP COLUMN epoch;"
+                                  "ALTER TABLE rollback DROP COLUMN first;"
+                                  "ALTER TABLE rollback DROP COLUMN epoch;"
+                                  "PRAGMA user_version = 2",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    store_close(&store);
+    store = open_store(place->path);
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct slice text;
+    assert_false(store_mark_get(store, 1, 5, &got));
+    assert_true(store_meta_get(store, arena, "stays", &text));
+    store_begin(store);
+    store_mark_put(store, 1, &mark);
+    assert_int_equal(store_commit(store), ERR_OK);
+    assert_true(store_mark_get(store, 1, 5, &got) && got.first == 1);
     store_close(&store);
 }
 
@@ -371,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strange_umask, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_to_others_is_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer_schema_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_older_schema_is_brought_up_to_date, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_inside_is_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rollback_leaves_nothing, setup, teardown),

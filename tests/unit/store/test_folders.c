@@ -54,7 +54,7 @@ static void fill(struct store *store, struct arena *arena, uint32_t folder)
 {
     struct item item = simple_item(arena, "x", KIND_FILE, 5, 1, false);
     struct peer_row peer = {.need_changes = 1};
-    struct mark mark = {.inc = 5, .counter = 1};
+    struct mark mark = {.inc = 5, .counter = 1, .first = 1};
     struct owner owner = {.inc = 5, .name = slice_text("laptop")};
     struct content content = {.size = 9};
     store_begin(store);
@@ -177,10 +177,11 @@ static void test_highest_mark_is_kept(void **state)
 {
     (void)state;
     AUTO(store_close) struct store *store = open_store(NULL);
-    struct mark mark = {.inc = UINT64_MAX, .counter = 10, .signature = {{1}}};
+    struct mark mark = {.inc = UINT64_MAX, .counter = 10, .first = 4, .epoch = UINT64_MAX};
+    mark.signature.bytes[0] = 1;
     struct mark lower = {.inc = UINT64_MAX, .counter = 9, .signature = {{2}}};
     struct mark equal = {.inc = UINT64_MAX, .counter = 10, .signature = {{3}}};
-    struct mark higher = {.inc = UINT64_MAX, .counter = 11, .signature = {{4}}};
+    struct mark higher = {.inc = UINT64_MAX, .counter = 11, .first = 11, .signature = {{4}}};
     struct mark got;
     assert_false(store_mark_get(store, 1, UINT64_MAX, &got));
     store_mark_put(store, 1, &mark);
@@ -188,7 +189,7 @@ static void test_highest_mark_is_kept(void **state)
     store_mark_put(store, 1, &equal);
     assert_true(store_mark_get(store, 1, UINT64_MAX, &got));
     assert_int_equal(got.counter, 10);
-    assert_memory_equal(&got.signature, &mark.signature, sizeof got.signature);
+    assert_memory_equal(&got, &mark, sizeof got);
     store_mark_put(store, 1, &higher);
     assert_true(store_mark_get(store, 1, UINT64_MAX, &got));
     assert_int_equal(got.counter, 11);

@@ -15,27 +15,38 @@ static inline struct folder_row row_of(struct rig *rig)
     return row;
 }
 
-static inline struct mark own_mark(struct rig *rig, uint64_t inc, uint64_t counter)
+// As the process that made the last one would have made it.
+static inline struct mark mark_of_ours(struct rig *rig, uint64_t inc, uint64_t counter)
 {
-    struct mark mark = {.inc = inc, .counter = counter};
-    mark.signature = mark_sign(rig->identity, rig->id, inc, counter);
+    struct mark mark;
+    if (!store_mark_get(rig->store, rig->folder, inc, &mark)) mark.first = 1;
+    mark.counter = counter;
+    if (mark.first > counter) mark.first = counter;
+    mark_sign(rig->identity, rig->id, &mark);
     return mark;
 }
 
-// The peer shows `counter` of this life in its K.
-static inline void offer_with_own(struct script *script, uint64_t inc, uint64_t counter)
+// The peer shows this mark of ours, and has as much in its K.
+static inline void offer_with_mark(struct script *script, struct mark *mark)
 {
     struct rig *rig = script->rig;
-    struct mark mark = own_mark(rig, inc, counter);
-    struct dot k = {inc, counter};
+    struct dot k = {mark->inc, mark->counter};
     struct message m = {.kind = MSG_OFFER, .offer = {.folder = rig->id, .has_items = true}};
     m.offer.name = slice_text("f");
     m.offer.state = OFFER_READY;
     memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
     m.offer.inc = script->inc;
     m.offer.k = (struct vv){&k, 1};
-    m.offer.marks = (struct marks){&mark, 1};
+    m.offer.marks = (struct marks){mark, 1};
     script_send(script, LANE_CONTROL, &m);
+}
+
+// The peer shows `counter` of this life in its K.
+static inline void offer_with_own(struct script *script, uint64_t inc, uint64_t counter)
+{
+    struct rig *rig = script->rig;
+    struct mark mark = mark_of_ours(rig, inc, counter);
+    offer_with_mark(script, &mark);
 }
 
 #endif

@@ -144,8 +144,8 @@ void script_applied(struct script *script, struct vv a, const char *path, const 
 
 struct mark script_mark(const struct script *script, uint64_t counter)
 {
-    struct mark mark = {.inc = script->inc, .counter = counter};
-    mark.signature = mark_sign(script->identity, script->rig->id, mark.inc, counter);
+    struct mark mark = {.inc = script->inc, .counter = counter, .first = 1, .epoch = 1};
+    mark_sign(script->identity, script->rig->id, &mark);
     return mark;
 }
 

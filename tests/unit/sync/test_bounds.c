@@ -240,7 +240,8 @@ static void offer_all(struct script *hostile, const struct identity *owner, stru
         k = vv_with(rig->arena, k, (struct dot){owners[i].inc, PROTO_COUNTER_MAX});
         marks[i].inc = owners[i].inc;
         marks[i].counter = PROTO_COUNTER_MAX;
-        marks[i].signature = mark_sign(owner, rig->id, owners[i].inc, PROTO_COUNTER_MAX);
+        marks[i].first = marks[i].epoch = 1;
+        mark_sign(owner, rig->id, &marks[i]);
     }
     struct message m = {.kind = MSG_OFFER, .offer = {.folder = rig->id, .has_items = true}};
     m.offer.name = slice_text("f");
@@ -342,8 +343,8 @@ static void test_many_heads(void **state)
         list[i] = script_file(hostile, "path", text);
         list[i].vv = vv_with(rig.arena, empty_k(), dot);
         list[i].dots = (struct dots){list[i].vv.entries, 1};
-        marks[i] = (struct mark){.inc = dot.inc, .counter = 1};
-        marks[i].signature = mark_sign(other, rig.id, dot.inc, 1);
+        marks[i] = (struct mark){.inc = dot.inc, .counter = 1, .first = 1, .epoch = 1};
+        mark_sign(other, rig.id, &marks[i]);
     }
     owners_send(hostile, owners, COUNT);
     struct message m = {.kind = MSG_PUSH};

@@ -242,8 +242,8 @@ static void test_rollback_of_others(void **state)
     struct message owners = {.kind = MSG_OWNERS,
                              .owners = {.folder = rig.id, .owners = &fresh, .count = 1}};
     script_send(peer, LANE_CONTROL, &owners);
-    struct mark end = script_mark(peer, 5);
-    rollback_send(peer, 12345, &(struct mark){.inc = 12345, .counter = 1}, fresh.inc); // of nobody
+    struct mark end = script_mark(peer, 5), nobodys = {.inc = 12345, .counter = 1, .first = 1};
+    rollback_send(peer, 12345, &nobodys, fresh.inc);
     rollback_send(peer, peer->inc, &end, other->inc); // goes on as somebody else
     rig_settle(&rig);
     assert_int_equal(script_heard(other, MSG_ROLLBACK), 0);
