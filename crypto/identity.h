@@ -48,7 +48,8 @@ enum err device_id_parse(const char *text, struct device_id *out, unsigned *out_
 // The first group: short form for people.
 char *device_id_short(struct device_id device, char out[DEVICE_ID_TEXT_MAX]);
 
-// Ed25519 over "cfgsync-mark2" | folder | inc | counter | first | epoch, the numbers in 8 bytes BE.
+// Ed25519 over "cfgsync-mark2" | folder | inc | counter | first | epoch, the numbers in 8 bytes BE;
+// of epoch 0 over "cfgsync-mark1" | folder | inc | counter.
 void mark_sign(const struct identity *identity, struct folder_id folder, struct mark *mark);
 bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark);
 

@@ -9,11 +9,14 @@
 #include "crypto/hash.h"
 #include "crypto/identity_priv.h"
 
-#define MARK_TAG "cfgsync-mark2"
+#define MARK_TAG       "cfgsync-mark2"
+#define MARK_TAG_PLAIN "cfgsync-mark1" // as long
+#define MARK_TAG_BYTES (sizeof MARK_TAG - 1)
 
 // What is signed: every field has a fixed size, so no two marks make the same bytes.
 struct mark_text {
-    uint8_t bytes[sizeof MARK_TAG - 1 + sizeof(struct folder_id) + 4 * 8];
+    uint8_t bytes[MARK_TAG_BYTES + sizeof(struct folder_id) + 4 * 8];
+    size_t size;
 };
 
 static uint8_t *put_u64(uint8_t *at, uint64_t number)
@@ -27,28 +30,29 @@ static struct mark_text mark_text(struct folder_id folder, const struct mark *ma
 {
     struct mark_text text;
     uint8_t *at = text.bytes;
-    memcpy(at, MARK_TAG, sizeof MARK_TAG - 1);
-    at += sizeof MARK_TAG - 1;
-    memcpy(at, folder.bytes, sizeof folder.bytes);
-    at = put_u64(at + sizeof folder.bytes, mark->inc);
+    memcpy(at, mark->epoch == 0 ? MARK_TAG_PLAIN : MARK_TAG, MARK_TAG_BYTES);
+    memcpy(at + MARK_TAG_BYTES, folder.bytes, sizeof folder.bytes);
+    at = put_u64(at + MARK_TAG_BYTES + sizeof folder.bytes, mark->inc);
     at = put_u64(at, mark->counter);
-    at = put_u64(at, mark->first);
-    at = put_u64(at, mark->epoch);
-    CHECK(at == text.bytes + sizeof text.bytes);
+    if (mark->epoch != 0) {
+        at = put_u64(at, mark->first);
+        at = put_u64(at, mark->epoch);
+    }
+    text.size = (size_t)(at - text.bytes);
     return text;
 }
 
 void mark_sign(const struct identity *identity, struct folder_id folder, struct mark *mark)
 {
     struct mark_text text = mark_text(folder, mark);
-    CHECK(crypto_sign_detached(mark->signature.bytes, NULL, text.bytes, sizeof text.bytes,
+    CHECK(crypto_sign_detached(mark->signature.bytes, NULL, text.bytes, text.size,
                                identity->sign_secret) == 0);
 }
 
 bool mark_verify(struct device_id device, struct folder_id folder, const struct mark *mark)
 {
     struct mark_text text = mark_text(folder, mark);
-    return crypto_sign_verify_detached(mark->signature.bytes, text.bytes, sizeof text.bytes,
+    return crypto_sign_verify_detached(mark->signature.bytes, text.bytes, text.size,
                                        device.bytes) == 0;
 }
 

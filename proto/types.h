@@ -94,7 +94,7 @@ struct mark {
     uint64_t inc;
     uint64_t counter;
     uint64_t first; // 1 <= first <= counter
-    uint64_t epoch; // random
+    uint64_t epoch; // random; 0: not said, and `first` says nothing
     struct signature signature;
 };
 

@@ -7,6 +7,8 @@
 
 #include "agent/core/item.h"
 
+#define INDEX_MARK_EPOCHS 8 // of an incarnation, whose marks are kept
+
 // `folder` is the number the store gave it, stable while the folder exists.
 struct folder_row {
     uint32_t folder;

@@ -56,6 +56,8 @@ struct index_port wire_index(struct store *store)
         .owner_put = store_owner_put,
         .owner_count = store_owner_count,
         .mark_get = store_mark_get,
+        .marks = store_marks,
+        .marks_of = store_marks_of,
         .mark_put = store_mark_put,
         .approval_put = store_approval_put,
         .approvals = store_approvals,

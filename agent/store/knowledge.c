@@ -100,7 +100,7 @@ static void mark_read(const struct query *query, int column, struct mark *out)
 {
     out->counter = column_u64(query, column);
     out->first = column_u64(query, column + 1);
-    out->epoch = column_inc(query, column + 2);
+    out->epoch = column_u64(query, column + 2);
     column_bytes(query, column + 3, out->signature.bytes, sizeof out->signature.bytes);
 }
 
@@ -108,28 +108,66 @@ static void query_mark(struct query *query, const struct mark *mark)
 {
     query_u64(query, mark->counter);
     query_u64(query, mark->first);
-    query_inc(query, mark->epoch);
+    query_bits(query, mark->epoch);
     query_slice(query, slice_of(mark->signature.bytes, sizeof mark->signature.bytes));
+}
+
+uint32_t store_marks(struct store *store, uint32_t folder, uint64_t inc, uint32_t max,
+                     struct mark *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_MARKS);
+    query_int(&query, folder);
+    query_inc(&query, inc);
+    query_int(&query, max);
+    uint32_t count = 0;
+    while (count < max && query_row(&query)) {
+        out[count] = (struct mark){.inc = inc};
+        mark_read(&query, 0, &out[count++]);
+    }
+    return count;
+}
+
+uint32_t store_marks_of(struct store *store, uint32_t folder, struct device_id device, uint32_t max,
+                        struct mark *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_MARKS_OF);
+    query_int(&query, folder);
+    query_slice(&query, slice_of(device.bytes, sizeof device.bytes));
+    query_int(&query, max);
+    uint32_t count = 0;
+    while (count < max && query_row(&query)) {
+        out[count] = (struct mark){.inc = column_inc(&query, 0)};
+        mark_read(&query, 1, &out[count++]);
+    }
+    return count;
 }
 
 bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct mark *out)
 {
-    AUTO(query_end) struct query query = query_new(store, SQL_MARK_GET);
+    return store_marks(store, folder, inc, 1, out) == 1;
+}
+
+static void marks_trim(struct store *store, uint32_t folder, uint64_t inc)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_MARK_TRIM);
     query_int(&query, folder);
     query_inc(&query, inc);
-    *out = (struct mark){.inc = inc};
-    if (!query_row(&query)) return false;
-    mark_read(&query, 0, out);
-    return true;
+    query_int(&query, INDEX_MARK_EPOCHS);
+    query_run(&query);
 }
 
 void store_mark_put(struct store *store, uint32_t folder, const struct mark *mark)
 {
-    AUTO(query_end) struct query query = query_new(store, SQL_MARK_PUT);
-    query_int(&query, folder);
-    query_inc(&query, mark->inc);
-    query_mark(&query, mark);
-    query_run(&query);
+    struct mark marks[INDEX_MARK_EPOCHS + 1];
+    {
+        AUTO(query_end) struct query query = query_new(store, SQL_MARK_PUT);
+        query_int(&query, folder);
+        query_inc(&query, mark->inc);
+        query_mark(&query, mark);
+        query_run(&query);
+    }
+    if (store_marks(store, folder, mark->inc, INDEX_MARK_EPOCHS + 1, marks) > INDEX_MARK_EPOCHS)
+        marks_trim(store, folder, mark->inc);
 }
 
 // ---- lives that ended

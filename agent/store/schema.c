@@ -173,13 +173,21 @@ static const char *const steps[][2] = {
         "",
     },
     {
-        // Marks without epochs say nothing any more; their owners show them anew.
-        "DELETE FROM mark;"
-        "ALTER TABLE mark ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
-        "ALTER TABLE mark ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;",
-        "DELETE FROM rollback;"
+        "ALTER TABLE mark RENAME TO mark_before;"
+        "CREATE TABLE mark("
+        "  folder INTEGER NOT NULL,"
+        "  inc INTEGER NOT NULL,"
+        "  epoch INTEGER NOT NULL,"
+        "  first INTEGER NOT NULL,"
+        "  counter INTEGER NOT NULL,"
+        "  signature BLOB NOT NULL,"
+        "  PRIMARY KEY(folder, inc, epoch)"
+        ") STRICT, WITHOUT ROWID;"
+        "INSERT INTO mark SELECT folder, inc, 0, counter, counter, signature FROM mark_before;"
+        "DROP TABLE mark_before;",
+        "ALTER TABLE rollback ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE rollback ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
-        "ALTER TABLE rollback ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;",
+        "UPDATE rollback SET first = counter;",
     }};
 
 static_assert(sizeof steps / sizeof steps[0] == STORE_SCHEMA_VERSION, "one step for each version");

@@ -130,13 +130,19 @@ const char *const statement_texts[SQL_COUNT] = {
                           " ORDER BY number DESC LIMIT 1 OFFSET ?2)",
     [SQL_APPROVAL_LIST] = "SELECT number, signer, inc, first, last, signature, vouched FROM"
                           " approval WHERE folder = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
-    [SQL_MARK_GET] = "SELECT counter, first, epoch, signature FROM mark"
-                     " WHERE folder = ?1 AND inc = ?2",
+    [SQL_MARKS] = "SELECT counter, first, epoch, signature FROM mark"
+                  " WHERE folder = ?1 AND inc = ?2 ORDER BY counter DESC LIMIT ?3",
+    [SQL_MARKS_OF] = "SELECT mark.inc, counter, first, epoch, signature FROM owner JOIN mark"
+                     " ON mark.folder = owner.folder AND mark.inc = owner.inc"
+                     " WHERE owner.folder = ?1 AND device = ?2 LIMIT ?3",
     [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, first, epoch, signature)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                     " ON CONFLICT(folder, inc) DO UPDATE SET counter = excluded.counter,"
-                     " first = excluded.first, epoch = excluded.epoch,"
-                     " signature = excluded.signature WHERE excluded.counter > mark.counter",
+                     " ON CONFLICT(folder, inc, epoch) DO UPDATE SET counter = excluded.counter,"
+                     " first = excluded.first, signature = excluded.signature"
+                     " WHERE excluded.counter > mark.counter",
+    [SQL_MARK_TRIM] = "DELETE FROM mark WHERE folder = ?1 AND inc = ?2 AND epoch NOT IN"
+                      " (SELECT epoch FROM mark WHERE folder = ?1 AND inc = ?2"
+                      " ORDER BY counter DESC LIMIT ?3)",
     [SQL_ROLLBACK_PUT] = "INSERT OR IGNORE INTO rollback(folder, old, fresh, counter, first, epoch,"
                          " signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_ROLLBACK_HAS] = "SELECT 1 FROM rollback WHERE folder = ?1 AND old = ?2"

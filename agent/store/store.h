@@ -130,12 +130,20 @@ void store_k_set(struct store *store, uint32_t folder,
 struct vv store_gcfloor(struct store *store, struct arena *arena, uint32_t folder);
 void store_gcfloor_put(struct store *store, uint32_t folder, struct vv floor);
 
-// ---- owners and marks. The highest mark per incarnation is kept.
+// ---- owners and marks. Of each of the last INDEX_MARK_EPOCHS epochs of an incarnation the highest
+// mark is kept.
 bool store_owner_get(struct store *store, struct arena *arena, uint32_t folder, uint64_t inc,
                      struct owner *out);
 void store_owner_put(struct store *store, uint32_t folder, const struct owner *owner);
 uint32_t store_owner_count(struct store *store, uint32_t folder);
-bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc, struct mark *out);
+bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc,
+                    struct mark *out); // the highest
+// Highest counter first.
+uint32_t store_marks(struct store *store, uint32_t folder, uint64_t inc, uint32_t max,
+                     struct mark *out);
+// Of all incarnations of a device, in no order.
+uint32_t store_marks_of(struct store *store, uint32_t folder, struct device_id device, uint32_t max,
+                        struct mark *out);
 void store_mark_put(struct store *store, uint32_t folder,
                     const struct mark *mark); // ignored unless higher
 

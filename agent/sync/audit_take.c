@@ -254,11 +254,12 @@ static bool item_reconcile(struct folder *folder, struct item *item, struct vv k
             if (gone && d.inc == folder->row.inc && d.counter > folder->lost_own)
                 folder->lost_own = d.counter;
             if (!gone) left.entries[left.count++] = d;
-            if (gone) *out_dropped = vv_with(arena, *out_dropped, d);
+            if (gone && !vv_covers(*out_dropped, d)) *out_dropped = vv_with(arena, *out_dropped, d);
             any |= gone;
         }
         if (left.count == 0) {
-            *out_dropped = vv_join(arena, *out_dropped, head->vv);
+            if (!vv_le(head->vv, *out_dropped))
+                *out_dropped = vv_join(arena, *out_dropped, head->vv);
             dropped[dropped_count++] = *head;
             continue;
         }

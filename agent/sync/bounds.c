@@ -11,7 +11,7 @@
 
 enum {
     PAIR_BYTES = 18, // of a vector or of dots
-    MARK_BYTES = 85,
+    MARK_BYTES = 103,
     // Besides what is counted by entries: path, origin, target and unknown keys, and all the rest.
     VERSION_TEXTS_BYTES = 4 * (PROTO_STRING_BYTES_MAX + 8) + 512,
     VERSION_BYTES =
@@ -33,7 +33,8 @@ _Static_assert(PROTO_PAGE_BYTES_MAX + MARK_BYTES * PROTO_OWNERS_TRUSTED_MAX +
                        PROTO_RIDE_TOTAL_BYTES_MAX + ENVELOPE_BYTES <=
                    PROTO_MESSAGE_BYTES_MAX,
                "a push fits into a message");
-_Static_assert((MARK_BYTES + 3 * PAIR_BYTES) * PROTO_OWNERS_TRUSTED_MAX + ENVELOPE_BYTES <=
+_Static_assert(MARK_BYTES *EPOCH_MARKS_MAX +
+                       (MARK_BYTES + 3 * PAIR_BYTES) * PROTO_OWNERS_TRUSTED_MAX + ENVELOPE_BYTES <=
                    PROTO_MESSAGE_BYTES_MAX,
                "an offer fits into a message");
 _Static_assert(PAIR_BYTES *PROTO_OWNERS_TRUSTED_MAX + ENVELOPE_BYTES +

@@ -235,21 +235,16 @@ void share_check_caught(struct share *share);
 void epochs_load(struct folder *folder); // memory is what the index says
 void epoch_begin(struct folder *folder); // something is minted; inside a transaction
 struct mark own_mark(const struct folder *folder, struct dot own);
-// An index of before there were epochs has lost its own with all marks.
-enum err own_mark_renew(struct folder *folder) MUST_USE;
 bool own_epoch(const struct folder *folder, const struct mark *mark); // an own one: of our history
-// The counter up to which the history that made this own mark surely is ours. UINT64_MAX: it does
-// not say.
+// The counter up to which the history that made this own mark can be ours: nothing above it is. Of
+// several such marks the lowest counts. UINT64_MAX: it does not say.
 uint64_t own_sound(const struct folder *folder, const struct mark *mark);
-bool marks_fork(const struct mark *a, const struct mark *b); // not both of one history
-void forks_load(struct folder *folder);
-void fork_note(struct folder *folder, const struct mark *mark); // beside the one that is kept
-void forks_show(struct share *share);
-void forks_drop(struct folder *folder, uint64_t inc); // it is over; inside a transaction
-void forks_clear(struct folder *folder);              // likewise: they are of another folder
+uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch); // 0: not known
+bool epoch_has_room(const struct folder *folder, const struct mark *mark); // it would be kept
+void epochs_to_show(struct share *share, struct vv k, struct marks *marks);
+void epoch_tell_owner(struct folder *folder, const struct mark *mark, const struct peer *from);
 
 // ---- marks.c
-bool mark_held(struct folder *folder, uint64_t inc, struct mark *out); // of another's incarnation
 const struct marks *marks_of(const struct message *m);
 void own_told(struct folder *folder, const struct mark *mark); // it is about to leave
 struct vv own_hidden(struct share *share, struct vv v);        // without what is not to be told yet

@@ -2,9 +2,10 @@
 //
 // Two histories of one incarnation. A device that was restored whole from a copy, index and files,
 // counts on from where the copy was made and reaches the same numbers again, for other things. A
-// mark therefore says from where on one process has published, its epoch: of our own we know all,
-// and of the marks of others no two epochs may have a counter in common. Whoever meets two such
-// marks passes both on until they reach their owner, who begins a new life (2.9).
+// mark therefore says from where on one process has published, its epoch. An owner knows all its
+// own; everyone keeps the marks of the last epochs of each incarnation, whether they can be of one
+// history or not, and shows them in each OFFER, until they reach their owner, who begins a new life
+// (2.9).
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -46,15 +47,17 @@ void epoch_begin(struct folder *folder)
 {
     struct epochs *epochs = &folder->epochs;
     struct mark before = {.counter = 0};
+    (void)INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &before);
+    if (before.epoch == folder->engine->boot) return;
     if (epochs->inc != folder->row.inc) epochs_clear(epochs, folder->row.inc);
     uint32_t count = epochs->count;
-    if (count > 0 && epochs->entries[count - 1].number == folder->engine->boot) return;
-    (void)INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &before);
     if (count == EPOCHS_MAX) { // those of long ago are not compared any more
         memmove(epochs->entries, epochs->entries + 1, (EPOCHS_MAX - 1) * sizeof *epochs->entries);
-        epochs->count--;
+        count--;
     }
-    epochs->entries[epochs->count++] = (struct epoch){before.counter + 1, folder->engine->boot};
+    if (count == 0 || epochs->entries[count - 1].number != folder->engine->boot)
+        epochs->entries[count++] = (struct epoch){before.counter + 1, folder->engine->boot};
+    epochs->count = count;
     epochs_put(folder);
 }
 
@@ -80,18 +83,6 @@ struct mark own_mark(const struct folder *folder, struct dot own)
     return mark;
 }
 
-enum err own_mark_renew(struct folder *folder)
-{
-    const struct index_port *index = INDEX(folder);
-    struct mark mark;
-    if (folder->row.counter == 0 ||
-        index->mark_get(index->self, folder->number, folder->row.inc, &mark))
-        return ERR_OK;
-    txn_begin(folder);
-    folder->minted = true;
-    return txn_end(folder);
-}
-
 bool own_epoch(const struct folder *folder, const struct mark *mark)
 {
     const struct epoch *epoch = epoch_of(folder, (struct dot){mark->inc, mark->counter});
@@ -99,98 +90,116 @@ bool own_epoch(const struct folder *folder, const struct mark *mark)
     return mark->epoch == 0 || epoch == NULL || mark->epoch == epoch->number;
 }
 
-// What is above was published by a process that has never seen the copy, or the other way round.
 uint64_t own_sound(const struct folder *folder, const struct mark *mark)
 {
     const struct epochs *epochs = &folder->epochs;
+    // The process that was running when the copy was made has gone on.
     for (uint32_t i = 0; i + 1 < epochs->count; i++) {
         if (epochs->entries[i].number == mark->epoch) return epochs->entries[i + 1].first - 1;
     }
+    // One that has never seen the copy published what ours at that counter did, too.
     const struct epoch *epoch = epoch_of(folder, (struct dot){mark->inc, mark->first});
     bool ours = mark->first <= folder->row.counter && epoch != NULL;
     return ours && epoch->number != mark->epoch ? epoch->first - 1 : UINT64_MAX;
 }
 
-// ---- of others
+// ---- what is kept of all
 
-bool marks_fork(const struct mark *a, const struct mark *b)
+static uint32_t marks_held(const struct folder *folder, uint64_t inc,
+                           struct mark out[INDEX_MARK_EPOCHS])
 {
-    return a->inc == b->inc && a->epoch != b->epoch && a->epoch != 0 && b->epoch != 0 &&
-           a->first <= b->counter && b->first <= a->counter;
+    return INDEX(folder)->marks(INDEX(folder)->self, folder->number, inc, INDEX_MARK_EPOCHS, out);
 }
 
-void forks_load(struct folder *folder)
+uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch)
 {
-    struct slice record;
-    folder->fork_count = 0;
-    if (!record_get(folder, "forks", &record) || record.size > sizeof folder->forks ||
-        record.size % sizeof folder->forks[0] != 0)
-        return;
-    memcpy(folder->forks, record.data, record.size);
-    folder->fork_count = (uint32_t)(record.size / sizeof folder->forks[0]);
-}
-
-static void forks_put(struct folder *folder)
-{
-    record_put(folder, "forks",
-               slice_of(folder->forks, folder->fork_count * sizeof folder->forks[0]));
-}
-
-// Both of each: nobody knows which of them the other has.
-void forks_show(struct share *share)
-{
-    struct folder *folder = share->folder;
-    struct mark both[2 * FORKS_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < folder->fork_count; i++) {
-        struct dot d = {folder->forks[i].inc, 1};
-        owners_show(share, (struct vv){.entries = &d, .count = 1});
-        both[count++] = folder->forks[i];
-        count += mark_held(folder, d.inc, &both[count]);
+    struct mark held[INDEX_MARK_EPOCHS];
+    for (uint32_t i = 0; i < folder->new_mark_count; i++) {
+        const struct mark *learned = &folder->new_marks[i];
+        if (learned->inc == inc && learned->epoch == epoch) return learned->counter;
     }
-    if (count == 0) return;
-    struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id}};
-    m.news.marks = (struct marks){.entries = both, .count = count};
-    (void)session_send(share->session, LANE_CONTROL, &m);
+    uint32_t count = marks_held(folder, inc, held);
+    for (uint32_t i = 0; i < count; i++) {
+        if (held[i].epoch == epoch) return held[i].counter;
+    }
+    return 0;
 }
 
-static bool fork_is_known(const struct folder *folder, uint64_t inc)
+bool epoch_has_room(const struct folder *folder, const struct mark *mark)
 {
-    for (uint32_t i = 0; i < folder->fork_count; i++) {
-        if (folder->forks[i].inc == inc) return true;
+    struct mark held[INDEX_MARK_EPOCHS];
+    uint32_t count = marks_held(folder, mark->inc, held);
+    return count < INDEX_MARK_EPOCHS || held[count - 1].counter < mark->counter;
+}
+
+static bool is_among(const struct marks *marks, const struct mark *mark)
+{
+    for (uint32_t i = 0; i < marks->count; i++) {
+        if (marks->entries[i].inc == mark->inc && marks->entries[i].epoch == mark->epoch)
+            return true;
     }
     return false;
 }
 
-void fork_note(struct folder *folder, const struct mark *mark)
+// All that the peer itself has made, in K or not: it may be the one who does not know it.
+static void epochs_of_peer(struct share *share, uint32_t most, struct marks *marks)
 {
-    if (fork_is_known(folder, mark->inc) || folder->fork_count == FORKS_MAX ||
-        rolled_back(folder, mark->inc))
+    struct folder *folder = share->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct mark *held = arena_alloc(arena, EPOCH_MARKS_MAX, sizeof *held);
+    uint32_t count = INDEX(folder)->marks_of(INDEX(folder)->self, folder->number,
+                                             share->session->peer->device, EPOCH_MARKS_MAX, held);
+    for (uint32_t i = 0; i < count && marks->count < most; i++) {
+        struct dot d = {held[i].inc, 1};
+        if (is_among(marks, &held[i])) continue;
+        owners_show(share, (struct vv){.entries = &d, .count = 1});
+        marks->entries[marks->count++] = held[i];
+    }
+}
+
+// Besides the highest one, which is shown with K.
+static void epochs_of(struct folder *folder, struct dot k, uint32_t most, struct marks *marks)
+{
+    struct mark held[INDEX_MARK_EPOCHS];
+    uint32_t count = marks_held(folder, k.inc, held);
+    for (uint32_t i = 1; i < count && marks->count < most; i++) {
+        // Of our own nothing that was not told of.
+        if (k.inc != folder->row.inc || held[i].counter < k.counter)
+            marks->entries[marks->count++] = held[i];
+    }
+}
+
+// Those of the peer come first: there may be more than there is room for.
+void epochs_to_show(struct share *share, struct vv k, struct marks *marks)
+{
+    struct folder *folder = share->folder;
+    uint32_t most = marks->count + EPOCH_MARKS_MAX;
+    struct mark *all = arena_alloc(folder->engine->scratch, most, sizeof *all);
+    if (marks->count > 0) memcpy(all, marks->entries, marks->count * sizeof *all);
+    marks->entries = all;
+    epochs_of_peer(share, most, marks);
+    for (uint32_t i = 0; i < k.count && marks->count < most; i++) {
+        struct owner owner;
+        bool known = INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch,
+                                              folder->number, k.entries[i].inc, &owner);
+        if (known && !device_equal(owner.device, share->session->peer->device))
+            epochs_of(folder, k.entries[i], most, marks);
+    }
+}
+
+// It may be the one who does not know it.
+void epoch_tell_owner(struct folder *folder, const struct mark *mark, const struct peer *from)
+{
+    struct owner owner;
+    if (!INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                  mark->inc, &owner))
         return;
-    log_warn(LOG_SYNC, "two histories of an incarnation", "folder=%s inc=%016llx", folder->name,
-             (unsigned long long)mark->inc);
-    folder->forks[folder->fork_count++] = *mark;
-    for (struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && share->offer_sent) forks_show(share);
-    }
-    txn_begin(folder);
-    forks_put(folder);
-    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "not noted", "folder=%s", folder->name);
-}
-
-void forks_clear(struct folder *folder)
-{
-    if (folder->fork_count == 0) return;
-    folder->fork_count = 0;
-    forks_put(folder);
-}
-
-void forks_drop(struct folder *folder, uint64_t inc)
-{
-    for (uint32_t i = folder->fork_count; i-- > 0;) {
-        if (folder->forks[i].inc != inc) continue;
-        folder->forks[i] = folder->forks[--folder->fork_count];
-        forks_put(folder);
-    }
+    if (device_equal(owner.device, from->device)) return;
+    struct session *session = peer_session(folder->engine, owner.device);
+    struct share *share = session != NULL ? share_find(session, folder) : NULL;
+    if (share == NULL || !share->joined || !folder_shared_with(folder, owner.device)) return;
+    struct mark shown = *mark;
+    struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id}};
+    m.news.marks = (struct marks){.entries = &shown, .count = 1};
+    (void)session_send(session, LANE_CONTROL, &m);
 }

@@ -168,7 +168,6 @@ bool folder_start_life(struct folder *folder, struct folder_id id, bool first, b
         witness_forget(folder);
     }
     draw_incarnation(folder);
-    forks_clear(folder);
     index->folder_put(index->self, &folder->row);
     join_put(folder);
     map_clear(folder->made);
@@ -217,8 +216,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         folder->told = (struct dot){folder->row.inc, folder->row.counter};
         approvals_open(folder);
         folder->id_known = true;
-        enum err err = base_note(folder);
-        return err == ERR_OK ? own_mark_renew(folder) : err;
+        return base_note(folder);
     }
     // The id is drawn now and kept unless the root's marker has one already.
     struct folder_id id = options->id;

@@ -90,8 +90,8 @@ struct epoch {
     uint64_t first, number;
 };
 
-#define EPOCHS_MAX 256
-#define FORKS_MAX  16
+#define EPOCHS_MAX      256  // of our own
+#define EPOCH_MARKS_MAX 1024 // in an OFFER, besides the highest
 
 struct epochs {
     uint64_t inc;
@@ -108,8 +108,6 @@ struct folder {
     struct mark *new_marks; // learned, to be written with the next transaction
     uint32_t new_mark_count, new_mark_capacity;
     struct epochs epochs;
-    struct mark forks[FORKS_MAX]; // of two marks that cannot both be, the one not in the index
-    uint32_t fork_count;
     uint32_t owner_count;
     bool with_all;
     struct device_id *with;

@@ -162,9 +162,10 @@ void marks_show(struct share *share, struct vv a)
 static void own_future(struct folder *folder, const struct mark *mark)
 {
     uint64_t end = own_sound(folder, mark);
-    log_warn(LOG_SYNC, "a counter of ours that was never told", "folder=%s shown=%llu own=%llu",
-             folder->name, (unsigned long long)mark->counter,
-             (unsigned long long)folder->row.counter);
+    log_warn(LOG_SYNC, "a counter of ours that this index has not published",
+             "folder=%s shown=%llu own=%llu ours_to=%llu", folder->name,
+             (unsigned long long)mark->counter, (unsigned long long)folder->row.counter,
+             (unsigned long long)(end < folder->row.base ? end : folder->row.base));
     if (end < folder->reinc_end) folder->reinc_end = end;
     reinc_want(folder, "a peer shows what this index does not know to have published");
 }
@@ -186,7 +187,8 @@ static const char *mark_fault(struct folder *folder, const struct mark *mark)
 static void mark_keep(struct folder *folder, const struct mark *mark)
 {
     uint32_t at = 0;
-    while (at < folder->new_mark_count && folder->new_marks[at].inc != mark->inc)
+    while (at < folder->new_mark_count &&
+           (folder->new_marks[at].inc != mark->inc || folder->new_marks[at].epoch != mark->epoch))
         at++;
     if (at == folder->new_mark_capacity) {
         uint32_t grown = at == 0 ? 8 : 2 * at;
@@ -219,36 +221,37 @@ void marks_reload(struct folder *folder)
     }
 }
 
-bool mark_held(struct folder *folder, uint64_t inc, struct mark *out)
-{
-    for (uint32_t i = 0; i < folder->new_mark_count; i++) {
-        *out = folder->new_marks[i];
-        if (out->inc == inc) return true;
-    }
-    return INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, inc, out);
-}
-
 // It says more than what is known, or something else.
 static bool mark_is_news(struct folder *folder, const struct mark *mark)
 {
-    struct mark held;
     if (mark->inc == folder->row.inc)
         return mark->counter > told(folder) || !own_epoch(folder, mark);
-    return marked(folder, mark->inc) < mark->counter ||
-           (mark_held(folder, mark->inc, &held) && marks_fork(&held, mark));
+    if (marked(folder, mark->inc) < mark->counter) return true;
+    return mark->epoch != 0 && epoch_counter(folder, mark->inc, mark->epoch) < mark->counter &&
+           epoch_has_room(folder, mark);
 }
 
-static void mark_take(struct folder *folder, const struct mark *mark)
+// True: it is not the highest, and nothing else will write it.
+static bool mark_take(struct folder *folder, const struct mark *mark, const struct peer *from)
 {
-    struct mark held;
-    bool forks = mark_held(folder, mark->inc, &held) && marks_fork(&held, mark);
     bool higher = marked(folder, mark->inc) < mark->counter;
-    if (higher) mark_keep(folder, mark);
-    if (forks) fork_note(folder, higher ? &held : mark);
+    bool fresh = epoch_counter(folder, mark->inc, mark->epoch) == 0;
+    mark_keep(folder, mark);
+    if (fresh && mark->epoch != 0) epoch_tell_owner(folder, mark, from);
+    return !higher;
 }
 
+static void marks_save(struct folder *folder)
+{
+    txn_begin(folder);
+    if (txn_end(folder) != ERR_OK)
+        log_warn(LOG_SYNC, "marks not written", "folder=%s", folder->name);
+}
+
+// Of own marks all that the message has: together they tell where the histories part.
 static bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
 {
+    bool evidence = false, save = false;
     for (uint32_t i = 0; i < marks->count; i++) {
         const struct mark *mark = &marks->entries[i];
         if (!mark_is_news(folder, mark)) continue;
@@ -259,11 +262,13 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
         }
         if (mark->inc == folder->row.inc) {
             own_future(folder, mark);
-            return false;
+            evidence = true;
+        } else {
+            save |= mark_take(folder, mark, session->peer);
         }
-        mark_take(folder, mark);
     }
-    return true;
+    if (save) marks_save(folder);
+    return !evidence;
 }
 
 void marks_of_dropped(struct session *session, struct folder *folder, const struct message *m)

@@ -41,6 +41,7 @@ void share_offer(struct share *share)
     m.offer.has_items = folder->row.ever_had_items || folder->row.items > 0;
     m.offer.k = own_hidden(share, folder->k.v);
     m.offer.marks = marks_to_show(share, arena, m.offer.k);
+    epochs_to_show(share, m.offer.k, &m.offer.marks);
     m.offer.a = own_hidden(share, folder_applied(folder, arena));
     m.offer.gcfloor = folder->gcfloor.v;
     m.offer.items = sum_shown(folder->row.items);
@@ -52,7 +53,6 @@ void share_offer(struct share *share)
     share->told_bytes = folder->row.bytes;
     share->told_ms = folder->engine->now_ms;
     (void)session_send(share->session, LANE_CONTROL, &m);
-    forks_show(share);
 }
 
 void session_offer_all(struct session *session)

@@ -73,6 +73,10 @@ struct index_port {
     void (*owner_put)(struct store *, uint32_t folder, const struct owner *);
     uint32_t (*owner_count)(struct store *, uint32_t folder);
     bool (*mark_get)(struct store *, uint32_t folder, uint64_t inc, struct mark *out);
+    uint32_t (*marks)(struct store *, uint32_t folder, uint64_t inc, uint32_t max,
+                      struct mark *out);
+    uint32_t (*marks_of)(struct store *, uint32_t folder, struct device_id device, uint32_t max,
+                         struct mark *out);
     void (*mark_put)(struct store *, uint32_t folder, const struct mark *);
     bool (*approval_put)(struct store *, uint32_t folder, const struct approval_row *);
     uint32_t (*approvals)(struct store *, struct arena *, uint32_t folder, uint64_t after,

@@ -203,6 +203,7 @@ static bool life_change(struct folder *folder, struct dot end, struct again_list
 
 bool reinc_now(struct folder *folder, uint64_t end, const char *why)
 {
+    if (folder->reinc_end < end) end = folder->reinc_end;
     struct again_list list = {.arena = arena_new()};
     struct dot old = {.inc = folder->row.inc, .counter = end};
     bool done = life_change(folder, old, &list);
@@ -253,8 +254,7 @@ static bool reinc_ready(const struct folder *folder)
 void reinc_step(struct folder *folder)
 {
     if (!reinc_ready(folder) || folder->engine->now_ms < folder->reinc_retry_ms) return;
-    uint64_t end = folder->row.base < folder->reinc_end ? folder->row.base : folder->reinc_end;
-    if (!reinc_now(folder, end, folder->reinc_why)) {
+    if (!reinc_now(folder, folder->row.base, folder->reinc_why)) {
         folder->reinc_retry_ms = folder->engine->now_ms + INDEX_RETRY_MS;
         return;
     }
@@ -377,7 +377,6 @@ void rollback_handle(struct share *share, const struct msg_rollback *m)
     struct rollback row = {.old = m->old, .fresh = m->fresh, .end = {.inc = m->old}};
     if (m->end.count > 0) row.end = m->end.entries[0];
     txn_begin(folder);
-    forks_drop(folder, row.old);
     index->rollback_put(index->self, folder->number, &row);
     if (txn_end(folder) != ERR_OK) return;
     log_warn(LOG_SYNC, "a life was rolled back", "folder=%s peer=%s old=%016llx ended=%llu",

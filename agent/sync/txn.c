@@ -31,7 +31,6 @@ void folder_reload(struct folder *folder)
     vvbox_set(&folder->gcfloor, index->gcfloor(index->self, engine->scratch, folder->number));
     marks_reload(folder);
     epochs_load(folder);
-    forks_load(folder);
     folder->owner_count = index->owner_count(index->self, folder->number);
     brake_undone(folder);
 }

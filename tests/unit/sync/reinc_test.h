@@ -26,18 +26,18 @@ static inline struct mark mark_of_ours(struct rig *rig, uint64_t inc, uint64_t c
     return mark;
 }
 
-// The peer shows this mark of ours, and has as much in its K.
-static inline void offer_with_mark(struct script *script, struct mark *mark)
+// The peer shows these marks of ours, the highest first, and has as much in its K.
+static inline void offer_with_marks(struct script *script, struct mark *marks, uint32_t count)
 {
     struct rig *rig = script->rig;
-    struct dot k = {mark->inc, mark->counter};
+    struct dot k = {marks->inc, marks->counter};
     struct message m = {.kind = MSG_OFFER, .offer = {.folder = rig->id, .has_items = true}};
     m.offer.name = slice_text("f");
     m.offer.state = OFFER_READY;
     memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
     m.offer.inc = script->inc;
     m.offer.k = (struct vv){&k, 1};
-    m.offer.marks = (struct marks){mark, 1};
+    m.offer.marks = (struct marks){marks, count};
     script_send(script, LANE_CONTROL, &m);
 }
 
@@ -46,7 +46,7 @@ static inline void offer_with_own(struct script *script, uint64_t inc, uint64_t 
 {
     struct rig *rig = script->rig;
     struct mark mark = mark_of_ours(rig, inc, counter);
-    offer_with_mark(script, &mark);
+    offer_with_marks(script, &mark, 1);
 }
 
 #endif

@@ -61,7 +61,7 @@ static void test_the_same_counter(void **state)
     struct folder_row before = open_restored(&rig);
     struct mark theirs = foreign(&rig, before.inc, 2, 3);
     struct script *knowing = script_connect(&rig, 4);
-    offer_with_mark(knowing, &theirs);
+    offer_with_marks(knowing, &theirs, 1);
     rig_settle(&rig);
     assert_new_life(&rig, knowing, before.inc, 1, 2);
     rig_close(&rig);
@@ -79,7 +79,7 @@ static void test_another_process_since(void **state)
     assert_int_equal(row_of(&rig).base, 3);
     struct mark theirs = foreign(&rig, before.inc, 2, 2);
     struct script *knowing = script_connect(&rig, 4);
-    offer_with_mark(knowing, &theirs);
+    offer_with_marks(knowing, &theirs, 1);
     rig_settle(&rig);
     assert_new_life(&rig, knowing, before.inc, 1, 3);
     rig_close(&rig);
@@ -98,9 +98,114 @@ static void test_the_process_of_the_copy_went_on(void **state)
     memcpy(&theirs.epoch, epochs.data + 16, sizeof theirs.epoch); // of the first
     mark_sign(rig.identity, rig.id, &theirs);
     struct script *knowing = script_connect(&rig, 4);
-    offer_with_mark(knowing, &theirs);
+    offer_with_marks(knowing, &theirs, 1);
     rig_settle(&rig);
     assert_new_life(&rig, knowing, before.inc, 1, 2);
+    rig_close(&rig);
+}
+
+// Both have started again since the copy; what the peer has of each process tells where they part.
+static void test_several_processes(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct folder_row before = open_restored(&rig); // 1 | 2 3
+    rig_restart(&rig);
+    rig_write(&rig, "d", "1");
+    rig_write(&rig, "e", "1");
+    rig_settle(&rig); // 1 | 2 3 | 4 5
+    struct mark theirs[2] = {foreign(&rig, before.inc, 5, 6), foreign(&rig, before.inc, 2, 4)};
+    theirs[0].epoch = FOREIGN + 1;
+    mark_sign(rig.identity, rig.id, &theirs[0]);
+    struct script *knowing = script_connect(&rig, 4);
+    offer_with_marks(knowing, theirs, 2);
+    rig_settle(&rig);
+    assert_new_life(&rig, knowing, before.inc, 1, 4);
+    rig_close(&rig);
+}
+
+// While it is heard the root turns out to be of another time, too.
+static void test_beside_another_reason(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct folder_row before = open_restored(&rig);
+    rig.held = 1U << JOB_HEALTH;
+    rig_restart(&rig);
+    memset(rig.witness, 7, sizeof rig.witness);
+    struct mark theirs = foreign(&rig, before.inc, 2, 3);
+    struct script *knowing = script_connect(&rig, 4);
+    offer_with_marks(knowing, &theirs, 1);
+    rig_settle(&rig);
+    assert_true(row_of(&rig).inc == before.inc);
+    rig.held = 0;
+    rig_settle(&rig);
+    assert_new_life(&rig, knowing, before.inc, 1, 2);
+    rig_close(&rig);
+}
+
+// More processes than are remembered; and the marks of some time ago say nothing.
+static void test_very_many_processes(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    static struct rig rig;
+    rig_open(&rig);
+    for (int i = 0; i < MANY; i++) {
+        char text[8];
+        rig_restart(&rig);
+        (void)snprintf(text, sizeof text, "%d", i);
+        rig_write(&rig, "a", text);
+        rig_settle(&rig);
+    }
+    struct folder_row before = row_of(&rig);
+    assert_int_equal(before.counter, MANY);
+    struct mark marks[INDEX_MARK_EPOCHS + 1];
+    uint32_t count = store_marks(rig.store, rig.folder, before.inc, INDEX_MARK_EPOCHS + 1, marks);
+    assert_int_equal(count, INDEX_MARK_EPOCHS);
+    for (uint32_t i = 0; i < count; i++)
+        assert_true(marks[i].first == MANY - i && marks[i].counter == MANY - i);
+    struct script *peer = script_connect(&rig, 4);
+    struct mark old = foreign(&rig, before.inc, 1, 40), plain = foreign(&rig, before.inc, 290, 290);
+    plain.epoch = 0;
+    mark_sign(rig.identity, rig.id, &plain);
+    offer_with_marks(peer, &old, 1);
+    offer_with_marks(peer, &plain, 1);
+    rig_settle(&rig);
+    assert_true(row_of(&rig).inc == before.inc);
+    struct mark late = foreign(&rig, before.inc, 290, 290);
+    offer_with_marks(peer, &late, 1);
+    rig_settle(&rig);
+    assert_true(row_of(&rig).inc != before.inc);
+    rig_close(&rig);
+}
+
+// An index of before there were epochs: its marks stay what they were.
+static void test_marks_without_epochs(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    struct folder_row row = row_of(&rig);
+    struct mark plain = {.inc = row.inc, .counter = 1, .first = 1};
+    mark_sign(rig.identity, rig.id, &plain);
+    row.counter = 1;
+    store_begin(rig.store);
+    store_mark_put(rig.store, rig.folder, &plain);
+    store_k_set(rig.store, rig.folder, (struct dot){row.inc, 1});
+    store_folder_put(rig.store, &row);
+    assert_int_equal(store_commit(rig.store), ERR_OK);
+    rig_restart(&rig);
+    struct script *peer = script_connect(&rig, 4);
+    const struct msg_offer *offer = &script_last(peer, MSG_OFFER)->offer;
+    assert_true(offer->marks.count == 1 && offer->marks.entries[0].epoch == 0);
+    assert_true(mark_verify(identity_device(rig.identity), rig.id, &offer->marks.entries[0]));
+    script_offer(peer, (struct vv){0});
+    rig_write(&rig, "b", "1");
+    rig_settle(&rig);
+    const struct mark *upto = &script_last(peer, MSG_PUSH)->push.upto;
+    assert_true(upto->counter == 2 && upto->first == 2 && upto->epoch != 0);
+    assert_true(mark_verify(identity_device(rig.identity), rig.id, upto));
     rig_close(&rig);
 }
 
@@ -122,8 +227,8 @@ static void test_what_is_ours_is_no_evidence(void **state)
     struct mark second = stored(&rig, before.inc);
     assert_true(first.epoch != second.epoch);
     assert_true(first.first == 1 && second.first == 2);
-    offer_with_mark(peer, &first);
-    offer_with_mark(peer, &second);
+    offer_with_marks(peer, &first, 1);
+    offer_with_marks(peer, &second, 1);
     rig_settle(&rig);
     assert_true(row_of(&rig).inc == before.inc && !script_is_cut(peer));
     rig_close(&rig);
@@ -143,15 +248,23 @@ static void show(struct script *from, const struct script *owner, uint64_t first
     rig_settle(rig);
 }
 
-static bool has_both(const struct script *script, uint64_t inc)
+static bool has(const struct marks *marks, uint64_t inc, uint64_t epoch)
 {
-    uint64_t epochs = 0;
-    if (script_heard(script, MSG_NEWS) == 0) return false;
-    const struct msg_news *news = &script_last(script, MSG_NEWS)->news;
-    for (uint32_t i = 0; i < news->marks.count; i++) {
-        if (news->marks.entries[i].inc == inc) epochs |= news->marks.entries[i].epoch;
+    for (uint32_t i = 0; i < marks->count; i++) {
+        if (marks->entries[i].inc == inc && marks->entries[i].epoch == epoch) return true;
     }
-    return epochs == 3;
+    return false;
+}
+
+static bool was_shown(const struct script *script, uint64_t inc, uint64_t epoch)
+{
+    bool shown = false;
+    for (uint32_t i = 0; i < script->heard_count; i++) {
+        const struct message *m = &script->heard[i];
+        shown |= m->kind == MSG_NEWS && has(&m->news.marks, inc, epoch);
+        shown |= m->kind == MSG_OFFER && has(&m->offer.marks, inc, epoch);
+    }
+    return shown;
 }
 
 static struct script *join(struct rig *rig, uint8_t seed)
@@ -172,46 +285,61 @@ static void join_again(struct script *script)
     rig_settle(script->rig);
 }
 
-static void goes_on_anew(struct script *owner)
+// Something to be known of the owner.
+static void pull_from(struct script *owner)
 {
-    struct rig *rig = owner->rig;
-    struct owner fresh = owner_of(rig, owner->device, 77);
-    struct message owners = {.kind = MSG_OWNERS,
-                             .owners = {.folder = rig->id, .owners = &fresh, .count = 1}};
-    struct message rollback = {.kind = MSG_ROLLBACK, .rollback = {.folder = rig->id}};
-    rollback.rollback.old = owner->inc;
-    rollback.rollback.fresh = fresh.inc;
-    script_send(owner, LANE_CONTROL, &owners);
-    script_send(owner, LANE_CONTROL, &rollback);
-    rig_settle(rig);
+    struct version v = script_file(owner, "o", "o");
+    script_push(owner, 0, &v, 1, "o");
+    rig_wait(owner->rig, 1000);
 }
 
-static void test_two_histories_of_another(void **state)
+static void test_epochs_of_another(void **state)
 {
     (void)state;
     static struct rig rig;
     rig_open(&rig);
     rig_wait(&rig, 1000);
     struct script *owner = join(&rig, 3), *a = join(&rig, 4), *b = join(&rig, 5);
-    show(a, owner, 1, 4, 1);
-    show(a, owner, 5, 9, 2);
-    show(b, owner, 1, 4, 1); // one after the other
-    assert_false(rig_logged("two histories of an incarnation"));
-    show(b, owner, 3, 6, 1);
-    assert_true(rig_logged("two histories of an incarnation"));
-    assert_true(has_both(owner, owner->inc) && has_both(a, owner->inc) && has_both(b, owner->inc));
-    rig_wait(&rig, 1000);
-    rig_restart(&rig); // whoever comes later hears it, too
-    struct script *late = join(&rig, 6);
-    assert_true(has_both(late, owner->inc));
-    join_again(owner); // and has heard it
-    goes_on_anew(owner);
+    pull_from(owner); // of epoch 1, up to 1
+    show(owner, owner, 10, 12, 4);
+    assert_false(was_shown(owner, owner->inc, 4));
+    show(b, owner, 6, 8, 2);
+    assert_true(was_shown(owner, owner->inc, 2)); // at once: the owner may not know it
+    assert_false(was_shown(a, owner->inc, 2));
+    show(b, owner, 6, 9, 2);
+    assert_int_equal(script_last(owner, MSG_NEWS)->news.marks.entries[0].counter, 8); // once
+    show(a, owner, 20, 22, 7);
+    assert_true(was_shown(owner, owner->inc, 7));
+    rig_restart(&rig);
+    join_again(owner);
     join_again(a);
-    assert_false(has_both(a, owner->inc));
-    show(a, owner, 1, 20, 4); // of a life that has ended
-    join_again(b);
-    assert_false(has_both(b, owner->inc));
-    assert_false(script_is_cut(a) || script_is_cut(b));
+    for (int i = 0; i < 2; i++) {
+        const struct script *one = i == 0 ? owner : a;
+        assert_true(was_shown(one, owner->inc, 1) && was_shown(one, owner->inc, 2));
+        assert_true(was_shown(one, owner->inc, 4));
+        assert_false(script_is_cut(one));
+    }
+    rig_close(&rig);
+}
+
+// Who makes up processes without end fills his own places only.
+static void test_epochs_without_end(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_wait(&rig, 1000);
+    struct script *honest = join(&rig, 3), *liar = join(&rig, 4);
+    pull_from(honest);
+    for (uint64_t i = 0; i < 100; i++)
+        show(liar, liar, 1, 1 + i % 50, 2 + i);
+    struct mark marks[2 * INDEX_MARK_EPOCHS];
+    assert_int_equal(store_marks(rig.store, rig.folder, liar->inc, 2 * INDEX_MARK_EPOCHS, marks),
+                     INDEX_MARK_EPOCHS);
+    assert_int_equal(store_marks(rig.store, rig.folder, honest->inc, 2 * INDEX_MARK_EPOCHS, marks),
+                     1);
+    assert_int_equal(marks[0].counter, 1);
+    assert_false(script_is_cut(liar));
     rig_close(&rig);
 }
 
@@ -221,8 +349,13 @@ int main(void)
         cmocka_unit_test(test_the_same_counter),
         cmocka_unit_test(test_another_process_since),
         cmocka_unit_test(test_the_process_of_the_copy_went_on),
+        cmocka_unit_test(test_several_processes),
+        cmocka_unit_test(test_beside_another_reason),
+        cmocka_unit_test(test_very_many_processes),
+        cmocka_unit_test(test_marks_without_epochs),
         cmocka_unit_test(test_what_is_ours_is_no_evidence),
-        cmocka_unit_test(test_two_histories_of_another),
+        cmocka_unit_test(test_epochs_of_another),
+        cmocka_unit_test(test_epochs_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,12 +179,80 @@ static void test_not_written(void **state)
     rig_close(&rig);
 }
 
+static struct mark mark_by(const struct script *peer, uint64_t inc, uint64_t counter)
+{
+    struct mark mark = {.inc = inc, .counter = counter, .first = 1, .epoch = 1};
+    mark_sign(peer->identity, peer->rig->id, &mark);
+    return mark;
+}
+
+// Forgotten since its DONE: what it told of in this round by another incarnation of its own, made
+// of something that nobody is told of; and what superseded ours before. The floor covers what K
+// does.
+static void test_floor_of_what_is_dropped(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "mine", "m");
+    rig_settle(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    struct dot own = {own_inc(&rig), 1};
+    struct version over = script_file(peer, "mine", "t");
+    over.vv = vv_with(rig.arena, over.vv, own);
+    script_push(peer, 0, &over, 1, "t");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_item(&rig, "mine").head_count, 1);
+    struct owner lives[2] = {owner_of(&rig, peer->device, 77), owner_of(&rig, peer->device, 78)};
+    struct message owners = {.kind = MSG_OWNERS, .owners = {.folder = rig.id, .owners = lives}};
+    owners.owners.count = 2;
+    script_send(peer, LANE_CONTROL, &owners);
+    struct dot told = {lives[0].inc, 3}, untold = {lives[1].inc, 7};
+    struct mark marks[3] = {mark_by(peer, told.inc, 3), mark_by(peer, untold.inc, 7),
+                            script_mark(peer, ++peer->counter)};
+    struct vv k = vv_with(rig.arena, (struct vv){0}, own);
+    k = vv_with(rig.arena, vv_with(rig.arena, k, told), (struct dot){peer->inc, peer->counter});
+    struct message news = {.kind = MSG_NEWS, .news = {.folder = rig.id, .k = k}};
+    news.news.marks = (struct marks){marks, 3};
+    script_send(peer, LANE_CONTROL, &news);
+    rig_wait(&rig, 200);
+    struct version late = over;
+    late.path = slice_text("late");
+    late.dots = (struct dots){&told, 1};
+    late.vv = vv_with(rig.arena, vv_with(rig.arena, (struct vv){0}, told), untold);
+    struct message page = {.kind = MSG_VERSIONS, .versions = {.folder = rig.id, .page = 1}};
+    page.versions.round = script_last(peer, MSG_PULL)->pull.round;
+    page.versions.versions = (struct versions){&late, 1};
+    script_send(peer, LANE_CONTROL, &page);
+    struct dot floor = {peer->inc, peer->counter};
+    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .k = k, .pages = 1}};
+    done.done.round = page.versions.round;
+    done.done.gcfloor = (struct vv){&floor, 1};
+    script_send(peer, LANE_CONTROL, &done);
+    rig_settle(&rig);
+    assert_int_equal(rig_item(&rig, "late").head_count, 1);
+    struct range items = {.what = RANGE_ITEMS};
+    (void)say(peer, RANGES_GO, &items, 0);
+    assert_int_equal(rig_item(&rig, "late").head_count + rig_item(&rig, "mine").head_count, 0);
+    struct vv now = store_gcfloor(rig.store, rig.arena, rig.folder);
+    assert_true(vv_covers(now, own));
+    assert_true(vv_le(now, store_k(rig.store, rig.arena, rig.folder)));
+    (void)say(peer, RANGES_END, NULL, 0);
+    now = store_gcfloor(rig.store, rig.arena, rig.folder);
+    assert_true(vv_covers(now, told) && vv_covers(now, floor));
+    assert_true(vv_le(now, store_k(rig.store, rig.arena, rig.folder)));
+    assert_false(script_is_cut(peer));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_not_written),
+        cmocka_unit_test(test_floor_of_what_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
