@@ -199,6 +199,8 @@ void epoch_tell_owner(struct folder *folder, const struct mark *mark, const stru
     struct share *share = session != NULL ? share_find(session, folder) : NULL;
     if (share == NULL || !share->joined || !folder_shared_with(folder, owner.device)) return;
     struct mark shown = *mark;
+    struct dot d = {mark->inc, 1};
+    owners_show(share, (struct vv){.entries = &d, .count = 1}); // it may be of a life that was lost
     struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id}};
     m.news.marks = (struct marks){.entries = &shown, .count = 1};
     (void)session_send(session, LANE_CONTROL, &m);

@@ -322,6 +322,41 @@ static void test_epochs_of_another(void **state)
     rig_close(&rig);
 }
 
+static bool heard_owner(const struct script *script, uint64_t inc)
+{
+    for (uint32_t i = 0; i < script->heard_count; i++) {
+        const struct msg_owners *owners = &script->heard[i].owners;
+        for (uint32_t j = 0; script->heard[i].kind == MSG_OWNERS && j < owners->count; j++) {
+            if (owners->owners[j].inc == inc) return true;
+        }
+    }
+    return false;
+}
+
+// A life that its owner, who was restored, does not know of any more: whose it is comes before the
+// mark, at once or with the OFFER, though it is in no K.
+static void test_a_life_that_was_lost(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_wait(&rig, 1000);
+    struct script *owner = join(&rig, 3), *a = join(&rig, 4);
+    struct owner lost = owner_of(&rig, owner->device, 77);
+    struct message owners = {.kind = MSG_OWNERS,
+                             .owners = {.folder = rig.id, .owners = &lost, .count = 1}};
+    struct script life = {.inc = lost.inc, .identity = owner->identity};
+    script_send(a, LANE_CONTROL, &owners);
+    show(a, &life, 1, 3, 5);
+    assert_true(was_shown(owner, lost.inc, 5) && heard_owner(owner, lost.inc));
+    rig_write(&rig, "x", "x");
+    rig_wait(&rig, 1000);
+    rig_restart(&rig);
+    join_again(owner);
+    assert_true(was_shown(owner, lost.inc, 5) && heard_owner(owner, lost.inc));
+    rig_close(&rig);
+}
+
 // Who makes up processes without end fills his own places only.
 static void test_epochs_without_end(void **state)
 {
@@ -355,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_marks_without_epochs),
         cmocka_unit_test(test_what_is_ours_is_no_evidence),
         cmocka_unit_test(test_epochs_of_another),
+        cmocka_unit_test(test_a_life_that_was_lost),
         cmocka_unit_test(test_epochs_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
