@@ -16,6 +16,9 @@
 
 #include "agent/fs/disk_priv.h"
 
+// The end of the name in kept of a save that met a step: after a crash recovery tells the index.
+#define KEPT_MET "-met"
+
 enum { SWAP_NAME_MAX = 64, TOUCHED_MAX = 16, TIME_TEXT_MAX = 24 };
 
 enum did {

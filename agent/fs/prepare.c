@@ -23,11 +23,12 @@ bool step_has_content(const struct step *step)
 int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name)
 {
     struct step *step = &group->apply->steps[index];
+    const char *met = step->unsorted ? KEPT_MET : "";
     char *text = NULL;
     int code = EEXIST;
     for (int i = 0; code == EEXIST && i < 100; i++) {
-        text = arena_printf(group->arena, i == 0 ? "%s-%" PRIu64 "-%u" : "%s-%" PRIu64 "-%u-%d",
-                            group->time, group->apply->journal, index, i);
+        text = arena_printf(group->arena, i == 0 ? "%s-%" PRIu64 "-%u%s" : "%s-%" PRIu64 "-%u%s-%d",
+                            group->time, group->apply->journal, index, met, i);
         code = swap_noreplace(group->grip->disk, dir_fd, name, group->kept_fd, text);
     }
     if (code != 0) {

@@ -30,10 +30,13 @@ static bool is_dir(const struct fingerprint *print)
 
 // ---- what had already gone to kept comes back to x, so that there is one case less
 
-static bool is_kept_of(const char *name, const char *tail)
+static bool is_kept_of(const char *name, const char *tail, bool *met)
 {
     const char *at = strchr(name, '-');
-    return at != NULL && strcmp(at, tail) == 0;
+    size_t size = strlen(tail);
+    if (at == NULL || strncmp(at, tail, size) != 0) return false;
+    *met = strcmp(at + size, KEPT_MET) == 0;
+    return *met || at[size] == '\0';
 }
 
 // A number of an older journal may come again; the inode tells. Where there are no modes (FAT),
@@ -46,24 +49,57 @@ static bool was_before(const struct group *group, const struct fingerprint *prin
            print->mtime_ns == before->mtime_ns;
 }
 
-static void kept_back(struct group *group, uint32_t index, int to_fd, const char *to)
+// The next file of the step in kept. `before`: it is what was there; else `met` tells whether it is
+// a save that met the step.
+static const char *kept_next(struct group *group, uint32_t index, DIR *dir, bool *before, bool *met)
 {
     const struct step *step = &group->apply->steps[index];
-    if (!step->before.present || is_dir(&step->before)) return;
     const char *tail = group->acts[index].swap + 1; // "-<journal>-<index>"
-    AUTO(dir_end) DIR *dir = dir_list(group->kept_fd);
-    if (dir == NULL && group_let_go(group, errno)) dir = dir_list(group->kept_fd);
-    if (dir == NULL) (void)group_unseen(group, errno);
     for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;) {
         struct stat st;
         struct fingerprint print;
-        if (!is_kept_of(entry->d_name, tail)) continue;
+        if (!is_kept_of(entry->d_name, tail, met)) continue;
         if (fstatat(group->kept_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
         print_of(&st, &print);
-        if (!was_before(group, &print, &step->before)) continue;
-        if (swap_noreplace(group->grip->disk, group->kept_fd, entry->d_name, to_fd, to) == 0)
-            return;
+        *before = step->before.present && was_before(group, &print, &step->before);
+        return entry->d_name;
     }
+    return NULL;
+}
+
+static DIR *kept_list(struct group *group)
+{
+    DIR *dir = dir_list(group->kept_fd);
+    if (dir == NULL && group_let_go(group, errno)) dir = dir_list(group->kept_fd);
+    if (dir == NULL) (void)group_unseen(group, errno);
+    return dir;
+}
+
+static void kept_back(struct group *group, uint32_t index, int to_fd, const char *to)
+{
+    const struct step *step = &group->apply->steps[index];
+    bool before = false, met = false;
+    if (!step->before.present || is_dir(&step->before)) return;
+    AUTO(dir_end) DIR *dir = kept_list(group);
+    for (const char *name; (name = kept_next(group, index, dir, &before, &met)) != NULL;) {
+        if (!before) continue;
+        if (swap_noreplace(group->grip->disk, group->kept_fd, name, to_fd, to) == 0) return;
+    }
+}
+
+// True: a save that met the step was moved there, and the crash came before the index heard of it.
+static bool met_is_kept(struct group *group, uint32_t index)
+{
+    struct step *step = &group->apply->steps[index];
+    bool before = false, met = false;
+    AUTO(dir_end) DIR *dir = kept_list(group);
+    for (const char *name; (name = kept_next(group, index, dir, &before, &met)) != NULL;) {
+        if (before || !met) continue;
+        step->kept = true;
+        step->kept_name = arena_copy(group->arena, slice_text(name));
+        return true;
+    }
+    return false;
 }
 
 // ---- per kind of step
@@ -302,6 +338,7 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
     if (group->unseen != 0) return STATE_NOT;
     int code = look_out(group, index, &x);
     if (code == ENOENT) {
+        if (met_is_kept(group, index)) return STATE_RACED;
         kept_back(group, index, group->staging_fd, group->acts[index].swap);
         code = look_out(group, index, &x);
     }

@@ -19,8 +19,8 @@ enum {
 
 void swap_unsorted(struct group *group, uint32_t index)
 {
-    int code = swap_to_kept(group, index);
     group->apply->steps[index].unsorted = true;
+    int code = swap_to_kept(group, index);
     (void)group_unseen(group, code);
 }
 

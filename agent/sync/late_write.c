@@ -118,6 +118,12 @@ void late_writes_since(struct folder *folder)
     }
 }
 
+static bool row_of(struct folder *folder, struct slice file, struct kept_row *out)
+{
+    const struct index_port *index = INDEX(folder);
+    return index->kept_by_file(index->self, folder->engine->scratch, folder->number, file, out);
+}
+
 // What a resolution displaced stays a version of its own, whatever is made of the path next: that
 // its content is known does not mean that it will be found anywhere else. That it is a link shows
 // when it is read.
@@ -125,6 +131,8 @@ static void raced_note(struct folder *folder, const struct step *step, bool reso
 {
     const struct index_port *index = INDEX(folder);
     struct item item;
+    struct kept_row noted;
+    if (row_of(folder, step->kept_name, &noted)) return; // by a job that failed after it
     index->item_get(index->self, folder->engine->scratch, folder->number, step->path, &item);
     if (!item_local_live(&item)) {
         char escaped[LOG_ESCAPED_MAX];
@@ -184,12 +192,6 @@ static void late_write_end(struct folder *folder, struct slice file, bool done)
         int64_t again_ms = folder->engine->now_ms + delay_ms;
         if (again_ms < late->due_ms) late->due_ms = again_ms;
     }
-}
-
-static bool row_of(struct folder *folder, struct slice file, struct kept_row *out)
-{
-    const struct index_port *index = INDEX(folder);
-    return index->kept_by_file(index->self, folder->engine->scratch, folder->number, file, out);
 }
 
 // What is written again later is an edit of the same conflict item: its name is that of what was

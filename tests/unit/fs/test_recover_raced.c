@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Recovery where somebody's edit, or two, met a step just before the crash.
+#include <stdio.h>
+
 #include "recover_test.h"
 
 static void test_raced_edit_is_given_back(void **state)
@@ -116,6 +118,56 @@ static void test_of_two_directories_the_empty_one_goes(void **state)
     job_end(&job);
 }
 
+// It went to kept, and the crash came before the index heard of it: the next recovery says so, and
+// does not move it again.
+static void test_an_edit_in_kept_is_told_of_again(void **state)
+{
+    struct world *w = *state;
+    char text[256], kept[256];
+    struct step *steps;
+    put_file(w, "f", "old bytes");
+    struct step step = step_of(w, "f", version_file("f", "new bytes", 0644));
+    put_file(w, "f", "second edit");
+    put_file(w, ".cfgsync/staging/x-7-0", "first edit");
+    shell("cd '%s' && touch -d '1 hour ago' .cfgsync/staging/x-7-0", w->root);
+    for (int i = 0; i < 2; i++) {
+        struct job *job = job_of(&steps, 1);
+        steps[0] = step;
+        run(w, job);
+        assert_int_equal(steps[0].result, STEP_CHANGED);
+        assert_true(steps[0].kept && steps[0].kept_name.size > 0);
+        (void)snprintf(kept, sizeof kept, ".cfgsync/kept/%.*s", (int)steps[0].kept_name.size,
+                       (const char *)steps[0].kept_name.data);
+        assert_string_equal(text_of(w, kept, text), "first edit");
+        job_end(&job);
+    }
+    assert_string_equal(text_of(w, "f", text), "second edit");
+}
+
+// The mark says that the intent had begun; the edit, that it was being taken back.
+static void test_an_edit_in_kept_ends_an_intent(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    job->apply.all_or_none = true;
+    put_file(w, "f", "old bytes");
+    steps[0] = step_of(w, "copy", version_file("copy", "a copy", 0644));
+    steps[1] = step_of(w, "f", version_file("f", "new bytes", 0644));
+    put_file(w, ".cfgsync/staging/r-7", "");
+    put_file(w, "copy", "a copy");
+    put_file(w, "f", "second edit");
+    put_file(w, ".cfgsync/kept/20250615T150939Z-7-1-met", "first edit");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_UNDONE);
+    assert_int_equal(steps[1].result, STEP_CHANGED);
+    assert_true(steps[1].kept && anywhere(w, ".cfgsync/kept", "first edit"));
+    assert_string_equal(text_of(w, "f", text), "second edit");
+    assert_false(print_at(w, "copy").present);
+    job_end(&job);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -125,6 +177,8 @@ int main(void)
         T(test_an_edit_is_later_than_what_was_there),
         T(test_an_edit_without_its_directory_is_kept),
         T(test_of_two_directories_the_empty_one_goes),
+        T(test_an_edit_in_kept_is_told_of_again),
+        T(test_an_edit_in_kept_ends_an_intent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
