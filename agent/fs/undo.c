@@ -94,15 +94,18 @@ static enum whose whose(struct group *group, uint32_t index, const struct edit *
     if (print_still(&out->print, &act->ours) &&
         !print_racy_put(&out->print, clock_ns(CLOCK_REALTIME)))
         return OURS;
-    if (value->kind != KIND_FILE)
-        return holds_version(group->staging_fd, act->swap, value) ? OURS : THEIRS;
-    if (out->print.kind != KIND_FILE || out->print.size != value->size) return THEIRS;
+    bool link = value->kind != KIND_FILE;
+    if (!link && (out->print.kind != KIND_FILE || out->print.size != value->size)) return THEIRS;
     int code = 0;
-    if (!out->known) code = content_read(group->staging_fd, act->swap, value->size, &found);
-    if (code == ESTALE) return THEIRS; // it grows
+    if (link)
+        code = version_look(group->staging_fd, act->swap, value);
+    else if (!out->known)
+        code = content_read(group->staging_fd, act->swap, value->size, &found);
+    if (code == ESTALE) return THEIRS; // another target, or no link; or it grows
     (void)group_unseen(group, code);
     if (code != 0) return NOBODY_KNOWS;
-    return digest_equal(found.id, value->content) ? OURS : THEIRS;
+    bool ours = link || digest_equal(found.id, value->content);
+    return ours ? OURS : THEIRS;
 }
 
 // What is in a directory that goes to kept nobody hears of, and it does not show in its

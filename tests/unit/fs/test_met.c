@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/fs/fs_test.h"
@@ -22,10 +23,13 @@ static struct {
     bool second_fails;
     bool blind;            // x cannot be looked at
     uint32_t looks, fails; // at x; which of them fails, 0: none
+    bool link_fails;       // it cannot be said where x leads to
 } met;
 
 int __real_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
 int __wrap_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
+ssize_t __real_readlinkat(int dir_fd, const char *name, char *out, size_t size);
+ssize_t __wrap_readlinkat(int dir_fd, const char *name, char *out, size_t size);
 int __real_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
 int __wrap_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
 int __real_names_move(int a_fd, const char *a, int b_fd, const char *b);
@@ -37,6 +41,13 @@ int __wrap_fstatat(int dir_fd, const char *name, struct stat *out, int flags)
     met.looks += at_x;
     if (!at_x || (!met.blind && met.looks != met.fails))
         return __real_fstatat(dir_fd, name, out, flags);
+    errno = EIO;
+    return -1;
+}
+
+ssize_t __wrap_readlinkat(int dir_fd, const char *name, char *out, size_t size)
+{
+    if (!met.link_fails || strcmp(name, X) != 0) return __real_readlinkat(dir_fd, name, out, size);
     errno = EIO;
     return -1;
 }
@@ -165,6 +176,28 @@ static void test_what_came_out_cannot_be_read(void **state)
     job_end(&job);
 }
 
+// The save has its name again; whether what came out for it is a later one, or what the step had
+// put there, only a second look tells.
+static void test_the_link_that_came_out_cannot_be_read(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct version version = version_link("f", "elsewhere");
+    version.mtime_ns = clock_ns(CLOCK_REALTIME); // a later save may have the same
+    met.before[0] = save_first;
+    met.link_fails = true;
+    struct fingerprint before = apply(w, version, ERR_IO);
+    assert_string_equal(text_of(w, "f", text), "first edit");
+    struct job *job = job_of(JOB_RECOVER, version, before);
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->apply.steps[0].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "f", text), "first edit");
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
+    assert_int_equal(count_in(w, ".cfgsync/staging", X), 0);
+    job_end(&job);
+}
+
 // A file was to go, and became a directory just before.
 static void test_what_came_out_cannot_be_moved_back(void **state)
 {
@@ -228,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_what_came_out_cannot_be_looked_at),
         T(test_what_came_out_cannot_be_read),
+        T(test_the_link_that_came_out_cannot_be_read),
         T(test_what_came_out_cannot_be_moved_back),
         T(test_what_went_back_cannot_be_looked_at),
         T(test_the_name_is_taken_before_it_is_given_back),
