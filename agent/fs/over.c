@@ -48,6 +48,7 @@ static int replace_apart(struct group *group, uint32_t index, const struct place
     int code = swap_noreplace(disk, place->fd, place->name, group->kept_fd, kept);
     if (code != 0) return code == ENOENT ? ESTALE : code;
     code = kept_is_before(group, index, kept, &print);
+    bool met = code == ESTALE; // a save: nobody else would look for it there
     if (code == 0)
         code = swap_noreplace(disk, group->staging_fd, act->swap, place->fd, place->name);
     if (code == 0) {
@@ -55,6 +56,7 @@ static int replace_apart(struct group *group, uint32_t index, const struct place
         return 0;
     }
     step->kept = swap_noreplace(disk, group->kept_fd, kept, place->fd, place->name) != 0;
+    step->unsorted = step->kept && met;
     if (step->kept) step->kept_name = slice_text(kept);
     return code == EEXIST || step->kept ? ESTALE : code;
 }

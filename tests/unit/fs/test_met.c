@@ -21,6 +21,7 @@ static struct {
     void (*after_second)(void);
     uint32_t swaps;
     bool second_fails;
+    bool apart;            // names can neither be exchanged nor linked
     bool blind;            // x cannot be looked at
     uint32_t looks, fails; // at x; which of them fails, 0: none
     bool link_fails;       // it cannot be said where x leads to
@@ -28,6 +29,8 @@ static struct {
 
 int __real_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
 int __wrap_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
+int __real_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags);
+int __wrap_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags);
 ssize_t __real_readlinkat(int dir_fd, const char *name, char *out, size_t size);
 ssize_t __wrap_readlinkat(int dir_fd, const char *name, char *out, size_t size);
 int __real_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
@@ -52,6 +55,13 @@ ssize_t __wrap_readlinkat(int dir_fd, const char *name, char *out, size_t size)
     return -1;
 }
 
+int __wrap_linkat(int a_fd, const char *a, int b_fd, const char *b, int flags)
+{
+    if (!met.apart) return __real_linkat(a_fd, a, b_fd, b, flags);
+    errno = EPERM;
+    return -1;
+}
+
 typedef int swap_call(int a_fd, const char *a, int b_fd, const char *b);
 
 static int swapped(swap_call *call, int a_fd, const char *a, int b_fd, const char *b)
@@ -66,6 +76,7 @@ static int swapped(swap_call *call, int a_fd, const char *a, int b_fd, const cha
 
 int __wrap_names_exchange(int a_fd, const char *a, int b_fd, const char *b)
 {
+    if (met.apart) return EINVAL;
     return swapped(__real_names_exchange, a_fd, a, b_fd, b);
 }
 
@@ -249,6 +260,29 @@ static void test_the_name_is_taken_before_it_is_given_back(void **state)
     job_end(&job);
 }
 
+// A save is moved to kept for what was there before, and when it is to have its name back that is
+// taken.
+static void test_a_save_where_names_cannot_be_exchanged(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    put_file(w, "f", "old bytes");
+    struct job *job = job_of(JOB_APPLY, version_file("f", "new bytes", 0644), print_at(w, "f"));
+    (void)stage_text(w, "new bytes");
+    met.world = w;
+    met.apart = true;
+    met.swaps = 0;
+    met.before[0] = save_first;
+    met.before[1] = save_second;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->apply.steps[0].result, STEP_CHANGED);
+    assert_string_equal(text_of(w, "f", text), "as long 2");
+    assert_true(anywhere(w, ".cfgsync/kept", "first edit"));
+    assert_true(job->apply.steps[0].kept && job->apply.steps[0].unsorted);
+    job_end(&job);
+}
+
 static int met_open(void **state)
 {
     memset(&met, 0, sizeof met);
@@ -265,6 +299,7 @@ int main(void)
         T(test_what_came_out_cannot_be_moved_back),
         T(test_what_went_back_cannot_be_looked_at),
         T(test_the_name_is_taken_before_it_is_given_back),
+        T(test_a_save_where_names_cannot_be_exchanged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
