@@ -95,9 +95,16 @@ static uint64_t highest_lost(const struct item *item, const struct version *head
     return lost;
 }
 
+// What is obsolete may have gone from the disk without a word: its value is what it last was.
+static bool gone_unsaid(const struct local *local)
+{
+    bool live = local->version.value.kind != KIND_TOMB;
+    return local->state == LOCAL_OBSOLETE && live && !local->print.present;
+}
+
 void heads_local_follow(struct item *item)
 {
-    if (item->local.state == LOCAL_NONE) return;
+    if (item->local.state == LOCAL_NONE || gone_unsaid(&item->local)) return;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *h = &item->heads[i];
         const struct version *local = &item->local.version;

@@ -196,12 +196,26 @@ static void test_local_obsolete_becomes_ok(void **state)
     AUTO(arena_destroy) struct arena *arena = arena_new();
     struct item item = item_of("p");
     struct version a = edit(arena, (struct dot){INC_A, 1}, NULL, 7);
-    item.local = (struct local){.state = LOCAL_OBSOLETE, .version = a};
+    item.local = (struct local){.state = LOCAL_OBSOLETE, .version = a, .print.present = true};
     assert_true(item_need(&item, false)); // no heads: it has to go
     struct version b = edit(arena, (struct dot){INC_B, 1}, &a, 7);
     ingest(arena, &item, &b);
     assert_int_equal(item.local.state, LOCAL_OK);
     assert_false(item_need(&item, false));
+}
+
+// It had gone from the disk, which says nothing: it has to come again.
+static void test_local_gone_stays_obsolete(void **state)
+{
+    (void)state;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct item item = item_of("p");
+    struct version a = edit(arena, (struct dot){INC_A, 1}, NULL, 7);
+    item.local = (struct local){.state = LOCAL_OBSOLETE, .version = a};
+    struct version b = edit(arena, (struct dot){INC_B, 1}, &a, 7);
+    ingest(arena, &item, &b);
+    assert_int_equal(item.local.state, LOCAL_OBSOLETE);
+    assert_true(item_need(&item, false));
 }
 
 static void test_need(void **state)
@@ -279,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_chain_any_order),
         cmocka_unit_test(test_local_follows),
         cmocka_unit_test(test_local_obsolete_becomes_ok),
+        cmocka_unit_test(test_local_gone_stays_obsolete),
         cmocka_unit_test(test_need),
         cmocka_unit_test(test_need_of_tombstone_never_here),
         cmocka_unit_test(test_too_many_heads),

@@ -406,6 +406,39 @@ static void test_emptied_and_removed(void **state)
     emptied_gone(true);
 }
 
+// Before it is put back another publishes just what was left of it.
+static void test_emptied_removed_and_emptied(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig_save_zeros(&rig, "a", 0, rig.now_ms);
+    rig.held = 1U << JOB_STAGE;
+    rig_fail_commits(0, 2);
+    rig_restart(&rig);
+    rig_wait(&rig, LATER_MS);
+    assert_true(rig_logged("content lost in a crash, to be put back"));
+    rig_write(&rig, "a", NULL);
+    rig_wait(&rig, LATER_MS);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    struct version v = script_file(peer, "a", "");
+    v.value = rig_item(&rig, "a").local.version.value;
+    v.vv = vv_join(rig.arena, v.vv, rig_item(&rig, "a").local.version.vv);
+    script_push(peer, 0, &v, 1, NULL);
+    rig.held = 0;
+    for (uint32_t turn = 0; turn < 4; turn++) {
+        rig_wait(&rig, LATER_MS);
+        (void)script_answer(peer, &v, 1, (const char *const[]){""}, 1);
+    }
+    rig_wait(&rig, LATER_MS);
+    assert_false(rig_item(&rig, "a").need);
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.size, 0);
+    assert_true(version_live(&rig_item(&rig, "a").heads[0]) && rig_on_disk(&rig, "a"));
+    rig_close(&rig);
+}
+
 static void test_emptied_for_good(void **state)
 {
     (void)state;
@@ -448,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_emptied_comes_back),
         cmocka_unit_test(test_emptied_for_good),
         cmocka_unit_test(test_emptied_and_removed),
+        cmocka_unit_test(test_emptied_removed_and_emptied),
         cmocka_unit_test(test_zeros_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
