@@ -45,9 +45,12 @@ static void left_over(struct group *group, const char *name)
     if (strncmp(name, "x-", 2) == 0) {
         if (unlinkat(group->staging_fd, name, AT_REMOVEDIR) == 0) return;
         // Nobody knows whose bytes these are, so they are kept.
-        char *kept = arena_printf(group->arena, "%s-%s", group->time, name + 2);
-        int code = swap_noreplace(group->grip->disk, group->staging_fd, name, group->kept_fd, kept);
-        log_info(LOG_FS, "leftover of a step moved to kept", "name=%s errno=%d", kept, code);
+        char *kept = NULL;
+        errno = kept_as(group, group->staging_fd, name, name + 2, &kept);
+        if (errno != 0)
+            (void)log_errno(LOG_FS, "rename to kept", slice_text(name));
+        else
+            log_info(LOG_FS, "leftover of a step moved to kept", "name=%s", kept);
         return;
     }
     bool temp = strncmp(name, "t-", 2) == 0;

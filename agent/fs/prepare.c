@@ -20,20 +20,26 @@ bool step_has_content(const struct step *step)
     return step->version.value.kind == KIND_FILE || step->version.value.kind == KIND_SYMLINK;
 }
 
+int kept_as(struct group *group, int dir_fd, const char *name, const char *as, char **out)
+{
+    int code = EEXIST;
+    for (int i = 0; code == EEXIST && i < 100; i++) {
+        *out = arena_printf(group->arena, i == 0 ? "%s-%s" : "%s-%s-%d", group->time, as, i);
+        code = swap_noreplace(group->grip->disk, dir_fd, name, group->kept_fd, *out);
+    }
+    // It stays where it is; the clean-up tries again and loses nothing.
+    group->apply->left_over |= code != 0;
+    return code;
+}
+
 int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name)
 {
     struct step *step = &group->apply->steps[index];
     const char *met = step->unsorted ? KEPT_MET : "";
     char *text = NULL;
-    int code = EEXIST;
-    for (int i = 0; code == EEXIST && i < 100; i++) {
-        text = arena_printf(group->arena, i == 0 ? "%s-%" PRIu64 "-%u%s" : "%s-%" PRIu64 "-%u%s-%d",
-                            group->time, group->apply->journal, index, met, i);
-        code = swap_noreplace(group->grip->disk, dir_fd, name, group->kept_fd, text);
-    }
+    char *as = arena_printf(group->arena, "%" PRIu64 "-%u%s", group->apply->journal, index, met);
+    int code = kept_as(group, dir_fd, name, as, &text);
     if (code != 0) {
-        // It stays where it is; the clean-up tries again and loses nothing.
-        group->apply->left_over = true;
         errno = code;
         (void)log_errno(LOG_FS, "rename to kept", step->path);
         return code;

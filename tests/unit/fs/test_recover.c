@@ -333,6 +333,26 @@ static void test_cleaning_keeps_unknown_bytes(void **state)
     job_end(&job);
 }
 
+// A number of an older journal comes again within a second.
+static void test_cleaning_finds_the_name_taken(void **state)
+{
+    struct world *w = *state;
+    struct job *job = job_for(JOB_RECOVER);
+    time_t now = time(NULL);
+    for (int i = 0; i < 5; i++, now++) {
+        char name[64];
+        struct tm tm;
+        (void)strftime(name, sizeof name, ".cfgsync/kept/%Y%m%dT%H%M%SZ-3-0", gmtime_r(&now, &tm));
+        put_file(w, name, "of the older one");
+    }
+    put_file(w, ".cfgsync/staging/x-3-0", "perhaps somebody");
+    run(w, job);
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 6);
+    assert_true(anywhere(w, ".cfgsync/kept", "perhaps somebody"));
+    assert_false(job->apply.left_over);
+    job_end(&job);
+}
+
 // The submitter must not lose the rows of files that are still there.
 static void test_kept_not_removed(void **state)
 {
@@ -369,6 +389,7 @@ int main(void)
         T(test_edits_after_an_intent_stay),
         T(test_whole_intent_stays),
         T(test_cleaning_keeps_unknown_bytes),
+        T(test_cleaning_finds_the_name_taken),
         T(test_kept_not_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
