@@ -300,6 +300,7 @@ void staging_unclean(struct folder *folder); // something could not leave it
 void work_later(struct folder *folder, int64_t ms);
 bool work_left(const struct folder *folder);
 bool work_left_out(struct folder *folder, const struct item *item);
+bool work_below_leaf(struct folder *folder, struct slice path); // where a directory has to be
 void apply_add(struct folder *folder, struct slice path);
 void apply_prepare(struct folder *folder); // inside a transaction
 void apply_abandoned(struct folder *folder, struct job *job);

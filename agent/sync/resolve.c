@@ -241,6 +241,12 @@ static bool may_end(struct folder *folder, const struct item *item)
            more_may_come(folder);
 }
 
+// What is to live there cannot be put in place before the leaf above it has left.
+static bool waits_for_leaf(struct folder *folder, const struct resolution *plan, struct slice path)
+{
+    return !leaves_too(plan, path) && work_below_leaf(folder, path);
+}
+
 void resolve_item(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
@@ -249,7 +255,10 @@ void resolve_item(struct folder *folder, struct item *item)
         !contents_held(folder, item))
         return;
     if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
-    if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
+    if (waits_for_leaf(folder, &plan, item->path))
+        resolve_clash_above(folder, path_parent(item->path));
+    else if (members_ready(folder, &plan, item->path))
+        intent_start(folder, &plan, false);
 }
 
 bool resolve_clash_at(struct folder *folder, struct item *item)

@@ -69,7 +69,7 @@ static bool is_dir_here(const struct item *item)
 
 // A file or a link is known to live where this would need a directory, and none is here yet: either
 // the end of the one or of the other is still on its way, or it is a clash.
-static bool lives_below_leaf(struct folder *folder, struct slice path)
+bool work_below_leaf(struct folder *folder, struct slice path)
 {
     const struct index_port *index = INDEX(folder);
     struct slice parent = path_parent(path);
@@ -182,7 +182,7 @@ void work_item(struct folder *folder, struct slice path)
         resolve_clash_above(folder, path);
         return;
     }
-    if (version_live(w) && lives_below_leaf(folder, path)) {
+    if (version_live(w) && work_below_leaf(folder, path)) {
         resolve_clash_above(folder, path_parent(path));
         return;
     }

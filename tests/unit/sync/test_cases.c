@@ -238,6 +238,59 @@ static void test_a_clock_in_2099(void **state)
     rig_close(&rig);
 }
 
+// ---- what lives where a link is, and has two heads itself
+
+static struct version link_of(struct script *peer, const char *path, const char *target)
+{
+    struct version v = script_file(peer, path, target);
+    v.value = (struct value){.kind = KIND_SYMLINK, .target = slice_text(target)};
+    v.value.content = hash_sha256(v.value.target);
+    return v;
+}
+
+// As a disk has it: nothing can be put below a link.
+static bool below_a_link(struct rig *rig, struct job *job)
+{
+    const struct on_disk *above = disk_find(rig, slice_text("b"));
+    if (job->kind != JOB_APPLY || above == NULL || above->value.kind != KIND_SYMLINK) return false;
+    for (uint32_t i = 0; i < job->apply.count; i++) {
+        struct step *step = &job->apply.steps[i];
+        if (!slice_equal(step->path, slice_text("b/d"))) return false;
+        step->result = STEP_BLOCKED;
+        step->blocked = BLOCKED_SYMLINK;
+    }
+    return true;
+}
+
+static void test_two_heads_below_a_link(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_wait(&rig, SECOND_MS);
+    struct script *one = script_connect(&rig, 3), *two = script_connect(&rig, 4);
+    script_offer(one, (struct vv){0});
+    script_offer(two, (struct vv){0});
+    struct version above = link_of(one, "b", "elsewhere");
+    script_push(one, 0, &above, 1, NULL);
+    rig_wait(&rig, SECOND_MS);
+    assert_true(rig_on_disk(&rig, "b"));
+    for (int turn = 0; turn < 2; turn++) {
+        struct script *peer = turn == 0 ? one : two;
+        struct version below = link_of(peer, "b/d", "there");
+        if (turn == 0) below.value = (struct value){.kind = KIND_TOMB};
+        script_push(peer, peer->counter - 1, &below, 1, NULL);
+    }
+    for (int i = 0; i < 60; i++) {
+        rig.instead = below_a_link;
+        rig_wait(&rig, SECOND_MS);
+    }
+    struct item b = rig_item(&rig, "b"), d = rig_item(&rig, "b/d");
+    assert_true(!b.need && !d.need && d.head_count == 1 && version_live(&d.heads[0]));
+    assert_true(rig_on_disk(&rig, "b/d"));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_the_last_conflict_item_goes),
         cmocka_unit_test(test_a_log_every_second),
         cmocka_unit_test(test_a_clock_in_2099),
+        cmocka_unit_test(test_two_heads_below_a_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
