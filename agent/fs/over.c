@@ -48,7 +48,7 @@ static int replace_apart(struct group *group, uint32_t index, const struct place
     int code = swap_noreplace(disk, place->fd, place->name, group->kept_fd, kept);
     if (code != 0) return code == ENOENT ? ESTALE : code;
     code = kept_is_before(group, index, kept, &print);
-    bool met = code == ESTALE; // a save: nobody else would look for it there
+    bool met = code != 0; // a save, or perhaps one: nobody else would look for it there
     if (code == 0)
         code = swap_noreplace(disk, group->staging_fd, act->swap, place->fd, place->name);
     if (code == 0) {

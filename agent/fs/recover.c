@@ -35,8 +35,12 @@ static bool is_kept_of(const char *name, const char *tail, bool *met)
     const char *at = strchr(name, '-');
     size_t size = strlen(tail);
     if (at == NULL || strncmp(at, tail, size) != 0) return false;
-    *met = strcmp(at + size, KEPT_MET) == 0;
-    return *met || at[size] == '\0';
+    const char *rest = at + size;
+    *met = strncmp(rest, KEPT_MET, sizeof KEPT_MET - 1) == 0;
+    if (*met) rest += sizeof KEPT_MET - 1;
+    // A number, if the name was taken.
+    return *rest == '\0' ||
+           (*rest == '-' && rest[1] != '\0' && strspn(rest + 1, "0123456789") == strlen(rest + 1));
 }
 
 // A number of an older journal may come again; the inode tells. Where there are no modes (FAT),

@@ -134,7 +134,7 @@ const char *const statement_texts[SQL_COUNT] = {
                   " WHERE folder = ?1 AND inc = ?2 ORDER BY counter DESC LIMIT ?3",
     [SQL_MARKS_OF] = "SELECT mark.inc, counter, first, epoch, signature FROM owner JOIN mark"
                      " ON mark.folder = owner.folder AND mark.inc = owner.inc"
-                     " WHERE owner.folder = ?1 AND device = ?2 LIMIT ?3",
+                     " WHERE owner.folder = ?1 AND device = ?2 ORDER BY counter DESC LIMIT ?3",
     [SQL_MARK_PUT] = "INSERT INTO mark(folder, inc, counter, first, epoch, signature)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                      " ON CONFLICT(folder, inc, epoch) DO UPDATE SET counter = excluded.counter,"

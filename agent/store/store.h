@@ -141,7 +141,7 @@ bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc,
 // Highest counter first.
 uint32_t store_marks(struct store *store, uint32_t folder, uint64_t inc, uint32_t max,
                      struct mark *out);
-// Of all incarnations of a device, in no order.
+// Of all incarnations of a device, highest counter first.
 uint32_t store_marks_of(struct store *store, uint32_t folder, struct device_id device, uint32_t max,
                         struct mark *out);
 void store_mark_put(struct store *store, uint32_t folder,

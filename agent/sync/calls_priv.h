@@ -242,7 +242,7 @@ uint64_t own_sound(const struct folder *folder, const struct mark *mark);
 uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch); // 0: not known
 bool epoch_has_room(const struct folder *folder, const struct mark *mark); // it would be kept
 void epochs_to_show(struct share *share, struct vv k, struct marks *marks);
-void epoch_tell_owner(struct folder *folder, const struct mark *mark, const struct peer *from);
+void epochs_tell_owner(struct folder *folder, uint64_t inc, const struct peer *from);
 
 // ---- marks.c
 const struct marks *marks_of(const struct message *m);

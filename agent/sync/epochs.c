@@ -93,6 +93,7 @@ bool own_epoch(const struct folder *folder, const struct mark *mark)
 uint64_t own_sound(const struct folder *folder, const struct mark *mark)
 {
     const struct epochs *epochs = &folder->epochs;
+    if (mark->epoch == 0) return UINT64_MAX;
     // The process that was running when the copy was made has gone on.
     for (uint32_t i = 0; i + 1 < epochs->count; i++) {
         if (epochs->entries[i].number == mark->epoch) return epochs->entries[i + 1].first - 1;
@@ -149,12 +150,14 @@ static void epochs_of_peer(struct share *share, uint32_t most, struct marks *mar
     struct mark *held = arena_alloc(arena, EPOCH_MARKS_MAX, sizeof *held);
     uint32_t count = INDEX(folder)->marks_of(INDEX(folder)->self, folder->number,
                                              share->session->peer->device, EPOCH_MARKS_MAX, held);
+    struct vv incs = {0};
     for (uint32_t i = 0; i < count && marks->count < most; i++) {
-        struct dot d = {held[i].inc, 1};
         if (is_among(marks, &held[i])) continue;
-        owners_show(share, (struct vv){.entries = &d, .count = 1});
+        if (vv_get(incs, held[i].inc) == 0)
+            incs = vv_with(arena, incs, (struct dot){held[i].inc, 1});
         marks->entries[marks->count++] = held[i];
     }
+    owners_show(share, incs); // before the OFFER
 }
 
 // Besides the highest one, which is shown with K.
@@ -187,21 +190,21 @@ void epochs_to_show(struct share *share, struct vv k, struct marks *marks)
     }
 }
 
-// It may be the one who does not know it.
-void epoch_tell_owner(struct folder *folder, const struct mark *mark, const struct peer *from)
+// It may be the one who does not know them.
+void epochs_tell_owner(struct folder *folder, uint64_t inc, const struct peer *from)
 {
     struct owner owner;
-    if (!INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                  mark->inc, &owner))
+    struct mark held[INDEX_MARK_EPOCHS];
+    struct dot d = {inc, 1};
+    if (!INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number, inc,
+                                  &owner) ||
+        device_equal(owner.device, from->device))
         return;
-    if (device_equal(owner.device, from->device)) return;
     struct session *session = peer_session(folder->engine, owner.device);
     struct share *share = session != NULL ? share_find(session, folder) : NULL;
     if (share == NULL || !share->joined || !folder_shared_with(folder, owner.device)) return;
-    struct mark shown = *mark;
-    struct dot d = {mark->inc, 1};
     owners_show(share, (struct vv){.entries = &d, .count = 1}); // it may be of a life that was lost
     struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id}};
-    m.news.marks = (struct marks){.entries = &shown, .count = 1};
+    m.news.marks = (struct marks){.entries = held, .count = marks_held(folder, inc, held)};
     (void)session_send(session, LANE_CONTROL, &m);
 }

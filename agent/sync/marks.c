@@ -162,6 +162,7 @@ void marks_show(struct share *share, struct vv a)
 static void own_future(struct folder *folder, const struct mark *mark)
 {
     uint64_t end = own_sound(folder, mark);
+    if (reinc_wanted(folder) && end >= folder->reinc_end) return;
     log_warn(LOG_SYNC, "a counter of ours that this index has not published",
              "folder=%s shown=%llu own=%llu ours_to=%llu", folder->name,
              (unsigned long long)mark->counter, (unsigned long long)folder->row.counter,
@@ -231,14 +232,22 @@ static bool mark_is_news(struct folder *folder, const struct mark *mark)
            epoch_has_room(folder, mark);
 }
 
-// True: it is not the highest, and nothing else will write it.
+static bool is_of(struct folder *folder, uint64_t inc, const struct peer *peer)
+{
+    struct owner owner;
+    return INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
+                                    inc, &owner) &&
+           device_equal(owner.device, peer->device);
+}
+
+// True: of an epoch that is new here, though not from its owner, or not the highest: nothing else
+// writes it, or tells of it.
 static bool mark_take(struct folder *folder, const struct mark *mark, const struct peer *from)
 {
     bool higher = marked(folder, mark->inc) < mark->counter;
-    bool fresh = epoch_counter(folder, mark->inc, mark->epoch) == 0;
+    bool fresh = mark->epoch != 0 && epoch_counter(folder, mark->inc, mark->epoch) == 0;
     mark_keep(folder, mark);
-    if (fresh && mark->epoch != 0) epoch_tell_owner(folder, mark, from);
-    return !higher;
+    return !higher || (fresh && !is_of(folder, mark->inc, from));
 }
 
 static void marks_save(struct folder *folder)
@@ -248,10 +257,13 @@ static void marks_save(struct folder *folder)
         log_warn(LOG_SYNC, "marks not written", "folder=%s", folder->name);
 }
 
-// Of own marks all that the message has: together they tell where the histories part.
+// Of own marks all that the message has: together they tell where the histories part. So do those
+// of another, for him.
 static bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
 {
-    bool evidence = false, save = false;
+    uint64_t *incs = arena_alloc(folder->engine->scratch, marks->count + 1U, sizeof *incs);
+    uint32_t count = 0;
+    bool evidence = false;
     for (uint32_t i = 0; i < marks->count; i++) {
         const struct mark *mark = &marks->entries[i];
         if (!mark_is_news(folder, mark)) continue;
@@ -263,11 +275,14 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
         if (mark->inc == folder->row.inc) {
             own_future(folder, mark);
             evidence = true;
-        } else {
-            save |= mark_take(folder, mark, session->peer);
+        } else if (mark_take(folder, mark, session->peer) &&
+                   (count == 0 || incs[count - 1] != mark->inc)) {
+            incs[count++] = mark->inc;
         }
     }
-    if (save) marks_save(folder);
+    if (count > 0) marks_save(folder);
+    for (uint32_t i = 0; i < count; i++)
+        epochs_tell_owner(folder, incs[i], session->peer);
     return !evidence;
 }
 
