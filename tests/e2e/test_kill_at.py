@@ -80,8 +80,17 @@ class Scene:
         self.victim.process = None
         return True
 
+    def lives(self):
+        """It may have been killed and wait for the disk, which its end does."""
+        try:
+            return self.victim.status() is not None
+        except Exception:  # whatever is wrong, it is looked at again below
+            return False
+
     def converge(self):
         self.counter.set(0)
+        if self.victim.process and not self.lives():
+            self.victim.process.wait(60)
         self.bury()
         if not self.victim.process:
             self.victim.start()
