@@ -40,6 +40,7 @@ bool item_mint(struct folder *folder, struct item *item, const struct version *f
                struct vv context, const struct fingerprint *print, struct dots bundle);
 struct dot folder_draw(struct folder *folder);
 void k_raise(struct folder *folder, struct dot entry);
+void floor_raise(struct folder *folder, struct vv v);
 
 void txn_submit(struct folder *folder, struct job *job); // goes out when the transaction is durable
 
@@ -245,6 +246,7 @@ void epochs_to_show(struct share *share, struct vv k, struct marks *marks);
 void epochs_tell_owner(struct folder *folder, uint64_t inc, const struct peer *from);
 
 // ---- marks.c
+bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device); // it is known to be
 const struct marks *marks_of(const struct message *m);
 void own_told(struct folder *folder, const struct mark *mark); // it is about to leave
 struct vv own_hidden(struct share *share, struct vv v);        // without what is not to be told yet

@@ -14,18 +14,13 @@
 
 // ---- our own
 
-static void epochs_clear(struct epochs *epochs, uint64_t inc)
-{
-    epochs->inc = inc;
-    epochs->count = 0;
-}
-
 // The record is the incarnation and then the entries as they are in memory.
 void epochs_load(struct folder *folder)
 {
     struct epochs *epochs = &folder->epochs;
     struct slice record;
-    epochs_clear(epochs, folder->row.inc);
+    epochs->inc = folder->row.inc;
+    epochs->count = 0;
     if (!record_get(folder, "epochs", &record) || record.size < sizeof epochs->inc) return;
     if (memcmp(record.data, &folder->row.inc, sizeof epochs->inc) != 0) return;
     size_t bytes = record.size - sizeof epochs->inc;
@@ -47,16 +42,15 @@ void epoch_begin(struct folder *folder)
 {
     struct epochs *epochs = &folder->epochs;
     struct mark before = {.counter = 0};
-    (void)INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &before);
-    if (before.epoch == folder->engine->boot) return;
-    if (epochs->inc != folder->row.inc) epochs_clear(epochs, folder->row.inc);
+    if (epochs->inc != folder->row.inc) epochs_load(folder);
     uint32_t count = epochs->count;
+    if (count > 0 && epochs->entries[count - 1].number == folder->engine->boot) return;
+    (void)INDEX(folder)->mark_get(INDEX(folder)->self, folder->number, folder->row.inc, &before);
     if (count == EPOCHS_MAX) { // those of long ago are not compared any more
         memmove(epochs->entries, epochs->entries + 1, (EPOCHS_MAX - 1) * sizeof *epochs->entries);
         count--;
     }
-    if (count == 0 || epochs->entries[count - 1].number != folder->engine->boot)
-        epochs->entries[count++] = (struct epoch){before.counter + 1, folder->engine->boot};
+    epochs->entries[count++] = (struct epoch){before.counter + 1, folder->engine->boot};
     epochs->count = count;
     epochs_put(folder);
 }
@@ -182,10 +176,7 @@ void epochs_to_show(struct share *share, struct vv k, struct marks *marks)
     marks->entries = all;
     epochs_of_peer(share, most, marks);
     for (uint32_t i = 0; i < k.count && marks->count < most; i++) {
-        struct owner owner;
-        bool known = INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch,
-                                              folder->number, k.entries[i].inc, &owner);
-        if (known && !device_equal(owner.device, share->session->peer->device))
+        if (!inc_is_of(folder, k.entries[i].inc, share->session->peer->device))
             epochs_of(folder, k.entries[i], most, marks);
     }
 }

@@ -128,8 +128,7 @@ static bool page_forget(struct folder *folder, const struct members *members, in
         gone++;
     }
     if (gone > 0) {
-        vvbox_set(&folder->gcfloor, floor);
-        index->gcfloor_put(index->self, folder->number, floor);
+        floor_raise(folder, floor);
         log_info(LOG_SYNC, "deletions forgotten", "folder=%s count=%llu", folder->name,
                  (unsigned long long)gone);
     }

@@ -232,12 +232,12 @@ static bool mark_is_news(struct folder *folder, const struct mark *mark)
            epoch_has_room(folder, mark);
 }
 
-static bool is_of(struct folder *folder, uint64_t inc, const struct peer *peer)
+bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device)
 {
     struct owner owner;
     return INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                     inc, &owner) &&
-           device_equal(owner.device, peer->device);
+           device_equal(owner.device, device);
 }
 
 // True: of an epoch that is new here, though not from its owner, or not the highest: nothing else
@@ -247,7 +247,7 @@ static bool mark_take(struct folder *folder, const struct mark *mark, const stru
     bool higher = marked(folder, mark->inc) < mark->counter;
     bool fresh = mark->epoch != 0 && epoch_counter(folder, mark->inc, mark->epoch) == 0;
     mark_keep(folder, mark);
-    return !higher || (fresh && !is_of(folder, mark->inc, from));
+    return !higher || (fresh && !inc_is_of(folder, mark->inc, from->device));
 }
 
 static void marks_save(struct folder *folder)

@@ -205,12 +205,7 @@ static bool contents_stage(struct share *share, const struct msg_push *push, siz
 // Only who minted pushes; all else comes by rounds.
 static bool push_is_own(struct share *share, const struct msg_push *push)
 {
-    struct folder *folder = share->folder;
-    struct owner owner;
-    if (INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                 push->inc, &owner) &&
-        device_equal(owner.device, share->session->peer->device))
-        return true;
+    if (inc_is_of(share->folder, push->inc, share->session->peer->device)) return true;
     session_refuse(share->session, "a push of an incarnation that is not the sender's");
     return false;
 }

@@ -161,10 +161,7 @@ static void knowledge_cut(struct folder *folder, struct dot end)
 static void note_rollback(struct folder *folder, struct dot end)
 {
     const struct index_port *index = INDEX(folder);
-    struct owner owner;
-    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, end.inc, &owner) ||
-        !device_equal(owner.device, folder->engine->o.device))
-        return;
+    if (!inc_is_of(folder, end.inc, folder->engine->o.device)) return;
     struct rollback row = {.old = end.inc, .fresh = folder->row.inc, .end = {.inc = end.inc}};
     if (end.counter > 0) row.end = own_mark(folder, end);
     index->rollback_put(index->self, folder->number, &row);

@@ -180,14 +180,6 @@ static bool page_note(struct share *share, const struct msg_versions *page)
     return true;
 }
 
-static void floor_raise(struct folder *folder, struct vv v)
-{
-    const struct index_port *index = INDEX(folder);
-    if (vv_le(v, folder->gcfloor.v)) return;
-    vvbox_set(&folder->gcfloor, vv_join(folder->engine->scratch, folder->gcfloor.v, v));
-    index->gcfloor_put(index->self, folder->number, folder->gcfloor.v);
-}
-
 static void floor_dropped(struct share *share)
 {
     struct folder *folder = share->folder;

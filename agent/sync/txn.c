@@ -25,6 +25,7 @@ void folder_reload(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     struct engine *engine = folder->engine;
+    folder->epochs.inc = 0; // not known, should the index not be read
     if (!index->folder_reload(index->self, engine->scratch, folder->number, &folder->row)) return;
     folder->row.name = slice_text(folder->name);
     vvbox_set(&folder->k, index->k(index->self, engine->scratch, folder->number));
@@ -148,6 +149,14 @@ void k_raise(struct folder *folder, struct dot entry)
     index->k_set(index->self, folder->number, entry);
     struct vv raised = vv_with(folder->engine->scratch, folder->k.v, entry);
     vvbox_set(&folder->k, raised);
+}
+
+void floor_raise(struct folder *folder, struct vv v)
+{
+    const struct index_port *index = INDEX(folder);
+    if (vv_le(v, folder->gcfloor.v)) return;
+    vvbox_set(&folder->gcfloor, vv_join(folder->engine->scratch, folder->gcfloor.v, v));
+    index->gcfloor_put(index->self, folder->number, folder->gcfloor.v);
 }
 
 static bool live_below(struct folder *folder, struct slice path)

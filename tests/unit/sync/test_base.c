@@ -375,21 +375,26 @@ static void test_emptied_comes_back(void **state)
     emptied(5, false);
 }
 
-// What is left of it is removed before it is put back.
+// What a crash had left of it is removed before it is put back from what is stored.
+static void open_removed(struct rig *rig, uint32_t zeros, bool spoilt)
+{
+    open_with_base(rig);
+    write_and_wait(rig, "a", "one");
+    rig_save_zeros(rig, "a", zeros, rig->now_ms);
+    rig->base_spoilt = spoilt;
+    rig->held = 1U << JOB_STAGE;
+    rig_fail_commits(0, 2);
+    rig_restart(rig);
+    rig_wait(rig, LATER_MS);
+    assert_true(rig_logged("content lost in a crash, to be put back"));
+    rig_write(rig, "a", NULL);
+    rig_wait(rig, LATER_MS);
+}
+
 static void emptied_gone(bool spoilt)
 {
     struct rig rig;
-    open_with_base(&rig);
-    write_and_wait(&rig, "a", "one");
-    rig_save_zeros(&rig, "a", 3, rig.now_ms);
-    rig.base_spoilt = spoilt;
-    rig.held = 1U << JOB_STAGE; // it is put back from what is stored
-    rig_fail_commits(0, 2);
-    rig_restart(&rig);
-    rig_wait(&rig, LATER_MS);
-    assert_true(rig_logged("content lost in a crash, to be put back"));
-    rig_write(&rig, "a", NULL);
-    rig_wait(&rig, LATER_MS);
+    open_removed(&rig, 3, spoilt);
     rig.held = 0;
     rig_wait(&rig, 10 * LATER_MS);
     struct item item = rig_item(&rig, "a");
@@ -411,16 +416,7 @@ static void test_emptied_removed_and_emptied(void **state)
 {
     (void)state;
     struct rig rig;
-    open_with_base(&rig);
-    write_and_wait(&rig, "a", "one");
-    rig_save_zeros(&rig, "a", 0, rig.now_ms);
-    rig.held = 1U << JOB_STAGE;
-    rig_fail_commits(0, 2);
-    rig_restart(&rig);
-    rig_wait(&rig, LATER_MS);
-    assert_true(rig_logged("content lost in a crash, to be put back"));
-    rig_write(&rig, "a", NULL);
-    rig_wait(&rig, LATER_MS);
+    open_removed(&rig, 0, false);
     struct script *peer = script_connect(&rig, 1);
     script_offer(peer, (struct vv){0});
     struct version v = script_file(peer, "a", "");

@@ -54,17 +54,24 @@ static void assert_new_life(struct rig *rig, struct script *knowing, uint64_t ol
     assert_true(mark_verify(identity_device(rig->identity), rig->id, &told->end.entries[0]));
 }
 
+// A peer shows these marks.
+static void heard(struct rig *rig, uint64_t old, struct mark *marks, uint32_t count, uint64_t end,
+                  uint64_t again)
+{
+    struct script *knowing = script_connect(rig, 4);
+    offer_with_marks(knowing, marks, count);
+    rig_settle(rig);
+    assert_new_life(rig, knowing, old, end, again);
+    rig_close(rig);
+}
+
 static void test_the_same_counter(void **state)
 {
     (void)state;
     static struct rig rig;
     struct folder_row before = open_restored(&rig);
     struct mark theirs = foreign(&rig, before.inc, 2, 3);
-    struct script *knowing = script_connect(&rig, 4);
-    offer_with_marks(knowing, &theirs, 1);
-    rig_settle(&rig);
-    assert_new_life(&rig, knowing, before.inc, 1, 2);
-    rig_close(&rig);
+    heard(&rig, before.inc, &theirs, 1, 1, 2);
 }
 
 // Another process has begun since, and believes the first to have been sure of its numbers.
@@ -78,11 +85,7 @@ static void test_another_process_since(void **state)
     rig_settle(&rig);
     assert_int_equal(row_of(&rig).base, 3);
     struct mark theirs = foreign(&rig, before.inc, 2, 2);
-    struct script *knowing = script_connect(&rig, 4);
-    offer_with_marks(knowing, &theirs, 1);
-    rig_settle(&rig);
-    assert_new_life(&rig, knowing, before.inc, 1, 3);
-    rig_close(&rig);
+    heard(&rig, before.inc, &theirs, 1, 1, 3);
 }
 
 // The process that was running when the copy was made has gone on after it.
@@ -97,11 +100,7 @@ static void test_the_process_of_the_copy_went_on(void **state)
     assert_true(store_meta_get(rig.store, rig.arena, "epochs.1", &epochs));
     memcpy(&theirs.epoch, epochs.data + 16, sizeof theirs.epoch); // of the first
     mark_sign(rig.identity, rig.id, &theirs);
-    struct script *knowing = script_connect(&rig, 4);
-    offer_with_marks(knowing, &theirs, 1);
-    rig_settle(&rig);
-    assert_new_life(&rig, knowing, before.inc, 1, 2);
-    rig_close(&rig);
+    heard(&rig, before.inc, &theirs, 1, 1, 2);
 }
 
 // Both have started again since the copy; what the peer has of each process tells where they part.
@@ -117,11 +116,7 @@ static void test_several_processes(void **state)
     struct mark theirs[2] = {foreign(&rig, before.inc, 5, 6), foreign(&rig, before.inc, 2, 4)};
     theirs[0].epoch = FOREIGN + 1;
     mark_sign(rig.identity, rig.id, &theirs[0]);
-    struct script *knowing = script_connect(&rig, 4);
-    offer_with_marks(knowing, theirs, 2);
-    rig_settle(&rig);
-    assert_new_life(&rig, knowing, before.inc, 1, 4);
-    rig_close(&rig);
+    heard(&rig, before.inc, theirs, 2, 1, 4);
 }
 
 // While it is heard the root turns out to be of another time, too.

@@ -137,18 +137,24 @@ static void test_gone_before_the_walk_is_heard(void **state)
     rig_close(&rig);
 }
 
+// "a" as it is said, and "a/b".
+static void open_pushed(struct rig *rig, struct value a)
+{
+    rig_open(rig);
+    struct script *peer = script_connect(rig, 7);
+    script_offer(peer, (struct vv){0});
+    struct version v[2] = {script_file(peer, "a", ""), script_file(peer, "a/b", "B")};
+    v[0].value = a;
+    script_push(peer, 0, v, 2, "B");
+    rig_wait(rig, 1000);
+}
+
 // A directory that lives on for what is in it alone: whatever mode it has is nobody's edit.
 static void test_mode_of_nobody(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_open(&rig);
-    struct script *peer = script_connect(&rig, 7);
-    script_offer(peer, (struct vv){0});
-    struct version v[2] = {script_file(peer, "a", ""), script_file(peer, "a/b", "B")};
-    v[0].value = (struct value){.kind = KIND_TOMB};
-    script_push(peer, 0, v, 2, "B");
-    rig_wait(&rig, 1000);
+    open_pushed(&rig, (struct value){.kind = KIND_TOMB});
     assert_true(rig_on_disk(&rig, "a/b"));
     disk_find(&rig, slice_text("a"))->value.mode = 0700;
     disk_find(&rig, slice_text("a"))->print.mode = 0700;
@@ -196,13 +202,7 @@ static void test_forgotten_with_something_in_it(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_open(&rig);
-    struct script *peer = script_connect(&rig, 7);
-    script_offer(peer, (struct vv){0});
-    struct version v[2] = {script_file(peer, "a", ""), script_file(peer, "a/b", "B")};
-    v[0].value = (struct value){.kind = KIND_DIR, .mode = 0755};
-    script_push(peer, 0, v, 2, "B");
-    rig_wait(&rig, 1000);
+    open_pushed(&rig, (struct value){.kind = KIND_DIR, .mode = 0755});
     struct item a = rig_item(&rig, "a");
     a.head_count = 0;
     a.local.state = LOCAL_OBSOLETE;
