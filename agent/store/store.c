@@ -79,7 +79,7 @@ static enum err connect_db(struct store *store, const char *path, struct fault *
     return ERR_OK;
 }
 
-enum err store_open(const char *path, struct store **out, struct fault *fault)
+enum err store_connect(const char *path, struct store **out, struct fault *fault)
 {
     *out = NULL;
     *fault = (struct fault){0};
@@ -88,6 +88,15 @@ enum err store_open(const char *path, struct store **out, struct fault *fault)
     AUTO(store_close) struct store *store = mem_zalloc(1, sizeof *store);
     store->scratch = arena_new();
     err = connect_db(store, path, fault);
+    if (!err) *out = TAKE(store);
+    return err;
+}
+
+enum err store_open(const char *path, struct store **out, struct fault *fault)
+{
+    *out = NULL;
+    AUTO(store_close) struct store *store = NULL;
+    enum err err = store_connect(path, &store, fault);
     if (!err) err = schema_migrate(store->db, fault);
     if (!err) *out = TAKE(store);
     return err;

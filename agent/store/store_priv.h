@@ -143,6 +143,9 @@ struct store {
     struct buf local;
 };
 
+// ---- store.c. Like store_open, without the tables.
+enum err store_connect(const char *path, struct store **out, struct fault *fault) MUST_USE;
+
 // ---- schema.c. Makes the tables or brings them to STORE_SCHEMA_VERSION.
 enum err schema_migrate(sqlite3 *db, struct fault *fault) MUST_USE;
 

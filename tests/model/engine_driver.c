@@ -116,7 +116,7 @@ static void peer_answers(struct play *play)
 {
     struct script *peer = play->peer;
     for (; peer->answered < peer->heard_count; peer->answered++) {
-        const struct message *m = &peer->heard[peer->answered];
+        const struct message *m = peer->heard[peer->answered];
         struct message pong = {.kind = MSG_PONG, .ping = m->ping};
         if (script_is_cut(peer)) continue;
         if (m->kind == MSG_PULL && !play->mute) answer_pull(play, &m->pull);

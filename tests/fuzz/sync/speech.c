@@ -70,7 +70,7 @@ static struct mark heard_mark(const struct speech *s, uint64_t inc, uint64_t cou
 {
     struct mark forged = {.inc = inc, .counter = counter, .first = counter};
     for (uint32_t i = s->who->heard_count; i-- > 0;) {
-        const struct message *m = &s->who->heard[i];
+        const struct message *m = s->who->heard[i];
         if (m->kind == MSG_PUSH && m->push.upto.inc == inc) return m->push.upto;
         const struct marks *marks = heard_marks(m);
         for (uint32_t j = 0; marks != NULL && j < marks->count; j++) {
@@ -186,7 +186,7 @@ static struct versions versions_any(struct speech *s, struct vv *out_joined)
 static uint64_t round_any(struct speech *s)
 {
     for (uint32_t i = s->who->heard_count; i-- > 0 && feed_byte(s->feed) < 250;) {
-        const struct message *m = &s->who->heard[i];
+        const struct message *m = s->who->heard[i];
         if (m->kind == MSG_PULL) return m->pull.round;
     }
     return feed_number(s->feed);
@@ -195,7 +195,7 @@ static uint64_t round_any(struct speech *s)
 static uint64_t audit_any(struct speech *s)
 {
     for (uint32_t i = s->who->heard_count; i-- > 0 && feed_byte(s->feed) < 200;) {
-        const struct message *m = &s->who->heard[i];
+        const struct message *m = s->who->heard[i];
         if (m->kind == MSG_RANGES) return m->ranges.audit;
     }
     return feed_number(s->feed);
@@ -206,7 +206,7 @@ static struct content content_any(struct speech *s, struct slice *out_bytes)
     *out_bytes = slice_text(speech_text(s->feed));
     struct content content = {hash_sha256(*out_bytes), out_bytes->size};
     for (uint32_t i = s->who->heard_count; i-- > 0 && feed_byte(s->feed) < 100;) {
-        const struct message *m = &s->who->heard[i];
+        const struct message *m = s->who->heard[i];
         if (m->kind == MSG_WANT) return m->want.ids[0]; // with bytes that may be others
     }
     return content;

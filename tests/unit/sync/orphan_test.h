@@ -112,7 +112,7 @@ static inline void answer_audit(struct script *script, struct version *has, uint
 static inline void refuse_wants(struct script *script)
 {
     for (; script->answered < script->heard_count; script->answered++) {
-        const struct message *m = &script->heard[script->answered];
+        const struct message *m = script->heard[script->answered];
         struct message pong = {.kind = MSG_PONG, .ping = m->ping};
         if (m->kind == MSG_PING) script_send(script, LANE_CONTROL, &pong);
         if (m->kind != MSG_WANT) continue;

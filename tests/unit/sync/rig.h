@@ -52,7 +52,7 @@ struct script { // a peer
     uint64_t features; // as its HELLO says
     uint64_t inc, counter;
     uint8_t nonce[16];
-    struct message heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
+    struct message *heard[RIG_HEARD_MAX]; // decoded, on the rig's arena
     enum lane heard_on[RIG_HEARD_MAX];
     uint32_t heard_count, answered;
 };
@@ -144,6 +144,7 @@ void rig_write(struct rig *rig, const char *path, const char *text);
 struct item rig_item(struct rig *rig, const char *path);
 bool rig_logged(const char *text); // since rig_open
 void rig_log_clear(void);
+void rig_log_begin(void); // until rig_close
 
 // A trusted device comes, its two lanes open. It lives as long as the rig.
 // notify.measured

@@ -106,14 +106,14 @@ uint32_t script_heard(const struct script *script, enum message_kind kind)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < script->heard_count; i++)
-        count += script->heard[i].kind == kind;
+        count += script->heard[i]->kind == kind;
     return count;
 }
 
 const struct message *script_last(const struct script *script, enum message_kind kind)
 {
     for (uint32_t i = script->heard_count; i-- > 0;) {
-        if (script->heard[i].kind == kind) return &script->heard[i];
+        if (script->heard[i]->kind == kind) return script->heard[i];
     }
     fail_msg("no %s was heard", message_kind_text(kind));
     return NULL;
@@ -253,7 +253,7 @@ bool script_answer(struct script *script, struct version *versions, uint32_t cou
     }
     bool any = false;
     while (script->answered < script->heard_count) {
-        const struct message *m = &script->heard[script->answered++];
+        const struct message *m = script->heard[script->answered++];
         if (m->kind == MSG_PULL) answer_pull(script, &m->pull, versions, count);
         if (m->kind == MSG_PING) {
             struct message pong = {.kind = MSG_PONG, .ping = m->ping};

@@ -87,8 +87,8 @@ static void alive(struct script *script, int seconds)
     for (int i = 0; i < seconds; i++) {
         rig_wait(script->rig, 1000);
         for (; at < script->heard_count; at++) {
-            struct message pong = {.kind = MSG_PONG, .ping = script->heard[at].ping};
-            if (script->heard[at].kind == MSG_PING) script_send(script, LANE_CONTROL, &pong);
+            struct message pong = {.kind = MSG_PONG, .ping = script->heard[at]->ping};
+            if (script->heard[at]->kind == MSG_PING) script_send(script, LANE_CONTROL, &pong);
         }
     }
 }

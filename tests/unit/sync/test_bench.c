@@ -20,7 +20,7 @@ static uint32_t answer(struct script *peer, uint32_t *seen, uint64_t wrong, uint
     static const uint8_t bytes[PROTO_CHUNK_BYTES_MAX];
     uint32_t count = 0;
     for (uint32_t end = peer->heard_count; *seen < end; (*seen)++) {
-        const struct message *heard = &peer->heard[*seen];
+        const struct message *heard = peer->heard[*seen];
         if (heard->kind != MSG_PROBE || heard->probe.reply) continue;
         struct message m = {.kind = MSG_PROBE,
                             .probe = {.token = heard->probe.token ^ wrong,

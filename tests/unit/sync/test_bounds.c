@@ -135,7 +135,7 @@ static void check_lanes(const struct script *taker)
 {
     uint32_t pages = 0, bulk = 0;
     for (uint32_t i = 0; i < taker->heard_count; i++) {
-        if (taker->heard[i].kind != MSG_VERSIONS) continue;
+        if (taker->heard[i]->kind != MSG_VERSIONS) continue;
         bool by_bulk = taker->heard_on[i] == LANE_BULK;
         if (++pages <= 2) assert_false(by_bulk); // both before the first was answered
         bulk += by_bulk;
@@ -168,15 +168,15 @@ static void test_bundles_fit_into_pages(void **state)
     pull_all(&rig, taker);
     uint32_t sent = 0;
     for (uint32_t i = 0; i < taker->heard_count; i++) {
-        if (taker->heard[i].kind == MSG_VERSIONS) sent += taker->heard[i].versions.versions.count;
+        if (taker->heard[i]->kind == MSG_VERSIONS) sent += taker->heard[i]->versions.versions.count;
     }
     assert_int_equal(sent, BUNDLES * MEMBERS); // each once
     check_lanes(taker);
     for (uint32_t b = 0; b < BUNDLES; b++) {
         bool whole = false;
         for (uint32_t i = 0; i < taker->heard_count; i++) {
-            if (taker->heard[i].kind == MSG_VERSIONS)
-                whole |= page_members(&taker->heard[i], winners[b]) == MEMBERS;
+            if (taker->heard[i]->kind == MSG_VERSIONS)
+                whole |= page_members(taker->heard[i], winners[b]) == MEMBERS;
         }
         assert_true(whole);
     }

@@ -283,7 +283,7 @@ static void test_approved(void **state)
     const struct msg_approvals *said = NULL;
     uint64_t deleted = 0;
     for (uint32_t i = 0; i < peer->heard_count; i++) {
-        const struct message *m = &peer->heard[i];
+        const struct message *m = peer->heard[i];
         if (m->kind == MSG_APPROVALS) said = &m->approvals;
         for (uint32_t v = 0; m->kind == MSG_PUSH && v < m->push.versions.count; v++) {
             const struct version *w = &m->push.versions.entries[v];

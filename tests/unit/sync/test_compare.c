@@ -183,7 +183,7 @@ static void test_endless(void **state)
         char to[16];
         (void)snprintf(to, sizeof to, "x%08u", pages);
         list(peer, to, NULL, 0);
-        peer->heard[0] = *script_last(peer, MSG_RANGES);
+        *peer->heard[0] = *script_last(peer, MSG_RANGES);
         peer->heard_count = 1;
     }
     struct compared c = seen(&rig).compared;

@@ -255,7 +255,7 @@ static bool was_shown(const struct script *script, uint64_t inc, uint64_t epoch)
 {
     bool shown = false;
     for (uint32_t i = 0; i < script->heard_count; i++) {
-        const struct message *m = &script->heard[i];
+        const struct message *m = script->heard[i];
         shown |= m->kind == MSG_NEWS && has(&m->news.marks, inc, epoch);
         shown |= m->kind == MSG_OFFER && has(&m->offer.marks, inc, epoch);
     }
@@ -322,8 +322,8 @@ static void test_epochs_of_another(void **state)
 static bool heard_owner(const struct script *script, uint64_t inc)
 {
     for (uint32_t i = 0; i < script->heard_count; i++) {
-        const struct msg_owners *owners = &script->heard[i].owners;
-        for (uint32_t j = 0; script->heard[i].kind == MSG_OWNERS && j < owners->count; j++) {
+        const struct msg_owners *owners = &script->heard[i]->owners;
+        for (uint32_t j = 0; script->heard[i]->kind == MSG_OWNERS && j < owners->count; j++) {
             if (owners->owners[j].inc == inc) return true;
         }
     }

@@ -128,7 +128,7 @@ static void test_pushes_faster_than_disk(void **state)
 static void pong(struct script *script)
 {
     while (script->answered < script->heard_count) {
-        const struct message *m = &script->heard[script->answered++];
+        const struct message *m = script->heard[script->answered++];
         if (m->kind != MSG_PING) continue;
         struct message answer = {.kind = MSG_PONG, .ping = m->ping};
         script_send(script, LANE_CONTROL, &answer);

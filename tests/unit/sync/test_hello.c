@@ -16,7 +16,7 @@ static struct engine_status status(struct rig *rig)
 static void pong(struct script *script)
 {
     for (; script->answered < script->heard_count; script->answered++) {
-        const struct message *asked = &script->heard[script->answered];
+        const struct message *asked = script->heard[script->answered];
         struct message m = {.kind = MSG_PONG, .ping = asked->ping};
         m.ping.wall_ms += 5000;
         if (asked->kind == MSG_PING) script_send(script, LANE_CONTROL, &m);

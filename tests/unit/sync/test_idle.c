@@ -36,7 +36,7 @@ static bool asked_for(const struct script *peer, int i, uint32_t from)
 {
     struct digest id = hash_sha256(content(i));
     for (uint32_t k = from; k < peer->heard_count; k++) {
-        const struct message *m = &peer->heard[k];
+        const struct message *m = peer->heard[k];
         if (m->kind == MSG_WANT && digest_equal(m->want.ids[0].id, id)) return true;
     }
     return false;
@@ -71,7 +71,7 @@ static void give(struct script *peer, int i)
 static void live(struct script *peer)
 {
     for (; peer->answered < peer->heard_count; peer->answered++) {
-        const struct message *m = &peer->heard[peer->answered];
+        const struct message *m = peer->heard[peer->answered];
         struct message pong = {.kind = MSG_PONG, .ping = m->ping};
         if (m->kind == MSG_PING) script_send(peer, LANE_CONTROL, &pong);
     }
@@ -82,7 +82,7 @@ static void live(struct script *peer)
 static void answer(struct script *peer, int first)
 {
     for (; peer->answered < peer->heard_count; peer->answered++) {
-        const struct message *m = &peer->heard[peer->answered];
+        const struct message *m = peer->heard[peer->answered];
         if (m->kind == MSG_PING) {
             struct message pong = {.kind = MSG_PONG, .ping = m->ping};
             script_send(peer, LANE_CONTROL, &pong);

@@ -39,7 +39,7 @@ static void push_many(struct script *peer, int count)
 static bool approved(const struct script *peer, uint64_t inc, uint64_t counter)
 {
     for (uint32_t i = 0; i < peer->heard_count; i++) {
-        const struct message *m = &peer->heard[i];
+        const struct message *m = peer->heard[i];
         for (uint32_t k = 0; m->kind == MSG_APPROVALS && k < m->approvals.count; k++) {
             const struct span *span = &m->approvals.approvals[k].span;
             if (span->inc == inc && span->from <= counter && counter <= span->to) return true;

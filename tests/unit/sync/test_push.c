@@ -58,8 +58,8 @@ static void check_pushes(const struct script *peer, const struct slice owners[CO
     uint64_t after = 0;
     *out_count = *out_rides = 0;
     for (uint32_t i = 0; i < peer->heard_count; i++) {
-        const struct msg_push *push = &peer->heard[i].push;
-        if (peer->heard[i].kind != MSG_PUSH) continue;
+        const struct msg_push *push = &peer->heard[i]->push;
+        if (peer->heard[i]->kind != MSG_PUSH) continue;
         assert_int_equal(push->after, after);
         for (uint64_t c = after + 1; c <= push->upto.counter; c++)
             assert_true(tells_of(push, owners[c]));

@@ -21,7 +21,7 @@ static uint64_t asked(const struct script *peer)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < peer->heard_count; i++) {
-        const struct message *m = &peer->heard[i];
+        const struct message *m = peer->heard[i];
         for (uint32_t k = 0; m->kind == MSG_WANT && k < m->want.id_count; k++)
             sum += m->want.ids[k].size;
     }

@@ -7,7 +7,7 @@
 static uint32_t place_of(const struct script *script, enum message_kind kind)
 {
     for (uint32_t i = script->heard_count; i-- > 0;) {
-        if (script->heard[i].kind == kind) return i + 1;
+        if (script->heard[i]->kind == kind) return i + 1;
     }
     return 0;
 }
