@@ -243,7 +243,7 @@ uint64_t own_sound(const struct folder *folder, const struct mark *mark);
 uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch); // 0: not known
 bool epoch_has_room(const struct folder *folder, const struct mark *mark); // it would be kept
 void epochs_to_show(struct share *share, struct vv k, struct marks *marks);
-void epochs_tell_owner(struct folder *folder, uint64_t inc, const struct peer *from);
+void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from);
 
 // ---- marks.c
 bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device); // it is known to be

@@ -181,21 +181,35 @@ void epochs_to_show(struct share *share, struct vv k, struct marks *marks)
     }
 }
 
-// It may be the one who does not know them.
-void epochs_tell_owner(struct folder *folder, uint64_t inc, const struct peer *from)
+static void epochs_tell(struct session *session, struct folder *folder, struct dot d,
+                        struct marks marks)
 {
+    struct share *share = session != NULL ? share_find(session, folder) : NULL;
+    if (share == NULL || !share->joined || !folder_shared_with(folder, session->peer->device))
+        return;
+    owners_show(share, (struct vv){.entries = &d, .count = 1}); // it may be of a life that was lost
+    struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id, .marks = marks}};
+    (void)session_send(session, LANE_CONTROL, &m);
+}
+
+// The owner may be the one who does not know them. Who told is no nearer to him than the others:
+// one of two marks that contradict each other may have come from there, and the other not.
+void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from)
+{
+    struct engine *engine = folder->engine;
     struct owner owner;
     struct mark held[INDEX_MARK_EPOCHS];
     struct dot d = {inc, 1};
-    if (!INDEX(folder)->owner_get(INDEX(folder)->self, folder->engine->scratch, folder->number, inc,
+    if (!INDEX(folder)->owner_get(INDEX(folder)->self, engine->scratch, folder->number, inc,
                                   &owner) ||
         device_equal(owner.device, from->device))
         return;
-    struct session *session = peer_session(folder->engine, owner.device);
-    struct share *share = session != NULL ? share_find(session, folder) : NULL;
-    if (share == NULL || !share->joined || !folder_shared_with(folder, owner.device)) return;
-    owners_show(share, (struct vv){.entries = &d, .count = 1}); // it may be of a life that was lost
-    struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id}};
-    m.news.marks = (struct marks){.entries = held, .count = marks_held(folder, inc, held)};
-    (void)session_send(session, LANE_CONTROL, &m);
+    struct marks marks = {.entries = held, .count = marks_held(folder, inc, held)};
+    struct session *to_owner = peer_session(engine, owner.device);
+    if (to_owner != NULL) {
+        epochs_tell(to_owner, folder, d, marks);
+        return;
+    }
+    for (struct session *s = engine->sessions; s != NULL && marks.count > 1; s = s->next)
+        epochs_tell(s, folder, d, marks);
 }

@@ -282,7 +282,7 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
     }
     if (count > 0) marks_save(folder);
     for (uint32_t i = 0; i < count; i++)
-        epochs_tell_owner(folder, incs[i], session->peer);
+        epochs_pass_on(folder, incs[i], session->peer);
     return !evidence;
 }
 

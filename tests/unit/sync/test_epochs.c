@@ -319,6 +319,27 @@ static void test_epochs_of_another(void **state)
     rig_close(&rig);
 }
 
+// Nobody but the owner can tell that they do not fit, and it is heard of by way of others alone.
+static void test_they_go_on_by_way_of_others(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_wait(&rig, 1000);
+    struct script *owner = join(&rig, 3), *a = join(&rig, 4), *b = join(&rig, 5);
+    pull_from(owner); // of epoch 1, up to 1
+    for (int lane = 0; lane < 2; lane++)
+        engine_conn_down(rig.engine, owner->conns[lane]);
+    a->heard_count = b->heard_count = 0;
+    show(a, owner, 6, 8, 2);
+    for (int i = 0; i < 2; i++)
+        assert_true(was_shown(i == 0 ? a : b, owner->inc, 1));
+    uint32_t before = script_heard(a, MSG_NEWS);
+    show(b, owner, 6, 8, 2);
+    assert_int_equal(script_heard(a, MSG_NEWS), before);
+    rig_close(&rig);
+}
+
 static bool heard_owner(const struct script *script, uint64_t inc)
 {
     for (uint32_t i = 0; i < script->heard_count; i++) {
@@ -387,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_marks_without_epochs),
         cmocka_unit_test(test_what_is_ours_is_no_evidence),
         cmocka_unit_test(test_epochs_of_another),
+        cmocka_unit_test(test_they_go_on_by_way_of_others),
         cmocka_unit_test(test_a_life_that_was_lost),
         cmocka_unit_test(test_epochs_without_end),
     };
