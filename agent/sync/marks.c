@@ -26,10 +26,16 @@ static uint64_t marked(struct folder *folder, uint64_t inc)
     const struct index_port *index = INDEX(folder);
     if (inc == folder->row.inc) return folder->row.counter;
     uint64_t known = vv_get(folder->marks.v, inc);
+    if (known > 0) return known;
     struct mark mark;
-    if (known > 0 || !index->mark_get(index->self, folder->number, inc, &mark)) return known;
-    vvbox_raise(&folder->marks, (struct dot){inc, mark.counter});
-    return mark.counter;
+    bool kept = index->mark_get(index->self, folder->number, inc, &mark);
+    uint64_t most = kept ? mark.counter : 0;
+    for (uint32_t i = 0; i < folder->new_mark_count; i++) {
+        const struct mark *learned = &folder->new_marks[i];
+        if (learned->inc == inc && learned->counter > most) most = learned->counter;
+    }
+    if (kept) vvbox_raise(&folder->marks, (struct dot){inc, most});
+    return most;
 }
 
 struct vv marked_part(struct folder *folder, struct vv vv)
@@ -198,7 +204,9 @@ static void mark_keep(struct folder *folder, const struct mark *mark)
     }
     folder->new_marks[at] = *mark;
     if (at == folder->new_mark_count) folder->new_mark_count++;
-    vvbox_raise(&folder->marks, (struct dot){mark->inc, mark->counter});
+    // What is not there is looked up with all that is known.
+    if (vv_get(folder->marks.v, mark->inc) > 0)
+        vvbox_raise(&folder->marks, (struct dot){mark->inc, mark->counter});
 }
 
 void marks_write(struct folder *folder)
@@ -216,10 +224,6 @@ void marks_written(struct folder *folder)
 void marks_reload(struct folder *folder)
 {
     vvbox_fini(&folder->marks);
-    for (uint32_t i = 0; i < folder->new_mark_count; i++) {
-        const struct mark *mark = &folder->new_marks[i];
-        vvbox_raise(&folder->marks, (struct dot){mark->inc, mark->counter});
-    }
 }
 
 // It says more than what is known, or something else.

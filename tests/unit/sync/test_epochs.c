@@ -231,16 +231,23 @@ static void test_what_is_ours_is_no_evidence(void **state)
 
 // ---- of others
 
-static void show(struct script *from, const struct script *owner, uint64_t first, uint64_t counter,
-                 uint64_t epoch)
+static void show_knowing(struct script *from, const struct script *owner, struct mark mark,
+                         struct vv k)
 {
     struct rig *rig = from->rig;
-    struct mark mark = {.inc = owner->inc, .counter = counter, .first = first, .epoch = epoch};
+    mark.inc = owner->inc;
     mark_sign(owner->identity, rig->id, &mark);
-    struct message m = {.kind = MSG_NEWS, .news = {.folder = rig->id}};
+    struct message m = {.kind = MSG_NEWS, .news = {.folder = rig->id, .k = k}};
     m.news.marks = (struct marks){&mark, 1};
     script_send(from, LANE_CONTROL, &m);
     rig_settle(rig);
+}
+
+static void show(struct script *from, const struct script *owner, uint64_t first, uint64_t counter,
+                 uint64_t epoch)
+{
+    struct mark mark = {.first = first, .counter = counter, .epoch = epoch};
+    show_knowing(from, owner, mark, (struct vv){0});
 }
 
 static bool has(const struct marks *marks, uint64_t inc, uint64_t epoch)
@@ -316,6 +323,24 @@ static void test_epochs_of_another(void **state)
         assert_true(was_shown(one, owner->inc, 4));
         assert_false(script_is_cut(one));
     }
+    rig_close(&rig);
+}
+
+// The higher one stays known, though what was learned cannot be written.
+static void test_an_older_epoch_and_a_full_disk(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_wait(&rig, 1000);
+    struct script *owner = join(&rig, 3), *a = join(&rig, 4);
+    show(owner, owner, 10, 12, 4);
+    struct dot high = {owner->inc, 12};
+    struct mark older = {.first = 6, .counter = 8, .epoch = 2};
+    rig_wait(&rig, 1000);
+    rig_fail_commits(0, 1);
+    show_knowing(a, owner, older, (struct vv){&high, 1});
+    assert_true(rig_commits_failed() && !script_is_cut(a));
     rig_close(&rig);
 }
 
@@ -408,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_marks_without_epochs),
         cmocka_unit_test(test_what_is_ours_is_no_evidence),
         cmocka_unit_test(test_epochs_of_another),
+        cmocka_unit_test(test_an_older_epoch_and_a_full_disk),
         cmocka_unit_test(test_they_go_on_by_way_of_others),
         cmocka_unit_test(test_a_life_that_was_lost),
         cmocka_unit_test(test_epochs_without_end),
