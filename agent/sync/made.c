@@ -212,8 +212,10 @@ void made_parents(struct folder *folder, struct slice path)
         // Above what is live here a leaf may have ended since the step began.
         if (is_settled(&item)) return;
         if (item_local_live(&item)) continue;
+        uint32_t mode; // it may have been there before, and seen
+        if (!made_here(folder, p, &mode)) mode = MADE_MODE;
         if (map_get(folder->made, p) == NULL) note(folder, p, MADE_PERHAPS);
         dirty_overtake(folder, p);
-        (void)made_found(folder, &item, MADE_MODE);
+        (void)made_found(folder, &item, mode);
     }
 }

@@ -165,6 +165,32 @@ static void test_mode_of_nobody(void **state)
     rig_close(&rig);
 }
 
+// The mode that it was seen with is what there is to change once somebody has an opinion.
+static void test_mode_that_was_seen(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct version b;
+    rig_open(&rig);
+    struct script *peer = push_below(&rig, &b);
+    disk_find(&rig, slice_text("a"))->value.mode = 0700;
+    disk_find(&rig, slice_text("a"))->print.mode = 0700;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
+    rig_wait(&rig, 1000);
+    struct version v[2] = {script_file(peer, "a", ""), script_file(peer, "a/c", "C")};
+    v[0].value = (struct value){.kind = KIND_TOMB};
+    script_push(peer, 1, v, 2, "C");
+    rig_wait(&rig, 1000);
+    assert_true(rig_on_disk(&rig, "a/c"));
+    assert_int_equal(rig_item(&rig, "a").local.version.value.mode, 0700);
+    struct version a = script_file(peer, "a", "");
+    a.value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    script_push(peer, 3, &a, 1, NULL);
+    rig_wait(&rig, 1000);
+    assert_int_equal(disk_find(&rig, slice_text("a"))->value.mode, 0755);
+    rig_close(&rig);
+}
+
 // A look finds that what was made on the way is what everyone has, before its own step is due: an
 // undo takes it away with what it was made for.
 static void test_taken_back(void **state)
@@ -228,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_a_users),
         cmocka_unit_test(test_gone_before_the_walk_is_heard),
         cmocka_unit_test(test_mode_of_nobody),
+        cmocka_unit_test(test_mode_that_was_seen),
         cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_forgotten_with_something_in_it),
     };
