@@ -151,7 +151,10 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
 
 int dir_restore(const struct group *group, const struct place *place, uint32_t mode)
 {
-    if (mkdirat(place->fd, place->name, 0700) != 0) return errno;
+    struct stat st;
+    if (mkdirat(place->fd, place->name, mode & 0777) != 0) return errno;
+    // There may be no descriptor to change it with, and another mode would pass for an edit.
+    if (place_stat(place, &st) == 0 && mode_is(group->grip, st.st_mode, mode)) return 0;
     return mode_put(group->grip, place->fd, place->name, mode);
 }
 
