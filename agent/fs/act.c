@@ -192,12 +192,14 @@ static int mkdir_at(const struct group *group, const struct place *place, uint32
     return code;
 }
 
-static int file_sync(const struct place *place)
+int place_sync(struct group *group, const struct place *place)
 {
+    if (group->apply->count >= FS_SYNC_EACH_MAX) return 0;
     AUTO(fd_close)
     int fd = openat(place->fd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) return 0; // unreadable for us: the next flush of the file system has it
-    return flush_file(fd);
+    if (fd >= 0) return flush_file(fd);
+    group->touched_more = true; // unreadable for us: it cannot be flushed alone
+    return 0;
 }
 
 static int mode_change(struct group *group, uint32_t index, const struct place *place,
@@ -211,7 +213,7 @@ static int mode_change(struct group *group, uint32_t index, const struct place *
     if (code != 0) return code;
     act->did = DID_MODE;
     act->old_mode = now->mode;
-    return group->apply->count < FS_SYNC_EACH_MAX ? file_sync(place) : 0;
+    return place_sync(group, place);
 }
 
 // ---- the steps. 0: done; ESTALE: the disk is not what was expected; else an errno.

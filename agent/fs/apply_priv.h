@@ -91,6 +91,9 @@ int parent_open(struct group *group, const struct step *step, bool make, struct 
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out);
 
+// The file or directory itself: a flush of the directory it is in leaves out a mode that was set
+// since it was made. What cannot be flushed alone group_sync flushes.
+int place_sync(struct group *group, const struct place *place);
 int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
 bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
 // 0: what is there is what the step expected to replace; ESTALE: it is not; else an errno.

@@ -369,7 +369,12 @@ static void print_recovered(struct group *group, uint32_t index, const struct pl
                     ? step_mode_stands(step, &step->print) &&
                           holds_version(place->fd, place->name, &step->version.value)
                     : step_left_alone(step, &step->print);
-    if (!same) print_doubt(&step->print); // edited since
+    // The step may not have come to its flush: the index must not know a mode that the next power
+    // cut takes back.
+    if (!same)
+        print_doubt(&step->print); // edited since
+    else if (step->print.kind != KIND_SYMLINK)
+        (void)group_unseen(group, place_sync(group, place));
     step->racy = step_has_content(step) && print_racy_put(&step->print, clock_ns(CLOCK_REALTIME));
 }
 

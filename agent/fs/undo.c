@@ -216,7 +216,9 @@ static bool undo_mode(struct group *group, uint32_t index, const struct place *p
     int code = place_stat(place, &st);
     (void)group_unseen(group, code);
     if (code != 0 || (st.st_mode & 0777) != (step->version.value.mode & 0777)) return false;
-    return mode_set(place->fd, place->name, group->acts[index].old_mode) == 0;
+    if (mode_set(place->fd, place->name, group->acts[index].old_mode) != 0) return false;
+    (void)group_unseen(group, place_sync(group, place));
+    return true;
 }
 
 static bool undo_mkdir(struct group *group, uint32_t index, const struct place *place)
