@@ -194,15 +194,18 @@ static enum state raced(struct group *group, uint32_t index, const struct place 
 }
 
 // A power cut may have kept the new name and lost the mode that came with it.
-static void dress_again(const struct step *step, struct act *act, const struct place *place)
+static void dress_again(struct group *group, uint32_t index, const struct place *place)
 {
+    const struct step *step = &group->apply->steps[index];
     uint32_t mode = step->version.value.mode & 0777;
-    struct fingerprint *ours = &act->ours;
+    struct fingerprint *ours = &group->acts[index].ours;
     if (step->version.value.kind != KIND_FILE || !ours->present || ours->kind != KIND_FILE) return;
     bool bare = (ours->mode & 0777) == 0600 && mode != 0600;
+    if (!bare) return;
+    int code = mode_set(place->fd, place->name, mode);
     // It stays ours: what cannot be told from an edit would not be taken back with the intent.
-    if (bare && mode_set(place->fd, place->name, mode) == 0)
-        ours->mode = (ours->mode & ~0777U) | mode;
+    if (code == 0) ours->mode = (ours->mode & ~0777U) | mode;
+    (void)group_unseen(group, code);
 }
 
 // Where names cannot be exchanged the old file is in kept before the new one has the name; and a
@@ -235,7 +238,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         act->out = true;
         if (is_over_in_doubt(group, holds)) return STATE_NOT;
         act->did = DID_EXCHANGE;
-        if (holds) dress_again(step, act, place);
+        if (holds) dress_again(group, index, place);
         return STATE_HAPPENED;
     }
     bool unused = x->present && holds_there(group, group->staging_fd, act->swap, value);
@@ -251,7 +254,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         return STATE_NOT;
     }
     if (group->apply->all_or_none ? !group->marked : !holds) return STATE_NOT;
-    if (holds) dress_again(step, act, place);
+    if (holds) dress_again(group, index, place);
     if (!step->before.present)
         act->did = DID_CREATE;
     else if (is_dir(&step->before))
@@ -301,7 +304,9 @@ static enum state dir_state(struct group *group, uint32_t index, const struct pl
     // Made, but the crash came before its mode was set.
     const struct grip *grip = group->grip;
     bool half = !is_dir(&step->before) && (now->mode & 0777) == 0700 && mode != 0700;
-    if (half && mode_put(grip, place->fd, place->name, mode) != 0) return STATE_NOT;
+    int code = half ? mode_put(grip, place->fd, place->name, mode) : 0;
+    (void)group_unseen(group, code);
+    if (code != 0) return STATE_NOT;
     if (!half && !mode_is(grip, now->mode, mode)) return x->present ? STATE_HAPPENED : STATE_NOT;
     if (from_file && x->present)
         act->did = DID_FILE_TO_DIR;

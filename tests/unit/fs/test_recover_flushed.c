@@ -2,6 +2,8 @@
 //
 // What recovery says of a mode is on the medium: after the next power cut the disk would show
 // another, and that would pass for an edit by its user.
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "recover_test.h"
@@ -20,6 +22,16 @@ int fsync(int fd)
     if (fstat(fd, &st) == 0 && flushed_count < FLUSHED_MAX)
         flushed[flushed_count++] = (struct flushed_one){st.st_ino, st.st_mode & 0777};
     return fdatasync(fd);
+}
+
+static int chmods_that_fail;
+
+int chmod(const char *path, mode_t mode)
+{
+    if (chmods_that_fail == 0) return fchmodat(AT_FDCWD, path, mode, 0);
+    chmods_that_fail--;
+    errno = EIO;
+    return -1;
 }
 
 // Itself, since it has this mode.
@@ -88,12 +100,39 @@ static void a_mode_that_is_taken_back_is_flushed(void **state)
     job_end(&job);
 }
 
+// Not done, the step would find a directory, and take its mode for an edit; and so would the next
+// look at the file.
+static void a_mode_that_cannot_be_set_is_set_later(void **state)
+{
+    struct world *w = *state;
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    steps[0] = step_of(w, "d", version_dir("d", 0755));
+    steps[1] = step_of(w, "f", version_file("f", "bytes", 0640));
+    put_dir(w, "d", 0700);
+    put_file(w, "f", "bytes");
+    shell("chmod 600 '%s/f'", w->root);
+    for (int i = 0; i < 2; i++) {
+        chmods_that_fail = 1;
+        disk_run(w->disk, job);
+        assert_int_equal(job->err, ERR_IO);
+        assert_int_equal(chmods_that_fail, 0);
+        put_dir(w, "d", 0755); // so that it comes to the file
+    }
+    run(w, job);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(steps[i].result, STEP_DONE);
+    assert_int_equal(mode_of(w, "f") & 0777, 0640);
+    job_end(&job);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
     const struct CMUnitTest tests[] = {
         T(what_was_done_is_flushed),
         T(a_mode_that_is_taken_back_is_flushed),
+        T(a_mode_that_cannot_be_set_is_set_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
