@@ -105,6 +105,16 @@ bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted)
     return grip->modeless || (mode & 0777) == (wanted & 0777);
 }
 
+int dir_create(const struct grip *grip, const struct place *place, uint32_t mode)
+{
+    struct stat st;
+    if (mkdirat(place->fd, place->name, mode & 0777) != 0) return errno;
+    if (place_stat(place, &st) == 0 && mode_is(grip, st.st_mode, mode)) return 0;
+    int code = mode_put(grip, place->fd, place->name, mode);
+    if (code != 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
+    return code;
+}
+
 // ---- parents
 
 static int dir_make(struct group *group, struct slice path, uint32_t mode)
@@ -112,14 +122,11 @@ static int dir_make(struct group *group, struct slice path, uint32_t mode)
     struct place place;
     int code = place_open(group->grip, path, slice_of("", 0), &place);
     if (code != 0) return code;
-    if (mkdirat(place.fd, place.name, 0700) == 0) {
-        code = mode_put(group->grip, place.fd, place.name, mode);
+    code = dir_create(group->grip, &place, mode);
+    if (code != EEXIST)
         group_touch(group, place.fd);
-    } else if (errno != EEXIST) {
-        code = errno;
-    } else if (place.clash[0] != '\0') {
-        code = SPELLED_OTHERWISE;
-    }
+    else
+        code = place.clash[0] != '\0' ? SPELLED_OTHERWISE : 0;
     place_close(&place);
     return code;
 }
@@ -184,14 +191,6 @@ static int rmdir_at(const struct place *place)
     return errno == EEXIST ? ENOTEMPTY : errno;
 }
 
-static int mkdir_at(const struct group *group, const struct place *place, uint32_t mode)
-{
-    if (mkdirat(place->fd, place->name, 0700) != 0) return errno;
-    int code = mode_put(group->grip, place->fd, place->name, mode & 0777);
-    if (code != 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
-    return code;
-}
-
 int place_sync(struct group *group, const struct place *place)
 {
     if (group->apply->count >= FS_SYNC_EACH_MAX) return 0;
@@ -246,7 +245,7 @@ static int leaf_out_dir_in(struct group *group, uint32_t index, const struct pla
 {
     int code = take_out(group, index, place);
     if (code != 0) return code;
-    code = mkdir_at(group, place, group->apply->steps[index].version.value.mode);
+    code = dir_create(group->grip, place, group->apply->steps[index].version.value.mode);
     if (code != 0) put_back(group, index, place);
     return code;
 }
@@ -259,7 +258,7 @@ static int leaf_to_dir(struct group *group, uint32_t index, const struct place *
     struct fingerprint out;
     struct place x = {.fd = group->staging_fd};
     (void)snprintf(x.name, sizeof x.name, "%s", act->swap);
-    int code = mkdir_at(group, &x, group->apply->steps[index].version.value.mode);
+    int code = dir_create(group->grip, &x, group->apply->steps[index].version.value.mode);
     if (code != 0) return code;
     code = swap_exchange(disk, x.fd, x.name, place->fd, place->name);
     if (code != 0) (void)rmdir_at(&x);
@@ -290,7 +289,7 @@ static int dir_do(struct group *group, uint32_t index, const struct place *place
     if (now->present != step->before.present || (now->present && !is_before(group, step, now)))
         return ESTALE;
     if (now->present) return leaf_to_dir(group, index, place);
-    int code = mkdir_at(group, place, mode);
+    int code = dir_create(group->grip, place, mode);
     if (code == 0) act->did = DID_MKDIR;
     return code;
 }
@@ -350,7 +349,7 @@ static int dir_to_file_do(struct group *group, uint32_t index, const struct plac
     if (code == 0)
         group->acts[index].did = DID_DIR_TO_FILE;
     else
-        (void)dir_restore(group, place, step->before.mode);
+        (void)dir_create(group->grip, place, step->before.mode);
     return code;
 }
 

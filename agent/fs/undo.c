@@ -149,15 +149,6 @@ int exchange_newest(struct group *group, uint32_t index, const struct place *pla
     return code != 0 ? code : ESTALE;
 }
 
-int dir_restore(const struct group *group, const struct place *place, uint32_t mode)
-{
-    struct stat st;
-    if (mkdirat(place->fd, place->name, mode & 0777) != 0) return errno;
-    // There may be no descriptor to change it with, and another mode would pass for an edit.
-    if (place_stat(place, &st) == 0 && mode_is(group->grip, st.st_mode, mode)) return 0;
-    return mode_put(group->grip, place->fd, place->name, mode);
-}
-
 static bool holds_ours(struct group *group, uint32_t index, const struct place *place)
 {
     struct stat st;
@@ -185,7 +176,7 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
     act->ours = out.print; // perhaps with another time
     act->ready = true;
     if (act->did == DID_DIR_TO_FILE)
-        return dir_restore(group, place, group->apply->steps[index].before.mode) == 0;
+        return dir_create(group->grip, place, group->apply->steps[index].before.mode) == 0;
     return true;
 }
 
@@ -255,7 +246,8 @@ static bool undo_at(struct group *group, uint32_t index, const struct place *pla
     case DID_REMOVE: put_back(group, index, place); return !group->apply->steps[index].kept;
     case DID_MKDIR: return undo_mkdir(group, index, place);
     case DID_FILE_TO_DIR: return undo_leaf_to_dir(group, index, place);
-    case DID_RMDIR: return dir_restore(group, place, group->apply->steps[index].before.mode) == 0;
+    case DID_RMDIR:
+        return dir_create(group->grip, place, group->apply->steps[index].before.mode) == 0;
     case DID_MODE: return undo_mode(group, index, place);
     }
     return false;

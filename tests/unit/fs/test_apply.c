@@ -394,22 +394,20 @@ static void test_racing_editor_loses_nothing(void **state)
     assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
 }
 
-// A directory that is given back has its mode, though there is no descriptor to change it with.
-static void test_given_back_without_descriptors(void **state)
+// A directory has its mode, though there is no descriptor to change it with.
+static void test_directory_without_descriptors(void **state)
 {
     struct world *w = *state;
-    struct group group = {.grip = NULL};
     struct grip grip;
     struct place place;
     struct rlimit limit;
     assert_int_equal(grip_take(w->disk, 1, &grip), ERR_OK);
-    group.grip = &grip;
     assert_int_equal(place_open(&grip, slice_text("d"), slice_text(""), &place), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
     mode_t mask = umask(022);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    int code = dir_restore(&group, &place, 0755);
+    int code = dir_create(&grip, &place, 0755);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(code, 0);
     assert_int_equal(print_at(w, "d").mode, 0755);
@@ -434,7 +432,7 @@ int main(void)
         T(test_intent_is_undone_as_a_whole),
         T(test_missing_content_fails_alone),
         T(test_read_only_directory),
-        T(test_given_back_without_descriptors),
+        T(test_directory_without_descriptors),
         T(test_racing_editor_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
