@@ -117,6 +117,11 @@ void mark_remove(int staging_fd, uint64_t journal);
 // leftover.c
 void left_over_drop(struct group *group); // what a job without steps says is to go
 
+// merge.c
+// What is in a directory goes into another, as far as names are free there, and so on below. 0: all
+// of it did, and the directory is gone; ENOTDIR: one of them is none; else the first errno.
+int dirs_merge(struct group *group, int from_fd, const char *from, int to_fd, const char *to);
+
 // undo.c
 // To kept: a save that met the step, or what nobody can tell from one. Unseen: it is not there yet.
 void swap_unsorted(struct group *group, uint32_t index);

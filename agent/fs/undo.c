@@ -31,6 +31,9 @@ void put_back(struct group *group, uint32_t index, const struct place *place)
     if (place->fd >= 0)
         code =
             swap_noreplace(group->grip->disk, group->staging_fd, act->swap, place->fd, place->name);
+    // What is in a directory that goes to kept nobody hears of.
+    if (code == EEXIST)
+        code = dirs_merge(group, group->staging_fd, act->swap, place->fd, place->name);
     if (code == 0) {
         act->out = false;
         return;

@@ -118,6 +118,42 @@ static void test_of_two_directories_the_empty_one_goes(void **state)
     job_end(&job);
 }
 
+// Both have something in them: what is in the one that cannot have the name goes into the other.
+static void test_two_directories_are_one(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    put_file(w, "a", "old a");
+    put_file(w, "b", "old b");
+    steps[0] = step_of(w, "a", version_file("a", "new a", 0644));
+    steps[1] = step_of(w, "b", version_dir("b", 0755));
+    remove_all(w, "a");
+    remove_all(w, "b");
+    for (int i = 0; i < 2; i++) {
+        const char *const here[] = {"a/d/here", "b/here"}, *const both[] = {"a/d/both", "b/both"};
+        put_file(w, here[i], "is here");
+        put_file(w, both[i], "of one");
+    }
+    put_file(w, ".cfgsync/staging/x-7-0/d/there", "was there");
+    put_file(w, ".cfgsync/staging/x-7-0/d/both", "of the other");
+    put_file(w, ".cfgsync/staging/x-7-1/there/it", "was there");
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_CHANGED);
+    assert_int_equal(steps[1].result, STEP_CHANGED);
+    assert_string_equal(text_of(w, "a/d/here", text), "is here");
+    assert_string_equal(text_of(w, "a/d/there", text), "was there");
+    assert_true(anywhere(w, "a/d", "of one") || anywhere(w, "a/d", "of the other"));
+    assert_true(steps[0].kept && !steps[1].kept);
+    assert_true(anywhere(w, ".cfgsync/kept", "of one") ||
+                anywhere(w, ".cfgsync/kept", "of the other"));
+    assert_string_equal(text_of(w, "b/here", text), "is here");
+    assert_string_equal(text_of(w, "b/there/it", text), "was there");
+    assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
+    job_end(&job);
+}
+
 // It went to kept, and the crash came before the index heard of it: the next recovery says so, and
 // does not move it again.
 static void test_an_edit_in_kept_is_told_of_again(void **state)
@@ -177,6 +213,7 @@ int main(void)
         T(test_an_edit_is_later_than_what_was_there),
         T(test_an_edit_without_its_directory_is_kept),
         T(test_of_two_directories_the_empty_one_goes),
+        T(test_two_directories_are_one),
         T(test_an_edit_in_kept_is_told_of_again),
         T(test_an_edit_in_kept_ends_an_intent),
     };
