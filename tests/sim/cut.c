@@ -47,18 +47,45 @@ struct found {
     char path[256];
 };
 
-static void found_put(struct map *found, const char *path, const struct inode *inode)
+static bool is_users(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    return strncmp(path, ".cfgsync/", 9) != 0 && strcmp(name, USER_TEMPORARY) != 0;
+}
+
+// It had the same there before the cut.
+static bool is_copy(const struct map *before, const struct found *is)
+{
+    const struct found *was = map_get(before, slice_text(is->path));
+    return was != NULL && digest_equal(was->id, is->id);
+}
+
+// Of the places of one content that where the cut has put it back counts first, then any of its
+// user's, and what this program has put aside last.
+static int place_rank(const struct map *before, const struct found *is)
+{
+    if (!is_users(is->path)) return 0;
+    return before != NULL && is_copy(before, is) ? 1 : 2;
+}
+
+static void found_put(struct map *found, const struct map *before, const char *path,
+                      const struct inode *inode)
 {
     uint64_t token = token_of(inode);
     if (token == 0) return;
+    struct slice key = slice_of(&token, sizeof token);
+    const struct found *other = map_get(found, key);
     struct found *here = mem_zalloc(1, sizeof *here);
     here->id = hash_content(slice_of(inode->data, inode->size));
     (void)snprintf(here->path, sizeof here->path, "%s", path);
-    (void)map_put(found, slice_of(&token, sizeof token), here);
+    if (other == NULL || place_rank(before, here) >= place_rank(before, other))
+        (void)map_put(found, key, here);
     (void)map_put(found, slice_text(here->path), here);
 }
 
-static struct map *found_on(const struct inode *root)
+// With what was there before the cut, if that is over.
+static struct map *found_on(const struct inode *root, const struct map *before)
 {
     struct map *found = map_new();
     struct {
@@ -76,7 +103,7 @@ static struct map *found_on(const struct inode *root)
             (void)snprintf(path, sizeof path, "%s%s%s", above, above[0] != 0 ? "/" : "",
                            dir->entries[i].name);
             if (!S_ISDIR(inode->mode)) {
-                found_put(found, path, inode);
+                found_put(found, before, path, inode);
                 continue;
             }
             CHECK(depth < DEPTH_MAX && strlen(path) < sizeof stack->path);
@@ -115,26 +142,12 @@ void saved_at(const struct world *world, struct saved *saved, const char *path)
     }
 }
 
-static bool is_users(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
-    return strncmp(path, ".cfgsync/", 9) != 0 && strcmp(name, USER_TEMPORARY) != 0;
-}
-
-// It had the same there before the cut.
-static bool is_copy(const struct map *before, const struct found *is)
-{
-    const struct found *was = map_get(before, slice_text(is->path));
-    return was != NULL && digest_equal(was->id, is->id);
-}
-
 // What is gone and was not published is nobody's fault. What has its name of before again is seen
 // under that name by whoever takes it away.
 static void cut_excuse(struct device *device, struct map *before)
 {
     struct world *world = device->world;
-    struct map *after = found_on(device->vfs.root);
+    struct map *after = found_on(device->vfs.root, before);
     for (size_t i = 0; i < world->saved_count; i++) {
         struct saved *saved = &world->saved[i];
         struct slice key = slice_of(&saved->token, sizeof saved->token);
@@ -170,7 +183,7 @@ void device_clean_up(struct device *device)
 void device_power_cut(struct device *device)
 {
     struct world *world = device->world;
-    struct map *before = found_on(device->vfs.root);
+    struct map *before = found_on(device->vfs.root, NULL);
     world_say(world, "%s: the power goes", device->name);
     power_cut(&device->vfs, &world->rng);
     index_disk_cut(&device->index_disk, &world->rng);
