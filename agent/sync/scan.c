@@ -139,6 +139,20 @@ static void merge_absent(struct folder *folder, const struct item *item)
     list_add(scan->arena, &scan->gone, &scan->gone_count, &scan->gone_capacity, item->path);
 }
 
+// Nobody has looked at it since it was a leaf. What is in it comes after it, or it would end with
+// nothing in its place, and be nobody's directory.
+static bool leaf_above(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        index->item_get(index->self, folder->engine->scratch, folder->number, p, &item);
+        if (!item_local_live(&item)) continue;
+        return item.local.version.value.kind != KIND_DIR && !mode_has_as(folder, p, KIND_DIR);
+    }
+    return false;
+}
+
 // The walk began there: it has not seen what else is in the directory above.
 static bool is_prefix(const struct folder *folder, const struct scan_entry *entry)
 {
@@ -157,7 +171,7 @@ static void merge_present(struct folder *folder, struct item *item, const struct
     // A new directory is minted before what is in it. Over anything else that is known of the path
     // the walk may be older than a step that ended since: then it is looked at again.
     bool is_new = entry->print.kind == KIND_DIR && item->local.state == LOCAL_NONE;
-    if (is_new && !local_step_above(folder, entry->path)) {
+    if (is_new && !local_step_above(folder, entry->path) && !leaf_above(folder, entry->path)) {
         // The rules may have changed since the walk was here, too.
         if (local_left_out(folder, item, true)) return;
         local_directory(folder, item, &entry->print);

@@ -174,6 +174,33 @@ static void test_one_after_the_other(void **state)
     rig_close(&rig);
 }
 
+// A file gives way to a tree: the walk finds what is in it before the path was looked at. The new
+// directory is somebody's, or it would go with what is in it.
+static void test_a_tree_over_a_file(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_save(&rig, "a", "was a file", NOW_MS);
+    rescan(&rig);
+    rig_delete(&rig, "a");
+    rig_mkdir(&rig, "a");
+    rig_mkdir(&rig, "a/b");
+    rig_mkdir(&rig, "a/b/c");
+    rescan(&rig);
+    rig_wait(&rig, 2000);
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.kind, KIND_DIR);
+    assert_int_equal(rig_item(&rig, "a/b").heads[0].value.kind, KIND_DIR);
+    assert_int_equal(rig_item(&rig, "a/b/c").heads[0].value.kind, KIND_DIR);
+    rig_delete(&rig, "a/b/c");
+    rig_delete(&rig, "a/b");
+    rescan(&rig);
+    rig_wait(&rig, 2000);
+    assert_true(rig_on_disk(&rig, "a"));
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.kind, KIND_DIR);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_the_disk_fails),
         cmocka_unit_test(test_the_index_fails),
         cmocka_unit_test(test_one_after_the_other),
+        cmocka_unit_test(test_a_tree_over_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
