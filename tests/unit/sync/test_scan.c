@@ -201,6 +201,38 @@ static void test_a_tree_over_a_file(void **state)
     rig_close(&rig);
 }
 
+static uint32_t flushed; // looks at "d" that read it anew, before anything in it
+
+static bool note_flushed(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    for (uint32_t i = 0; job->kind == JOB_LOOK && i < job->look.count; i++) {
+        const struct look *look = &job->look.looks[i];
+        bool in_it = slice_equal(look->path, slice_text("d/f"));
+        flushed += slice_equal(look->path, slice_text("d")) && look->force;
+        assert_true(!in_it || flushed == 1);
+    }
+    return false;
+}
+
+// A directory is moved with what is in it, of which nothing is young: what others hear of has its
+// name from that of the directory, which a power cut must not take back.
+static void test_a_directory_is_flushed(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    flushed = 0;
+    rig.instead = note_flushed;
+    rig_mkdir(&rig, "d");
+    rig_save(&rig, "d/f", "old", NOW_MS);
+    rescan(&rig);
+    rig_wait(&rig, 2000);
+    assert_int_equal(flushed, 1);
+    assert_true(rig_item(&rig, "d/f").own_last > 0);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_the_index_fails),
         cmocka_unit_test(test_one_after_the_other),
         cmocka_unit_test(test_a_tree_over_a_file),
+        cmocka_unit_test(test_a_directory_is_flushed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
