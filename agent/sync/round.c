@@ -205,7 +205,6 @@ static void pull_end(struct share *share)
     floor_dropped(share);
     enum err err = txn_end(folder);
     p->active = false;
-    share_said_k(share, p->done_k.v, false);
     if (err != ERR_OK) {
         p->delayed_until_ms = folder->engine->now_ms + INDEX_RETRY_MS;
         return;
@@ -298,6 +297,8 @@ void done_handle(struct share *share, const struct msg_done *done)
     p->heard_ms = share->folder->engine->now_ms;
     p->done_came = true;
     p->done_pages = done->pages;
+    // What it said before may have ended with a life of it since, and would be asked for for ever.
+    share_said_k(share, done->k, true);
     vvbox_set(&p->done_k, done->k);
     vvbox_set(&p->done_floor, done->gcfloor);
     if (p->contiguous == p->done_pages) pull_finish(share);

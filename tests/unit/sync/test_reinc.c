@@ -288,6 +288,25 @@ static void test_not_written(void **state)
     rig_close(&rig);
 }
 
+// A peer that was restored knows less by now than it has said: it is not asked again and again.
+static void test_a_peer_that_knows_less(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    struct dot said = {peer->inc, 4}, knows = {peer->inc, 1};
+    script_offer(peer, (struct vv){&said, 1});
+    rig_settle(&rig);
+    const struct msg_pull *pull = &script_last(peer, MSG_PULL)->pull;
+    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .round = pull->round}};
+    done.done.k = (struct vv){&knows, 1};
+    script_send(peer, LANE_CONTROL, &done);
+    rig_wait(&rig, 1000);
+    assert_int_equal(script_heard(peer, MSG_PULL), 1);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_one_dot_two_things),
         cmocka_unit_test(test_rollback_of_others),
         cmocka_unit_test(test_not_written),
+        cmocka_unit_test(test_a_peer_that_knows_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
