@@ -249,6 +249,7 @@ static const struct focus ALL[] = {
     {"doubt", doubt_draw, doubt},
     {"hub-lost", hub_lost_draw, hub_lost},
     {"old-files", old_files_draw, old_files},
+    {"old-machine", old_machine_draw, old_machine},
     {"same-again", same_again_draw, same_again},
     {"made-again", made_again_draw, made_again},
 };

@@ -27,6 +27,8 @@ void hub_lost_draw(struct options *o, struct rng *rng);
 void hub_lost(struct world *world);
 void old_files_draw(struct options *o, struct rng *rng);
 void old_files(struct world *world);
+void old_machine_draw(struct options *o, struct rng *rng);
+void old_machine(struct world *world);
 void same_again_draw(struct options *o, struct rng *rng);
 void same_again(struct world *world);
 void made_again_draw(struct options *o, struct rng *rng);

@@ -287,6 +287,13 @@ void backup_files(struct device *device)
     device->world->restored = true;
 }
 
+void backup_whole(struct device *device)
+{
+    backup_files(device);
+    device->store = store_copy(device->backup_store);
+    device->index_here = false;
+}
+
 // The files are still there, what was kept has no rows any more.
 bool index_lose(struct device *device)
 {

@@ -119,6 +119,70 @@ void old_files(struct world *world)
     device_start(device);
 }
 
+// ---- old-machine: index and files of an older time are put back together, and count on to numbers
+// that were used before; what one device knows of these it learned before, another comes to know
+// the same numbers for other things
+
+void old_machine_draw(struct options *o, struct rng *rng)
+{
+    (void)rng;
+    focus_calm(o);
+    o->devices = 3;
+    o->topology = MESH;
+    o->plain = true;
+}
+
+static void starts_again(struct world *world, struct device *device)
+{
+    device_stop(device);
+    some_time(world);
+    device_start(device);
+}
+
+// Nobody saves over these who has seen them.
+static void saves_some(struct world *world, uint32_t who)
+{
+    static const char *const paths[] = {"b", "c", "d/e"};
+    struct rng *rng = &world->rng;
+    uint32_t first = rng_below(rng, 3);
+    for (uint32_t i = rng_between(rng, 1, 3); i > 0; i--) {
+        const char *path = paths[(first + i) % 3];
+        if (vfs_find(&world->devices[who].vfs, path) != NULL) continue;
+        saves(world, who, path);
+        want_last(world);
+        pass(world, 20 * SECOND);
+        if (rng_below(rng, 2) == 0) starts_again(world, &world->devices[who]);
+    }
+}
+
+static void alone_with(struct world *world, uint32_t one, uint32_t other)
+{
+    apart(world);
+    world->blocked[one][other] = world->blocked[other][one] = false;
+    pass(world, 60 * SECOND);
+}
+
+void old_machine(struct world *world)
+{
+    struct rng *rng = &world->rng;
+    uint32_t one = rng_below(rng, 3);
+    struct device *device = &world->devices[one];
+    saves(world, one, "a");
+    settle(world);
+    backup_take(device);
+    if (rng_below(rng, 2) == 0) starts_again(world, device);
+    alone_with(world, one, (one + 1) % 3);
+    saves_some(world, one);
+    backup_whole(device);
+    some_time(world);
+    device_start(device);
+    alone_with(world, one, (one + 2) % 3);
+    saves_some(world, one);
+    // The other two would take what has the higher number for the later one.
+    alone_with(world, one, (one + 1) % 3);
+    net_heal_all(world);
+}
+
 // ---- same-again: twice the same content loses at the same path, and its first conflict item was
 // removed by somebody
 

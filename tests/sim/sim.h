@@ -285,6 +285,7 @@ void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 
 void backup_files(struct device *device); // the files alone are put back
+void backup_whole(struct device *device); // with the index of then
 bool index_lose(struct device *device);   // false: nobody would have a content
 bool lost_unnoticed(const struct world *world, const struct saved *saved);
 bool contents_orphaned(struct world *world); // nobody has what some head names
