@@ -75,8 +75,6 @@ static void log_print(enum log_level level, enum log_area area, const char *line
     (void)area;
     const struct device *device = logged->current;
     // Nothing here is broken but what the engine breaks.
-    if (logged->current != NULL && strstr(line, "new incarnation") != NULL)
-        logged->current->noticed = true;
     if (strstr(line, "content lost in a crash") != NULL) puts_back_note(line);
     bool identity = strstr(line, "new incarnation") != NULL ||
                     strstr(line, "index is older") != NULL || strstr(line, "one dot") != NULL ||

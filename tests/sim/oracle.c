@@ -377,7 +377,7 @@ static void check_lost(struct world *world)
     for (size_t i = 0; i < world->saved_count; i++) {
         const struct saved *saved = &world->saved[i];
         struct slice key = slice_of(&saved->token, sizeof saved->token);
-        bool may_go = !saved->wanted && (saved->excused || lost_unnoticed(world, saved));
+        bool may_go = !saved->wanted && saved->excused;
         if (may_go || map_get(live, key) != NULL) continue;
         // Where counters had caught up before anybody compared, a copy is what is left.
         bool copy_will_do = world->restored || is_copy_of_copy(saved->path);

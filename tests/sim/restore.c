@@ -218,18 +218,7 @@ void backup_take(struct device *device)
     if (kept && rng_below(&device->world->rng, 4) > 0) return;
     device->backup_store = store_copy(device->store);
     device->backup_root = tree_copy(&device->vfs, device->vfs.root, false);
-    device->backup_us = device->world->now_us;
     world_say(device->world, "%s is backed up", device->name);
-}
-
-static void window_note(struct device *device)
-{
-    struct world *world = device->world;
-    if (device->window_to_us == 0 || device->backup_us < device->window_from_us)
-        device->window_from_us = device->backup_us;
-    device->window_to_us = world->now_us;
-    device->noticed = false;
-    world->restored = true;
 }
 
 // A version whose only content goes down with the disk would be a need for ever: that is for a
@@ -271,7 +260,7 @@ bool backup_restore(struct device *device)
         lost_excuse(world, here);
         moved_excuse(device);
     }
-    window_note(device);
+    world->restored = true;
     forgotten_unheard(world);
     return true;
 }
@@ -314,7 +303,6 @@ bool index_lose(struct device *device)
     index_disk_wipe(&device->index_disk);
     device->index_here = world->o.index_file;
     device_index_open(device);
-    device->noticed = true; // it knows that it is new
     world->restored = true;
     forgotten_unheard(world);
     return true;
@@ -331,11 +319,4 @@ bool contents_orphaned(struct world *world)
     for (uint32_t i = 0; i < world->o.devices; i++)
         held &= heads_held(&world->devices[i], ids);
     return !held;
-}
-
-bool lost_unnoticed(const struct world *world, const struct saved *saved)
-{
-    const struct device *device = &world->devices[saved->device];
-    return !device->noticed && saved->at_us >= device->window_from_us &&
-           saved->at_us <= device->window_to_us;
 }

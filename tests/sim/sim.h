@@ -142,11 +142,6 @@ struct device {
     int verify_exit;
     struct store *backup_store; // NULL: none
     struct inode *backup_root;
-    int64_t backup_us;
-    // What it saved in this time went down with its disk; peers may have it. Nobody can tell
-    // where its counters caught up before anybody compared: then it never noticed.
-    int64_t window_from_us, window_to_us;
-    bool noticed;
 };
 
 // ---- events
@@ -284,10 +279,9 @@ uint64_t token_taken_out(const struct device *device, const char *path);
 void backup_take(struct device *device);
 bool backup_restore(struct device *device); // false: there is none, or nobody would have a content
 
-void backup_files(struct device *device); // the files alone are put back
-void backup_whole(struct device *device); // with the index of then
-bool index_lose(struct device *device);   // false: nobody would have a content
-bool lost_unnoticed(const struct world *world, const struct saved *saved);
+void backup_files(struct device *device);    // the files alone are put back
+void backup_whole(struct device *device);    // with the index of then
+bool index_lose(struct device *device);      // false: nobody would have a content
 bool contents_orphaned(struct world *world); // nobody has what some head names
 
 // ---- ports.c
