@@ -82,6 +82,7 @@ struct agent {
     int state_fd;
     int witness_fd; // twins of the roots' witnesses
     int lock_fd;
+    mode_t umask; // that it was started with
     char *name;
     struct identity *identity;
     struct device_id device;

@@ -215,7 +215,7 @@ static bool path_usable(struct agent *agent, uint64_t request, const char *name,
         control_refuse(agent, request, REFUSE_BAD_PATH, NULL, "%s", buf_text(&why));
         return false;
     }
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+    if (mkdir(path, 0777 & ~agent->umask) != 0 && errno != EEXIST) {
         return refuse_path(agent, request, path, strerror(errno));
     }
     if (stat(path, &st) != 0) return refuse_path(agent, request, path, strerror(errno));

@@ -389,6 +389,8 @@ int daemon_run(const struct home *home)
         .slim_due_ms = INT64_MAX,
     };
     AUTO(buf_fini) struct buf message = {0};
+    // All that is made here is made with the mode that it is to have.
+    agent.umask = umask(0);
     process_memory_keep();
     logsink_install();
     crypto_init();

@@ -105,12 +105,15 @@ bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted)
     return grip->modeless || (mode & 0777) == (wanted & 0777);
 }
 
-int dir_create(const struct grip *grip, const struct place *place, uint32_t mode)
+int dir_create(struct group *group, const struct place *place, uint32_t mode)
 {
-    struct stat st;
+    const struct grip *grip = group->grip;
+    struct stat st = {.st_mode = 0};
     if (mkdirat(place->fd, place->name, mode & 0777) != 0) return errno;
     if (place_stat(place, &st) == 0 && mode_is(grip, st.st_mode, mode)) return 0;
-    int code = mode_put(grip, place->fd, place->name, mode);
+    // A default ACL of the directory above took some of it away.
+    int code = mode_put(grip, place->fd, place->name, (mode & 0777) | (st.st_mode & 07000));
+    if (code == 0) code = place_sync(group, place);
     if (code != 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
     return code;
 }
@@ -122,7 +125,7 @@ static int dir_make(struct group *group, struct slice path, uint32_t mode)
     struct place place;
     int code = place_open(group->grip, path, slice_of("", 0), &place);
     if (code != 0) return code;
-    code = dir_create(group->grip, &place, mode);
+    code = dir_create(group, &place, mode);
     if (code != EEXIST)
         group_touch(group, place.fd);
     else
@@ -245,7 +248,7 @@ static int leaf_out_dir_in(struct group *group, uint32_t index, const struct pla
 {
     int code = take_out(group, index, place);
     if (code != 0) return code;
-    code = dir_create(group->grip, place, group->apply->steps[index].version.value.mode);
+    code = dir_create(group, place, group->apply->steps[index].version.value.mode);
     if (code != 0) put_back(group, index, place);
     return code;
 }
@@ -258,7 +261,7 @@ static int leaf_to_dir(struct group *group, uint32_t index, const struct place *
     struct fingerprint out;
     struct place x = {.fd = group->staging_fd};
     (void)snprintf(x.name, sizeof x.name, "%s", act->swap);
-    int code = dir_create(group->grip, &x, group->apply->steps[index].version.value.mode);
+    int code = dir_create(group, &x, group->apply->steps[index].version.value.mode);
     if (code != 0) return code;
     code = swap_exchange(disk, x.fd, x.name, place->fd, place->name);
     if (code != 0) (void)rmdir_at(&x);
@@ -289,7 +292,7 @@ static int dir_do(struct group *group, uint32_t index, const struct place *place
     if (now->present != step->before.present || (now->present && !is_before(group, step, now)))
         return ESTALE;
     if (now->present) return leaf_to_dir(group, index, place);
-    int code = dir_create(group->grip, place, mode);
+    int code = dir_create(group, place, mode);
     if (code == 0) act->did = DID_MKDIR;
     return code;
 }
@@ -349,7 +352,7 @@ static int dir_to_file_do(struct group *group, uint32_t index, const struct plac
     if (code == 0)
         group->acts[index].did = DID_DIR_TO_FILE;
     else
-        (void)dir_create(group->grip, place, step->before.mode);
+        (void)dir_create(group, place, step->before.mode);
     return code;
 }
 

@@ -94,9 +94,9 @@ bool out_is_before(const struct group *group, uint32_t index, const struct finge
 // The file or directory itself: a flush of the directory it is in leaves out a mode that was set
 // since it was made. What cannot be flushed alone group_sync flushes.
 int place_sync(struct group *group, const struct place *place);
-// With its mode from the start, as far as the umask lets it: a power cut between the two would
-// leave another, which passes for an edit, and so would a want of descriptors.
-int dir_create(const struct grip *grip, const struct place *place, uint32_t mode);
+// With its mode from the start: a power cut between the two would leave another, which passes for
+// an edit, and so would a want of descriptors. An agent has no umask.
+int dir_create(struct group *group, const struct place *place, uint32_t mode);
 int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
 bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
 // 0: what is there is what the step expected to replace; ESTALE: it is not; else an errno.

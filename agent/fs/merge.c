@@ -4,6 +4,7 @@
 // or two of them.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "agent/base/own.h"
@@ -11,26 +12,86 @@
 
 enum { DEPTH_MAX = 32, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
-static int merge(struct group *group, int from_fd, const char *from, int to_fd, const char *to,
-                 uint32_t depth)
+struct level {
+    char name[FS_NAME_MAX];
+    DIR *from;
+    int to;
+};
+
+struct merge {
+    struct group *group;
+    int from_fd, to_fd; // what the first ones are in
+    struct level levels[DEPTH_MAX];
+    uint32_t depth;
+    int code; // why something could not be moved: what may be otherwise later comes before all else
+    bool gone; // the directory that was closed last
+};
+
+static int dir_open_at(struct group *group, int fd, const char *name)
 {
-    AUTO(fd_close) int out = openat(from_fd, from, OPEN_DIR);
-    AUTO(fd_close) int in = out < 0 ? -1 : openat(to_fd, to, OPEN_DIR);
-    AUTO(dir_end) DIR *dir = in < 0 ? NULL : dir_list(out);
-    if (dir == NULL) return errno;
-    int code = 0;
-    for (struct dirent *entry; (entry = dir_next(dir)) != NULL;) {
-        const char *name = entry->d_name;
-        int one = swap_noreplace(group->grip->disk, out, name, in, name);
-        if (one == EEXIST && depth > 1) one = merge(group, out, name, in, name, depth - 1);
-        if (code == 0) code = one;
-    }
-    if (code == 0) code = errno;
-    group->touched_more = true;
-    return code != 0 || unlinkat(from_fd, from, AT_REMOVEDIR) == 0 ? code : errno;
+    int dir = openat(fd, name, OPEN_DIR);
+    return dir < 0 && group_let_go(group, errno) ? openat(fd, name, OPEN_DIR) : dir;
+}
+
+static int above_from(const struct merge *m)
+{
+    return m->depth > 0 ? dirfd(m->levels[m->depth - 1].from) : m->from_fd;
+}
+
+static int level_open(struct merge *m, const char *from, const char *to)
+{
+    struct level *level = &m->levels[m->depth];
+    int above = m->depth > 0 ? m->levels[m->depth - 1].to : m->to_fd;
+    AUTO(fd_close) int out = dir_open_at(m->group, above_from(m), from);
+    AUTO(fd_close) int in = out < 0 ? -1 : dir_open_at(m->group, above, to);
+    level->from = in < 0 ? NULL : fdopendir(out);
+    if (level->from == NULL) return errno;
+    out = -1; // closedir closes it
+    level->to = in;
+    in = -1;
+    (void)snprintf(level->name, sizeof level->name, "%s", from);
+    m->depth++;
+    return 0;
+}
+
+static void level_close(struct merge *m)
+{
+    struct level *level = &m->levels[--m->depth];
+    dir_end(&level->from);
+    fd_close(&level->to);
+    m->gone = unlinkat(above_from(m), level->name, AT_REMOVEDIR) == 0;
+}
+
+static void note(struct merge *m, int code)
+{
+    // What is mounted there is in the way for good.
+    bool passes = code != EBUSY && group_unseen(m->group, code);
+    if (passes || m->code == 0) m->code = code;
+}
+
+static void entry_merge(struct merge *m, const char *name)
+{
+    struct level *level = &m->levels[m->depth - 1];
+    int code = swap_noreplace(m->group->grip->disk, dirfd(level->from), name, level->to, name);
+    if (code == EEXIST && m->depth < DEPTH_MAX) code = level_open(m, name, name);
+    if (code != 0) note(m, code);
 }
 
 int dirs_merge(struct group *group, int from_fd, const char *from, int to_fd, const char *to)
 {
-    return merge(group, from_fd, from, to_fd, to, DEPTH_MAX);
+    struct merge m = {.group = group, .from_fd = from_fd, .to_fd = to_fd};
+    int code = level_open(&m, from, to);
+    if (code != 0) return code;
+    group->touched_more = true;
+    while (m.depth > 0) {
+        const struct dirent *entry = dir_next(m.levels[m.depth - 1].from);
+        if (entry != NULL) {
+            entry_merge(&m, entry->d_name);
+            continue;
+        }
+        if (errno != 0) note(&m, errno);
+        level_close(&m);
+    }
+    if (m.gone) return 0;
+    return m.code != 0 && m.code != EBUSY ? m.code : ENOTEMPTY;
 }

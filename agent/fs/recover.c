@@ -250,7 +250,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
         // Between the two moves of a replacement without an exchange.
         if (replaces && !now->present) kept_back(group, index, place->fd, place->name);
         if (is_dir(&step->before) && !now->present)
-            (void)dir_create(group->grip, place, step->before.mode);
+            (void)dir_create(group, place, step->before.mode);
         return STATE_NOT;
     }
     if (group->apply->all_or_none ? !group->marked : !holds) return STATE_NOT;

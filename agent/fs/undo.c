@@ -179,7 +179,7 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
     act->ours = out.print; // perhaps with another time
     act->ready = true;
     if (act->did == DID_DIR_TO_FILE)
-        return dir_create(group->grip, place, group->apply->steps[index].before.mode) == 0;
+        return dir_create(group, place, group->apply->steps[index].before.mode) == 0;
     return true;
 }
 
@@ -249,8 +249,7 @@ static bool undo_at(struct group *group, uint32_t index, const struct place *pla
     case DID_REMOVE: put_back(group, index, place); return !group->apply->steps[index].kept;
     case DID_MKDIR: return undo_mkdir(group, index, place);
     case DID_FILE_TO_DIR: return undo_leaf_to_dir(group, index, place);
-    case DID_RMDIR:
-        return dir_create(group->grip, place, group->apply->steps[index].before.mode) == 0;
+    case DID_RMDIR: return dir_create(group, place, group->apply->steps[index].before.mode) == 0;
     case DID_MODE: return undo_mode(group, index, place);
     }
     return false;

@@ -399,18 +399,19 @@ static void test_directory_without_descriptors(void **state)
 {
     struct world *w = *state;
     struct grip grip;
+    struct group group = {.grip = &grip};
     struct place place;
     struct rlimit limit;
     assert_int_equal(grip_take(w->disk, 1, &grip), ERR_OK);
     assert_int_equal(place_open(&grip, slice_text("d"), slice_text(""), &place), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
-    mode_t mask = umask(022);
+    mode_t mask = umask(0); // as an agent has it
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    int code = dir_create(&grip, &place, 0755);
+    int code = dir_create(&group, &place, 0775);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(code, 0);
-    assert_int_equal(print_at(w, "d").mode, 0755);
+    assert_int_equal(print_at(w, "d").mode, 0775);
     (void)umask(mask);
     place_close(&place);
     grip_drop(&grip);

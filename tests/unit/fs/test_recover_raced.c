@@ -2,6 +2,7 @@
 //
 // Recovery where somebody's edit, or two, met a step just before the crash.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "recover_test.h"
 
@@ -154,6 +155,32 @@ static void test_two_directories_are_one(void **state)
     job_end(&job);
 }
 
+// What cannot be moved now or ever keeps no recovery waiting: the rest goes to kept, with it.
+static void test_what_is_mounted_stays_where_it_is(void **state)
+{
+    struct world *w = *state;
+    char mount[512], text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    put_file(w, "a", "old a");
+    steps[0] = step_of(w, "a", version_file("a", "new a", 0644));
+    remove_all(w, "a");
+    put_file(w, "a/here", "is here");
+    put_dir(w, ".cfgsync/staging/x-7-0/n", 0755);
+    put_file(w, ".cfgsync/staging/x-7-0/there", "was there");
+    (void)snprintf(mount, sizeof mount, "mount -t tmpfs none %s/.cfgsync/staging/x-7-0/n 2>&-",
+                   w->root);
+    if (system(mount) != 0) skip(); // not everybody may
+    shell("touch -d '1 hour ago' '%s/.cfgsync/staging/x-7-0'", w->root);
+    run(w, job);
+    shell("umount '%s'/.cfgsync/kept/*/n", w->root);
+    assert_int_equal(steps[0].result, STEP_CHANGED);
+    assert_true(steps[0].kept);
+    assert_string_equal(text_of(w, "a/here", text), "is here");
+    assert_string_equal(text_of(w, "a/there", text), "was there");
+    job_end(&job);
+}
+
 // It went to kept, and the crash came before the index heard of it: the next recovery says so, and
 // does not move it again.
 static void test_an_edit_in_kept_is_told_of_again(void **state)
@@ -214,6 +241,7 @@ int main(void)
         T(test_an_edit_without_its_directory_is_kept),
         T(test_of_two_directories_the_empty_one_goes),
         T(test_two_directories_are_one),
+        T(test_what_is_mounted_stays_where_it_is),
         T(test_an_edit_in_kept_is_told_of_again),
         T(test_an_edit_in_kept_ends_an_intent),
     };
