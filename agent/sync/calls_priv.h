@@ -243,7 +243,11 @@ uint64_t own_sound(const struct folder *folder, const struct mark *mark);
 uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch); // 0: not known
 bool epoch_has_room(const struct folder *folder, const struct mark *mark); // it would be kept
 void epochs_to_show(struct share *share, struct vv k, struct marks *marks);
+// All that is kept of it goes to its owner, who may be the one who does not know it; if he is not
+// there, with the next tick to everyone.
 void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from);
+void epochs_tick(struct folder *folder);
+int64_t epochs_deadline(const struct folder *folder);
 
 // ---- marks.c
 bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device); // it is known to be

@@ -12,6 +12,8 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+enum { EPOCHS_PASS_MS = 1000 };
+
 // ---- our own
 
 // The record is the incarnation and then the entries as they are in memory.
@@ -181,19 +183,18 @@ void epochs_to_show(struct share *share, struct vv k, struct marks *marks)
     }
 }
 
-static void epochs_tell(struct session *session, struct folder *folder, struct dot d,
+static bool epochs_tell(struct session *session, struct folder *folder, struct vv incs,
                         struct marks marks)
 {
     struct share *share = session != NULL ? share_find(session, folder) : NULL;
     if (share == NULL || !share->joined || !folder_shared_with(folder, session->peer->device))
-        return;
-    owners_show(share, (struct vv){.entries = &d, .count = 1}); // it may be of a life that was lost
+        return false;
+    owners_show(share, incs); // they may be of a life that was lost
     struct message m = {.kind = MSG_NEWS, .news = {.folder = folder->row.id, .marks = marks}};
     (void)session_send(session, LANE_CONTROL, &m);
+    return true;
 }
 
-// The owner may be the one who does not know them. Who told is no nearer to him than the others:
-// one of two marks that contradict each other may have come from there, and the other not.
 void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from)
 {
     struct engine *engine = folder->engine;
@@ -205,11 +206,33 @@ void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from
         device_equal(owner.device, from->device))
         return;
     struct marks marks = {.entries = held, .count = marks_held(folder, inc, held)};
-    struct session *to_owner = peer_session(engine, owner.device);
-    if (to_owner != NULL) {
-        epochs_tell(to_owner, folder, d, marks);
+    struct vv incs = {.entries = &d, .count = 1};
+    if (epochs_tell(peer_session(engine, owner.device), folder, incs, marks) || marks.count < 2)
         return;
-    }
-    for (struct session *s = engine->sessions; s != NULL && marks.count > 1; s = s->next)
-        epochs_tell(s, folder, d, marks);
+    if (folder->epochs_passed.v.count == 0)
+        folder->epochs_pass_ms = engine->now_ms + EPOCHS_PASS_MS;
+    vvbox_raise(&folder->epochs_passed, d);
+}
+
+// Who told is no nearer to the owner than the others: one of two marks that contradict each other
+// may have come from there, and the other not. One message for all: whoever is paired can make up
+// any number of lives.
+void epochs_tick(struct folder *folder)
+{
+    struct arena *arena = folder->engine->scratch;
+    struct vv all = folder->epochs_passed.v;
+    if (all.count == 0 || folder->engine->now_ms < folder->epochs_pass_ms) return;
+    struct mark *held = arena_alloc(arena, EPOCH_MARKS_MAX, sizeof *held);
+    struct marks marks = {.entries = held};
+    struct vv incs = {.entries = all.entries};
+    while (incs.count < all.count && marks.count + INDEX_MARK_EPOCHS <= EPOCH_MARKS_MAX)
+        marks.count += marks_held(folder, all.entries[incs.count++].inc, held + marks.count);
+    for (struct session *s = folder->engine->sessions; s != NULL; s = s->next)
+        (void)epochs_tell(s, folder, incs, marks);
+    vvbox_fini(&folder->epochs_passed);
+}
+
+int64_t epochs_deadline(const struct folder *folder)
+{
+    return folder->epochs_passed.v.count > 0 ? folder->epochs_pass_ms : INT64_MAX;
 }

@@ -90,6 +90,7 @@ void folder_destroy(struct folder *folder)
     vvbox_fini(&folder->k);
     vvbox_fini(&folder->gcfloor);
     vvbox_fini(&folder->marks);
+    vvbox_fini(&folder->epochs_passed);
     buf_fini(&folder->unread);
     mem_free(&folder->new_marks);
     mem_free(&folder->kept_drops);
@@ -426,6 +427,7 @@ void folder_tick(struct folder *folder)
     folder_turn(folder);
     reinc_step(folder);
     doubt_step(folder);
+    epochs_tick(folder);
     if (!folder_usable(folder)) return;
     rules_tick(folder);
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
@@ -465,7 +467,7 @@ int64_t folder_deadline(const struct folder *folder)
     if (folder->index_failed_ms != 0) at = earlier(at, folder->index_failed_ms + INDEX_FAILED_MS);
     at = earlier(at, earlier(decide_deadline(folder), join_deadline(folder)));
     at = earlier(at, folder_turn_deadline(folder));
-    at = earlier(at, reinc_deadline(folder));
+    at = earlier(at, earlier(reinc_deadline(folder), epochs_deadline(folder)));
     if (folder->doubt_until_ms != 0) at = earlier(at, folder->doubt_until_ms);
     if (!folder_usable(folder)) return at;
     if (folder->row.blocked > 0) at = earlier(at, folder->blocked_retry_ms);

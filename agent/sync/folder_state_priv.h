@@ -108,6 +108,8 @@ struct folder {
     struct mark *new_marks; // learned, to be written with the next transaction
     uint32_t new_mark_count, new_mark_capacity;
     struct epochs epochs;
+    struct vvbox epochs_passed; // incarnations of which everyone is to hear at epochs_pass_ms
+    int64_t epochs_pass_ms;
     uint32_t owner_count;
     bool with_all;
     struct device_id *with;

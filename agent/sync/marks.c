@@ -267,8 +267,7 @@ static void marks_save(struct folder *folder)
 // of another, for him.
 static bool marks_heard(struct session *session, struct folder *folder, const struct marks *marks)
 {
-    uint64_t *incs = arena_alloc(folder->engine->scratch, marks->count + 1U, sizeof *incs);
-    uint32_t count = 0;
+    AUTO(vvbox_fini) struct vvbox fresh = {0};
     bool evidence = false;
     for (uint32_t i = 0; i < marks->count; i++) {
         const struct mark *mark = &marks->entries[i];
@@ -281,14 +280,13 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
         if (mark->inc == folder->row.inc) {
             own_future(folder, mark);
             evidence = true;
-        } else if (mark_take(folder, mark, session->peer) &&
-                   (count == 0 || incs[count - 1] != mark->inc)) {
-            incs[count++] = mark->inc;
+        } else if (mark_take(folder, mark, session->peer)) {
+            vvbox_raise(&fresh, (struct dot){mark->inc, 1});
         }
     }
-    if (count > 0) marks_save(folder);
-    for (uint32_t i = 0; i < count; i++)
-        epochs_pass_on(folder, incs[i], session->peer);
+    if (fresh.v.count > 0) marks_save(folder);
+    for (uint32_t i = 0; i < fresh.v.count; i++)
+        epochs_pass_on(folder, fresh.v.entries[i].inc, session->peer);
     return !evidence;
 }
 

@@ -357,11 +357,46 @@ static void test_they_go_on_by_way_of_others(void **state)
         engine_conn_down(rig.engine, owner->conns[lane]);
     a->heard_count = b->heard_count = 0;
     show(a, owner, 6, 8, 2);
+    rig_wait(&rig, 2000);
     for (int i = 0; i < 2; i++)
         assert_true(was_shown(i == 0 ? a : b, owner->inc, 1));
     uint32_t before = script_heard(a, MSG_NEWS);
     show(b, owner, 6, 8, 2);
+    rig_wait(&rig, 2000);
     assert_int_equal(script_heard(a, MSG_NEWS), before);
+    rig_close(&rig);
+}
+
+// Whoever is paired can make up a device and lives of it, and any number of marks.
+static void test_made_up_epochs(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    static struct rig rig;
+    rig_open(&rig);
+    rig_wait(&rig, 1000);
+    struct script *stranger = join(&rig, 3), *a = join(&rig, 4), *b = join(&rig, 5);
+    struct owner lives[2] = {owner_of(&rig, stranger->device, 77),
+                             owner_of(&rig, stranger->device, 78)};
+    struct message owners = {.kind = MSG_OWNERS,
+                             .owners = {.folder = rig.id, .owners = lives, .count = 2}};
+    script_send(a, LANE_CONTROL, &owners);
+    for (int lane = 0; lane < 2; lane++)
+        engine_conn_down(rig.engine, stranger->conns[lane]);
+    b->heard_count = 0;
+    static struct mark marks[COUNT];
+    for (uint64_t i = 0; i < COUNT; i++) {
+        marks[i] =
+            (struct mark){.inc = lives[i % 2].inc, .first = 1, .counter = 10 + i, .epoch = 5 + i};
+        mark_sign(stranger->identity, rig.id, &marks[i]);
+    }
+    struct message m = {.kind = MSG_NEWS, .news = {.folder = rig.id}};
+    m.news.marks = (struct marks){marks, COUNT};
+    script_send(a, LANE_CONTROL, &m);
+    rig_wait(&rig, 5000);
+    assert_true(was_shown(b, lives[0].inc, 5 + COUNT - 2));
+    assert_true(was_shown(b, lives[1].inc, 5 + COUNT - 1));
+    assert_int_equal(script_heard(b, MSG_NEWS), 1);
     rig_close(&rig);
 }
 
@@ -434,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_what_is_ours_is_no_evidence),
         cmocka_unit_test(test_epochs_of_another),
         cmocka_unit_test(test_an_older_epoch_and_a_full_disk),
+        cmocka_unit_test(test_made_up_epochs),
         cmocka_unit_test(test_they_go_on_by_way_of_others),
         cmocka_unit_test(test_a_life_that_was_lost),
         cmocka_unit_test(test_epochs_without_end),
