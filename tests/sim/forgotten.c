@@ -20,6 +20,25 @@ struct forgotten {
     bool unknown;     // nobody has heard of it any more
 };
 
+static bool has_heard(const struct device *device, const struct forgotten *forgotten)
+{
+    struct arena *arena = arena_new();
+    bool heard = dots_covered(forgotten->dots, store_k(device->store, arena, device->folder));
+    arena_destroy(&arena);
+    return heard;
+}
+
+// Who lost it because a peer had forgotten it only follows: the floor sees to the others.
+static void check_heard(const struct device *device, const struct forgotten *forgotten)
+{
+    struct world *world = device->world;
+    for (uint32_t i = 0; i < world->o.devices && device->forgets && !world->restored; i++) {
+        if (world->linked[device->index][i] && !has_heard(&world->devices[i], forgotten))
+            world_fail(world, "%s forgets the deletion of %.*s, of which %s has not heard",
+                       device->name, SLICE_ARG(forgotten->path), world->devices[i].name);
+    }
+}
+
 // An item is about to lose its last head.
 void forgotten_note(struct device *device, uint32_t folder, const struct item *item)
 {
@@ -34,27 +53,7 @@ void forgotten_note(struct device *device, uint32_t folder, const struct item *i
                                     .vv = before.heads[0].vv,
                                     .dots = before.heads[0].dots};
     device->world->forgotten = forgotten;
-}
-
-static bool has_heard(const struct device *device, const struct forgotten *forgotten)
-{
-    struct arena *arena = arena_new();
-    bool heard = dots_covered(forgotten->dots, store_k(device->store, arena, device->folder));
-    arena_destroy(&arena);
-    return heard;
-}
-
-void forgotten_heard(struct device *device)
-{
-    struct world *world = device->world;
-    const struct forgotten *f = world->forgotten;
-    for (; f != device->forgotten_before && !world->restored; f = f->next) {
-        for (uint32_t i = 0; i < world->o.devices; i++) {
-            if (world->linked[device->index][i] && !has_heard(&world->devices[i], f))
-                world_fail(world, "%s forgets the deletion of %.*s, of which %s has not heard",
-                           device->name, SLICE_ARG(f->path), world->devices[i].name);
-        }
-    }
+    check_heard(device, forgotten);
 }
 
 // Backups of before a deletion, put in place everywhere, undo it: what it ended may live then.

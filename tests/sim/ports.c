@@ -28,7 +28,7 @@ static void port_begin(struct store *store)
     device_crash_maybe(the_world->current);
     store_begin(store);
     the_world->current->in_txn = true;
-    the_world->current->forgotten_before = the_world->forgotten;
+    the_world->current->forgets = false;
 }
 
 static struct slice dot_key(const struct dot *dot, uint8_t out[16])
@@ -173,10 +173,10 @@ static void check_first(struct device *device, uint32_t folder, const struct ite
     arena_destroy(&arena);
 }
 
-static void port_gcfloor_put(struct store *store, uint32_t folder, struct vv floor)
+static void port_tombs_note(struct store *store, uint32_t folder, int64_t now_ms)
 {
-    forgotten_heard(the_world->current);
-    store_gcfloor_put(store, folder, floor);
+    the_world->current->forgets = true;
+    store_tombs_note(store, folder, now_ms);
 }
 
 static void port_item_put(struct store *store, uint32_t folder, struct item *item,
@@ -332,7 +332,7 @@ static struct index_port port_index(struct store *store)
     index.commit = port_commit;
     index.rollback = port_rollback;
     index.item_put = port_item_put;
-    index.gcfloor_put = port_gcfloor_put;
+    index.tombs_note = port_tombs_note;
     return index;
 }
 

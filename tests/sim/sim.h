@@ -123,8 +123,8 @@ struct device {
     bool paused, folder_paused, peer_paused[DEVICES_MAX];
     uint64_t skew_us;
     bool in_txn;
-    const struct forgotten *forgotten_before; // its transaction began
-    struct buf pending;                       // struct drawn of the transaction under way
+    bool forgets;       // its transaction looks for deletions that all have heard of
+    struct buf pending; // struct drawn of the transaction under way
     int64_t tick_us;
     int64_t rescan_us; // not all is watched: walked then
     uint32_t spins;    // ticks without time going on
@@ -330,7 +330,6 @@ void focus_act(struct device *device, enum act act, const char *path, const char
 
 // ---- forgotten.c
 void forgotten_note(struct device *device, uint32_t folder, const struct item *item);
-void forgotten_heard(struct device *device); // of what its transaction forgets, all have heard
 void forgotten_unheard(struct world *world); // after an index was put back, or lost
 void forgotten_check(struct world *world);
 
