@@ -131,15 +131,17 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     share->offered_count = offer->items;
     share->offered_bytes = offer->bytes;
     engine_changed(engine);
+    bool same = folder_id_equal(offer->folder, folder->row.id);
     if (offer->state == OFFER_GONE || offer->state == OFFER_PAUSED) {
         share_start_anew(share);
         share->pending = share->offer_heard = false;
+        if (same && offer->state == OFFER_PAUSED) bond_join(folder, session->peer->device);
         return;
     }
-    bool same = folder_id_equal(offer->folder, folder->row.id);
     if (same && (!offer_owner(session, folder, offer) || !marks_learn(share, &offer->marks)))
         return;
     share->compared |= same;
+    if (same) bond_join(folder, session->peer->device); // whatever keeps us from exchanging it
     if (news || !offer->heard) share_offer(share);
     if (share_paused(folder, session->peer)) return;
     if (!same) {

@@ -181,6 +181,7 @@ static void bond_changed(struct folder *folder, struct bond *bond)
 void bond_join(struct folder *folder, struct device_id device)
 {
     struct bond *bond = bond_get(folder, device);
+    if (bond->joined) return;
     bond->joined = true;
     bond_changed(folder, bond);
 }
@@ -224,7 +225,6 @@ void share_join(struct share *share, const struct msg_offer *offer)
     share->joined = true;
     share->pending = false;
     bond->not_carried = false;
-    bond->joined = true;
     folder_met(folder);
     share_said_k(share, offer->k, true);
     buf_clear(&share->applied_sent); // said again: it may have been heard in a session now unused

@@ -177,6 +177,33 @@ static void test_paused_there(void **state)
     rig_close(&rig);
 }
 
+static void check_its_deletions_stay(bool paused_here, enum offer_state theirs)
+{
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "x");
+    rig_settle(&rig);
+    rig_write(&rig, "a", NULL);
+    rig_wait(&rig, 1000);
+    pause_all(&rig, paused_here);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer_as(peer, rig.id, true, theirs, (struct vv){0});
+    rig_settle(&rig);
+    assert_true(script_answer(peer, NULL, 0, NULL, 0)); // a PONG: it has said all its folders
+    for (int day = 0; day < 40; day++)
+        rig_wait(&rig, DAY_MS);
+    assert_int_equal(rig_item(&rig, "a").head_count, 1);
+    rig_close(&rig);
+}
+
+// Two who have never exchanged anything, since one of them pauses: both have the folder.
+static void test_never_met(void **state)
+{
+    (void)state;
+    check_its_deletions_stay(false, OFFER_PAUSED);
+    check_its_deletions_stay(true, OFFER_READY);
+}
+
 // Asked for again, or of what is not there, nothing is said to anybody.
 static void test_nothing_to_pause(void **state)
 {
@@ -216,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_who_comes),
         cmocka_unit_test(test_a_transfer),
         cmocka_unit_test(test_paused_there),
+        cmocka_unit_test(test_never_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
