@@ -417,6 +417,28 @@ static void test_directory_without_descriptors(void **state)
     grip_drop(&grip);
 }
 
+// As a default ACL of the directory above does: what was taken away is put there, and what the
+// directory above hands down stays.
+static void test_directory_made_narrower(void **state)
+{
+    struct world *w = *state;
+    struct grip grip;
+    struct group group = {.grip = &grip};
+    struct place place;
+    struct job *job = job_for(JOB_APPLY);
+    group.apply = &job->apply;
+    put_dir(w, "g", 02755);
+    assert_int_equal(grip_take(w->disk, 1, &grip), ERR_OK);
+    assert_int_equal(place_open(&grip, slice_text("g/d"), slice_text(""), &place), 0);
+    mode_t mask = umask(077);
+    assert_int_equal(dir_create(&group, &place, 0755), 0);
+    (void)umask(mask);
+    assert_int_equal(print_at(w, "g/d").mode, print_at(w, "g").mode);
+    place_close(&place);
+    grip_drop(&grip);
+    job_end(&job);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -434,6 +456,7 @@ int main(void)
         T(test_missing_content_fails_alone),
         T(test_read_only_directory),
         T(test_directory_without_descriptors),
+        T(test_directory_made_narrower),
         T(test_racing_editor_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
