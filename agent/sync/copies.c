@@ -42,17 +42,24 @@ static enum start of_item(struct folder *folder, const struct content *content,
 }
 
 // What a step has just taken away, or what is kept of what was here before.
-static enum start put_aside(struct folder *folder, const struct content *content,
-                            struct stage_entry *out)
+static enum start of_kept(struct folder *folder, const struct content *content,
+                          struct stage_entry *out)
 {
     const struct index_port *index = INDEX(folder);
-    struct slice name = {0};
+    struct slice name;
     if (base_keeping(folder, content)) return START_WAIT;
-    bool kept = index->kept_by_content(index->self, folder->engine->scratch, folder->number,
-                                       &content->id, &name);
-    if (!kept && !base_has(folder, content)) return START_NONE;
-    *out = (struct stage_entry){
-        .content = *content, .from = kept ? STAGE_KEPT : STAGE_STORED, .path = name};
+    if (!index->kept_by_content(index->self, folder->engine->scratch, folder->number, &content->id,
+                                &name))
+        return START_NONE;
+    *out = (struct stage_entry){.content = *content, .from = STAGE_KEPT, .path = name};
+    return START_BEGUN;
+}
+
+static enum start of_stored(struct folder *folder, const struct content *content,
+                            struct stage_entry *out)
+{
+    if (!base_has(folder, content)) return START_NONE;
+    *out = (struct stage_entry){.content = *content, .from = STAGE_STORED};
     return START_BEGUN;
 }
 
@@ -105,8 +112,13 @@ enum start copy_begin(struct folder *folder, struct transfer *t, struct copies *
         t->copy_tried = start != START_WAIT;
     }
     if (start == START_NONE && !t->kept_tried) {
-        start = put_aside(folder, &t->content, &entry);
+        start = of_kept(folder, &t->content, &entry);
         t->kept_tried = start != START_WAIT;
+    }
+    // Also when what was kept has lost its file.
+    if (start == START_NONE && !t->stored_tried) {
+        start = of_stored(folder, &t->content, &entry);
+        t->stored_tried = true;
     }
     if (start != START_BEGUN) return start;
     t->state = entry.from == STAGE_GIVEN ? TRANSFER_STAGING : TRANSFER_COPYING;
@@ -150,7 +162,8 @@ void copies_stage(struct folder *folder, const struct versions *versions, struct
         struct stage_entry entry;
         struct fingerprint print;
         enum start start = of_item(folder, &content, &entry, &print);
-        if (start == START_NONE) start = put_aside(folder, &content, &entry);
+        if (start == START_NONE) start = of_kept(folder, &content, &entry);
+        if (start == START_NONE) start = of_stored(folder, &content, &entry);
         if (start == START_BEGUN) entry_add(job, &entry);
     }
 }

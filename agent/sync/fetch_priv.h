@@ -38,6 +38,7 @@ struct transfer {
     enum err broken; // why
     bool copy_tried;
     bool kept_tried;
+    bool stored_tried;
     bool kept_gone; // its row is there, its file is not
     bool moved;
     bool large;

@@ -141,7 +141,7 @@ void fetch_retry_sources(struct folder *folder)
         if (t->state == TRANSFER_LEAVES || t->state == TRANSFER_LIST) t->tried_count = 0;
         if (t->state != TRANSFER_NO_SOURCE) continue;
         t->tried_count = 0;
-        t->copy_tried = t->kept_tried = false;
+        t->copy_tried = t->kept_tried = t->stored_tried = false;
         transfer_list_new(folder, t);
     }
 }

@@ -345,12 +345,24 @@ static void test_comes_back(void **state)
     rig_close(&rig);
 }
 
+// What a step kept of it; the power cut took the file.
+static void kept_gone(struct rig *rig, const char *path)
+{
+    const struct kept_row row = {.version = rig_item(rig, path).local.version,
+                                 .file = slice_text("20250615T120000Z-1-0"),
+                                 .when_ms = rig->now_ms,
+                                 .by = identity_device(rig->identity),
+                                 .batch = 1};
+    store_kept_add(rig->store, rig->folder, &row);
+}
+
 // A power cut empties a file, or leaves so many zeros, and spoils what was put aside of it.
-static void emptied(size_t zeros, bool spoilt)
+static void emptied(size_t zeros, bool spoilt, bool was_kept)
 {
     struct rig rig;
     open_with_base(&rig);
     write_and_wait(&rig, "a", "one");
+    if (was_kept) kept_gone(&rig, "a");
     rig_save_zeros(&rig, "a", zeros, rig.now_ms);
     rig.base_spoilt = spoilt;
     rig_fail_commits(0, 2); // it never noted that it had come to its end
@@ -370,9 +382,10 @@ static void emptied(size_t zeros, bool spoilt)
 static void test_emptied_comes_back(void **state)
 {
     (void)state;
-    emptied(0, false);
-    emptied(3, false);
-    emptied(5, false);
+    emptied(0, false, false);
+    emptied(3, false, false);
+    emptied(5, false, false);
+    emptied(3, false, true);
 }
 
 // What a crash had left of it is removed before it is put back from what is stored.
@@ -438,8 +451,9 @@ static void test_emptied_removed_and_emptied(void **state)
 static void test_emptied_for_good(void **state)
 {
     (void)state;
-    emptied(0, true);
-    emptied(3, true);
+    emptied(0, true, false);
+    emptied(3, true, false);
+    emptied(3, true, true);
 }
 
 // Zeros are zeros if there was no crash.
