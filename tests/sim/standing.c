@@ -122,12 +122,13 @@ void quiet_verify(struct world *world)
 
 // ---- copies
 
+// A chmod of what has lost is another version, whose copy has another name.
 static bool same_copy(const struct item *a, const struct item *b)
 {
     if (a->head_count != 1 || b->head_count != 1) return false;
     const struct version *x = &a->heads[0], *y = &b->heads[0];
     return version_live(x) && x->origin.size > 0 && slice_equal(x->origin, y->origin) &&
-           value_same_content(&x->value, &y->value);
+           value_equal(&x->value, &y->value);
 }
 
 // A conflict item that a step has made, and that passes for somebody's file since.
@@ -164,7 +165,8 @@ void quiet_copies(struct world *world)
     }
     arena_destroy(&arena);
     if (twice > COPIES_TWICE_MAX && !world->restored)
-        world_fail(world, "%u conflict items have the content of another of their path", twice);
+        world_fail(world, "%u conflict items have content and mode of another of their path",
+                   twice);
 }
 
 // ---- lines
