@@ -379,7 +379,7 @@ static void check_lost(struct world *world)
         struct slice key = slice_of(&saved->token, sizeof saved->token);
         bool may_go = !saved->wanted && saved->excused;
         if (may_go || map_get(live, key) != NULL) continue;
-        // Where counters had caught up before anybody compared, a copy is what is left.
+        // Where two that knew of different histories of one device met before it.
         bool copy_will_do = world->restored || is_copy_of_copy(saved->path);
         if (map_get(kept, key) != NULL && copy_will_do && !saved->wanted) continue;
         world_fail(world, "I2: t%llu, saved by d%u at %s at %.3f ms, is %s",
