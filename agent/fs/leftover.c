@@ -3,6 +3,7 @@
 // What is left in staging and kept, and goes: what the engine names, what nobody knows any more.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -39,6 +40,17 @@ static bool is_small_content(const char *name)
     return *end == '\0' && bytes <= PROTO_PACK_CONTENT_BYTES_MAX;
 }
 
+// The leaves of a content that is whole by now: its process died before they went.
+static bool map_is_left(const struct group *group, const char *name)
+{
+    char part[PART_NAME_MAX];
+    struct stat st;
+    const char *end = strrchr(name, '.');
+    if (end == NULL || strcmp(end, ".map") != 0) return false;
+    (void)snprintf(part, sizeof part, "%.*s.part", (int)(end - name), name);
+    return fstatat(group->staging_fd, part, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
 static void left_over(struct group *group, const char *name)
 {
     const int64_t week = 7 * 24 * 3600;
@@ -56,7 +68,7 @@ static void left_over(struct group *group, const char *name)
     bool temp = strncmp(name, "t-", 2) == 0;
     bool mark = strncmp(name, "r-", 2) == 0; // of an intent that has no row any more
     bool old = temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week);
-    if (mark || old || (!temp && is_small_content(name))) {
+    if (mark || old || map_is_left(group, name) || (!temp && is_small_content(name))) {
         (void)unlinkat(group->staging_fd, name, 0);
     }
 }

@@ -333,6 +333,20 @@ static void test_cleaning_keeps_unknown_bytes(void **state)
     job_end(&job);
 }
 
+// The process died when the content had its name, and its leaves were about to go.
+static void test_leaves_of_a_whole_content_go(void **state)
+{
+    struct world *w = *state;
+    struct job *job = job_for(JOB_RECOVER);
+    put_file(w, ".cfgsync/staging/whole-2000000.map", "leaves");
+    put_file(w, ".cfgsync/staging/half-2000000.map", "leaves");
+    put_file(w, ".cfgsync/staging/half-2000000.part", "half");
+    run(w, job);
+    assert_int_equal(count_in(w, ".cfgsync/staging", "whole"), 0);
+    assert_int_equal(count_in(w, ".cfgsync/staging", "half"), 2);
+    job_end(&job);
+}
+
 // A number of an older journal comes again within a second.
 static void test_cleaning_finds_the_name_taken(void **state)
 {
@@ -389,6 +403,7 @@ int main(void)
         T(test_edits_after_an_intent_stay),
         T(test_whole_intent_stays),
         T(test_cleaning_keeps_unknown_bytes),
+        T(test_leaves_of_a_whole_content_go),
         T(test_cleaning_finds_the_name_taken),
         T(test_kept_not_removed),
     };
