@@ -162,14 +162,6 @@ void dirty_all_now(struct folder *folder)
     }
 }
 
-bool dirty_awaits_parent(const struct folder *folder)
-{
-    const struct dirty *d = folder->timed.first;
-    while (d != NULL && !d->awaits_parent)
-        d = d->next;
-    return d != NULL;
-}
-
 void dirty_clear(struct folder *folder)
 {
     size_t at = 0;

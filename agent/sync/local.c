@@ -300,7 +300,6 @@ static bool wait_for_parent(struct folder *folder, struct slice path, struct dir
     if (known || mode_has_as(folder, parent, KIND_DIR) || is_implied(folder, &item)) return false;
     if (!unflushed) dirty_mark(folder, parent, 0, false);
     dirty->parent_waits++;
-    dirty->awaits_parent = true;
     dirty->due_ms = folder->engine->now_ms + PARENT_WAIT_MS;
     return true;
 }
@@ -483,7 +482,6 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
         dirty->due_ms = folder->engine->now_ms + 20;
         return LOOK_AGAIN_LATER;
     }
-    dirty->awaits_parent = false;
     bool was_held = brake_look_begin(folder, look->path);
     dirty->known_dir = mode_has_as(folder, look->path, KIND_DIR);
     bool was_changed = mode_leave(folder, look->path);

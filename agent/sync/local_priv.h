@@ -24,7 +24,6 @@ struct dirty {
     int64_t empty_since_ms;
     bool awaits_content;   // was found empty, and nothing has happened to it since
     uint32_t parent_waits; // for the directory above to be published first
-    bool awaits_parent;    // now
     uint32_t writer_waits; // for a program that had it open
     bool unpublished;      // was found here and counted for nothing, before the looks since
     bool known_dir;        // found as one before, of which the index says nothing
@@ -37,7 +36,6 @@ void dirty_written(struct folder *folder, struct slice path); // closed, or move
 bool dirty_deferred(const struct folder *folder); // a save waits for the step at its path to end
 void dirty_dispatch(struct folder *folder);
 void dirty_all_now(struct folder *folder);
-bool dirty_awaits_parent(const struct folder *folder); // something found does, for a moment
 void dirty_clear(struct folder *folder);
 int64_t dirty_deadline(const struct folder *folder);
 void dirty_look_done(struct folder *folder, struct job *job);

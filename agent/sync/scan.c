@@ -336,9 +336,7 @@ void scan_continue(struct folder *folder)
     if (!scan->active || scan->job_out || folder->rules_wanted || base_awaited(folder)) return;
     size_t open = folder->ready.count + (size_t)folder->look_jobs * LOOKS_PER_JOB;
     if (scan->walked) {
-        // What was found by it is part of it, also what waits for the directory that it is in.
-        bool looked = folder->ready.count == 0 && folder->look_jobs == 0;
-        if (looked && !dirty_awaits_parent(folder)) scan_finish(folder);
+        if (folder->ready.count == 0 && folder->look_jobs == 0) scan_finish(folder);
         return;
     }
     if (open > DIRTY_MAX_FOR_SCAN) return;
