@@ -286,7 +286,7 @@ static bool wait_for_writer(struct folder *folder, struct dirty *dirty)
 }
 
 // A directory is published before what is in it, so that it is somebody's version and does not
-// vanish with its last child; and flushed, if a walk has found it.
+// vanish with its last child.
 static bool wait_for_parent(struct folder *folder, struct slice path, struct dirty *dirty)
 {
     struct slice parent = path_parent(path);
@@ -294,11 +294,9 @@ static bool wait_for_parent(struct folder *folder, struct slice path, struct dir
     struct item item;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, parent,
                             &item);
-    const struct dirty *above = map_get(folder->dirty, parent);
-    bool unflushed = above != NULL && above->force;
-    bool known = item_local_live(&item) && item.local.version.value.kind == KIND_DIR && !unflushed;
+    bool known = item_local_live(&item) && item.local.version.value.kind == KIND_DIR;
     if (known || mode_has_as(folder, parent, KIND_DIR) || is_implied(folder, &item)) return false;
-    if (!unflushed) dirty_mark(folder, parent, 0, false);
+    dirty_mark(folder, parent, 0, false);
     dirty->parent_waits++;
     dirty->due_ms = folder->engine->now_ms + PARENT_WAIT_MS;
     return true;

@@ -177,7 +177,7 @@ static void merge_present(struct folder *folder, struct item *item, const struct
         local_directory(folder, item, &entry->print);
         // It may have gone since the walk was here, and a look have found that when nothing was
         // known of it. And it may have been moved with what is in it, which gets its name from this
-        // one's: the look flushes that, and what is in it waits for it.
+        // one's: the look flushes that, and begins before those at what is in it.
         dirty_mark(folder, entry->path, 0, true);
         if (is_prefix(folder, entry)) folder->scan.new_prefix = true;
         return;
