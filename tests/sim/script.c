@@ -57,6 +57,13 @@ static void some_time(struct world *world)
     pass(world, SECOND + rng_wait(&world->rng, 2 * SECOND));
 }
 
+static void starts_again(struct world *world, struct device *device)
+{
+    device_stop(device);
+    some_time(world);
+    device_start(device);
+}
+
 // ---- hub-lost: a deletion is forgotten at one end, the hub loses its index, and the other end,
 // which was away, still has what was deleted
 
@@ -104,9 +111,7 @@ void old_files(struct world *world)
     settle(world);
     backup_take(device);
     some_time(world);
-    device_stop(device);
-    some_time(world);
-    device_start(device); // with another witness
+    starts_again(world, device); // with another witness
     settle(world);
     saves(world, rng_below(rng, world->o.devices), "a");
     want_last(world);
@@ -130,13 +135,6 @@ void old_machine_draw(struct options *o, struct rng *rng)
     o->devices = 3;
     o->topology = MESH;
     o->plain = true;
-}
-
-static void starts_again(struct world *world, struct device *device)
-{
-    device_stop(device);
-    some_time(world);
-    device_start(device);
 }
 
 // Nobody saves over these who has seen them.

@@ -10,8 +10,7 @@ static const int64_t DAY_MS = INT64_C(24) * 3600 * 1000;
 
 static inline void go(struct script *script)
 {
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(script->rig->engine, script->conns[lane]);
+    script_down(script);
     rig_settle(script->rig);
 }
 

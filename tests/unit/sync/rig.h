@@ -151,6 +151,7 @@ void rig_log_begin(void); // until rig_close
 void rig_measured(void *context, uint64_t ticket, const struct bench_result *result);
 struct script *script_connect(struct rig *rig, uint8_t seed);
 void script_reconnect(struct script *script);
+void script_down(const struct script *script); // the engine hears that both lanes have ended
 void script_open(struct script *script, enum lane lane,
                  uint64_t number);                             // of a session of that number
 void script_dialled(struct script *script, enum conn_way way); // a session that we have dialled

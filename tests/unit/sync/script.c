@@ -71,6 +71,12 @@ void script_reconnect(struct script *script)
     script_open(script, LANE_BULK, number);
 }
 
+void script_down(const struct script *script)
+{
+    for (int lane = 0; lane < 2; lane++)
+        engine_conn_down(script->rig->engine, script->conns[lane]);
+}
+
 struct script *script_connect(struct rig *rig, uint8_t seed)
 {
     struct script *script = mem_zalloc(1, sizeof *script);

@@ -14,8 +14,7 @@ static struct script *open_joined(struct rig *rig)
     rig_open(rig);
     struct script *peer = script_connect(rig, 3);
     peer->features = PROTO_FEATURE_DELTA;
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig->engine, peer->conns[lane]);
+    script_down(peer);
     script_reconnect(peer);
     script_offer(peer, (struct vv){0});
     rig_wait(rig, 100);

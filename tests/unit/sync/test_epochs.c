@@ -353,8 +353,7 @@ static void test_they_go_on_by_way_of_others(void **state)
     rig_wait(&rig, 1000);
     struct script *owner = join(&rig, 3), *a = join(&rig, 4), *b = join(&rig, 5);
     pull_from(owner); // of epoch 1, up to 1
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, owner->conns[lane]);
+    script_down(owner);
     a->heard_count = b->heard_count = 0;
     show(a, owner, 6, 8, 2);
     rig_wait(&rig, 2000);
@@ -381,8 +380,7 @@ static void test_made_up_epochs(void **state)
     struct message owners = {.kind = MSG_OWNERS,
                              .owners = {.folder = rig.id, .owners = lives, .count = 2}};
     script_send(a, LANE_CONTROL, &owners);
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, stranger->conns[lane]);
+    script_down(stranger);
     b->heard_count = 0;
     static struct mark marks[COUNT];
     for (uint64_t i = 0; i < COUNT; i++) {

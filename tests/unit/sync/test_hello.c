@@ -31,12 +31,6 @@ static void wait_answering(struct script *script, int64_t ms)
     }
 }
 
-static void gone(struct script *script)
-{
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(script->rig->engine, script->conns[lane]);
-}
-
 static uint64_t own_inc(struct rig *rig)
 {
     struct folder_row row;
@@ -119,7 +113,7 @@ static void test_the_first_goes(void **state)
     struct rig rig;
     struct script *first, *second;
     open_two(&rig, &first, &second);
-    gone(first);
+    script_down(first);
     rig_settle(&rig); // nobody needs to be waited for
     assert_int_equal(script_heard(second, MSG_HELLO), 2);
     assert_true(engine_connected(rig.engine, second->device));
@@ -134,7 +128,7 @@ static void test_the_second_goes(void **state)
     open_two(&rig, &first, &second);
     struct message bye = {.kind = MSG_BYE, .bye = {.code = BYE_STOPPING}};
     script_send(second, LANE_CONTROL, &bye);
-    gone(second);
+    script_down(second);
     rig_wait(&rig, PROBE_MS);
     assert_false(script_is_cut(first));
     assert_true(engine_connected(rig.engine, first->device));
@@ -207,7 +201,7 @@ static void test_we_run_twice(void **state)
     // It hears that we have read it, until it takes us back.
     script_reconnect(peer);
     assert_true(script_last(peer, MSG_HELLO)->hello.features & PROTO_FEATURE_REFUSED);
-    gone(peer);
+    script_down(peer);
     script_reconnect(peer);
     assert_false(script_last(peer, MSG_HELLO)->hello.features & PROTO_FEATURE_REFUSED);
     rig_close(&rig);
@@ -225,7 +219,7 @@ static void test_another_version(void **state)
     assert_true(status(&rig).peers[0].version_differs);
     script_reconnect(peer);
     assert_false(status(&rig).peers[0].version_differs);
-    gone(peer);
+    script_down(peer);
     // The same in a HELLO.
     struct message hello = {.kind = MSG_HELLO};
     hello.hello.protocol = PROTO_VERSION + 1;

@@ -121,8 +121,7 @@ static void test_each_has_its_turn(void **state)
     for (int i = asked; i < FILES; i++)
         assert_true(rig_on_disk(&rig, names[i]));
     // It comes again, and has them all.
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, peer->conns[lane]);
+    script_down(peer);
     rig_settle(&rig);
     script_reconnect(peer);
     script_offer(peer, (struct vv){0});

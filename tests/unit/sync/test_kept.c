@@ -22,12 +22,6 @@ static uint32_t count_of(struct rig *rig, const char *path)
     return rows_of(rig, path, rows);
 }
 
-static void leave(struct rig *rig, const struct script *peer)
-{
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig->engine, peer->conns[lane]);
-}
-
 // The disk keeps what a step replaces.
 static bool keeps(struct rig *rig, struct job *job)
 {
@@ -94,7 +88,7 @@ static void test_old_ones_go(void **state)
     (void)state;
     static struct rig rig;
     struct script *peer = open_kept(&rig);
-    leave(&rig, peer);
+    script_down(peer);
     rig_wait(&rig, 23 * HOUR_MS);
     assert_int_equal(count_of(&rig, ""), FILES);
     rig_wait(&rig, 3 * HOUR_MS);
@@ -123,7 +117,7 @@ static void goes_in_the_end(bool whole, uint32_t left)
 {
     static struct rig rig;
     struct script *peer = open_kept(&rig);
-    leave(&rig, peer);
+    script_down(peer);
     rig_wait(&rig, 20 * HOUR_MS);
     rig.instead = removes_badly;
     failures = UINT32_MAX;
@@ -162,7 +156,7 @@ static void test_wanted_again(void **state)
     v = edit_of_x(peer, "theirs");
     script_push(peer, 2 * FILES + 1, &v, 1, NULL);
     rig_wait(&rig, 1000);
-    leave(&rig, peer);
+    script_down(peer);
     rig_wait(&rig, 30 * HOUR_MS);
     assert_int_equal(rows_of(&rig, "file000", rows), 0);
     assert_int_equal(rows_of(&rig, "x", rows), 1);

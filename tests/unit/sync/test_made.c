@@ -149,6 +149,14 @@ static void open_pushed(struct rig *rig, struct value a)
     rig_wait(rig, 1000);
 }
 
+static void chmod_a(struct rig *rig)
+{
+    struct on_disk *a = disk_find(rig, slice_text("a"));
+    a->value.mode = a->print.mode = 0700;
+    engine_watch(rig->engine, rig->folder, ENGINE_WRITTEN, slice_text("a"));
+    rig_wait(rig, 1000);
+}
+
 // A directory that lives on for what is in it alone: whatever mode it has is nobody's edit.
 static void test_mode_of_nobody(void **state)
 {
@@ -156,10 +164,7 @@ static void test_mode_of_nobody(void **state)
     struct rig rig;
     open_pushed(&rig, (struct value){.kind = KIND_TOMB});
     assert_true(rig_on_disk(&rig, "a/b"));
-    disk_find(&rig, slice_text("a"))->value.mode = 0700;
-    disk_find(&rig, slice_text("a"))->print.mode = 0700;
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
-    rig_wait(&rig, 1000);
+    chmod_a(&rig);
     struct item item = rig_item(&rig, "a");
     assert_true(item.own_last == 0 && item_local_live(&item) && !heads_live(&item));
     rig_close(&rig);
@@ -173,10 +178,7 @@ static void test_mode_that_was_seen(void **state)
     struct version b;
     rig_open(&rig);
     struct script *peer = push_below(&rig, &b);
-    disk_find(&rig, slice_text("a"))->value.mode = 0700;
-    disk_find(&rig, slice_text("a"))->print.mode = 0700;
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
-    rig_wait(&rig, 1000);
+    chmod_a(&rig);
     struct version v[2] = {script_file(peer, "a", ""), script_file(peer, "a/c", "C")};
     v[0].value = (struct value){.kind = KIND_TOMB};
     script_push(peer, 1, v, 2, "C");

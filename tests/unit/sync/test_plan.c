@@ -116,8 +116,7 @@ static void test_plan_backwards(void **state)
     struct plan plan;
     struct script *peer = open_theirs(&rig, &theirs);
     const struct script *gone = script_connect(&rig, 4);
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, gone->conns[lane]);
+    script_down(gone);
     for (int i = 79; i >= 0; i--)
         (void)push_changes(peer, &theirs, i, i + 1, NULL);
     rig_wait(&rig, 60 * 1000);

@@ -167,8 +167,7 @@ static void test_gone_while_they_wait(void **state)
         script_push(peer, i, &v[i], 1, texts[i]);
         rig_settle(&rig);
     }
-    engine_conn_down(rig.engine, peer->conns[LANE_CONTROL]);
-    engine_conn_down(rig.engine, peer->conns[LANE_BULK]);
+    script_down(peer);
     peer->cut[LANE_CONTROL] = peer->cut[LANE_BULK] = true;
     rig.held = 0;
     rig_wait(&rig, 1000);

@@ -156,8 +156,7 @@ static void test_reset_alone(void **state)
     struct rig rig;
     struct script *peer = open_receive_only(&rig);
     push(peer, after(peer, "a", "one more"), NULL);
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, peer->conns[lane]);
+    script_down(peer);
     rig_settle(&rig);
     const struct decision decision = {.kind = DECIDE_RESET, .folder = "f"};
     engine_decide(rig.engine, 7, &decision);

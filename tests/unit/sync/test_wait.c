@@ -97,8 +97,7 @@ static void test_nobody_is_there(void **state)
     (void)state;
     struct rig rig;
     struct script *peer = open_joined(&rig);
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, peer->conns[lane]);
+    script_down(peer);
     ask(&rig, false);
     ended(&rig, 0, "");
     ask(&rig, true);
@@ -124,8 +123,7 @@ static void test_silent(void **state)
     // It goes and comes again: it is asked in the new session.
     ask(&rig, true);
     uint32_t asked = script_heard(peer, MSG_PING);
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, peer->conns[lane]);
+    script_down(peer);
     rig_settle(&rig);
     peer->answered = peer->heard_count;
     script_reconnect(peer);
@@ -374,8 +372,7 @@ static void test_one_of_two_folders(void **state)
     engine_sync(rig.engine, TICKET, &request);
     rig_settle(&rig);
     assert_int_equal(rig.synced, 0);
-    for (int lane = 0; lane < 2; lane++)
-        engine_conn_down(rig.engine, peer->conns[lane]);
+    script_down(peer);
     rig_wait(&rig, 2000);
     assert_int_equal(rig.synced, TICKET);
     assert_int_equal(rig.sync_exit, 4);
