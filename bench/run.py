@@ -26,11 +26,12 @@ LATENCY = "save to visible"
 FLOOR = "no program"
 
 
-# How often each is run at most, where not as often as --runs says: those take minutes.
-RARELY = {"many": 2, "million": 1, "big": 3, "text": 2, "bulk": 3}
+# How often each is run at most, where not as often as --runs says.
+RARELY = {"million": 1}
 # Of others than ours only those for which it says something.
 ONLY_LIVE = {"bulk"}
 WITHOUT_FSYNC = {"many", "text"}
+OF_MANY = {"many", "tree"}  # only if there are --many
 SIZES = {  # quick, ordinary, full
     "files": (1000, 10000, 10000), "big": (64, 1024, 1024), "samples": (8, 20, 10),
     "idle": (5, 20, 10), "many": (5000, 0, 100000), "million": (0, 0, 1000000),
@@ -47,7 +48,7 @@ def arguments():
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="of each (5)")
     parser.add_argument("--files", type=int, metavar="N", help="small files (10000; quick 1000)")
     parser.add_argument("--many", type=int, metavar="N",
-                        help="files that both sides have (0: not; full 100000)")
+                        help="files of the rows many and tree (0: not; full 100000)")
     parser.add_argument("--million", type=int, metavar="N",
                         help="files of one agent alone (0: not; full 1000000)")
     parser.add_argument("--big", type=int, metavar="MIB", help="the large file (1024; quick 64)")
@@ -55,9 +56,9 @@ def arguments():
     parser.add_argument("--idle", type=int, metavar="S", help="seconds of nothing (20; quick 5)")
     parser.add_argument("--agents", default=None, metavar="N,N",
                         help="meshes (2,3,10; quick 2,5; full 2,3,10,50)")
-    parser.add_argument("--only", default="floor,small,files,mesh,big,many,bulk,text,million",
+    parser.add_argument("--only", default="floor,small,files,mesh,big,many,bulk,text,tree,million",
                         help="in this order: floor, small, files, mesh, big, many, bulk, text, "
-                             "million")
+                             "tree, million")
     parser.add_argument("--programs", metavar="NAME,NAME", help="default: all that are installed")
     parser.add_argument("--dir", type=pathlib.Path, help="on which file system (default: /tmp)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/bench"))
@@ -137,8 +138,8 @@ def tasks(options, there):
     ours = programs.Agents in there
     for kind in options.only.split(","):
         runs = min(options.runs, RARELY.get(kind, options.runs))
-        guess = {"many": options.many / 1500, "million": options.million / 6000,
-                 "big": options.big / 20}.get(kind, 0)
+        guess = {"many": options.many / 1500, "tree": options.many / 400,
+                 "million": options.million / 6000, "big": options.big / 20}.get(kind, 0)
         if kind == "floor":
             yield Task(kind, FLOOR, runs, guess, lambda folder: workloads.floor(options, folder))
         elif kind == "mesh":
@@ -150,7 +151,7 @@ def tasks(options, there):
             if ours and options.million:
                 yield Task(kind, programs.Agents.name, runs, guess,
                            lambda folder: workloads.million(options, folder))
-        elif kind != "many" or options.many:
+        elif kind not in OF_MANY or options.many:
             for program in (p for p in there if compared(kind, p)):
                 yield Task(kind, program.name, runs, guess,
                            lambda folder, p=program, w=getattr(workloads, kind):

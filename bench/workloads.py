@@ -94,6 +94,11 @@ def small(program, options):
     yield from first_sync(program, options.files // 10)
 
 
+def tree(program, options):
+    """Very many, and nothing else."""
+    yield from first_sync(program, options.many)
+
+
 def files(program, options):
     names = yield from first_sync(program, options.files)
     yield from saves(program, names, options.samples)
