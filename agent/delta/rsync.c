@@ -12,6 +12,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/own.h"
+#include "agent/delta/commands_priv.h"
 
 enum {
     PIECE_BYTES = 32 << 10,
@@ -49,6 +50,19 @@ static rs_result job_feed(rs_job_t *job, struct slice in, bool last, struct buf 
         result = rs_job_iter(job, &b);
         out->size += PIECE_BYTES - b.avail_out;
     } while (result == RS_BLOCKED && (b.avail_in > 0 || b.avail_out == 0 || last));
+    return result;
+}
+
+// Likewise, without the first *skip bytes that it makes.
+static rs_result job_feed_skipping(rs_job_t *job, struct slice in, bool last, size_t *skip,
+                                   struct buf *out)
+{
+    size_t before = out->size;
+    rs_result result = job_feed(job, in, last, out);
+    size_t made = out->size - before, less = *skip < made ? *skip : made;
+    if (less > 0) memmove(out->data + before, out->data + before + less, made - less);
+    out->size -= less;
+    *skip -= less;
     return result;
 }
 
@@ -94,7 +108,6 @@ void delta_head(uint32_t block, struct buf *out)
 struct signer {
     rs_job_t *job;
     size_t skip; // of the head that librsync makes
-    struct buf made;
 };
 
 struct signer *signer_new(uint32_t block)
@@ -107,12 +120,8 @@ struct signer *signer_new(uint32_t block)
 
 static void signer_run(struct signer *signer, struct slice bytes, bool last, struct buf *out)
 {
-    buf_clear(&signer->made);
-    rs_result result = job_feed(signer->job, bytes, last, &signer->made);
+    rs_result result = job_feed_skipping(signer->job, bytes, last, &signer->skip, out);
     CHECK(result == (last ? RS_DONE : RS_BLOCKED));
-    size_t skip = signer->skip < signer->made.size ? signer->skip : signer->made.size;
-    signer->skip -= skip;
-    buf_append(out, signer->made.data + skip, signer->made.size - skip);
 }
 
 void signer_feed(struct signer *signer, struct slice bytes, struct buf *out)
@@ -129,15 +138,20 @@ void signer_destroy(struct signer **signer)
 {
     if (*signer == NULL) return;
     job_free(&(*signer)->job);
-    buf_fini(&(*signer)->made);
     mem_free(signer);
 }
 
 // ---- a delta
 
+// librsync joins copies that follow each other, and says them when they end. So that a peer can
+// work on what is known, a delta is made of several, of which the first has the head and the last
+// the end.
 struct differ {
     rs_signature_t *signature;
+    size_t block;
     rs_job_t *job;
+    size_t skip;   // of the head of a further one
+    uint64_t made; // by all of them
 };
 
 static int entry_compare(const void *a, const void *b)
@@ -188,20 +202,41 @@ enum err differ_new(struct slice signature, struct differ **out)
     load = job_quiet(rs_loadsig_begin(&differ->signature));
     if (job_feed(load, signature, true, &nothing) != RS_DONE) return ERR_MALFORMED;
     if (rs_build_hash_table(differ->signature) != RS_DONE) return ERR_MALFORMED;
+    differ->block = number_of(signature.data + 4);
     differ->job = job_quiet(rs_delta_begin(differ->signature));
     *out = TAKE(differ);
     return ERR_OK;
 }
 
+static void differ_run(struct differ *differ, struct slice bytes, bool last, struct buf *out)
+{
+    size_t before = out->size;
+    rs_result result = job_feed_skipping(differ->job, bytes, last, &differ->skip, out);
+    CHECK(result == (last ? RS_DONE : RS_BLOCKED));
+    differ->made += out->size - before;
+}
+
 void differ_feed(struct differ *differ, struct slice bytes, struct buf *out)
 {
     CHECK(bytes.size <= DELTA_FEED_BYTES);
-    CHECK(job_feed(differ->job, bytes, false, out) == RS_BLOCKED);
+    differ_run(differ, bytes, false, out);
 }
 
 void differ_end(struct differ *differ, struct buf *out)
 {
-    CHECK(job_feed(differ->job, slice_of("", 0), true, out) == RS_DONE);
+    differ_run(differ, slice_of("", 0), true, out);
+}
+
+size_t differ_flush(struct differ *differ, struct buf *out)
+{
+    differ_end(differ, out);
+    bool has_head = differ->made == out->size;
+    out->size -= COMMAND_END_BYTES;
+    size_t again = commands_cut(out, has_head ? COMMAND_MAGIC_BYTES : 0, differ->block - 1);
+    job_free(&differ->job);
+    differ->job = job_quiet(rs_delta_begin(differ->signature));
+    differ->skip = COMMAND_MAGIC_BYTES;
+    return again;
 }
 
 void differ_destroy(struct differ **differ)

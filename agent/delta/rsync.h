@@ -46,6 +46,10 @@ enum err differ_new(struct slice signature, struct differ **out) MUST_USE;
 // At most DELTA_FEED_BYTES at a time, so that its caller can look at the clock: with a signature
 // that is made for it each byte costs as much as hashing a block.
 void differ_feed(struct differ *differ, struct slice bytes, struct buf *out);
+// What was fed has come out, but for the last bytes, fewer than a block: so many are returned and
+// are to be fed again, since with what follows they may be a block of the base. `out` is all that
+// came of the last calls, any number of them.
+size_t differ_flush(struct differ *differ, struct buf *out);
 void differ_end(struct differ *differ, struct buf *out); // once
 void differ_destroy(struct differ **differ);
 

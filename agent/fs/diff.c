@@ -12,7 +12,7 @@
 #include "agent/fs/runs_priv.h"
 
 enum {
-    BYTES_PER_JOB = 64 << 20, // gone through
+    BYTES_PER_JOB = 16 << 20, // gone through, and known to the peer then
     MADE_PER_JOB = 128 << 10,
     TRIAL_BYTES = 16 << 20, // by then it is known whether it saves something
     CLOCK_BYTES = 4 * DELTA_FEED_BYTES,
@@ -119,7 +119,10 @@ static enum err delta_make(struct job_diff *diff, const struct runs *runs, struc
         if (saves_nothing(diff, out->size)) return ERR_LIMIT;
     }
     diff->done = diff->at == size;
-    if (diff->done) differ_end(diff->differ, out);
+    if (diff->done)
+        differ_end(diff->differ, out);
+    else if (out->size < MADE_PER_JOB) // else it flows as it is
+        diff->at -= differ_flush(diff->differ, out);
     diff->made += out->size;
     diff->cpu_ns += (uint64_t)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun_ns);
     return ERR_OK;

@@ -39,10 +39,20 @@ static bool patch(struct slice base, struct slice delta, size_t piece, struct bu
 
 static void delta_of(struct differ *differ, struct slice now, size_t piece, struct buf *out)
 {
-    for (size_t at = 0; at < now.size; at += piece)
+    AUTO(buf_fini) struct buf part = {0};
+    bool flushed = false;
+    for (size_t at = 0; at < now.size; at += piece) {
+        if (!flushed && at > now.size / 2) {
+            at -= differ_flush(differ, &part);
+            flushed = true;
+            buf_append(out, part.data, part.size);
+            buf_clear(&part);
+        }
         differ_feed(differ, slice_of(now.data + at, now.size - at < piece ? now.size - at : piece),
-                    out);
-    differ_end(differ, out);
+                    &part);
+    }
+    differ_end(differ, &part);
+    buf_append(out, part.data, part.size);
 }
 
 static void hostile_signature(struct slice signature, struct slice now)

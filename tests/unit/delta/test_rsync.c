@@ -54,6 +54,36 @@ static void delta_of(struct slice signature, struct slice now, size_t piece, str
     differ_end(differ, out);
 }
 
+static void move(struct buf *from, struct buf *to)
+{
+    buf_append(to, from->data, from->size);
+    buf_clear(from);
+}
+
+// As `delta_of`, but what is known after each `every` bytes comes out. What came before is taken
+// from time to time, as whoever sends pages does.
+static void delta_in_parts(struct slice signature, struct slice now, size_t every, struct buf *out)
+{
+    AUTO(differ_destroy) struct differ *differ = NULL;
+    AUTO(buf_fini) struct buf part = {0};
+    assert_int_equal(differ_new(signature, &differ), ERR_OK);
+    size_t since = 0;
+    for (size_t at = 0, size; at < now.size; at += size) {
+        size = now.size - at < DELTA_FEED_BYTES ? now.size - at : DELTA_FEED_BYTES;
+        differ_feed(differ, slice_of(now.data + at, size), &part);
+        if (part.size > 40000) move(&part, out);
+        since += size;
+        if (since < every) continue;
+        size_t again = differ_flush(differ, &part);
+        assert_true(again < delta_block(1 << 20));
+        at -= again;
+        since = 0;
+        move(&part, out);
+    }
+    differ_end(differ, &part);
+    move(&part, out);
+}
+
 static bool base_read(void *context, uint64_t at, uint8_t *out, size_t size)
 {
     const struct slice *base = context;
@@ -124,6 +154,67 @@ static void changes_cost_little(void **state)
     there_and_back(buf_slice(&base), slice_of(now.data + 77, 200000), 12000);
     there_and_back(slice_of(base.data, 1), buf_slice(&now), now.size + 100);
     there_and_back(buf_slice(&base), slice_of(base.data, 1), 100);
+}
+
+static void flushed(struct slice base, struct slice now)
+{
+    const size_t every[] = {8192, 20000, 99999, 500000};
+    AUTO(buf_fini) struct buf signature = {0};
+    AUTO(buf_fini) struct buf whole = {0};
+    signature_of(base, 4096, &signature);
+    delta_of(buf_slice(&signature), now, DELTA_FEED_BYTES, &whole);
+    for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+        AUTO(buf_fini) struct buf delta = {0};
+        AUTO(buf_fini) struct buf out = {0};
+        bool done;
+        delta_in_parts(buf_slice(&signature), now, every[i], &delta);
+        assert_true(delta.size <= whole.size + 40 * (1 + now.size / every[i]));
+        assert_int_equal(patch(base, buf_slice(&delta), 4096, 65536, SIZE_MAX, &out, &done),
+                         ERR_OK);
+        assert_true(done && slice_equal(buf_slice(&out), now));
+    }
+}
+
+// Wherever it is flushed, in a copy, in what is new or where one ends, it is hardly longer.
+static void a_flush_costs_little(void **state)
+{
+    (void)state;
+    AUTO(buf_fini) struct buf base = {0};
+    AUTO(buf_fini) struct buf now = {0};
+    fill_noise(&base, 1 << 20, 11);
+    flushed(buf_slice(&base), buf_slice(&base));
+    buf_append_text(&now, "in front");
+    buf_append(&now, base.data, base.size);
+    flushed(buf_slice(&base), buf_slice(&now));
+    for (size_t at = 50000; at + 3000 < now.size; at += 70001)
+        memset(now.data + at, 'x', 3000); // more than two literals of a byte of length
+    flushed(buf_slice(&base), buf_slice(&now));
+    size_t size = now.size;
+    buf_clear(&now);
+    fill_noise(&now, size, 12); // nothing is the same
+    flushed(buf_slice(&base), buf_slice(&now));
+}
+
+// What a peer can make already is said, however long the copy is.
+static void a_flush_tells_what_a_copy_has_reached(void **state)
+{
+    (void)state;
+    AUTO(differ_destroy) struct differ *differ = NULL;
+    AUTO(buf_fini) struct buf base = {0};
+    AUTO(buf_fini) struct buf signature = {0};
+    AUTO(buf_fini) struct buf delta = {0};
+    AUTO(buf_fini) struct buf out = {0};
+    bool done;
+    fill_noise(&base, 1 << 20, 13);
+    signature_of(buf_slice(&base), 4096, &signature);
+    assert_int_equal(differ_new(buf_slice(&signature), &differ), ERR_OK);
+    for (size_t at = 0; at < base.size / 2; at += DELTA_FEED_BYTES)
+        differ_feed(differ, slice_of(base.data + at, DELTA_FEED_BYTES), &delta);
+    size_t again = differ_flush(differ, &delta);
+    assert_int_equal(patch(buf_slice(&base), buf_slice(&delta), 4096, 65536, SIZE_MAX, &out, &done),
+                     ERR_OK);
+    assert_false(done);
+    assert_int_equal(out.size, base.size / 2 - again);
 }
 
 static void repetitive_contents_are_no_attack(void **state)
@@ -262,6 +353,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_cost_little),
+        cmocka_unit_test(a_flush_costs_little),
+        cmocka_unit_test(a_flush_tells_what_a_copy_has_reached),
         cmocka_unit_test(repetitive_contents_are_no_attack),
         cmocka_unit_test(pieces_can_be_signed_apart),
         cmocka_unit_test(sizes_are_bounded),
