@@ -82,6 +82,21 @@ static uint64_t at_hand_max(const struct look *look)
     return look->was.size > 0 ? BASE_CONTENT_BYTES_MAX : PROTO_PACK_CONTENT_BYTES_MAX;
 }
 
+// The kernel has written back by itself what is older.
+static bool is_young(const struct look *look, int64_t now_ns)
+{
+    const int64_t minute = INT64_C(60) * 1000000000;
+    return now_ns - look->print.ctime_ns < minute;
+}
+
+static int large_read(int fd, struct content_hash *hash, const struct look *look,
+                      uint64_t *out_size)
+{
+    bool under_way =
+        look->print.size > FS_UNDER_WAY_BYTES && is_young(look, clock_ns(CLOCK_REALTIME));
+    return fd_hash(fd, under_way, hash, out_size);
+}
+
 // EAGAIN: it changed meanwhile.
 static int file_read(struct arena *arena, const struct place *place, struct look *look)
 {
@@ -97,7 +112,7 @@ static int file_read(struct arena *arena, const struct place *place, struct look
     print_of(&st, &look->print);
     int64_t start = clock_ns(CLOCK_MONOTONIC);
     int code = look->print.size <= at_hand_max(look) ? small_read(arena, fd, hash, look, &size)
-                                                     : fd_hash(fd, hash, &size);
+                                                     : large_read(fd, hash, look, &size);
     if (code != 0) return code;
     struct content content;
     const struct digest *leaves;
@@ -278,9 +293,8 @@ static void look_at(const struct grip *grip, struct arena *arena, struct look *l
 // What the kernel has not written back by itself yet, nor we. When something went nobody knows.
 static bool is_recent(const struct grip *grip, const struct look *look, int64_t now_ns)
 {
-    const int64_t minute = INT64_C(60) * 1000000000;
     if (look->result == LOOK_GONE) return look->before.present;
-    return look->result == LOOK_VALUE && now_ns - look->print.ctime_ns < minute &&
+    return look->result == LOOK_VALUE && is_young(look, now_ns) &&
            !flushed_covers(grip, &look->print);
 }
 
