@@ -100,17 +100,18 @@ static bool root_open(const struct grip *grip, int *out_fd)
     return true;
 }
 
+// Who wants others to read it says so.
 static bool root_make(const char *path)
 {
     AUTO(mem_free) char *text = mem_strdup(path);
     for (char *at = text + 1; *at != '\0'; at++) {
         if (*at != '/') continue;
         *at = '\0';
-        int made = mkdir(text, 0755);
+        int made = mkdir(text, 0700);
         *at = '/';
         if (made != 0 && errno != EEXIST && errno != EACCES && errno != EROFS) return false;
     }
-    return mkdir(text, 0755) == 0 || errno == EEXIST;
+    return mkdir(text, 0700) == 0 || errno == EEXIST;
 }
 
 static const char *missing_text(int code)
