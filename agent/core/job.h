@@ -93,7 +93,7 @@ struct look {
     bool racy;
     enum err err;
     const char *what;
-    uint64_t hash_ms;
+    uint64_t hash_ms; // of the processor
 };
 
 struct job_look {

@@ -89,16 +89,17 @@ static bool is_young(const struct look *look, int64_t now_ns)
     return now_ns - look->print.ctime_ns < minute;
 }
 
-static int large_read(int fd, struct content_hash *hash, const struct look *look,
+// What is written to all the time is no reason to write it out each time.
+static int large_read(int fd, struct content_hash *hash, const struct look *look, bool first,
                       uint64_t *out_size)
 {
-    bool under_way =
-        look->print.size > FS_UNDER_WAY_BYTES && is_young(look, clock_ns(CLOCK_REALTIME));
-    return fd_hash(fd, under_way, hash, out_size);
+    bool write_out =
+        first && look->print.size > FS_UNDER_WAY_BYTES && is_young(look, clock_ns(CLOCK_REALTIME));
+    return fd_hash(fd, write_out, hash, out_size);
 }
 
 // EAGAIN: it changed meanwhile.
-static int file_read(struct arena *arena, const struct place *place, struct look *look)
+static int file_read(struct arena *arena, const struct place *place, struct look *look, bool first)
 {
     AUTO(fd_close)
     int fd =
@@ -110,15 +111,15 @@ static int file_read(struct arena *arena, const struct place *place, struct look
     if (fstat(fd, &st) != 0) return errno;
     if (!S_ISREG(st.st_mode)) return EAGAIN;
     print_of(&st, &look->print);
-    int64_t start = clock_ns(CLOCK_MONOTONIC);
+    int64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     int code = look->print.size <= at_hand_max(look) ? small_read(arena, fd, hash, look, &size)
-                                                     : large_read(fd, hash, look, &size);
+                                                     : large_read(fd, hash, look, first, &size);
     if (code != 0) return code;
     struct content content;
     const struct digest *leaves;
     uint32_t count;
     content_hash_end(hash, &content, &leaves, &count);
-    look->hash_ms = (uint64_t)((clock_ns(CLOCK_MONOTONIC) - start) / 1000000);
+    look->hash_ms = (uint64_t)((clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / 1000000);
     if (size != look->print.size) return EAGAIN;
     look->value = (struct value){
         .kind = KIND_FILE, .mode = look->print.mode & 0777, .size = size, .content = content.id};
@@ -142,10 +143,10 @@ static int link_read(struct arena *arena, const struct place *place, struct look
     return 0;
 }
 
-static int value_read(struct arena *arena, const struct place *place, struct look *look)
+static int value_read(struct arena *arena, const struct place *place, struct look *look, bool first)
 {
     switch (look->print.kind) {
-    case KIND_FILE: return file_read(arena, place, look);
+    case KIND_FILE: return file_read(arena, place, look, first);
     case KIND_SYMLINK: return link_read(arena, place, look);
     case KIND_DIR:
         look->value = (struct value){.kind = KIND_DIR, .mode = look->print.mode & 0777};
@@ -165,7 +166,7 @@ static void look_clear(struct look *look)
 }
 
 // One try. EAGAIN: again.
-static int look_once(struct arena *arena, const struct place *place, struct look *look)
+static int look_once(struct arena *arena, const struct place *place, struct look *look, bool first)
 {
     struct stat st;
     struct fingerprint after;
@@ -178,7 +179,7 @@ static int look_once(struct arena *arena, const struct place *place, struct look
         look->result = LOOK_SAME;
         return 0;
     }
-    code = value_read(arena, place, look);
+    code = value_read(arena, place, look, first);
     if (code != 0) return code;
     code = place_stat(place, &st);
     if (code != 0) return code == ENOENT ? EAGAIN : code;
@@ -200,7 +201,7 @@ static void look_place(const struct grip *grip, struct arena *arena, const struc
 {
     int code = EAGAIN;
     for (int i = 0; i < LOOK_TRIES && code == EAGAIN; i++)
-        code = look_once(arena, place, look);
+        code = look_once(arena, place, look, i == 0);
     if (code == 0 && look->print.device != grip->device) code = EXDEV;
     if (code == EAGAIN)
         look->result = LOOK_MOVING;
