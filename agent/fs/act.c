@@ -110,9 +110,11 @@ int dir_create(struct group *group, const struct place *place, uint32_t mode)
     const struct grip *grip = group->grip;
     struct stat st = {.st_mode = 0};
     if (mkdirat(place->fd, place->name, mode & 0777) != 0) return errno;
-    if (place_stat(place, &st) == 0 && mode_is(grip, st.st_mode, mode)) return 0;
-    // A default ACL of the directory above took some of it away.
-    int code = mode_put(grip, place->fd, place->name, (mode & 0777) | (st.st_mode & 07000));
+    bool known = place_stat(place, &st) == 0;
+    uint32_t want = (mode & 07777) | (st.st_mode & 07000);
+    if (known && (grip->modeless || (st.st_mode & 07777) == want)) return 0;
+    // A default ACL of the directory above took some of it away, or it had more than permissions.
+    int code = mode_put(grip, place->fd, place->name, want);
     if (code == 0) code = place_sync(group, place);
     if (code != 0) (void)unlinkat(place->fd, place->name, AT_REMOVEDIR);
     return code;
@@ -126,9 +128,9 @@ static int dir_make(struct group *group, struct slice path, uint32_t mode)
     int code = place_open(group->grip, path, slice_of("", 0), &place);
     if (code != 0) return code;
     code = dir_create(group, &place, mode);
-    if (code != EEXIST)
+    if (code == 0)
         group_touch(group, place.fd);
-    else
+    else if (code == EEXIST)
         code = place.clash[0] != '\0' ? SPELLED_OTHERWISE : 0;
     place_close(&place);
     return code;
@@ -261,11 +263,14 @@ static int leaf_to_dir(struct group *group, uint32_t index, const struct place *
     struct fingerprint out;
     struct place x = {.fd = group->staging_fd};
     (void)snprintf(x.name, sizeof x.name, "%s", act->swap);
-    int code = dir_create(group, &x, group->apply->steps[index].version.value.mode);
+    uint32_t mode = group->apply->steps[index].version.value.mode;
+    int code = dir_create(group, &x, mode);
     if (code != 0) return code;
     code = swap_exchange(disk, x.fd, x.name, place->fd, place->name);
     if (code != 0) (void)rmdir_at(&x);
-    if (code == EINVAL || code == ENOSYS) code = leaf_out_dir_in(group, index, place);
+    // One that may not be written to cannot go elsewhere: what is above it is noted in it.
+    bool stays = code == EACCES && (mode & 0200) == 0;
+    if (stays || code == EINVAL || code == ENOSYS) code = leaf_out_dir_in(group, index, place);
     if (code != 0) return code == ENOENT ? ESTALE : code;
     act->out = true;
     if (look_out(group, index, &out) == 0 && out_is_before(group, index, &out)) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/base/own.h"
@@ -16,6 +17,7 @@ struct level {
     char name[FS_NAME_MAX];
     DIR *from;
     int to;
+    bool moved; // something, since it was read from the start
 };
 
 struct merge {
@@ -69,10 +71,26 @@ static void note(struct merge *m, int code)
     if (passes || m->code == 0) m->code = code;
 }
 
+// A directory that may not be written to cannot go elsewhere: what is above it is noted in it.
+static int entry_move(struct merge *m, const struct level *level, const char *name)
+{
+    const struct disk *disk = m->group->grip->disk;
+    int from = dirfd(level->from);
+    struct stat st;
+    int code = swap_noreplace(disk, from, name, level->to, name);
+    bool closed = code == EACCES && fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  S_ISDIR(st.st_mode) && (st.st_mode & 0200) == 0;
+    if (!closed || mode_set(from, name, (st.st_mode & 07777) | 0200) != 0) return code;
+    code = swap_noreplace(disk, from, name, level->to, name);
+    (void)mode_set(code == 0 ? level->to : from, name, st.st_mode & 07777);
+    return code;
+}
+
 static void entry_merge(struct merge *m, const char *name)
 {
     struct level *level = &m->levels[m->depth - 1];
-    int code = swap_noreplace(m->group->grip->disk, dirfd(level->from), name, level->to, name);
+    int code = entry_move(m, level, name);
+    level->moved |= code == 0;
     if (code == EEXIST && m->depth < DEPTH_MAX) code = level_open(m, name, name);
     if (code != 0) note(m, code);
 }
@@ -90,7 +108,13 @@ int dirs_merge(struct group *group, int from_fd, const char *from, int to_fd, co
             continue;
         }
         if (errno != 0) note(&m, errno);
-        level_close(&m);
+        struct level *level = &m.levels[m.depth - 1];
+        bool again = errno == 0 && level->moved; // some file systems pass over what follows
+        level->moved = false;
+        if (again)
+            rewinddir(level->from);
+        else
+            level_close(&m);
     }
     if (m.gone) return 0;
     return m.code != 0 && m.code != EBUSY ? m.code : ENOTEMPTY;

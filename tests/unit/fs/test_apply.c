@@ -288,7 +288,7 @@ static void test_intent_is_undone_as_a_whole(void **state)
     put_file(w, "replaced", "r old");
     put_file(w, "removed", "d old");
     put_file(w, "to-dir", "t old");
-    put_dir(w, "to-file", 0701);
+    put_dir(w, "to-file", 03701);
     put_dir(w, "moded", 0750);
     put_file(w, "blocker", "untracked");
     stage_text(w, "new bytes");
@@ -314,7 +314,7 @@ static void test_intent_is_undone_as_a_whole(void **state)
     assert_string_equal(text_of(w, "to-dir", text), "t old");
     assert_string_equal(text_of(w, "blocker", text), "untracked");
     assert_int_equal(print_at(w, "to-file").kind, KIND_DIR);
-    assert_int_equal(mode_of(w, "to-file"), 0701);
+    assert_int_equal(mode_of(w, "to-file"), 03701);
     assert_int_equal(mode_of(w, "moded"), 0750);
     assert_int_equal(count_in(w, ".cfgsync/staging", "x-"), 0);
     assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
@@ -357,6 +357,28 @@ static void test_read_only_directory(void **state)
     assert_int_equal(steps[0].result, STEP_DONE);
     assert_int_equal(steps[1].result, STEP_DONE);
     assert_int_equal(mode_of(w, "d"), 0555);
+    job_end(&job);
+}
+
+// One that may not be written to cannot be moved into another: it is made where it is to be.
+static void test_a_file_becomes_a_read_only_directory(void **state)
+{
+    struct world *w = *state;
+    if (geteuid() != 0) skip();
+    put_file(w, "f", "old bytes");
+    shell("chmod 755 '%s' && chown -R 12345 '%s'", w->top, w->top);
+    assert_int_equal(seteuid(12345), 0);
+    struct job *job = job_for(JOB_APPLY);
+    struct step *steps = steps_for(job, 1, 121);
+    steps[0] = step_of(w, "f", version_dir("f", 0555));
+    disk_run(w->disk, job);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(steps[0].result, STEP_DONE);
+    assert_int_equal(print_at(w, "f").kind, KIND_DIR);
+    assert_int_equal(mode_of(w, "f"), 0555);
+    assert_true(steps[0].kept);
+    assert_true(anywhere(w, ".cfgsync/kept", "old bytes"));
     job_end(&job);
 }
 
@@ -455,6 +477,7 @@ int main(void)
         T(test_intent_is_undone_as_a_whole),
         T(test_missing_content_fails_alone),
         T(test_read_only_directory),
+        T(test_a_file_becomes_a_read_only_directory),
         T(test_directory_without_descriptors),
         T(test_directory_made_narrower),
         T(test_racing_editor_loses_nothing),

@@ -3,6 +3,7 @@
 // Recovery where somebody's edit, or two, met a step just before the crash.
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "recover_test.h"
 
@@ -155,6 +156,32 @@ static void test_two_directories_are_one(void **state)
     job_end(&job);
 }
 
+// Nor does it stay behind for a mode that keeps it from being moved.
+static void test_a_read_only_directory_goes_into_another(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 1);
+    if (geteuid() != 0) skip();
+    put_file(w, "a", "old a");
+    steps[0] = step_of(w, "a", version_dir("a", 0755));
+    remove_all(w, "a");
+    put_file(w, "a/here", "is here");
+    put_file(w, ".cfgsync/staging/x-7-0/d/there", "was there");
+    put_dir(w, ".cfgsync/staging/x-7-0/d", 0555);
+    shell("chmod 755 '%s' && chown -R 12345 '%s'", w->top, w->top);
+    assert_int_equal(seteuid(12345), 0);
+    disk_run(w->disk, job);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(job->err, ERR_OK);
+    assert_false(steps[0].kept);
+    assert_string_equal(text_of(w, "a/here", text), "is here");
+    assert_string_equal(text_of(w, "a/d/there", text), "was there");
+    assert_int_equal(mode_of(w, "a/d"), 0555);
+    job_end(&job);
+}
+
 // What cannot be moved now or ever keeps no recovery waiting: the rest goes to kept, with it.
 static void test_what_is_mounted_stays_where_it_is(void **state)
 {
@@ -241,6 +268,7 @@ int main(void)
         T(test_an_edit_without_its_directory_is_kept),
         T(test_of_two_directories_the_empty_one_goes),
         T(test_two_directories_are_one),
+        T(test_a_read_only_directory_goes_into_another),
         T(test_what_is_mounted_stays_where_it_is),
         T(test_an_edit_in_kept_is_told_of_again),
         T(test_an_edit_in_kept_ends_an_intent),
