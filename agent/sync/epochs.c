@@ -229,7 +229,12 @@ void epochs_tick(struct folder *folder)
         marks.count += marks_held(folder, all.entries[incs.count++].inc, held + marks.count);
     for (struct session *s = folder->engine->sessions; s != NULL; s = s->next)
         (void)epochs_tell(s, folder, incs, marks);
+    struct vvbox rest = {0};
+    vvbox_set(&rest,
+              (struct vv){.entries = all.entries + incs.count, .count = all.count - incs.count});
     vvbox_fini(&folder->epochs_passed);
+    folder->epochs_passed = rest;
+    folder->epochs_pass_ms = folder->engine->now_ms + EPOCHS_PASS_MS;
 }
 
 int64_t epochs_deadline(const struct folder *folder)

@@ -398,6 +398,43 @@ static void test_made_up_epochs(void **state)
     rig_close(&rig);
 }
 
+// One message has room for the epochs of so many; of the others one follows.
+static void test_very_many_epochs_of_others(void **state)
+{
+    (void)state;
+    enum { LIVES = 150, AT_ONCE = 75, EPOCHS = INDEX_MARK_EPOCHS };
+    static struct rig rig;
+    static struct owner lives[LIVES];
+    static struct mark marks[AT_ONCE * EPOCHS];
+    rig_open(&rig);
+    rig_wait(&rig, 1000);
+    struct script *stranger = join(&rig, 3), *a = join(&rig, 4), *b = join(&rig, 5);
+    for (uint64_t i = 0; i < LIVES; i++)
+        lives[i] = owner_of(&rig, stranger->device, 100 + i);
+    struct message owners = {.kind = MSG_OWNERS,
+                             .owners = {.folder = rig.id, .owners = lives, .count = LIVES}};
+    script_send(a, LANE_CONTROL, &owners);
+    script_down(stranger);
+    b->heard_count = 0;
+    for (uint64_t from = 0; from < LIVES; from += AT_ONCE) {
+        for (uint64_t i = 0; i < AT_ONCE * EPOCHS; i++) {
+            marks[i] = (struct mark){.inc = lives[from + i / EPOCHS].inc,
+                                     .first = 1,
+                                     .counter = 10 + i % EPOCHS,
+                                     .epoch = 5 + i % EPOCHS};
+            mark_sign(stranger->identity, rig.id, &marks[i]);
+        }
+        struct message m = {.kind = MSG_NEWS, .news = {.folder = rig.id}};
+        m.news.marks = (struct marks){marks, AT_ONCE * EPOCHS};
+        script_send(a, LANE_CONTROL, &m);
+    }
+    rig_wait(&rig, 5000);
+    for (uint32_t i = 0; i < LIVES; i++)
+        assert_true(was_shown(b, lives[i].inc, 5) && was_shown(b, lives[i].inc, 4 + EPOCHS));
+    assert_int_equal(script_heard(b, MSG_NEWS), 2);
+    rig_close(&rig);
+}
+
 static bool heard_owner(const struct script *script, uint64_t inc)
 {
     for (uint32_t i = 0; i < script->heard_count; i++) {
@@ -468,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_epochs_of_another),
         cmocka_unit_test(test_an_older_epoch_and_a_full_disk),
         cmocka_unit_test(test_made_up_epochs),
+        cmocka_unit_test(test_very_many_epochs_of_others),
         cmocka_unit_test(test_they_go_on_by_way_of_others),
         cmocka_unit_test(test_a_life_that_was_lost),
         cmocka_unit_test(test_epochs_without_end),
