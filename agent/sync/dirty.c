@@ -313,6 +313,7 @@ void dirty_dispatch(struct folder *folder)
             dirty->looking = true;
             dirty->awaits_content = false;
             look_fill(folder, job, &job->look.looks[job->look.count++], dirty);
+            dirty->force = false;
         }
         if (job->look.count == 0) {
             job_destroy(&job);
@@ -333,7 +334,7 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
 {
     int64_t now = folder->engine->now_ms;
     dirty->looking = false;
-    dirty->force = dirty->overtaken = dirty->found_below = false;
+    dirty->overtaken = dirty->found_below = false;
     bool again = dirty->again;
     int64_t quiet = dirty->again_delay_ms;
     dirty->again = false;
@@ -354,6 +355,7 @@ static void looks_postpone(struct folder *folder, const struct job_look *looks)
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL) continue;
+        dirty->force |= looks->looks[i].force;
         dirty->due_ms = folder->engine->now_ms + 1000;
         dirty_settle(folder, dirty, LOOK_AGAIN_LATER);
     }
@@ -418,6 +420,7 @@ void dirty_look_done(struct folder *folder, struct job *job)
     for (uint32_t i = 0; i < looks->count; i++) {
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL || !dirty->looking) continue;
+        if (verdicts[i] == LOOK_AGAIN_LATER) dirty->force |= looks->looks[i].force;
         bool rules = verdicts[i] == LOOK_SETTLED && rules_is_file(looks->looks[i].path);
         if (has_come(looks, i, dirty)) come[come_count++] = looks->looks[i].path;
         dirty_settle(folder, dirty, verdicts[i]);

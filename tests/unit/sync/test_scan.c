@@ -232,6 +232,30 @@ static void test_a_directory_is_flushed(void **state)
     rig_close(&rig);
 }
 
+static bool fail_the_first(struct rig *rig, struct job *job)
+{
+    uint32_t before = flushed;
+    (void)note_flushed(rig, job);
+    bool first = before == 0 && flushed == 1;
+    if (first) job->err = ERR_IO;
+    return first;
+}
+
+// One that could not be looked at then is flushed later, though it looks the same.
+static void test_a_directory_is_flushed_later(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    flushed = 0;
+    rig.instead = fail_the_first;
+    rig_mkdir(&rig, "d");
+    rescan(&rig);
+    rig_wait(&rig, 2000);
+    assert_int_equal(flushed, 2);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_one_after_the_other),
         cmocka_unit_test(test_a_tree_over_a_file),
         cmocka_unit_test(test_a_directory_is_flushed),
+        cmocka_unit_test(test_a_directory_is_flushed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
