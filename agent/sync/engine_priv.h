@@ -44,6 +44,7 @@ enum {
     DIRTY_MAX_FOR_SCAN = 4096, // the walk waits while so many looks are open
     STEPS_PER_JOB = 1024,
     TRANSFERS_MAX = 4096,
+    INTENTS_MAX = 64,   // under way
     OUTBOX_ENOUGH = 48, // what more can be done is found by a walk of the needs
     LARGE_MAX = 4,
     RIDE_CACHE_BYTES = 4 << 20,

@@ -198,10 +198,8 @@ void folder_recover_done(struct folder *folder, struct job *job)
     if (folder->recover_jobs > 0 || folder->recover_wanted || folder->root != ROOT_RECOVERING)
         return;
     if (job->apply.journal != 0) {
-        struct job *clean = job_new(JOB_RECOVER, folder->number);
-        clean->context = errand_none(FOR_APPLY);
-        folder->recover_jobs++;
-        submit(folder, clean);
+        recover_start(
+            folder); // there may be more rows: whose steps are in doubt is not cleared away
         return;
     }
     staged_cleared(folder);

@@ -241,6 +241,11 @@ static bool may_end(struct folder *folder, const struct item *item)
            more_may_come(folder);
 }
 
+static bool enough_under_way(const struct folder *folder)
+{
+    return folder->outbox_count >= OUTBOX_ENOUGH || folder->resolve_jobs >= INTENTS_MAX;
+}
+
 // What is to live there cannot be put in place before the leaf above it has left.
 static bool waits_for_leaf(struct folder *folder, const struct resolution *plan, struct slice path)
 {
@@ -251,9 +256,7 @@ void resolve_item(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (folder->outbox_count >= OUTBOX_ENOUGH || may_end(folder, item) ||
-        !contents_held(folder, item))
-        return;
+    if (enough_under_way(folder) || may_end(folder, item) || !contents_held(folder, item)) return;
     if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
     if (waits_for_leaf(folder, &plan, item->path))
         resolve_clash_above(folder, path_parent(item->path));
@@ -265,7 +268,7 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (folder->outbox_count >= OUTBOX_ENOUGH || more_may_come(folder)) return true;
+    if (enough_under_way(folder) || more_may_come(folder)) return true;
     if (!contents_held(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, names_of(folder), item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);

@@ -210,7 +210,7 @@ void work_later(struct folder *folder, int64_t ms)
 static bool has_room(const struct folder *folder)
 {
     return map_count(folder->transfers) < TRANSFERS_MAX &&
-           map_count(folder->step_paths) < STEPS_READY_MAX;
+           map_count(folder->step_paths) < STEPS_READY_MAX && folder->resolve_jobs < INTENTS_MAX;
 }
 
 bool work_left(const struct folder *folder)
