@@ -70,13 +70,14 @@ uint32_t store_needs_after(struct store *store, struct arena *arena, uint32_t fo
 }
 
 uint32_t store_blocked(struct store *store, struct arena *arena, uint32_t folder,
-                       enum blocked reason, uint32_t max, struct slice *out)
+                       enum blocked reason, uint32_t skip, uint32_t max, struct slice *out)
 {
     bool any = reason == BLOCKED_NONE;
     AUTO(query_end) struct query query = query_new(store, any ? SQL_BLOCKED : SQL_BLOCKED_REASON);
     query_int(&query, folder);
     if (!any) query_int(&query, (int64_t)reason);
     query_int(&query, max);
+    query_int(&query, skip);
     return paths(arena, &query, max, out);
 }
 

@@ -96,9 +96,9 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_NEEDS] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked = 0"
                   " AND key >= ?2 ORDER BY key LIMIT ?3",
     [SQL_BLOCKED] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked <> 0"
-                    " ORDER BY live, key LIMIT ?2",
+                    " ORDER BY live, key LIMIT ?2 OFFSET ?3",
     [SQL_BLOCKED_REASON] = "SELECT key FROM item WHERE folder = ?1 AND need = 1 AND blocked <> 0"
-                           " AND blocked = ?2 ORDER BY live, key LIMIT ?3",
+                           " AND blocked = ?2 ORDER BY live, key LIMIT ?3 OFFSET ?4",
     // Without a hint SQLite takes the primary key for these, and goes through every dot.
     [SQL_NEED_MIN] =
         "SELECT counter FROM dot INDEXED BY dot_need WHERE folder = ?1 AND inc = ?2 AND need = 1"

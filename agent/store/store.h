@@ -93,9 +93,9 @@ uint32_t store_seq_before(struct store *store, struct arena *arena, uint32_t fol
 uint32_t store_needs_after(struct store *store, struct arena *arena, uint32_t folder,
                            struct slice after, bool from_start, uint32_t max, struct slice *out);
 // Blocked items (any need with a reason), tombstones first, then tree order; only those with
-// `reason` unless BLOCKED_NONE.
+// `reason` unless BLOCKED_NONE; from the one behind the first `skip` on.
 uint32_t store_blocked(struct store *store, struct arena *arena, uint32_t folder,
-                       enum blocked reason, uint32_t max, struct slice *out);
+                       enum blocked reason, uint32_t skip, uint32_t max, struct slice *out);
 // Smallest counter of inc among dots of unblocked needs.
 bool store_need_min(struct store *store, uint32_t folder, uint64_t inc, uint64_t *out);
 // Incarnations among dots of unblocked needs.

@@ -16,7 +16,7 @@ static uint32_t blocked_tombs(struct folder *folder, struct arena *arena, struct
 {
     const struct index_port *index = INDEX(folder);
     uint32_t count =
-        index->blocked(index->self, arena, folder->number, BLOCKED_NONE, PROTO_BLOCKED_MAX, out);
+        index->blocked(index->self, arena, folder->number, BLOCKED_NONE, 0, PROTO_BLOCKED_MAX, out);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
         index->item_get(index->self, arena, folder->number, out[i], &item);
@@ -52,7 +52,7 @@ static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct
         bool minded = blocked_minded(reason);
         if (reason == BLOCKED_NONE || minded != (i < BLOCKED_COUNT)) continue;
         uint32_t got =
-            index->blocked(index->self, arena, folder->number, reason, PROTO_BLOCKED_MAX, some);
+            index->blocked(index->self, arena, folder->number, reason, 0, PROTO_BLOCKED_MAX, some);
         for (uint32_t k = 0; k < got && count < PROTO_BLOCKED_MAX; k++) {
             bool named = false;
             for (uint32_t t = 0; t < tombs && !named; t++)

@@ -387,15 +387,19 @@ static void retry_blocked(struct folder *folder)
     static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_CASE,      BLOCKED_SYMLINK,
                                            BLOCKED_IO,        BLOCKED_BUSY,      BLOCKED_PERMISSION,
                                            BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
-    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5 };
+    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5, RETRY_MAX = 1024 };
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
-    struct slice *paths = arena_alloc(arena, 256, sizeof *paths);
+    struct slice *paths = arena_alloc(arena, RETRY_MAX, sizeof *paths);
     uint32_t count_reasons = folder->blocked_rounds++ % 6 == 0 ? ALL : SOON;
     folder->case_blocked = false;
     txn_begin(folder);
     for (uint32_t r = 0; r < count_reasons; r++) {
-        uint32_t count = index->blocked(index->self, arena, folder->number, reasons[r], 256, paths);
+        // Of very many those that come next: the first may be blocked for good.
+        uint32_t *skip = &folder->blocked_skip[reasons[r]];
+        uint32_t count =
+            index->blocked(index->self, arena, folder->number, reasons[r], *skip, RETRY_MAX, paths);
+        *skip = count == RETRY_MAX ? *skip + count : 0;
         for (uint32_t i = 0; i < count; i++) {
             struct item item;
             index->item_get(index->self, arena, folder->number, paths[i], &item);

@@ -75,7 +75,7 @@ static void unblock_all(struct folder *folder, enum blocked reason)
     for (uint32_t got = PAGE; got == PAGE;) {
         struct slice *paths = arena_alloc(arena, PAGE, sizeof *paths);
         txn_begin(folder);
-        got = index->blocked(index->self, arena, folder->number, reason, PAGE, paths);
+        got = index->blocked(index->self, arena, folder->number, reason, 0, PAGE, paths);
         for (uint32_t i = 0; i < got; i++)
             unblock(folder, paths[i]);
         if (txn_end(folder) != ERR_OK) return; // it is said, and tried again with the next start
@@ -116,7 +116,7 @@ uint64_t mode_differs(struct folder *folder, struct arena *arena)
 {
     if (folder->mode != MODE_SEND_ONLY || folder->row.blocked == 0) return 0;
     struct slice *paths = arena_alloc(arena, COUNTED_MAX, sizeof *paths);
-    return INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number, BLOCKED_SEND_ONLY,
+    return INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number, BLOCKED_SEND_ONLY, 0,
                                   COUNTED_MAX, paths);
 }
 

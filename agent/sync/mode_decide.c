@@ -70,7 +70,7 @@ static void override(struct folder *folder, uint64_t ticket)
     uint64_t changed = 0, left = 0;
     struct span span = {folder->row.inc, folder->row.counter + 1, 0};
     uint32_t count =
-        index->blocked(index->self, arena, folder->number, BLOCKED_SEND_ONLY, total, paths);
+        index->blocked(index->self, arena, folder->number, BLOCKED_SEND_ONLY, 0, total, paths);
     for (uint32_t at = 0; at < count;) {
         uint64_t done = 0;
         txn_begin(folder);

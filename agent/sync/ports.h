@@ -58,7 +58,7 @@ struct index_port {
     uint32_t (*needs_after)(struct store *, struct arena *, uint32_t folder, struct slice after,
                             bool from_start, uint32_t max, struct slice *out);
     uint32_t (*blocked)(struct store *, struct arena *, uint32_t folder, enum blocked reason,
-                        uint32_t max, struct slice *out);
+                        uint32_t skip, uint32_t max, struct slice *out);
     bool (*need_min)(struct store *, uint32_t folder, uint64_t inc, uint64_t *out);
     uint32_t (*need_incs)(struct store *, uint32_t folder, uint32_t max, uint64_t *out);
     void (*owed)(struct store *, uint32_t folder, struct vv k, uint64_t max, uint64_t *out_changes,

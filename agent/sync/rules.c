@@ -95,7 +95,7 @@ static void unblock(struct folder *folder)
     while (count == UNBLOCK_PAGE) {
         arena_reset(arena);
         struct slice *paths = arena_alloc(arena, UNBLOCK_PAGE, sizeof *paths);
-        count = index->blocked(index->self, arena, folder->number, BLOCKED_IGNORED, UNBLOCK_PAGE,
+        count = index->blocked(index->self, arena, folder->number, BLOCKED_IGNORED, 0, UNBLOCK_PAGE,
                                paths);
         for (uint32_t i = 0; i < count; i++) {
             struct item item;

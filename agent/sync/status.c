@@ -64,7 +64,7 @@ static void blocked_errors(struct folder *folder, struct arena *arena, struct fo
     for (unsigned reason = BLOCKED_NONE + 1; reason < BLOCKED_COUNT; reason++) {
         if (reason == BLOCKED_SEND_ONLY) continue;
         count += INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number,
-                                        (enum blocked)reason, ERRORS_MAX - count, paths + count);
+                                        (enum blocked)reason, 0, ERRORS_MAX - count, paths + count);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct item item;

@@ -61,7 +61,7 @@ static void report_blocked_here(struct report *report, struct folder *folder)
 {
     struct slice paths[PROTO_BLOCKED_MAX];
     uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, report->arena, folder->number,
-                                            BLOCKED_NONE, PROTO_BLOCKED_MAX, paths);
+                                            BLOCKED_NONE, 0, PROTO_BLOCKED_MAX, paths);
     for (uint32_t i = 0; i < count; i++) {
         struct item item;
         INDEX(folder)->item_get(INDEX(folder)->self, report->arena, folder->number, paths[i],

@@ -274,7 +274,7 @@ static struct map *contents_blocked(struct folder *folder)
     struct slice *paths = arena_alloc(arena, BLOCKED_PAGE, sizeof *paths);
     for (unsigned reason = 1; folder->row.blocked > 0 && reason < BLOCKED_COUNT; reason++) {
         if (!blocked_minded((enum blocked)reason)) continue;
-        uint32_t count = index->blocked(index->self, arena, folder->number, (enum blocked)reason,
+        uint32_t count = index->blocked(index->self, arena, folder->number, (enum blocked)reason, 0,
                                         BLOCKED_PAGE, paths);
         for (uint32_t i = 0; i < count; i++) {
             struct item item;

@@ -174,9 +174,9 @@ static void check_lists(struct world *w)
             store_needs_after(w->store, w->arena, w->folder, middle, false, PATHS, paths),
             got - got / 2 - 1);
     }
-    got = store_blocked(w->store, w->arena, w->folder, BLOCKED_NONE, PATHS, paths);
+    got = store_blocked(w->store, w->arena, w->folder, BLOCKED_NONE, 0, PATHS, paths);
     assert_int_equal(got, blocked);
-    got = store_blocked(w->store, w->arena, w->folder, BLOCKED_CASE, PATHS, paths);
+    got = store_blocked(w->store, w->arena, w->folder, BLOCKED_CASE, 0, PATHS, paths);
     assert_int_equal(got, no_case);
 }
 
@@ -233,12 +233,12 @@ static void test_blocked_tombstones_come_first(void **state)
         store_item_put(store, folder, &item, true);
     }
     struct slice paths[4];
-    assert_int_equal(store_blocked(store, arena, folder, BLOCKED_NONE, 4, paths), 4);
+    assert_int_equal(store_blocked(store, arena, folder, BLOCKED_NONE, 0, 4, paths), 4);
     assert_true(slice_is(paths[0], "b") && slice_is(paths[1], "d"));
     assert_true(slice_is(paths[2], "a") && slice_is(paths[3], "c"));
-    assert_int_equal(store_blocked(store, arena, folder, BLOCKED_NO_SPACE, 4, paths), 3);
+    assert_int_equal(store_blocked(store, arena, folder, BLOCKED_NO_SPACE, 0, 4, paths), 3);
     assert_true(slice_is(paths[0], "b") && slice_is(paths[1], "a"));
-    assert_int_equal(store_blocked(store, arena, folder, BLOCKED_NONE, 1, paths), 1);
+    assert_int_equal(store_blocked(store, arena, folder, BLOCKED_NONE, 0, 1, paths), 1);
 }
 
 // A dot may stand in two heads after a collision: two contents, one change.
