@@ -48,8 +48,8 @@ struct transfer {
     struct arena *arena;
     struct share *asked;
     int64_t asked_ms;
-    struct device_id tried[16];
-    uint32_t tried_count;
+    struct device_id *tried;
+    uint32_t tried_count, tried_capacity;
     struct digest *leaves;
     uint32_t leaf_count;
     int64_t chunk_ms;      // large: when a part worth the name last came

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Whom to ask for contents; and when those who were asked go, come back, or do not answer.
+#include <string.h>
+
 #include "agent/sync/fetch_priv.h"
 
 enum {
@@ -15,7 +17,13 @@ enum {
 
 void transfer_note_tried(struct transfer *t, struct device_id device)
 {
-    if (transfer_tried(t, device) || t->tried_count == sizeof t->tried / sizeof t->tried[0]) return;
+    if (transfer_tried(t, device)) return;
+    if (t->tried_count == t->tried_capacity) {
+        struct device_id *more = arena_alloc(t->arena, 2 * t->tried_capacity + 4, sizeof *more);
+        if (t->tried_count > 0) memcpy(more, t->tried, t->tried_count * sizeof *more);
+        t->tried = more;
+        t->tried_capacity = 2 * t->tried_capacity + 4;
+    }
     t->tried[t->tried_count++] = device;
 }
 

@@ -93,7 +93,7 @@ struct rig {
     uint32_t folder;
     struct folder_id id;
     uint64_t last_conn;
-    struct script *scripts[4];
+    struct script *scripts[24];
     uint32_t script_count;
     struct folder_id told_id; // by notify.folder_id
     uint32_t told_ids;
