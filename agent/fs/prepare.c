@@ -46,6 +46,8 @@ int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name)
     }
     step->kept = true;
     step->kept_name = slice_text(text);
+    // Its row is what leads to a save: the name is on the disk before the row is.
+    group->touched_more |= step->unsorted;
     return 0;
 }
 

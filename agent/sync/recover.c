@@ -198,8 +198,8 @@ void folder_recover_done(struct folder *folder, struct job *job)
     if (folder->recover_jobs > 0 || folder->recover_wanted || folder->root != ROOT_RECOVERING)
         return;
     if (job->apply.journal != 0) {
-        recover_start(
-            folder); // there may be more rows: whose steps are in doubt is not cleared away
+        // There may be more rows: what is in staging or marked may be of their steps.
+        recover_start(folder);
         return;
     }
     staged_cleared(folder);

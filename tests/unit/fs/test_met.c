@@ -25,6 +25,7 @@ static struct {
     bool blind;            // x cannot be looked at
     uint32_t looks, fails; // at x; which of them fails, 0: none
     bool link_fails;       // it cannot be said where x leads to
+    uint32_t flushes;      // of all
 } met;
 
 int __real_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
@@ -37,6 +38,14 @@ int __real_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
 int __wrap_names_exchange(int a_fd, const char *a, int b_fd, const char *b);
 int __real_names_move(int a_fd, const char *a, int b_fd, const char *b);
 int __wrap_names_move(int a_fd, const char *a, int b_fd, const char *b);
+int __real_sync_all(int fd);
+int __wrap_sync_all(int fd);
+
+int __wrap_sync_all(int fd)
+{
+    met.flushes++;
+    return __real_sync_all(fd);
+}
 
 int __wrap_fstatat(int dir_fd, const char *name, struct stat *out, int flags)
 {
@@ -283,6 +292,25 @@ static void test_a_save_where_names_cannot_be_exchanged(void **state)
     job_end(&job);
 }
 
+// Nothing else was done: the name in kept is on the disk before the row that leads there is.
+static void test_a_save_in_kept_is_durable(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    put_file(w, "f", "old bytes");
+    struct job *job = job_of(JOB_APPLY, version_gone("f"), print_at(w, "f"));
+    met.world = w;
+    met.before[0] = save_first;
+    met.before[1] = save_second;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->apply.steps[0].result, STEP_CHANGED);
+    assert_string_equal(text_of(w, "f", text), "as long 2");
+    assert_true(job->apply.steps[0].kept && anywhere(w, ".cfgsync/kept", "first edit"));
+    assert_int_equal(met.flushes, 1);
+    job_end(&job);
+}
+
 static int met_open(void **state)
 {
     memset(&met, 0, sizeof met);
@@ -300,6 +328,7 @@ int main(void)
         T(test_what_went_back_cannot_be_looked_at),
         T(test_the_name_is_taken_before_it_is_given_back),
         T(test_a_save_where_names_cannot_be_exchanged),
+        T(test_a_save_in_kept_is_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
