@@ -86,6 +86,7 @@ struct look {
     struct slice other; // GONE on a disk that folds names: what has the name, spelled otherwise
     struct value value;
     struct slice bytes;    // whole content when it is small, else empty
+    bool zeros;            // of a file: it has bytes, and all are zero
     bool bare;             // the executor's: enough is kept of others, so that bytes is empty
     struct slice patch;    // what makes it of `was`, if that is stored and much of it is the same
     struct digest *leaves; // when size > PROTO_LEAF_BYTES

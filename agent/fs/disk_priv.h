@@ -150,9 +150,8 @@ void print_doubt(struct fingerprint *print);
 
 // ---- read.c
 struct content_hash;
-// Reads all of fd through the hash, from the start. *out_size: bytes read. With `write_out` the
-// disk writes meanwhile what was written to it and is not there yet.
-int fd_hash(int fd, bool write_out, struct content_hash *hash, uint64_t *out_size);
+// Reads all of fd through the hash, from the start. *out_size: bytes read.
+int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size);
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
 // Of a large file that is written out piece by piece: this piece goes to the disk, and the one that

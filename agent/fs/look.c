@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/base/check.h"
 #include "agent/base/flush.h"
 #include "agent/base/log.h"
 #include "agent/base/own.h"
@@ -61,6 +62,11 @@ static void leaves_copy(struct arena *arena, struct look *look, const struct dig
     look->leaf_count = count;
 }
 
+static bool is_zeros(const uint8_t *bytes, size_t size)
+{
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
 static int small_read(struct arena *arena, int fd, struct content_hash *hash, struct look *look,
                       uint64_t *out_size)
 {
@@ -70,6 +76,7 @@ static int small_read(struct arena *arena, int fd, struct content_hash *hash, st
     int code = fd_read_at(fd, bytes, room, 0, &got);
     content_hash_feed(hash, bytes, got);
     look->bytes = slice_of(bytes, got);
+    look->zeros = got > 0 && is_zeros(bytes, got);
     *out_size = got;
     return code;
 }
@@ -89,13 +96,26 @@ static bool is_young(const struct look *look, int64_t now_ns)
     return now_ns - look->print.ctime_ns < minute;
 }
 
-// What is written to all the time is no reason to write it out each time.
-static int large_read(int fd, struct content_hash *hash, const struct look *look, bool first,
+// The disk writes meanwhile what it has not got yet, and others must not hear of before; but not
+// each time if it is written to all the time.
+static int large_read(int fd, struct content_hash *hash, struct look *look, bool first,
                       uint64_t *out_size)
 {
     bool write_out =
         first && look->print.size > FS_UNDER_WAY_BYTES && is_young(look, clock_ns(CLOCK_REALTIME));
-    return fd_hash(fd, write_out, hash, out_size);
+    AUTO(mem_free) uint8_t *piece = mem_alloc(FS_IO_BYTES);
+    bool zeros = true;
+    *out_size = 0;
+    for (size_t got = 1; got > 0;) {
+        int code = fd_read_at(fd, piece, FS_IO_BYTES, *out_size, &got);
+        if (code == 0 && write_out) code = fd_write_out(fd, *out_size, got);
+        if (code != 0) return code;
+        content_hash_feed(hash, piece, got);
+        zeros = zeros && is_zeros(piece, got);
+        *out_size += got;
+    }
+    look->zeros = zeros && *out_size > 0;
+    return 0;
 }
 
 // EAGAIN: it changed meanwhile.
@@ -160,6 +180,7 @@ static void look_clear(struct look *look)
 {
     look->value = (struct value){0};
     look->bytes = slice_of("", 0);
+    look->zeros = false;
     look->patch = slice_of("", 0);
     look->leaves = NULL;
     look->leaf_count = 0;

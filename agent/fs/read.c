@@ -47,7 +47,7 @@ int fd_write_out(int fd, uint64_t offset, uint64_t size)
     return write_end(fd, offset - FS_UNDER_WAY_BYTES, size);
 }
 
-int fd_hash(int fd, bool write_out, struct content_hash *hash, uint64_t *out_size)
+int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size)
 {
     AUTO(buf_fini) struct buf piece = {0};
     buf_reserve(&piece, FS_IO_BYTES);
@@ -57,8 +57,6 @@ int fd_hash(int fd, bool write_out, struct content_hash *hash, uint64_t *out_siz
         int code = fd_read_at(fd, piece.data, FS_IO_BYTES, *out_size, &got);
         if (code != 0) return code;
         if (got == 0) return 0;
-        if (write_out) code = fd_write_out(fd, *out_size, got);
-        if (code != 0) return code;
         content_hash_feed(hash, piece.data, got);
         *out_size += got;
     }
@@ -106,7 +104,7 @@ int content_read(int dir_fd, const char *name, uint64_t size, struct content *ou
     if (fd < 0 || fstat(fd, &st) != 0) return errno;
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size) return ESTALE;
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
-    int code = fd_hash(fd, false, hash, &read);
+    int code = fd_hash(fd, hash, &read);
     if (code != 0) return code;
     const struct digest *leaves;
     uint32_t count;
@@ -193,7 +191,7 @@ static enum err list_read(int fd, struct arena *arena, struct read_entry *entry)
     const struct digest *leaves;
     uint32_t count;
     uint64_t size;
-    int code = fd_hash(fd, false, hash, &size);
+    int code = fd_hash(fd, hash, &size);
     if (code != 0) return err_from_errno(code);
     content_hash_end(hash, &found, &leaves, &count);
     if (found.size != entry->content.size ||

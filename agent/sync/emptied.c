@@ -14,23 +14,12 @@ bool local_emptied(const struct item *item, const struct look *look)
            local->version.value.kind == KIND_FILE && local->version.value.size > 0;
 }
 
-static bool is_zeros(const struct look *look)
-{
-    const struct slice bytes = look->bytes; // whole, if it is small
-    if (look->value.kind != KIND_FILE || bytes.size == 0 || bytes.size != look->value.size)
-        return false;
-    for (size_t i = 0; i < bytes.size; i++) {
-        if (bytes.data[i] != 0) return false;
-    }
-    return true;
-}
-
 static bool zeroed(const struct item *item, const struct look *look)
 {
     const struct local *local = &item->local;
-    return local->state != LOCAL_NONE && local->version.value.kind == KIND_FILE &&
-           local->version.value.size > 0 &&
-           !digest_equal(local->version.value.content, look->value.content) && is_zeros(look);
+    return look->value.kind == KIND_FILE && local->state != LOCAL_NONE &&
+           local->version.value.kind == KIND_FILE && local->version.value.size > 0 &&
+           !digest_equal(local->version.value.content, look->value.content) && look->zeros;
 }
 
 // A peer has it on its disk, or it was kept here: it can be had again. A row of what is kept may

@@ -245,6 +245,29 @@ static bool healthy(struct world *w, uint8_t id)
 }
 
 // A root that is away, replaced or without its marker is never an empty one.
+// However many are looked at in one job, of which not all contents are kept.
+static void test_files_of_zeros(void **state)
+{
+    enum { FILES = 40 };
+    struct world *w = *state;
+    struct look looks[FILES] = {0};
+    char names[FILES][16];
+    shell("cd '%s' && for i in $(seq 0 37); do truncate -s 200K f$i; done; truncate -s 20M f38;"
+          " truncate -s 20M f39; printf x >> f39; printf x >> f7; : > f8",
+          w->root);
+    for (int i = 0; i < FILES; i++) {
+        (void)snprintf(names[i], sizeof names[i], "f%d", i);
+        looks[i].path = slice_text(names[i]);
+        looks[i].was.size = 1;
+    }
+    struct job *job = job_for(JOB_LOOK);
+    job->look = (struct job_look){.looks = looks, .count = FILES};
+    disk_run(w->disk, job);
+    for (int i = 0; i < FILES; i++)
+        assert_int_equal(looks[i].zeros, i != 7 && i != 8 && i != 39);
+    job_end(&job);
+}
+
 static void test_a_missing_root_is_no_deletion(void **state)
 {
     struct world *w = *state;
@@ -324,6 +347,7 @@ int main(void)
         T(test_deep_trees_use_few_descriptors),
         T(test_what_is_left_out),
         T(test_look),
+        T(test_files_of_zeros),
         T(test_a_missing_root_is_no_deletion),
         T(test_layout_and_witness),
         T(test_many_files_are_cheap),

@@ -35,7 +35,7 @@ struct on_disk {
     struct slice path;
     struct fingerprint print;
     struct value value;
-    struct slice bytes; // what a look gives of it
+    bool zeros; // its bytes
 };
 
 struct rig;

@@ -42,7 +42,7 @@ void disk_look(struct rig *rig, struct look *look)
     if (at == NULL) return;
     look->print = at->print;
     look->value = at->value;
-    look->bytes = at->bytes;
+    look->zeros = at->zeros;
 }
 
 static struct on_disk *save(struct rig *rig, const char *path, struct slice bytes, int64_t mtime_ms)
@@ -51,7 +51,7 @@ static struct on_disk *save(struct rig *rig, const char *path, struct slice byte
     struct on_disk *at = disk_put(rig, p);
     at->value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = bytes.size};
     at->value.content = hash_sha256(bytes);
-    at->bytes = (struct slice){0};
+    at->zeros = false;
     at->print = (struct fingerprint){.present = true, .kind = KIND_FILE, .mode = 0644};
     at->print.size = at->value.size;
     at->print.ino = ++rig->last_ino;
@@ -67,7 +67,7 @@ void rig_save(struct rig *rig, const char *path, const char *text, int64_t mtime
 void rig_save_zeros(struct rig *rig, const char *path, size_t size, int64_t mtime_ms)
 {
     struct slice zeros = slice_of(arena_alloc(rig->arena, size, 1), size);
-    save(rig, path, zeros, mtime_ms)->bytes = zeros;
+    save(rig, path, zeros, mtime_ms)->zeros = true;
 }
 
 void rig_mkdir(struct rig *rig, const char *path)
