@@ -58,7 +58,17 @@ bool folder_usable(const struct folder *folder); // root there, not about to tur
 bool folder_start_life(struct folder *folder, struct folder_id id, bool first, bool write_marker);
 void folder_destroy(struct folder *folder);
 
+// ---- unsettled.c: what could not be looked at in time
+enum unsettled { UNSETTLED_CRASH = 1, UNSETTLED_DOUBT = 2, UNSETTLED_FIRST = 4 };
+// That is over for all but what is still to be looked at, and what could not be.
+void unsettled_note(struct folder *folder, enum unsettled what);
+void unsettled_add_tree(struct folder *folder, struct slice path, enum unsettled what);
+bool is_unsettled(const struct folder *folder, struct slice path, enum unsettled what);
+void unsettled_looked(struct folder *folder, struct slice path, bool is_dir); // and it is known
+void unsettled_walked(struct folder *folder, struct slice prefix);            // all that is there
+
 // ---- problems.c: what of the tree cannot be read or be an item
+void problems_unsettled(struct folder *folder, enum unsettled what);
 void problem_note(struct folder *folder, struct slice path, enum err err, const char *what);
 void problem_clear(struct folder *folder, struct slice path, bool is_dir); // it could be read
 void problems_drop(struct folder *folder, struct slice prefix);
@@ -126,6 +136,7 @@ void reinc_want(struct folder *folder, const char *why); // as soon as no job is
 bool reinc_allowed(struct folder *folder);               // once a day, for what is no proof
 bool reinc_wanted(const struct folder *folder);
 void reinc_step(struct folder *folder);
+bool in_doubt(const struct folder *folder, struct slice path);
 bool doubt_older(const struct folder *folder, const struct item *item,
                  const struct fingerprint *print); // it is no edit of what the index says
 void doubt_step(struct folder *folder); // that something is gone may mean something again

@@ -48,7 +48,8 @@ static bool held_elsewhere(struct folder *folder, const struct version *v, bool 
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
 {
     char escaped[LOG_ESCAPED_MAX];
-    if (!folder->after_crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
+    bool crash = folder->after_crash || is_unsettled(folder, item->path, UNSETTLED_CRASH);
+    if (!crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
     if (!held_elsewhere(folder, &item->local.version, false)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));
@@ -79,7 +80,7 @@ static const struct version *put_back(const struct item *item)
 // somebody may have the content: what is gone is not what was saved.
 bool local_emptied_gone(struct folder *folder, struct item *item)
 {
-    if (folder->row.doubt || put_back(item) == NULL) return false;
+    if (in_doubt(folder, item->path) || put_back(item) == NULL) return false;
     if (!item->local.print.present) return true;
     item->local.print = (struct fingerprint){0};
     item_save(folder, item, false, heads_live(item));

@@ -32,6 +32,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->made = map_new();
     folder->transfers = map_new();
     folder->problems = map_new();
+    folder->unsettled = map_new();
     folder->step_paths = map_new();
     folder->applying = map_new();
     folder->scan.arena = arena_new();
@@ -74,6 +75,7 @@ void folder_destroy(struct folder *folder)
     map_destroy(&folder->dirty);
     map_drop_values(&folder->published);
     map_drop_values(&folder->problems);
+    map_destroy(&folder->unsettled);
     map_destroy(&folder->busy);
     map_destroy(&folder->staged);
     map_destroy(&folder->made);

@@ -168,6 +168,7 @@ struct folder {
     int64_t staging_clean_ms; // then nobody's things go
     bool staging_swept;       // what processes before this one had of large contents has gone
     struct map *problems;     // path -> struct problem
+    struct map *unsettled;    // path -> unsettled.c's bits
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
     struct map *step_paths; // ready to be applied

@@ -39,7 +39,8 @@ static struct version version_from_disk(const struct folder *folder, const struc
     // What the first scan finds; an edit of what it has found to be everyone's is an edit.
     const struct local *local = &item->local;
     bool found = local->state == LOCAL_NONE || (local->version.flags & VERSION_FIRST) != 0;
-    if (folder->row.first && !folder->row.scanned && found) v.flags |= VERSION_FIRST;
+    bool now = !folder->row.scanned || is_unsettled(folder, item->path, UNSETTLED_FIRST);
+    if (folder->row.first && now && found) v.flags |= VERSION_FIRST;
     if (path_is_conflict_item(item->path)) v.origin = item->local.version.origin;
     return v;
 }
@@ -82,13 +83,14 @@ static void gone(struct folder *folder, struct item *item, bool counted)
         leave_out(folder, item);
         return;
     }
-    if (!folder->row.doubt && local_implied(item)) {
+    bool doubt = in_doubt(folder, item->path);
+    if (!doubt && local_implied(item)) {
         item->local.version = item->heads[0];
         item_save(folder, item, false, false);
         return;
     }
     if (local_emptied_gone(folder, item)) return;
-    if (folder->row.doubt || item->local.state == LOCAL_OBSOLETE) {
+    if (doubt || item->local.state == LOCAL_OBSOLETE) {
         // What was minted here for the path must stay covered, or it takes no version any more.
         item->local.state = item->own_last == 0 ? LOCAL_NONE : LOCAL_OBSOLETE;
         item->local.version.value = (struct value){.kind = KIND_TOMB};
@@ -486,6 +488,8 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
     dirty->unpublished |= was_held || was_changed;
     enum look_verdict verdict = judge(folder, look, dirty);
     brake_look_end(folder, look->path, verdict);
+    if (verdict == LOOK_SETTLED && look->result != LOOK_PROBLEM)
+        unsettled_looked(folder, look->path, look->print.kind == KIND_DIR);
     if (was_changed) mode_looked(folder, look->path);
     return verdict;
 }

@@ -279,11 +279,17 @@ void folder_met(struct folder *folder)
 
 // The root may be of an older time than the index: its file is no edit of what was here last, and
 // stands beside it.
+bool in_doubt(const struct folder *folder, struct slice path)
+{
+    return folder->row.doubt || is_unsettled(folder, path, UNSETTLED_DOUBT);
+}
+
 bool doubt_older(const struct folder *folder, const struct item *item,
                  const struct fingerprint *print)
 {
-    return folder->row.doubt && item->local.state != LOCAL_NONE && item->head_count > 0 &&
-           item->local.print.present && print->mtime_ns < item->local.print.mtime_ns;
+    return in_doubt(folder, item->path) && item->local.state != LOCAL_NONE &&
+           item->head_count > 0 && item->local.print.present &&
+           print->mtime_ns < item->local.print.mtime_ns;
 }
 
 void doubt_step(struct folder *folder)
@@ -295,7 +301,10 @@ void doubt_step(struct folder *folder)
     txn_begin(folder);
     folder->row.doubt = false;
     INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) != ERR_OK) folder->doubt_until_ms = folder->engine->now_ms + INDEX_RETRY_MS;
+    if (txn_end(folder) == ERR_OK)
+        unsettled_note(folder, UNSETTLED_DOUBT);
+    else
+        folder->doubt_until_ms = folder->engine->now_ms + INDEX_RETRY_MS;
 }
 
 // ---- ROLLBACK
