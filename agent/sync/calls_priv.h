@@ -365,6 +365,8 @@ void late_writes_failed(struct folder *folder, const struct job *job); // not in
 void late_write_tick(struct folder *folder);
 int64_t late_write_deadline(const struct folder *folder);
 void late_write_done(struct folder *folder, struct job *job);
+// The name may be taken for what is in that file: nothing of somebody's would be covered.
+bool late_write_fits(struct folder *folder, struct slice file, const struct item *item);
 void late_write_published(struct folder *folder, struct slice file, const struct value *value,
                           int64_t mtime_ns, bool done);
 void late_write_row(struct folder *folder, struct slice file, const struct value *value,

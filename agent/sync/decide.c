@@ -276,6 +276,11 @@ static void start(struct folder *folder, struct decide *decide)
         enum fit fit = target_fit(folder, &decide->targets[at], &item);
         // What is in a directory may be leaving it with this very intent.
         if (fit == FIT_WAIT || (fit == FIT_HOLDS && plan.count > 0)) break;
+        bool late = fit == FIT_READY && decide->kept_file.size > 0;
+        if (late && !late_write_fits(folder, decide->kept_file, &item)) {
+            decide_end(folder, ERR_CHANGED, "the name was taken meanwhile");
+            return;
+        }
         if (fit == FIT_SKIP || fit == FIT_HOLDS) decide->result.left_alone++;
         if (fit == FIT_READY)
             member_fill(folder, &plan.members[plan.count++], &item, &decide->targets[at]);

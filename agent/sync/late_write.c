@@ -278,6 +278,19 @@ static bool is_dirty(struct folder *folder, struct slice path)
     return item.local.state == LOCAL_DIRTY || dirty_has(folder, path);
 }
 
+// Nothing has the name, or what this very file was published with.
+static bool has_name(const struct item *item, const struct version *taken)
+{
+    bool ours = item->head_count == 1 && value_same_content(&item->heads[0].value, &taken->value);
+    return ours || !heads_live(item);
+}
+
+bool late_write_fits(struct folder *folder, struct slice file, const struct item *item)
+{
+    struct kept_row row;
+    return row_of(folder, file, &row) && has_name(item, &row.version);
+}
+
 // What has the name may be somebody's edit, of here or of elsewhere: then another is taken.
 static struct slice free_name(struct folder *folder, struct slice name, const struct version *taken,
                               const struct value *value)
@@ -285,8 +298,7 @@ static struct slice free_name(struct folder *folder, struct slice name, const st
     struct item item;
     struct version x = *taken;
     item_at(folder, name, &item);
-    bool ours = item.head_count == 1 && value_same_content(&item.heads[0].value, &taken->value);
-    if (!heads_live(&item) || ours) return name;
+    if (has_name(&item, taken)) return name;
     x.value = *value;
     return conflict_name(folder->engine->scratch, folder->row.id, taken->path, &x);
 }
@@ -304,13 +316,14 @@ static void publish(struct folder *folder, struct slice file, const struct versi
     }
     bool known = displaced ? has_place(folder, taken->path, value)
                            : value_same_content(value, &taken->value);
-    if (known || was_published(folder, name, value)) {
+    struct slice other = free_name(folder, name, taken, value);
+    if (known || was_published(folder, name, value) || was_published(folder, other, value)) {
         late_write_published(folder, file, value, mtime_ns, true);
         return;
     }
     log_warn(LOG_SYNC, "written to after it was replaced", "folder=%s path=\"%s\"", folder->name,
              log_escape(taken->path, escaped));
-    decide_put(folder, free_name(folder, name, taken, value), taken->path, value, mtime_ns, file);
+    decide_put(folder, other, taken->path, value, mtime_ns, file);
 }
 
 static bool is_gone(const struct job *job)

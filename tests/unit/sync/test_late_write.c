@@ -105,6 +105,31 @@ static void test_again_and_again(void **state)
     lan_close(&lan);
 }
 
+// Of two machines, whose conflict items would have the same name.
+static void test_on_two_machines(void **state)
+{
+    static const int64_t apart_ms[] = {0, 20, 100, 300, 1000, 3000};
+    (void)state;
+    for (size_t i = 0; i < sizeof apart_ms / sizeof apart_ms[0]; i++) {
+        struct lan lan;
+        lan_open(&lan, 3);
+        have_x(&lan);
+        struct machine *third = &lan.machines[2];
+        FILE *one = open_x(b_of(&lan)), *other = open_x(third);
+        user_write(a_of(&lan), "x", "by a");
+        lan_wait(&lan, 5000);
+        write_late(b_of(&lan), one, late);
+        lan_wait(&lan, apart_ms[i]);
+        write_late(third, other, "late, too");
+        lan_wait(&lan, 60000);
+        assert_int_equal(fclose(one) + fclose(other), 0);
+        laws_hold(&lan, false);
+        it_is_there(&lan);
+        assert_int_equal(times_there(&lan, "late, too"), 1);
+        lan_close(&lan);
+    }
+}
+
 static void test_something_fails(void **state)
 {
     (void)state;
@@ -118,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set_aside),
         cmocka_unit_test(test_again_and_again),
+        cmocka_unit_test(test_on_two_machines),
         cmocka_unit_test(test_something_fails),
     };
     return cmocka_run_group_tests_name("sync/late-write", tests, NULL, NULL);
