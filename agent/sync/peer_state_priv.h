@@ -186,6 +186,7 @@ struct share {
     struct told told_holds[2];
     uint64_t approvals_sent; // up to this row
     struct vvbox said_k;     // what it said of its K in this session
+    struct vvbox said_floor; // likewise
     int64_t said_ms;         // when that grew last
     struct vvbox applied_a;  // A of its last APPLIED, which says what of it is blocked
     struct vvbox told_k;

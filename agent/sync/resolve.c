@@ -241,6 +241,13 @@ static bool may_end(struct folder *folder, const struct item *item)
            more_may_come(folder);
 }
 
+// It has forgotten deletions that we may not know of: what stands against each other here may be
+// what was deleted and what was made since. Which it is shows when this round ends.
+static bool may_have_forgotten(const struct share *share)
+{
+    return pull_is_young(share) && !vv_le(share->said_floor.v, share->folder->k.v);
+}
+
 static bool enough_under_way(const struct folder *folder)
 {
     return folder->outbox_count >= OUTBOX_ENOUGH || folder->resolve_jobs >= INTENTS_MAX;
@@ -257,6 +264,7 @@ void resolve_item(struct folder *folder, struct item *item)
     struct index_view view = view_of(folder);
     struct resolution plan;
     if (enough_under_way(folder) || may_end(folder, item) || !contents_held(folder, item)) return;
+    if (any_share(folder, may_have_forgotten)) return;
     if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
     if (waits_for_leaf(folder, &plan, item->path))
         resolve_clash_above(folder, path_parent(item->path));

@@ -86,6 +86,7 @@ void share_destroy(struct share *share)
     audits_drop(share);
     compare_drop(share);
     vvbox_fini(&share->said_k);
+    vvbox_fini(&share->said_floor);
     vvbox_fini(&share->applied_a);
     vvbox_fini(&share->told_k);
     vvbox_fini(&share->shown);
@@ -227,6 +228,7 @@ void share_join(struct share *share, const struct msg_offer *offer)
     bond->not_carried = false;
     folder_met(folder);
     share_said_k(share, offer->k, true);
+    vvbox_set(&share->said_floor, offer->gcfloor);
     buf_clear(&share->applied_sent); // said again: it may have been heard in a session now unused
     if (is_in_use(share)) {
         vvbox_set(&bond->a, offer->a);
@@ -351,6 +353,7 @@ void news_handle(struct share *share, const struct msg_news *news)
     struct folder *folder = share->folder;
     if (!marks_learn(share, &news->marks) || !counters_marked(share, news->k)) return;
     share_said_k(share, news->k, false);
+    if (news->gcfloor.count > 0) vvbox_set(&share->said_floor, news->gcfloor);
     struct vv ahead = vv_above(folder->engine->scratch, share->said_k.v, folder->k.v);
     if (ahead.count > 0) {
         if (push_may_come(share, ahead)) {

@@ -246,6 +246,53 @@ static void test_floor_of_what_is_dropped(void **state)
     rig_close(&rig);
 }
 
+// Deleted by others, who have forgotten that, and made anew as something else: what we have of it
+// does not come back as a conflict item.
+static void test_what_was_made_anew(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "p", "deleted elsewhere");
+    rig_settle(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_wait(&rig, 1000);
+    peer->counter++; // the deletion
+    struct dot floor[2] = {{own_inc(&rig), 1}, {peer->inc, 1}};
+    struct vv forgotten = vv_with(rig.arena, (struct vv){floor, 1}, floor[1]);
+    theirs[0] = script_file(peer, "p", "");
+    theirs[0].value = (struct value){.kind = KIND_SYMLINK, .target = slice_text("anew")};
+    theirs[0].value.content = hash_sha256(theirs[0].value.target);
+    struct mark mark = script_mark(peer, peer->counter);
+    struct vv k = vv_set(rig.arena, forgotten, (struct dot){peer->inc, peer->counter});
+    struct message news = {.kind = MSG_NEWS, .news = {.folder = rig.id, .k = k}};
+    news.news.gcfloor = forgotten;
+    news.news.marks = (struct marks){&mark, 1};
+    script_send(peer, LANE_CONTROL, &news);
+    rig_wait(&rig, 200);
+    struct message page = {.kind = MSG_VERSIONS, .versions = {.folder = rig.id, .page = 1}};
+    page.versions.round = script_last(peer, MSG_PULL)->pull.round;
+    page.versions.versions = (struct versions){theirs, 1};
+    script_send(peer, LANE_CONTROL, &page);
+    rig_wait(&rig, 500);
+    assert_int_equal(rig_item(&rig, "p").head_count, 2);
+    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .k = k, .pages = 1}};
+    done.done.round = page.versions.round;
+    done.done.gcfloor = forgotten;
+    script_send(peer, LANE_CONTROL, &done);
+    rig_settle(&rig);
+    struct range items = {.what = RANGE_ITEMS};
+    (void)say(peer, RANGES_GO, &items, 1);
+    (void)say(peer, RANGES_END, NULL, 0);
+    rig_wait(&rig, 3000);
+    assert_true(is_known(peer));
+    assert_int_equal(rig_item(&rig, "p").head_count, 1);
+    assert_int_equal(rig_item(&rig, "p").local.version.value.kind, KIND_SYMLINK);
+    assert_int_equal(rig.disk_count, 1);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_not_written),
         cmocka_unit_test(test_floor_of_what_is_dropped),
+        cmocka_unit_test(test_what_was_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
