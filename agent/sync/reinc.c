@@ -173,6 +173,7 @@ static void audits_due(struct folder *folder)
         if (!folder_shared_with(folder, p->device)) continue;
         struct bond *bond = bond_get(folder, p->device);
         bond->audit_due = bond->unsaved = true;
+        buf_clear(&bond->token); // a round that goes on passes over what was cut off
         bond->save_at_ms = folder->engine->now_ms;
         struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
         if (share != NULL) audit_soon(share);
