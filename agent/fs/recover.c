@@ -101,6 +101,7 @@ static bool met_is_kept(struct group *group, uint32_t index)
         if (before || !met) continue;
         step->kept = true;
         step->kept_name = arena_copy(group->arena, slice_text(name));
+        group->touched_more = true; // the move may not be on the disk yet
         return true;
     }
     return false;

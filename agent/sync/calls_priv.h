@@ -60,15 +60,15 @@ void folder_destroy(struct folder *folder);
 
 // ---- unsettled.c: what could not be looked at in time
 enum unsettled { UNSETTLED_CRASH = 1, UNSETTLED_DOUBT = 2, UNSETTLED_FIRST = 4 };
-// That is over for all but what is still to be looked at, and what could not be.
-void unsettled_note(struct folder *folder, enum unsettled what);
-void unsettled_add_tree(struct folder *folder, struct slice path, enum unsettled what);
+// That is over for all but what is still to be looked at, and what could not be. False: those are
+// more than can be remembered, and it had better not be over.
+bool unsettled_note(struct folder *folder, enum unsettled what);
 bool is_unsettled(const struct folder *folder, struct slice path, enum unsettled what);
-void unsettled_looked(struct folder *folder, struct slice path, bool is_dir); // and it is known
-void unsettled_walked(struct folder *folder, struct slice prefix);            // all that is there
+void unsettled_unread(struct folder *folder, struct slice path); // it could not be looked at
+void unsettled_looked(struct folder *folder, struct slice path); // and the index has what it is
+void unsettled_walked(struct folder *folder);                    // by the walk that ends
 
 // ---- problems.c: what of the tree cannot be read or be an item
-void problems_unsettled(struct folder *folder, enum unsettled what);
 void problem_note(struct folder *folder, struct slice path, enum err err, const char *what);
 void problem_clear(struct folder *folder, struct slice path, bool is_dir); // it could be read
 void problems_drop(struct folder *folder, struct slice prefix);

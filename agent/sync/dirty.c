@@ -421,6 +421,8 @@ void dirty_look_done(struct folder *folder, struct job *job)
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL || !dirty->looking) continue;
         if (verdicts[i] == LOOK_AGAIN_LATER) dirty->force |= looks->looks[i].force;
+        bool known = verdicts[i] == LOOK_SETTLED && looks->looks[i].result != LOOK_PROBLEM;
+        if (known) unsettled_looked(folder, looks->looks[i].path);
         bool rules = verdicts[i] == LOOK_SETTLED && rules_is_file(looks->looks[i].path);
         if (has_come(looks, i, dirty)) come[come_count++] = looks->looks[i].path;
         dirty_settle(folder, dirty, verdicts[i]);

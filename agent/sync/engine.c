@@ -125,9 +125,11 @@ void engine_destroy(struct engine **slot)
     verifies_destroy(engine);
     mem_free(&engine->bench);
     conns_free(engine);
+    bool unwalked = false; // since a crash: the next run is after it, too
     while (engine->folders != NULL) {
         struct folder *folder = engine->folders;
         engine->folders = folder->next;
+        unwalked |= folder->after_crash && !folder->gone;
         for (struct bond *b = folder->bonds; b != NULL; b = b->next)
             bond_save(folder, b);
         if (!folder->gone) base_save(folder);
@@ -141,7 +143,7 @@ void engine_destroy(struct engine **slot)
     rides_drop(engine);
     map_destroy(&engine->rides);
     compressor_destroy(&engine->compressor);
-    run_note(engine, false);
+    if (!unwalked) run_note(engine, false);
     arena_destroy(&engine->scratch);
     mem_free(&engine->name);
     mem_free(&engine->program);

@@ -145,6 +145,7 @@ static void work_forget(struct folder *folder)
     mode_clear(folder);
     base_list_again(folder);
     map_clear(folder->staged);
+    map_clear(folder->unsettled);
     map_clear(folder->made);
     folder->made_unsaved = true;
     map_clear(folder->step_paths);

@@ -169,6 +169,7 @@ struct folder {
     bool staging_swept;       // what processes before this one had of large contents has gone
     struct map *problems;     // path -> struct problem
     struct map *unsettled;    // path -> unsettled.c's bits
+    bool unsettled_more;      // than it has room for
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
     struct map *step_paths; // ready to be applied

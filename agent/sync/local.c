@@ -468,6 +468,7 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
     case LOOK_PROBLEM:
         problem_note(folder, look->path, look->err,
                      look->what != NULL ? look->what : err_text(look->err));
+        unsettled_unread(folder, look->path);
         // In doubt it stays dirty, and the next step waits for a look that says something.
         if (item.local.state != LOCAL_DIRTY) return LOOK_SETTLED;
         dirty->due_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
@@ -488,8 +489,6 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
     dirty->unpublished |= was_held || was_changed;
     enum look_verdict verdict = judge(folder, look, dirty);
     brake_look_end(folder, look->path, verdict);
-    if (verdict == LOOK_SETTLED && look->result != LOOK_PROBLEM)
-        unsettled_looked(folder, look->path, look->print.kind == KIND_DIR);
     if (was_changed) mode_looked(folder, look->path);
     return verdict;
 }

@@ -51,15 +51,6 @@ static struct slice normal_name(struct folder *folder, struct slice name)
     return has_one ? path : name;
 }
 
-void problems_unsettled(struct folder *folder, enum unsettled what)
-{
-    size_t at = 0;
-    struct slice name;
-    void *problem;
-    while (map_next(folder->problems, &at, &name, &problem))
-        unsettled_add_tree(folder, normal_name(folder, name), what);
-}
-
 // Whether a walk of that tree tells of it again. A second spelling of the very name that it begins
 // with is not met on the way.
 static bool is_walked(struct folder *folder, struct slice name, const struct problem *problem,

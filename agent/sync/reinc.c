@@ -299,13 +299,11 @@ void doubt_step(struct folder *folder)
     if (folder->doubt_until_ms == 0) return;
     if (!looked && folder->engine->now_ms < folder->doubt_until_ms) return;
     folder->doubt_until_ms = 0;
+    if (!unsettled_note(folder, UNSETTLED_DOUBT)) return; // until the next walk
     txn_begin(folder);
     folder->row.doubt = false;
     INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
-    if (txn_end(folder) == ERR_OK)
-        unsettled_note(folder, UNSETTLED_DOUBT);
-    else
-        folder->doubt_until_ms = folder->engine->now_ms + INDEX_RETRY_MS;
+    if (txn_end(folder) != ERR_OK) folder->doubt_until_ms = folder->engine->now_ms + INDEX_RETRY_MS;
 }
 
 // ---- ROLLBACK

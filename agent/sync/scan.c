@@ -295,10 +295,14 @@ static void all_walked(struct folder *folder)
     // What is still to be looked at is as old as its own time says.
     bool settled = map_count(folder->dirty) == 0 && map_count(folder->busy) == 0;
     if (settled) folder->verified_wall_ms = folder->scan.started_ms;
-    if (folder->after_crash) unsettled_note(folder, UNSETTLED_CRASH);
-    folder->after_crash = false;
     if (!folder->walked_whole) made_look_all(folder);
     folder->walked_whole = true;
+}
+
+// What could not be read is remembered by itself: it may never be.
+static void meanings_end(struct folder *folder)
+{
+    if (folder->after_crash) folder->after_crash = !unsettled_note(folder, UNSETTLED_CRASH);
     if (folder->row.doubt) folder->doubt_until_ms = folder->engine->now_ms + DOUBT_MS;
 }
 
@@ -306,11 +310,12 @@ static void scan_finish(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
     scan->active = false;
-    if (scan->complete) unsettled_walked(folder, buf_slice(&scan->prefix));
+    unsettled_walked(folder);
+    if (scan->whole) meanings_end(folder);
     if (scan->whole && scan->complete) all_walked(folder);
     if (scan->whole && !folder->row.scanned) {
         folder->row.scanned = true;
-        if (folder->row.first) unsettled_note(folder, UNSETTLED_FIRST);
+        if (folder->row.first) (void)unsettled_note(folder, UNSETTLED_FIRST);
         txn_begin(folder);
         INDEX(folder)->folder_put(INDEX(folder)->self, &folder->row);
         if (txn_end(folder) != ERR_OK) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What a walk found and nobody could look at before its time was over: after a crash, in doubt, or
-// at first what is on the disk means something else than later. For these paths, and what is in
-// directories that could not be read, it goes on meaning that until a look says what is there.
+// What nobody could look at before its time was over: after a crash, in doubt, or at first what is
+// on the disk means something else than later. For these paths, and for what is in directories that
+// could not be read, it goes on meaning that until a look or a walk has been there.
 #include "agent/sync/engine_priv.h"
 
-enum { TREE = 8, PATHS_MAX = 16384 }; // TREE: also what is below
+enum { TREE = 8, PATHS_MAX = 65536 }; // TREE: also what is below
 
 static unsigned bits_of(const struct folder *folder, struct slice path)
 {
@@ -15,27 +15,41 @@ static unsigned bits_of(const struct folder *folder, struct slice path)
 static void add(struct folder *folder, struct slice path, unsigned bits)
 {
     unsigned had = bits_of(folder, path);
-    if (had == 0 && map_count(folder->unsettled) >= PATHS_MAX) return;
-    (void)map_put(folder->unsettled, path, (void *)(uintptr_t)(had | bits));
+    if (bits == 0) return;
+    if (had == 0 && map_count(folder->unsettled) >= PATHS_MAX)
+        folder->unsettled_more = true;
+    else
+        (void)map_put(folder->unsettled, path, (void *)(uintptr_t)(had | bits));
 }
 
-void unsettled_add_tree(struct folder *folder, struct slice path, enum unsettled what)
+// What a path that is found now means besides an edit.
+static unsigned meaning(const struct folder *folder)
 {
-    add(folder, path, (unsigned)what | TREE);
+    unsigned bits = folder->after_crash ? UNSETTLED_CRASH : 0;
+    if (folder->row.doubt) bits |= UNSETTLED_DOUBT;
+    if (folder->row.first && !folder->row.scanned) bits |= UNSETTLED_FIRST;
+    return bits;
 }
 
-void unsettled_note(struct folder *folder, enum unsettled what)
+void unsettled_unread(struct folder *folder, struct slice path)
+{
+    add(folder, path, meaning(folder));
+}
+
+bool unsettled_note(struct folder *folder, enum unsettled what)
 {
     size_t at = 0;
     struct slice path;
     void *value;
     while (map_next(folder->dirty, &at, &path, &value))
         add(folder, path, (unsigned)what);
-    problems_unsettled(folder, what);
     for (const struct tree_want *tree = folder->trees; tree != NULL; tree = tree->next)
-        unsettled_add_tree(folder, buf_slice(&tree->prefix), what);
+        add(folder, buf_slice(&tree->prefix), (unsigned)what | TREE);
     if (folder->scan.active && !folder->scan.whole)
-        unsettled_add_tree(folder, buf_slice(&folder->scan.prefix), what);
+        add(folder, buf_slice(&folder->scan.prefix), (unsigned)what | TREE);
+    bool all = !folder->unsettled_more;
+    folder->unsettled_more = false;
+    return all;
 }
 
 bool is_unsettled(const struct folder *folder, struct slice path, enum unsettled what)
@@ -50,39 +64,57 @@ bool is_unsettled(const struct folder *folder, struct slice path, enum unsettled
     return false;
 }
 
-void unsettled_looked(struct folder *folder, struct slice path, bool is_dir)
+void unsettled_looked(struct folder *folder, struct slice path)
 {
-    if (map_count(folder->unsettled) == 0) return;
-    if (!is_dir || !(bits_of(folder, path) & TREE)) (void)map_remove(folder->unsettled, path);
+    if (map_count(folder->unsettled) > 0 && !(bits_of(folder, path) & TREE))
+        (void)map_remove(folder->unsettled, path);
 }
 
-// What is dirty below a tree that was walked is known by its own path from now on.
-static void keep_below(struct folder *folder, struct slice prefix, unsigned bits)
+static bool within(struct slice path, struct slice prefix)
 {
+    return path_below(path, prefix) || slice_equal(path, prefix);
+}
+
+// Of a tree that was walked it is still true of what could not be read, and of what is to be looked
+// at.
+static void hand_down(struct folder *folder, struct slice tree, unsigned bits)
+{
+    const struct scan *scan = &folder->scan;
     size_t at = 0;
     struct slice path;
     void *value;
+    for (size_t i = 0; i < scan->unread_count; i++) {
+        if (within(scan->unread[i], tree)) add(folder, scan->unread[i], bits);
+    }
     while (map_next(folder->dirty, &at, &path, &value)) {
-        if (path_below(path, prefix)) add(folder, path, bits & ~(unsigned)TREE);
+        if (path_below(path, tree)) add(folder, path, bits & ~(unsigned)TREE);
     }
 }
 
-void unsettled_walked(struct folder *folder, struct slice prefix)
+static void walked_before(struct folder *folder, struct slice prefix)
 {
     size_t at = 0, count = map_count(folder->unsettled);
     struct slice path;
     void *value;
-    if (count == 0) return;
     struct arena *arena = folder->engine->scratch;
-    struct slice *over = arena_alloc(arena, count, sizeof *over);
+    struct slice *over = arena_alloc(arena, count + 1, sizeof *over);
     for (count = 0; map_next(folder->unsettled, &at, &path, &value);) {
-        bool within = path_below(path, prefix) || slice_equal(path, prefix);
+        bool tree = (unsigned)(uintptr_t)value & TREE;
         bool open = map_get(folder->dirty, path) != NULL || map_get(folder->problems, path) != NULL;
-        if (within && !open) over[count++] = arena_copy(arena, path);
+        if (within(path, prefix) && (tree || !open)) over[count++] = arena_copy(arena, path);
     }
     for (size_t i = 0; i < count; i++) {
         unsigned bits = bits_of(folder, over[i]);
         (void)map_remove(folder->unsettled, over[i]);
-        if (bits & TREE) keep_below(folder, over[i], bits);
+        if (bits & TREE) hand_down(folder, over[i], bits);
     }
+}
+
+void unsettled_walked(struct folder *folder)
+{
+    const struct scan *scan = &folder->scan;
+    unsigned bits = meaning(folder);
+    if (map_count(folder->unsettled) > 0) walked_before(folder, buf_slice(&scan->prefix));
+    for (size_t i = 0; i < scan->unread_count && bits != 0; i++)
+        add(folder, scan->unread[i], bits | TREE);
 }

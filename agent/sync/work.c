@@ -264,27 +264,36 @@ void staging_unclean(struct folder *folder)
     folder->staging_clean_ms = folder->engine->now_ms + BLOCKED_RETRY_MS;
 }
 
-// Of items that wait for their place, as far as they fit: they are tried again, and the contents
-// would have to come anew each time.
+static void contents_of(struct folder *folder, struct arena *arena, struct slice path,
+                        struct map *out)
+{
+    struct item item;
+    uint8_t key[40];
+    INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
+    for (uint32_t h = 0; h < item.head_count; h++) {
+        const struct value *value = &item.heads[h].value;
+        struct content content = {.id = value->content, .size = value->size};
+        (void)map_put(out, content_key(&content, key), out);
+    }
+}
+
+// Of items that wait for their place: they are tried again, and the contents would have to come
+// anew each time.
 static struct map *contents_blocked(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
+    AUTO(arena_destroy) struct arena *arena = arena_new();
     struct map *out = map_new();
-    struct slice *paths = arena_alloc(arena, BLOCKED_PAGE, sizeof *paths);
     for (unsigned reason = 1; folder->row.blocked > 0 && reason < BLOCKED_COUNT; reason++) {
-        if (!blocked_minded((enum blocked)reason)) continue;
-        uint32_t count = index->blocked(index->self, arena, folder->number, (enum blocked)reason, 0,
-                                        BLOCKED_PAGE, paths);
-        for (uint32_t i = 0; i < count; i++) {
-            struct item item;
-            uint8_t key[40];
-            index->item_get(index->self, arena, folder->number, paths[i], &item);
-            for (uint32_t h = 0; h < item.head_count; h++) {
-                const struct value *value = &item.heads[h].value;
-                struct content content = {.id = value->content, .size = value->size};
-                (void)map_put(out, content_key(&content, key), out);
-            }
+        uint32_t skip = 0, count = BLOCKED_PAGE;
+        while (count == BLOCKED_PAGE && blocked_minded((enum blocked)reason)) {
+            arena_reset(arena);
+            struct slice *paths = arena_alloc(arena, BLOCKED_PAGE, sizeof *paths);
+            count = index->blocked(index->self, arena, folder->number, (enum blocked)reason, skip,
+                                   BLOCKED_PAGE, paths);
+            for (uint32_t i = 0; i < count; i++)
+                contents_of(folder, arena, paths[i], out);
+            skip += count;
         }
     }
     return out;
