@@ -16,7 +16,9 @@ struct sender {
 void accept_attach(struct net *net, struct conn *conn, zmq_msg_t *body); // descriptor and address
 void accept_mark_gone(struct net *net, struct conn *conn);
 void accept_cut_stranger(struct net *net, zmq_msg_t *body);
-bool accept_is_silent(const struct net *net, int fd); // open, and nothing was delivered yet
+bool accept_is_silent(const struct net *net, int fd);    // open, and nothing was delivered yet
+int64_t accept_silent_ms(const struct net *net, int fd); // for so long
+void accept_cut_silent(struct net *net, int fd);
 void accept_make_room(struct net *net, struct device_id device);
 
 #endif

@@ -13,26 +13,44 @@
 
 enum fd_use { FD_CLOSED, FD_ACCEPTED, FD_HAS_CONN };
 
+struct open_fd {
+    enum fd_use use;
+    int64_t since_ms;
+};
+
 static void accepted_use(struct net *net, int fd, enum fd_use use)
 {
     size_t at = (size_t)fd;
     if (at >= net->open_fds_size) {
         size_t size = (at + 64) & ~(size_t)63;
-        net->open_fds = mem_realloc(net->open_fds, size);
-        memset(net->open_fds + net->open_fds_size, FD_CLOSED, size - net->open_fds_size);
+        net->open_fds = mem_realloc(net->open_fds, size * sizeof *net->open_fds);
+        for (size_t i = net->open_fds_size; i < size; i++)
+            net->open_fds[i] = (struct open_fd){.use = FD_CLOSED};
         net->open_fds_size = size;
     }
-    net->open_fds[at] = (uint8_t)use;
+    net->open_fds[at] = (struct open_fd){.use = use, .since_ms = net->now_ms};
 }
 
 static bool accepted_is_open(const struct net *net, int fd)
 {
-    return fd >= 0 && (size_t)fd < net->open_fds_size && net->open_fds[fd] != FD_CLOSED;
+    return fd >= 0 && (size_t)fd < net->open_fds_size && net->open_fds[fd].use != FD_CLOSED;
 }
 
 bool accept_is_silent(const struct net *net, int fd)
 {
-    return accepted_is_open(net, fd) && net->open_fds[fd] == FD_ACCEPTED;
+    return accepted_is_open(net, fd) && net->open_fds[fd].use == FD_ACCEPTED;
+}
+
+int64_t accept_silent_ms(const struct net *net, int fd)
+{
+    return accept_is_silent(net, fd) ? net->now_ms - net->open_fds[fd].since_ms : 0;
+}
+
+// That it is closed is said by the monitor, a moment later.
+void accept_cut_silent(struct net *net, int fd)
+{
+    net->open_fds[fd].since_ms = net->now_ms;
+    shutdown(fd, SHUT_RDWR);
 }
 
 void accept_mark_gone(struct net *net, struct conn *conn)
@@ -47,7 +65,7 @@ static void accepted_closed(struct net *net, int fd)
 {
     struct slice key;
     void *value;
-    bool has_conn = accepted_is_open(net, fd) && net->open_fds[fd] == FD_HAS_CONN;
+    bool has_conn = accepted_is_open(net, fd) && net->open_fds[fd].use == FD_HAS_CONN;
     for (size_t at = 0; has_conn && map_next(net->by_routing, &at, &key, &value);) {
         struct conn *conn = value;
         if (conn->fd == fd) accept_mark_gone(net, conn);
@@ -123,7 +141,7 @@ void accept_cut_stranger(struct net *net, zmq_msg_t *body)
     struct conn conn = {.fd = zmq_msg_get(body, ZMQ_SRCFD)};
     const char *peer = zmq_msg_gets(body, "Peer-Address");
     accept_monitor(net);
-    if (peer && accepted_is_open(net, conn.fd) && net->open_fds[conn.fd] == FD_ACCEPTED &&
+    if (peer && accepted_is_open(net, conn.fd) && net->open_fds[conn.fd].use == FD_ACCEPTED &&
         accepted_remote(&conn, peer)) {
         shutdown(conn.fd, SHUT_RDWR);
     }

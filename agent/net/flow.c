@@ -10,7 +10,12 @@
 #include "agent/base/log.h"
 #include "agent/net/accept_priv.h"
 
-enum { FLOW_MS = 1000, FLOW_SOON_MS = 50, FLOW_UNREAD_MAX = 16 << 20 };
+enum {
+    FLOW_MS = 1000,
+    FLOW_SOON_MS = 50,
+    FLOW_UNREAD_MAX = 16 << 20,
+    FLOW_SILENT_MS = 15 * 1000, // HELLO comes with the connection
+};
 
 // How often in a row it was seen to have sent too much for nothing. Once may be that we were busy:
 // before the next time all that is whole has been delivered.
@@ -25,13 +30,16 @@ static unsigned flow_strikes(struct conn *conn)
     return conn->flow_strikes;
 }
 
-// Those that have not delivered a single message yet are no conns; they are only descriptors.
+// Those that have not delivered a single message yet are no conns; they are only descriptors, which
+// no limit counts and no removal of a peer finds.
 static void flow_silent(struct net *net)
 {
     for (size_t fd = 0; fd < net->open_fds_size; fd++) {
-        if (!accept_is_silent(net, (int)fd) || flow_received((int)fd) <= FLOW_UNREAD_MAX) continue;
-        log_warn(LOG_NET, "message without end", "address=?");
-        shutdown((int)fd, SHUT_RDWR);
+        if (!accept_is_silent(net, (int)fd)) continue;
+        bool endless = flow_received((int)fd) > FLOW_UNREAD_MAX;
+        if (!endless && accept_silent_ms(net, (int)fd) < FLOW_SILENT_MS) continue;
+        if (endless) log_warn(LOG_NET, "message without end", "address=?");
+        accept_cut_silent(net, (int)fd);
     }
 }
 

@@ -154,12 +154,12 @@ struct net {
     struct source router_monitor_source;
     struct source resolver_source;
     struct source network_source;
-    int network_fd;         // -1: changes are not seen
-    uint64_t network_print; // as last seen
-    uint64_t route_print;   // of the last change of a default route
-    bool route_changed;     // since then
-    int64_t network_due_ms; // the rest of a burst; INT64_MAX: none
-    uint8_t *open_fds;      // 1 at [fd]: accepted and not seen closed
+    int network_fd;           // -1: changes are not seen
+    uint64_t network_print;   // as last seen
+    uint64_t route_print;     // of the last change of a default route
+    bool route_changed;       // since then
+    int64_t network_due_ms;   // the rest of a burst; INT64_MAX: none
+    struct open_fd *open_fds; // at [fd]: accepted and not seen closed; accepted.c
     size_t open_fds_size;
     struct grave graves[NET_GRAVES];
     uint32_t grave_count;
