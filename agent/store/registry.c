@@ -187,16 +187,35 @@ enum err registry_note_removed(struct registry *registry, struct device_id devic
     return adopt(registry, &next, true);
 }
 
+// Someone of this name was removed from the config file, where nobody looks for who is to have a
+// folder: what was shared then is not shared with whoever comes by that name now.
+static void newcomer_has_nothing(struct tables *tables, const char *name)
+{
+    for (uint32_t i = 0; i < tables->folder_count; i++) {
+        struct registry_folder *folder = &tables->folders[i];
+        uint32_t kept = 0;
+        if (folder->declared_at != NULL) continue;
+        for (uint32_t j = 0; j < folder->with_count; j++) {
+            if (strcmp(folder->with[j], name) != 0) folder->with[kept++] = folder->with[j];
+        }
+        folder->with_count = kept;
+        bool accepting = folder->accept_from != NULL && strcmp(folder->accept_from, name) == 0;
+        if (accepting) folder->accept_from = NULL;
+    }
+}
+
 enum err registry_put_peer(struct registry *registry, const struct registry_peer *peer)
 {
     if (!is_name(peer->name) || peer->address_count > REGISTRY_ADDRESSES_MAX) return ERR_CONFIG;
     AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
     uint32_t at = find_peer(next, peer->name);
     bool declared = peer->declared_at != NULL;
-    if (at == next->peer_count)
+    bool is_new = at == next->peer_count;
+    if (is_new)
         next->peer_count++;
     else if (next->peers[at].declared_at && !declared)
         return ERR_DENIED;
+    if (is_new && !declared) newcomer_has_nothing(next, peer->name);
     next->peers[at] = registry_peer_copy(next->arena, peer);
     removed_set(next, peer->device, false);
     return adopt(registry, &next, !declared);

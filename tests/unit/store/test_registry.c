@@ -144,6 +144,22 @@ static void test_remove_and_rename(void **state)
     registry_close(&registry);
 }
 
+// A peer of that name stood in the config file and is gone from there.
+static void test_another_of_the_same_name(void **state)
+{
+    struct room *room = *state;
+    struct registry *registry = open_registry(room);
+    put_folder(registry, "dots", "laptop");
+    put_laptop(registry);
+    assert_int_equal(registry_folder(registry, "dots")->with_count, 0);
+    assert_null(registry_folder(registry, "dots")->accept_from);
+    // Its addresses change: nothing else does.
+    put_folder(registry, "dots", "laptop");
+    put_laptop(registry);
+    assert_int_equal(registry_folder(registry, "dots")->with_count, 1);
+    registry_close(&registry);
+}
+
 static struct device_id device_of(unsigned number)
 {
     return (struct device_id){{(uint8_t)(number >> 8), (uint8_t)number}};
@@ -367,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, room_close),
         cmocka_unit_test_setup_teardown(test_remove_and_rename, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_another_of_the_same_name, setup, room_close),
         cmocka_unit_test_setup_teardown(test_removed, setup, room_close),
         cmocka_unit_test_setup_teardown(test_declared_is_not_written, setup, room_close),
         cmocka_unit_test_setup_teardown(test_unknown_keys_stay, setup, room_close),
