@@ -180,6 +180,7 @@ static void one_process_has_the_lock(void **state)
     assert_int_equal(home_lock(&home, &second, &owner), ERR_BUSY);
     assert_int_equal(owner, getpid());
     fd_close(&lock);
+    assert_int_equal(home_owner(&home), 0); // though the file still names a process that lives
     assert_int_equal(home_lock(&home, &second, &owner), ERR_OK);
     home_fini(&home);
 }
