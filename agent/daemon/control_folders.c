@@ -240,14 +240,31 @@ static void wait_for_scan(struct agent *agent, uint64_t request, const char *nam
     };
 }
 
+// It could not be opened when it came, or at the start.
+static bool open_now(struct agent *agent, uint64_t request, const struct registry_folder *folder,
+                     uint32_t *out_number)
+{
+    bool is_new = folders_never_ran(agent, folder);
+    if (folder->declared_at == NULL)
+        return control_folder_keep(agent, request, folder, is_new, out_number);
+    enum err err = folders_open(agent, folder, is_new, out_number);
+    if (err)
+        control_refuse(agent, request, REFUSE_FAILED, NULL, "folder %s cannot be opened: %s",
+                       folder->name, err_text(err));
+    return !err;
+}
+
 static void add_again(struct agent *agent, uint64_t request, const json_t *body,
                       const struct registry_folder *known)
 {
     struct registry_folder folder = *known;
     bool changed = widen(agent, body, &folder);
     if (changed && control_declared(agent, request, known)) return;
-    uint32_t number = folders_find(agent, known->name)->folder;
-    if (changed && !control_folder_keep(agent, request, &folder, false, &number)) return;
+    const struct live_folder *live = folders_find(agent, known->name);
+    uint32_t number = live != NULL ? live->folder : 0;
+    if (live == NULL && !open_now(agent, request, &folder, &number)) return;
+    if (live != NULL && changed && !control_folder_keep(agent, request, &folder, false, &number))
+        return;
     wait_for_scan(agent, request, body_text(body, "name"), number, false, !changed);
 }
 

@@ -37,19 +37,12 @@ static void meta_put(struct agent *agent)
     store_meta_put(agent->store, MACHINE_META_KEY, slice_of(now.bytes, sizeof now.bytes));
 }
 
-// New incarnations for all folders, in one transaction with the machine they belong to.
+// New incarnations for all folders, wherever they are declared, in one transaction with the machine
+// they belong to.
 static enum err renew(struct agent *agent)
 {
-    const struct registry_folder *folders;
-    uint32_t count = registry_folders(agent->registry, &folders);
     store_begin(agent->store);
-    for (uint32_t i = 0; i < count; i++) {
-        struct folder_row row;
-        struct slice name = slice_text(folders[i].name);
-        if (!store_folder_get(agent->store, agent->scratch, name, &row)) continue;
-        row.renew = true;
-        store_folder_put(agent->store, &row);
-    }
+    store_folders_renew(agent->store);
     meta_put(agent);
     return store_commit(agent->store);
 }

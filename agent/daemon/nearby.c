@@ -361,10 +361,10 @@ static json_t *offers_json(const struct nearby *nearby)
             offer = json_object();
             json_object_set_new(offer, "host", json_string(place->host));
             json_object_set_new(offer, "at", json_array());
-            if (json_object_set(by_name, place->name, offer) == 0) {
-                json_array_append(offers, offer);
-            }
+            bool named = json_object_set(by_name, place->name, offer) == 0; // UTF-8
+            if (named) json_array_append(offers, offer);
             json_decref(offer);
+            if (!named) continue;
         }
         json_array_append_new(json_object_get(offer, "at"),
                               json_string(place->address + strlen("tcp://")));

@@ -11,6 +11,7 @@
 #include "agent/base/log.h"
 #include "agent/base/own.h"
 #include "agent/daemon/confwatch_priv.h"
+#include "agent/daemon/invites_priv.h"
 #include "agent/daemon/logsink_priv.h"
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pausing_priv.h"
@@ -126,9 +127,10 @@ static void folders_apply(struct agent *agent, const struct registry *before)
     for (uint32_t i = 0; i < registry_folders(agent->registry, &folders); i++) {
         const struct registry_folder *was = registry_folder(before, folders[i].name);
         uint32_t number;
-        if (was != NULL && same_folder(was, &folders[i])) continue;
+        bool is_open = folders_find(agent, folders[i].name) != NULL;
+        if (was != NULL && is_open && same_folder(was, &folders[i])) continue;
         AUTO(mem_free) char *name = mem_strdup(folders[i].name);
-        bool new_root = was == NULL && folders_never_ran(agent, &folders[i]);
+        bool new_root = !is_open && folders_never_ran(agent, &folders[i]);
         enum err err = folders_open(agent, &folders[i], new_root, &number);
         log_info(LOG_DAEMON, was == NULL ? "folder declared" : "folder changed",
                  "name=%s result=\"%s\"", name, err ? err_text(err) : "ok");
@@ -144,8 +146,10 @@ static void peers_apply(struct agent *agent, const struct registry *before)
     peers_trust(agent);
     for (uint32_t i = 0; i < count; i++) {
         if (registry_peer_by_device(agent->registry, peers[i].device) != NULL) continue;
+        enum err err = invites_revoke_of(agent, peers[i].device);
+        if (err) log_warn(LOG_DAEMON, "invitation not revoked", "error=\"%s\"", err_text(err));
         peers_drop(agent, peers[i].device);
-        enum err err = registry_note_removed(agent->registry, peers[i].device);
+        err = registry_note_removed(agent->registry, peers[i].device);
         if (err) log_warn(LOG_DAEMON, "removal not kept", "error=\"%s\"", err_text(err));
         log_info(LOG_DAEMON, "peer not declared any more", "name=%s", peers[i].name);
     }
@@ -179,7 +183,6 @@ static enum err read_fresh(struct agent *agent, struct config *config, struct re
     if (err && out_message->size == 0)
         buf_printf(out_message, "%s: cannot be read again", agent->home.registry);
     if (!err) err = config_declare(config, agent->device, *out, out_message);
-    if (!err) err = roots_fit(agent, *out, out_message);
     return err;
 }
 
@@ -194,6 +197,8 @@ static enum err reload(struct agent *agent, struct buf *out_message)
         err = keep_folders(agent, fresh);
         if (err) buf_printf(out_message, "it cannot be put in force: %s", err_text(err));
     }
+    // Beside those, too, that go on until the next start.
+    if (!err) err = roots_fit(agent, fresh, out_message);
     if (!err) {
         struct registry *before = agent->registry;
         take_config(agent, &config);

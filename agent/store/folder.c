@@ -101,6 +101,12 @@ void store_folder_put(struct store *store, struct folder_row *row)
     if (insert && done) row->folder = (uint32_t)sqlite3_last_insert_rowid(store->db);
 }
 
+void store_folders_renew(struct store *store)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_FOLDERS_RENEW);
+    query_run(&query);
+}
+
 static void clear(struct store *store, uint32_t folder, const enum statement *which, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

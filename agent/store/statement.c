@@ -27,6 +27,7 @@ const char *const statement_texts[SQL_COUNT] = {
         "UPDATE folder SET id = ?1, inc = ?2, nonce = ?3, counter = ?4, first = ?5, scanned = ?6,"
         " ever_had_items = ?7, witness_current = ?8, witness_next = ?9, base = ?10, met = ?11,"
         " renew = ?12, doubt = ?13 WHERE folder = ?14",
+    [SQL_FOLDERS_RENEW] = "UPDATE folder SET renew = 1",
     [SQL_FOLDER_COUNTS] =
         "UPDATE folder SET seq = ?1, items = ?2, bytes = ?3, needs = ?4, need_bytes = ?5,"
         " blocked = ?6 WHERE folder = ?7",

@@ -44,6 +44,7 @@ bool store_folder_get(struct store *store, struct arena *arena, struct slice nam
 // Inserts (row->folder == 0; set on return) or updates id, inc, nonce, counter, base, flags,
 // witness. Not the counts or seq.
 void store_folder_put(struct store *store, struct folder_row *row);
+void store_folders_renew(struct store *store); // sets `renew` of all
 void store_folder_remove(struct store *store, uint32_t folder);
 // Empties everything of the folder but its row, its marks and its owners (a new life under another
 // id removes these, too: with_marks).

@@ -132,6 +132,24 @@ def test_what_waits(world):
     check(a.status()["folders"] == [] and not errors(a, "config-restart"), "now it is gone")
 
 
+def test_a_root_has_one_folder(world):
+    """A section that is renamed: the folder goes on until the next start, and has its root alone."""
+    (a,) = start(world, "a")
+    root = world.dir / "a-etc"
+    root.mkdir()
+    base = (a.home / "config").read_text()
+    rewrite(a, base + f'folder etc {{ path = "{root}" }}\n')
+    wait_for(lambda: a.status()["folders"], "declared")
+    rewrite(a, base + f'folder docs {{ path = "{root}" }}\n')
+    found = wait_for(lambda: errors(a, "config"), "refused")[0]["message"]
+    check("docs" in found and "etc" in found, "it says which they are", found)
+    check([f["name"] for f in a.status()["folders"]] == ["etc"], "two have one root", a.status())
+    (root / "x").write_text("x")
+    wait_for(lambda: a.folder("etc")["items"] == 1, "the first goes on")
+    a.restart()
+    wait_for(lambda: [f["name"] for f in a.status()["folders"]] == ["docs"], "renamed")
+
+
 def test_show(world):
     """What config show prints is a config file that says the same."""
     a, b = start(world, "a", "b")

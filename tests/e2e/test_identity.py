@@ -206,6 +206,29 @@ def test_adopted(world):
     dots_name_one_thing(a, b)
 
 
+def test_adopted_with_a_declared_folder(world):
+    """It makes no difference where a folder is declared."""
+    a, b = world.company("alpha", "beta")
+    root = world.dir / "declared"
+    root.mkdir()
+    a.stop()
+    with open(a.home / "config", "a", encoding="ascii") as config:
+        config.write(f'folder f {{ path = "{root}" with = {{"beta"}} }}\n')
+    a.paths["f"] = root
+    a.start()
+    pb = b.folder_add("f")
+    write(root, one="1")
+    a.sync("f")
+    a.stop()
+    a.cli("adopt")
+    a.start()
+    write(root, one="2")
+    agree(a, b)
+    check((b.paths["f"] / "one").read_text() == "2", "it does not go on", pb)
+    check(lives(a) == 1, "no new incarnation")
+    dots_name_one_thing(a, b)
+
+
 def lose(agent, *names):
     """The index forgets items, and the disk their files, though the knowledge of them stays."""
     with sqlite3.connect(agent.home / "index.db") as db:
