@@ -323,6 +323,10 @@ static void publish(struct folder *folder, struct slice file, const struct versi
     }
     log_warn(LOG_SYNC, "written to after it was replaced", "folder=%s path=\"%s\"", folder->name,
              log_escape(taken->path, escaped));
+    if (folder->mode == MODE_RECEIVE_ONLY) { // nothing of here goes out; it is in kept
+        late_write_published(folder, file, value, mtime_ns, true);
+        return;
+    }
     decide_put(folder, other, taken->path, value, mtime_ns, file);
 }
 

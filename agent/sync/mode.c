@@ -50,12 +50,19 @@ static bool is_shown(const struct item *item)
     return item->local.state == LOCAL_OK && value_equal(&item->local.version.value, value);
 }
 
+// Nobody has changed it: it was here, and what the disk shows since counts for nothing.
+static bool is_put_back(const struct item *item)
+{
+    return item->head_count == 1 && item->local.state == LOCAL_OBSOLETE &&
+           dots_equal(item->heads[0].dots, item->local.version.dots);
+}
+
 // Why a need is not for this disk now; NONE: it is.
 enum blocked mode_blocks(const struct folder *folder, const struct item *item)
 {
     if (mode_has(folder, item->path)) return BLOCKED_CHANGED_HERE;
     bool sends = folder->mode == MODE_SEND_ONLY && !path_is_conflict_item(item->path);
-    return sends && !is_shown(item) ? BLOCKED_SEND_ONLY : BLOCKED_NONE;
+    return sends && !is_shown(item) && !is_put_back(item) ? BLOCKED_SEND_ONLY : BLOCKED_NONE;
 }
 
 static void unblock(struct folder *folder, struct slice path)

@@ -33,6 +33,17 @@ static void publish_again(struct folder *folder, struct item *item)
     dirty_mark(folder, item->path, 0, true);
 }
 
+// By a rule, or for looking like a secret: that it is not here says nothing.
+static bool is_left_out(struct folder *folder, const struct item *item, bool here)
+{
+    const struct disk_port *disk = &folder->engine->o.disk;
+    const struct value *value = here ? &item->local.version.value : &item->heads[0].value;
+    bool secret = false;
+    bool left = disk->ignored(disk->self, folder->number, item->path, value->kind == KIND_DIR,
+                              &secret) != NULL;
+    return left && !(secret && here);
+}
+
 static bool win(struct folder *folder, struct slice path)
 {
     struct arena *arena = folder->engine->scratch;
@@ -47,6 +58,7 @@ static bool win(struct folder *folder, struct slice path)
         return true;
     }
     bool here = item_local_live(&item) && !local_implied(&item);
+    if (is_left_out(folder, &item, here)) return false;
     if (!here && INDEX(folder)->local_below(INDEX(folder)->self, folder->number, path))
         return false; // it lives by what is in it
     struct version v = {.value = {.kind = KIND_TOMB}};

@@ -151,6 +151,8 @@ void work_item(struct folder *folder, struct slice path)
         return;
     }
     enum blocked by_mode = mode_blocks(folder, &item);
+    // What is left out here is not what differs: no override takes it from others.
+    if (by_mode == BLOCKED_SEND_ONLY && work_left_out(folder, &item)) by_mode = BLOCKED_IGNORED;
     if (by_mode != BLOCKED_NONE) {
         block(folder, &item, by_mode);
         return;

@@ -130,6 +130,23 @@ static void test_on_two_machines(void **state)
     }
 }
 
+// A folder that only receives: it stays in kept.
+static void test_of_a_folder_that_receives(void **state)
+{
+    struct lan lan;
+    struct conflict conflicts[8];
+    (void)state;
+    lan_open(&lan, 2);
+    have_x(&lan);
+    struct machine *b = b_of(&lan);
+    b->put.mode = MODE_RECEIVE_ONLY;
+    assert_int_equal(engine_folder_put(b->engine, &b->put, &b->folder), ERR_OK);
+    write_after_it_was_replaced(&lan);
+    assert_int_equal(conflicts_of(a_of(&lan), conflicts, 8), 0);
+    assert_true(shows(b_of(&lan), "x", "by a"));
+    lan_close(&lan);
+}
+
 static void test_something_fails(void **state)
 {
     (void)state;
@@ -141,9 +158,8 @@ static void test_something_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_aside),
-        cmocka_unit_test(test_again_and_again),
-        cmocka_unit_test(test_on_two_machines),
+        cmocka_unit_test(test_set_aside),       cmocka_unit_test(test_again_and_again),
+        cmocka_unit_test(test_on_two_machines), cmocka_unit_test(test_of_a_folder_that_receives),
         cmocka_unit_test(test_something_fails),
     };
     return cmocka_run_group_tests_name("sync/late-write", tests, NULL, NULL);

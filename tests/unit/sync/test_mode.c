@@ -251,9 +251,37 @@ static void test_many(void **state)
     rig_close(&rig);
 }
 
+// Held here, and not meant: it comes back, though nothing of others is put in place.
+static void test_send_only_reverts(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    const struct engine_folder folder = {.name = "f",
+                                         .path = "/f",
+                                         .id = rig.id,
+                                         .with_all = true,
+                                         .mode = MODE_SEND_ONLY,
+                                         .base_bytes_max = 2 * FILES * BASE_BLOCK_BYTES};
+    assert_int_equal(engine_folder_put(rig.engine, &folder, &rig.folder), ERR_OK);
+    for (int i = 0; i < FILES; i++)
+        rig_save(&rig, name(i), text(i), NOW_MS);
+    rescan(&rig);
+    rig_wait(&rig, 20 * 1000); // all of it is stored
+    remove_some(&rig, 0, FILES);
+    rig_wait(&rig, 3000);
+    assert_held(&rig, "mass-delete", FILES);
+    decide(&rig, DECIDE_REVERT);
+    for (int i = 0; i < FILES; i++)
+        assert_true(rig_on_disk(&rig, name(i)));
+    assert_int_equal(rig_status(&rig).differs, 0);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_send_only_reverts),
         cmocka_unit_test(test_send_only),
         cmocka_unit_test(test_same_in_the_end),
         cmocka_unit_test(test_override),

@@ -68,6 +68,28 @@ static void test_override_many(void **state)
     rig_close(&rig);
 }
 
+// Left out here, by a rule or for looking like a secret, whether it lies on this disk or not.
+static void test_override_leaves_out(void **state)
+{
+    (void)state;
+    for (int secret = 0; secret < 2; secret++) {
+        static struct rig rig;
+        struct script *peer = open_as(&rig, MODE_SEND_ONLY);
+        rig.left_out = "n000";
+        rig.left_out_secret = secret == 1;
+        if (secret == 1) rig_save(&rig, "n000", "mine", NOW_MS);
+        struct version versions[2] = {script_file(peer, "n000", "t"),
+                                      script_file(peer, "n001", "t")};
+        script_push(peer, 0, versions, 2, NULL);
+        rig_wait(&rig, 1000);
+        decide(&rig, DECIDE_OVERRIDE);
+        assert_int_equal(rig.decided.changed, 1);
+        assert_true(version_live(&rig_item(&rig, "n000").heads[0]));
+        assert_false(version_live(&rig_item(&rig, "n001").heads[0]));
+        rig_close(&rig);
+    }
+}
+
 static void test_reset_many(void **state)
 {
     (void)state;
@@ -165,9 +187,9 @@ static void test_index_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_override_many),   cmocka_unit_test(test_reset_many),
-        cmocka_unit_test(test_saved_meanwhile), cmocka_unit_test(test_directory_of_a_file),
-        cmocka_unit_test(test_index_fails),
+        cmocka_unit_test(test_override_leaves_out), cmocka_unit_test(test_override_many),
+        cmocka_unit_test(test_reset_many),          cmocka_unit_test(test_saved_meanwhile),
+        cmocka_unit_test(test_directory_of_a_file), cmocka_unit_test(test_index_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
