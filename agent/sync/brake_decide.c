@@ -43,6 +43,14 @@ static const struct peer_hold *next_hold(struct folder *folder, const struct pee
 
 // ---- approve
 
+// What a peer says it holds goes as far as is known here: it could name any counter.
+static void sign_held(struct folder *folder, struct span span)
+{
+    uint64_t known = vv_get(folder->k.v, span.inc);
+    if (span.to > known) span.to = known;
+    if (span.from <= span.to) approvals_sign(folder, span);
+}
+
 static uint64_t sign_all(struct folder *folder)
 {
     struct arena *arena = folder->engine->scratch;
@@ -56,7 +64,7 @@ static uint64_t sign_all(struct folder *folder)
     for (const struct peer_hold *hold; (hold = next_hold(folder, &at)) != NULL;) {
         if (hold->changes > changes) changes = hold->changes;
         for (uint32_t i = 0; i < hold->span_count; i++)
-            approvals_sign(folder, hold->spans[i]);
+            sign_held(folder, hold->spans[i]);
     }
     if (txn_end(folder) != ERR_OK) return 0;
     approvals_signed(folder);

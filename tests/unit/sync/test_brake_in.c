@@ -145,6 +145,31 @@ static void test_forged_approval(void **state)
     rig_close(&rig);
 }
 
+// A peer says that it holds what it has not even published: that is not approved.
+static void test_in_approved_as_far_as_known(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct theirs theirs;
+    struct script *peer = open_theirs(&rig, &theirs);
+    struct script *other = script_connect(&rig, 4);
+    join(other);
+    struct span all = {peer->inc, 1, INT64_MAX};
+    struct message m = {.kind = MSG_HELD};
+    m.hold = (struct msg_hold){.folder = rig.id, .changes = 1, .spans = &all, .span_count = 1};
+    script_send(peer, LANE_CONTROL, &m);
+    rig_settle(&rig);
+    uint64_t known = peer->counter;
+    decide(&rig, DECIDE_APPROVE);
+    const struct approval *said = &script_last(other, MSG_APPROVALS)->approvals.approvals[0];
+    assert_true(said->span.inc == peer->inc && said->span.to == known);
+    engine_peer_approves(rig.engine, peer->device, false);
+    push_changes(peer, &theirs, 0, 60, NULL);
+    rig_wait(&rig, 3000);
+    assert_held(&rig, "mass-delete", 60);
+    rig_close(&rig);
+}
+
 static void test_in_rewritten(void **state)
 {
     (void)state;
@@ -224,11 +249,17 @@ static void test_in_long_ago(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_few),          cmocka_unit_test(test_in_held_and_approved),
-        cmocka_unit_test(test_in_reverted),     cmocka_unit_test(test_in_approved_before),
-        cmocka_unit_test(test_in_not_believed), cmocka_unit_test(test_forged_approval),
-        cmocka_unit_test(test_in_rewritten),    cmocka_unit_test(test_in_made_directories),
-        cmocka_unit_test(test_in_moved),        cmocka_unit_test(test_in_long_ago),
+        cmocka_unit_test(test_in_few),
+        cmocka_unit_test(test_in_held_and_approved),
+        cmocka_unit_test(test_in_reverted),
+        cmocka_unit_test(test_in_approved_before),
+        cmocka_unit_test(test_in_not_believed),
+        cmocka_unit_test(test_in_approved_as_far_as_known),
+        cmocka_unit_test(test_forged_approval),
+        cmocka_unit_test(test_in_rewritten),
+        cmocka_unit_test(test_in_made_directories),
+        cmocka_unit_test(test_in_moved),
+        cmocka_unit_test(test_in_long_ago),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
