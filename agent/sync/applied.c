@@ -5,24 +5,12 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+enum { MINDED_FIRST = 8 };
+
 // Sizes are what peers claim: many of them come to more than a message can say.
 uint64_t sum_shown(uint64_t sum)
 {
     return sum < INT64_MAX ? sum : INT64_MAX;
-}
-
-// Deletions of all reasons: whether they fit decides whether they can be forgotten elsewhere.
-static uint32_t blocked_tombs(struct folder *folder, struct arena *arena, struct slice *out)
-{
-    const struct index_port *index = INDEX(folder);
-    uint32_t count =
-        index->blocked(index->self, arena, folder->number, BLOCKED_NONE, 0, PROTO_BLOCKED_MAX, out);
-    for (uint32_t i = 0; i < count; i++) {
-        struct item item;
-        index->item_get(index->self, arena, folder->number, out[i], &item);
-        if (heads_live(&item)) return i;
-    }
-    return count;
 }
 
 // Of those that no peer minds there may be very many: they come last.
@@ -41,26 +29,76 @@ bool applied_minded(struct slice reason)
     return true;
 }
 
-// As many as fit.
-static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct slice *out)
+struct named {
+    struct slice *paths;
+    uint32_t count;
+};
+
+static void name(struct named *named, struct slice path)
+{
+    for (uint32_t i = 0; i < named->count; i++) {
+        if (slice_equal(named->paths[i], path)) return;
+    }
+    if (named->count < PROTO_BLOCKED_MAX) named->paths[named->count++] = path;
+}
+
+// Deletions come first among those of one reason.
+static void name_live(struct folder *folder, struct arena *arena, enum blocked reason,
+                      struct named *named)
 {
     const struct index_port *index = INDEX(folder);
-    uint32_t count = blocked_tombs(folder, arena, out), tombs = count;
     struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
-    for (unsigned i = 1; i < 2 * BLOCKED_COUNT && count < PROTO_BLOCKED_MAX; i++) {
-        enum blocked reason = (enum blocked)(i % BLOCKED_COUNT);
-        bool minded = blocked_minded(reason);
-        if (reason == BLOCKED_NONE || minded != (i < BLOCKED_COUNT)) continue;
-        uint32_t got =
-            index->blocked(index->self, arena, folder->number, reason, 0, PROTO_BLOCKED_MAX, some);
-        for (uint32_t k = 0; k < got && count < PROTO_BLOCKED_MAX; k++) {
-            bool named = false;
-            for (uint32_t t = 0; t < tombs && !named; t++)
-                named = slice_equal(out[t], some[k]);
-            if (!named) out[count++] = some[k];
-        }
+    uint32_t got =
+        index->blocked(index->self, arena, folder->number, reason, 0, PROTO_BLOCKED_MAX, some);
+    for (uint32_t i = got; i-- > 0 && named->count < MINDED_FIRST;) {
+        struct item item;
+        index->item_get(index->self, arena, folder->number, some[i], &item);
+        if (!heads_live(&item)) return;
+        name(named, some[i]);
     }
-    return count;
+}
+
+static void name_all(struct folder *folder, struct arena *arena, enum blocked reason,
+                     struct named *named)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
+    uint32_t got =
+        index->blocked(index->self, arena, folder->number, reason, 0, PROTO_BLOCKED_MAX, some);
+    for (uint32_t i = 0; i < got; i++)
+        name(named, some[i]);
+}
+
+// Whether they fit decides whether they can be forgotten elsewhere.
+static void name_deletions(struct folder *folder, struct arena *arena, struct named *named)
+{
+    const struct index_port *index = INDEX(folder);
+    struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
+    uint32_t got = index->blocked(index->self, arena, folder->number, BLOCKED_NONE, 0,
+                                  PROTO_BLOCKED_MAX, some);
+    for (uint32_t i = 0; i < got; i++) {
+        struct item item;
+        index->item_get(index->self, arena, folder->number, some[i], &item);
+        if (heads_live(&item)) return;
+        name(named, some[i]);
+    }
+}
+
+// As many as fit: some that matter to whoever waits, however many deletions there are; these; the
+// others.
+static uint32_t blocked_paths(struct folder *folder, struct arena *arena, struct slice *out)
+{
+    struct named named = {.paths = out};
+    for (unsigned i = 1; i < BLOCKED_COUNT; i++) {
+        if (blocked_minded((enum blocked)i)) name_live(folder, arena, (enum blocked)i, &named);
+    }
+    name_deletions(folder, arena, &named);
+    for (unsigned i = 1; i < 2 * BLOCKED_COUNT; i++) {
+        enum blocked reason = (enum blocked)(i % BLOCKED_COUNT);
+        bool turn = blocked_minded(reason) == (i < BLOCKED_COUNT);
+        if (reason != BLOCKED_NONE && turn) name_all(folder, arena, reason, &named);
+    }
+    return named.count;
 }
 
 static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_applied *applied)

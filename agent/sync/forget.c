@@ -24,7 +24,7 @@ struct members {
     bool silent; // one of them has not said all
 };
 
-// Deletions come first in its list: all of them are named if the last one named is none.
+// All deletions are named if the last one named is none, or all items are.
 static bool tombs_fit(struct folder *folder, const struct bond *bond,
                       const struct msg_applied *blocked)
 {

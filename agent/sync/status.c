@@ -60,9 +60,10 @@ static void blocked_errors(struct folder *folder, struct arena *arena, struct fo
     if (folder->row.blocked == 0) return;
     struct slice *paths = arena_alloc(arena, ERRORS_MAX, sizeof *paths);
     uint32_t count = 0;
-    // One after the other: of what the mode leaves out there may be very many.
-    for (unsigned reason = BLOCKED_NONE + 1; reason < BLOCKED_COUNT; reason++) {
-        if (reason == BLOCKED_SEND_ONLY) continue;
+    // One after the other: of what is left out there may be very many. That comes last.
+    for (unsigned i = 1; i <= BLOCKED_COUNT; i++) {
+        unsigned reason = i < BLOCKED_COUNT ? i : BLOCKED_IGNORED;
+        if (i < BLOCKED_COUNT && !blocked_minded((enum blocked)i)) continue;
         count += INDEX(folder)->blocked(INDEX(folder)->self, arena, folder->number,
                                         (enum blocked)reason, 0, ERRORS_MAX - count, paths + count);
     }

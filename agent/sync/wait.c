@@ -15,6 +15,7 @@ static void targets_free(struct sync_wait *wait)
         struct target *t = wait->targets;
         wait->targets = t->next;
         vvbox_fini(&t->theirs);
+        vvbox_fini(&t->own);
         mem_free(&t);
     }
 }
@@ -103,13 +104,27 @@ static bool peer_counts(const struct sync_wait *wait, const struct folder *folde
     return folder_shared_with(folder, peer->device);
 }
 
+static void target_take(struct target *t)
+{
+    struct folder *folder = t->folder;
+    struct arena *arena = folder->engine->scratch;
+    struct vv own =
+        vv_set(arena, (struct vv){0}, (struct dot){folder->row.inc, folder->row.counter});
+    for (uint32_t i = 0; i < folder->k.v.count; i++) {
+        struct dot d = folder->k.v.entries[i];
+        if (d.inc != folder->row.inc && inc_is_of(folder, d.inc, folder->engine->o.device))
+            own = vv_set(arena, own, d);
+    }
+    vvbox_set(&t->own, own);
+    t->own_inc = folder->row.inc;
+}
+
 static void target_add(struct sync_wait *wait, struct folder *folder, const struct peer *peer)
 {
     struct target *t = mem_zalloc(1, sizeof *t);
     t->folder = folder;
     t->device = peer->device;
-    t->own_inc = folder->row.inc;
-    t->own_counter = folder->row.counter;
+    target_take(t);
     t->next = wait->targets;
     wait->targets = t;
     if (peer->in_use == NULL)
@@ -202,9 +217,8 @@ bool target_paused_here(const struct target *t)
 
 static bool out_done(const struct target *t) // of a share that is joined
 {
-    if (t->own_inc != t->folder->row.inc || t->own_counter == 0) return true;
     // What is blocked counts in A: an OFFER has A alone, only APPLIED says what of it is blocked.
-    return vv_get(target_share(t)->applied_a.v, t->own_inc) >= t->own_counter;
+    return t->own_inc == t->folder->row.inc && vv_le(t->own.v, target_share(t)->applied_a.v);
 }
 
 static bool in_done(const struct target *t, struct arena *arena)
@@ -256,6 +270,7 @@ static void wait_check(struct engine *engine, struct sync_wait *wait)
     bool done = true, held = false;
     for (struct target *t = wait->targets; t != NULL; t = t->next) {
         if (t->folder->gone) continue;
+        if (t->own_inc != t->folder->row.inc && is_present(t->folder)) target_take(t);
         target_ask(t);
         held |= is_held(wait, t);
         bool absent =

@@ -17,9 +17,10 @@ struct target {
     bool round_asked, round_done;
     int64_t asked_ms;
     uint64_t token;
-    uint64_t session;              // asked in
-    uint64_t own_inc, own_counter; // what was saved here before the call
-    struct vvbox theirs;           // what they knew at the call
+    uint64_t session;    // asked in
+    uint64_t own_inc;    // the present life; when it is another, `own` is taken anew
+    struct vvbox own;    // what was saved here before the call, in this life and in those before it
+    struct vvbox theirs; // what they knew at the call
     struct target *next;
 };
 

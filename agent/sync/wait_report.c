@@ -60,17 +60,17 @@ static void report_blocked_there(struct report *report, const struct target *t)
 static void report_blocked_here(struct report *report, struct folder *folder)
 {
     struct slice paths[PROTO_BLOCKED_MAX];
-    uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, report->arena, folder->number,
-                                            BLOCKED_NONE, 0, PROTO_BLOCKED_MAX, paths);
-    for (uint32_t i = 0; i < count; i++) {
-        struct item item;
-        INDEX(folder)->item_get(INDEX(folder)->self, report->arena, folder->number, paths[i],
-                                &item);
-        if (item.blocked == BLOCKED_NONE || !blocked_minded(item.blocked)) continue;
-        char path[LOG_ESCAPED_MAX];
-        report_add(report, 1, true,
-                   arena_printf(report->arena, "%s: cannot be put here: %s",
-                                log_escape(paths[i], path), blocked_text(item.blocked)));
+    for (unsigned reason = BLOCKED_NONE + 1; reason < BLOCKED_COUNT; reason++) {
+        if (!blocked_minded((enum blocked)reason)) continue;
+        uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, report->arena, folder->number,
+                                                (enum blocked)reason, 0, PROTO_BLOCKED_MAX, paths);
+        for (uint32_t i = 0; i < count; i++) {
+            char path[LOG_ESCAPED_MAX];
+            report_add(report, 1, true,
+                       arena_printf(report->arena, "%s: cannot be put here: %s",
+                                    log_escape(paths[i], path),
+                                    blocked_text((enum blocked)reason)));
+        }
     }
 }
 

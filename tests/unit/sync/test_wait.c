@@ -338,6 +338,61 @@ static void test_left_out(void **state)
     rig_close(&rig);
 }
 
+static bool puts_no_z(struct rig *rig, struct job *job)
+{
+    if (job->kind != JOB_APPLY || !slice_equal(job->apply.steps[0].path, slice_text("z")))
+        return false;
+    return never_puts(rig, job);
+}
+
+// However much of that there is, what cannot be put in place is named.
+static void test_blocked_behind_what_is_left_out(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static struct version versions[300];
+    struct script *peer = open_joined(&rig);
+    rig.left_out = "a";
+    rig.instead = puts_no_z;
+    for (int i = 0; i < 299; i++)
+        versions[i] = script_file(peer, arena_printf(rig.arena, "a/%03d", i), "t");
+    versions[299] = script_file(peer, "z", "t");
+    script_push(peer, 0, versions, 300, "t");
+    rig_wait(&rig, 1000);
+    ask(&rig, true);
+    answer(peer);
+    script_applied(peer, store_k(rig.store, rig.arena, rig.folder), NULL, NULL);
+    rig_wait(&rig, TIMEOUT_MS);
+    ended(&rig, 1, "! z: cannot be put here: name-too-long\n");
+    assert_int_equal(rig_status(&rig).blocked, 1);
+    const struct msg_applied *said = &script_last(peer, MSG_APPLIED)->applied;
+    assert_true(slice_equal(said->blocked[0].path, slice_text("z")));
+    rig_close(&rig);
+}
+
+// Another life counts from nothing; what was saved in the one before has not arrived for that.
+static void test_saved_in_another_life(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct script *peer = open_joined(&rig);
+    rig_write(&rig, "x", "X");
+    rig_wait(&rig, 1000);
+    rig.witness[0] ^= 1;
+    rig_restart(&rig);
+    engine_peer_put(rig.engine, peer->device, "again");
+    script_reconnect(peer);
+    script_offer(peer, (struct vv){0});
+    rig_wait(&rig, 1000);
+    ask(&rig, true);
+    answer(peer);
+    assert_int_equal(rig.synced, 0);
+    script_applied(peer, store_k(rig.store, rig.arena, rig.folder), NULL, NULL);
+    rig_settle(&rig);
+    ended(&rig, 0, "");
+    rig_close(&rig);
+}
+
 // Without a folder there is nothing to wait for, and nothing wrong.
 static void test_no_folder(void **state)
 {
@@ -426,6 +481,8 @@ int main(void)
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_removed),
         cmocka_unit_test(test_blocked_here),
+        cmocka_unit_test(test_blocked_behind_what_is_left_out),
+        cmocka_unit_test(test_saved_in_another_life),
         cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_blocked_there_and_late),
         cmocka_unit_test(test_no_folder),
