@@ -188,7 +188,13 @@ static const char *const steps[][2] = {
         "ALTER TABLE rollback ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE rollback ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
         "UPDATE rollback SET first = counter;",
-    }};
+    },
+    {
+        "CREATE INDEX IF NOT EXISTS item_reason ON item(folder, blocked, live, key)"
+        " WHERE need = 1 AND blocked <> 0;",
+        "CREATE INDEX IF NOT EXISTS kept_none ON kept(folder) WHERE file = x'';",
+    },
+};
 
 static_assert(sizeof steps / sizeof steps[0] == STORE_SCHEMA_VERSION, "one step for each version");
 

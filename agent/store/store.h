@@ -20,7 +20,7 @@ enum err store_open(const char *path, struct store **out, struct fault *fault) M
 void store_close(struct store **store);
 // In memory, outside a transaction; for tests.
 struct store *store_copy(const struct store *store);
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
 
 // Looks through the whole file, beside an agent that may have it open. CORRUPT, with what is wrong
 // in *out_problem: damaged, or not to be read.

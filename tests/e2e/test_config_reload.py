@@ -133,7 +133,7 @@ def test_what_waits(world):
 
 
 def test_a_root_has_one_folder(world):
-    """A section that is renamed: the folder goes on until the next start, and has its root alone."""
+    """A section is renamed: the folder goes on until the next start, and has its root alone."""
     (a,) = start(world, "a")
     root = world.dir / "a-etc"
     root.mkdir()
