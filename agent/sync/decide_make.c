@@ -8,7 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { CONFLICTS_PER_PATH = 256, KEPT_PAGE = 256, KEPT_LOOKED_AT = 65536 };
+enum { CONFLICTS_PER_PATH = 256, KEPT_PAGE = 4096, KEPT_LOOKED_AT = 1 << 20 };
 
 static void target_set(struct decide *decide, struct target *t, const struct version *version)
 {
@@ -167,6 +167,7 @@ static const char *make_tree(struct folder *folder, const struct decision *decis
         }
         looked += got;
     }
+    if (got == KEPT_PAGE) decide->result.left_alone++; // there is more
     return decide->count > 0 ? NULL : "nothing is kept of it that is not there";
 }
 
