@@ -23,6 +23,7 @@ import harness
 import workloads
 
 LATENCY = "save to visible"
+SAMPLES = "samples.json"
 FLOOR = "no program"
 
 
@@ -62,6 +63,9 @@ def arguments():
     parser.add_argument("--programs", metavar="NAME,NAME", help="default: all that are installed")
     parser.add_argument("--dir", type=pathlib.Path, help="on which file system (default: /tmp)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/bench"))
+    parser.add_argument("--more", action="store_true",
+                        help="add to the samples that --out has: runs of another time, each row "
+                             "as often as it takes to come to --runs")
     options = parser.parse_args()
     for name, sizes in SIZES.items():
         if getattr(options, name) is None:
@@ -83,19 +87,32 @@ class Results:
 
     def __init__(self):
         self.rows = {}
-        self.turns = {}
+        self.turns = {}  # of how many there are samples
+        self.tasks = {}  # how often each was run
 
-    def take(self, name, samples, turn):
+    def take(self, task, samples):
+        seen = set()
         for row, value in samples:
-            self.rows.setdefault(row, {}).setdefault(name, []).append(value)
-            self.turns.setdefault(row, {}).setdefault(name, set()).add(turn)
+            self.rows.setdefault(row, {}).setdefault(task.name, []).append(value)
+            counts = self.turns.setdefault(row, {})
+            if row not in seen:
+                counts[task.name] = counts.get(task.name, 0) + 1
+            seen.add(row)
+        self.tasks[task.label] = self.tasks.get(task.label, 0) + 1
+
+    def load(self, path):
+        saved = json.loads(path.read_text())
+        self.rows, self.turns, self.tasks = saved["rows"], saved["turns"], saved["tasks"]
+
+    def save(self, path):
+        path.write_text(json.dumps(vars(self), indent=1))
 
     def names(self):
         known = [program.name for program in programs.ALL] + [FLOOR]
         return [name for name in known if any(name in row for row in self.rows.values())]
 
     def runs(self, row):
-        counts = sorted(len(turns) for turns in self.turns[row].values())
+        counts = sorted(self.turns[row].values())
         return f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
 
 
@@ -119,10 +136,10 @@ class Task:
         self.label, self.name, self.runs, self.begin = f"{kind}, {name}", name, runs, begin
         self.seconds = guess  # what it takes: at first a guess, then what it took
 
-    def run(self, turn, folder, results):
+    def run(self, folder, results):
         begin = time.monotonic()
         try:
-            results.take(self.name, self.begin(folder), turn)
+            results.take(self, self.begin(folder))
         except (measure.NotThere, harness.Failure, RuntimeError) as problem:
             print(f"{self.label}: {str(problem)[:500]}", flush=True)
         self.seconds = time.monotonic() - begin
@@ -163,10 +180,11 @@ def run(options, there, place, results):
     every = list(tasks(options, there))
     for turn in range(options.runs):
         for number, task in enumerate(every):
-            if turn >= task.runs or time.monotonic() + task.seconds > end:
+            done = results.tasks.get(task.label, 0)
+            if done >= task.runs or time.monotonic() + task.seconds > end:
                 continue
-            print(f"run {turn + 1}: {task.label}", flush=True)
-            task.run(turn, place / f"{turn}t{number}", results)
+            print(f"run {done + 1}: {task.label}", flush=True)
+            task.run(place / f"{turn}t{number}", results)
             write(options, results)
 
 
@@ -214,7 +232,7 @@ def table(results):
 
 def write(options, results):
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "samples.json").write_text(json.dumps(results.rows, indent=1))
+    results.save(options.out / SAMPLES)
     (options.out / "table.md").write_text(table(results) + "\n")
     for row, samples in results.rows.items():
         values = [(name, statistics.median(samples[name])) for name in samples]
@@ -231,6 +249,8 @@ def main():
     place = pathlib.Path(tempfile.mkdtemp(prefix="b-", dir=options.dir))
     os.environ["TMPDIR"] = str(place)
     results = Results()
+    if options.more:
+        results.load(options.out / SAMPLES)
     try:
         run(options, there, place, results)
     finally:
