@@ -279,6 +279,22 @@ struct listing {
     struct dirent entry;
 };
 
+static void listing_take(struct listing *list, const struct inode *dir)
+{
+    list->count = dir->count;
+    list->names = mem_zalloc(dir->count + 1, sizeof *list->names);
+    for (uint32_t i = 0; i < dir->count; i++)
+        list->names[i] = mem_strdup(dir->entries[i].name);
+}
+
+static void listing_drop(struct listing *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    list->count = list->next = 0;
+}
+
 DIR *__wrap_fdopendir(int fd)
 {
     struct inode *dir;
@@ -290,11 +306,21 @@ DIR *__wrap_fdopendir(int fd)
     }
     struct listing *list = mem_zalloc(1, sizeof *list);
     list->fd = fd;
-    list->count = dir->count;
-    list->names = mem_zalloc(dir->count + 1, sizeof *list->names);
-    for (uint32_t i = 0; i < dir->count; i++)
-        list->names[i] = mem_strdup(dir->entries[i].name);
+    listing_take(list, dir);
     return (DIR *)list;
+}
+
+void __wrap_rewinddir(DIR *dir)
+{
+    struct listing *list = (struct listing *)dir;
+    struct inode *inode;
+    listing_drop(list);
+    if (posix_dir(list->fd, &inode) == 0) listing_take(list, inode);
+}
+
+int __wrap_dirfd(DIR *dir)
+{
+    return ((struct listing *)dir)->fd;
 }
 
 struct dirent *__wrap_readdir(DIR *dir)
@@ -309,10 +335,8 @@ struct dirent *__wrap_readdir(DIR *dir)
 int __wrap_closedir(DIR *dir)
 {
     struct listing *list = (struct listing *)dir;
-    for (uint32_t i = 0; i < list->count; i++)
-        free(list->names[i]);
     int fd = list->fd;
-    free(list->names);
+    listing_drop(list);
     free(list);
     return __wrap_close(fd);
 }

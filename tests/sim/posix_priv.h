@@ -53,6 +53,8 @@ ssize_t __wrap_readlinkat(int fd, const char *path, char *out, size_t size);
 ssize_t __wrap_readlink(const char *path, char *out, size_t size);
 DIR *__wrap_fdopendir(int fd);
 struct dirent *__wrap_readdir(DIR *dir);
+void __wrap_rewinddir(DIR *dir);
+int __wrap_dirfd(DIR *dir);
 int __wrap_closedir(DIR *dir);
 ssize_t __wrap_pread(int fd, void *out, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
