@@ -61,6 +61,15 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     return true;
 }
 
+// The same version: of the names that it has here one may have been superseded since.
+static bool is_left_of(const struct version *head, const struct version *version)
+{
+    for (uint32_t i = 0; i < head->dots.count; i++) {
+        if (!dots_contain(version->dots, head->dots.entries[i])) return false;
+    }
+    return true;
+}
+
 // What it was before it was found so, if that is to be put back.
 static const struct version *put_back(const struct item *item)
 {
@@ -70,8 +79,7 @@ static const struct version *put_back(const struct item *item)
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *head = &item->heads[i];
         bool same = digest_equal(head->value.content, value->content);
-        if (dots_equal(head->dots, local->version.dots) && head->value.size > 0 && !same)
-            return head;
+        if (is_left_of(head, &local->version) && head->value.size > 0 && !same) return head;
     }
     return NULL;
 }
