@@ -183,6 +183,7 @@ static enum err read_fresh(struct agent *agent, struct config *config, struct re
     if (err && out_message->size == 0)
         buf_printf(out_message, "%s: cannot be read again", agent->home.registry);
     if (!err) err = config_declare(config, agent->device, *out, out_message);
+    if (!err) err = roots_fit(agent, *out, out_message); // or the next start would fail
     return err;
 }
 
@@ -190,15 +191,19 @@ static enum err reload(struct agent *agent, struct buf *out_message)
 {
     struct config config = {0};
     AUTO(registry_close) struct registry *fresh = NULL;
+    AUTO(mem_free) char *waits = agent->reload_later;
     enum err err = read_fresh(agent, &config, &fresh, out_message);
+    agent->reload_later = NULL;
     if (!err) {
-        free(agent->reload_later);
-        agent->reload_later = NULL;
         err = keep_folders(agent, fresh);
         if (err) buf_printf(out_message, "it cannot be put in force: %s", err_text(err));
     }
     // Beside those, too, that go on until the next start.
     if (!err) err = roots_fit(agent, fresh, out_message);
+    if (err) { // what waits is what it was
+        free(agent->reload_later);
+        agent->reload_later = TAKE(waits);
+    }
     if (!err) {
         struct registry *before = agent->registry;
         take_config(agent, &config);

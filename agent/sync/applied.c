@@ -69,18 +69,21 @@ static void name_all(struct folder *folder, struct arena *arena, enum blocked re
         name(named, some[i]);
 }
 
-// Whether they fit decides whether they can be forgotten elsewhere.
+// Whether they fit decides whether they can be forgotten elsewhere. What has no heads is not said.
 static void name_deletions(struct folder *folder, struct arena *arena, struct named *named)
 {
     const struct index_port *index = INDEX(folder);
     struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
-    uint32_t got = index->blocked(index->self, arena, folder->number, BLOCKED_NONE, 0,
-                                  PROTO_BLOCKED_MAX, some);
-    for (uint32_t i = 0; i < got; i++) {
-        struct item item;
-        index->item_get(index->self, arena, folder->number, some[i], &item);
-        if (heads_live(&item)) return;
-        name(named, some[i]);
+    uint32_t skip = 0, got = PROTO_BLOCKED_MAX;
+    for (; got == PROTO_BLOCKED_MAX && named->count < PROTO_BLOCKED_MAX; skip += got) {
+        got = index->blocked(index->self, arena, folder->number, BLOCKED_NONE, skip,
+                             PROTO_BLOCKED_MAX, some);
+        for (uint32_t i = 0; i < got; i++) {
+            struct item item;
+            index->item_get(index->self, arena, folder->number, some[i], &item);
+            if (heads_live(&item)) return;
+            if (item.head_count > 0) name(named, some[i]);
+        }
     }
 }
 

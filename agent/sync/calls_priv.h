@@ -67,6 +67,9 @@ bool is_unsettled(const struct folder *folder, struct slice path, enum unsettled
 void unsettled_unread(struct folder *folder, struct slice path); // it could not be looked at
 void unsettled_looked(struct folder *folder, struct slice path); // and the index has what it is
 void unsettled_walked(struct folder *folder);                    // by the walk that ends
+void unsettled_load(struct folder *folder);
+void unsettled_write(struct folder *folder); // with the transaction that ends
+void unsettled_written(struct folder *folder);
 
 // ---- problems.c: what of the tree cannot be read or be an item
 void problem_note(struct folder *folder, struct slice path, enum err err, const char *what);
@@ -310,8 +313,9 @@ void rides_drop(struct engine *engine);
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);
 void work_versions(struct folder *folder, const struct versions *versions);
-void work_more(struct folder *folder);  // needs from the store, as long as there is room
-void work_again(struct folder *folder); // something changed: look at all needs again
+void work_more(struct folder *folder);          // needs from the store, as long as there is room
+void work_again(struct folder *folder);         // something changed: look at all needs again
+void work_retry_blocked(struct folder *folder); // what is blocked may not be any more
 // The same in a while: the index could not be written, or something is in the way for a moment.
 void staging_unclean(struct folder *folder); // something could not leave it
 void work_later(struct folder *folder, int64_t ms);

@@ -129,7 +129,7 @@ void engine_destroy(struct engine **slot)
     while (engine->folders != NULL) {
         struct folder *folder = engine->folders;
         engine->folders = folder->next;
-        unwalked |= folder->after_crash && !folder->gone;
+        unwalked |= folder->after_crash && !folder->gone && folder->root == ROOT_OK;
         for (struct bond *b = folder->bonds; b != NULL; b = b->next)
             bond_save(folder, b);
         if (!folder->gone) base_save(folder);

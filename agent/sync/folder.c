@@ -146,6 +146,7 @@ static void work_forget(struct folder *folder)
     base_list_again(folder);
     map_clear(folder->staged);
     map_clear(folder->unsettled);
+    folder->unsettled_unsaved = true;
     map_clear(folder->made);
     folder->made_unsaved = true;
     map_clear(folder->step_paths);
@@ -217,6 +218,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         join_load(folder);
         marker_load(folder);
         made_load(folder);
+        unsettled_load(folder);
         folder->told = (struct dot){folder->row.inc, folder->row.counter};
         approvals_open(folder);
         folder->id_known = true;
@@ -385,34 +387,6 @@ void folder_health_done(struct folder *folder, struct job *job)
 
 // ---- timers
 
-static void retry_blocked(struct folder *folder)
-{
-    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_CASE,      BLOCKED_SYMLINK,
-                                           BLOCKED_IO,        BLOCKED_BUSY,      BLOCKED_PERMISSION,
-                                           BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
-    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5, RETRY_MAX = 1024 };
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
-    struct slice *paths = arena_alloc(arena, RETRY_MAX, sizeof *paths);
-    uint32_t count_reasons = folder->blocked_rounds++ % 6 == 0 ? ALL : SOON;
-    folder->case_blocked = false;
-    txn_begin(folder);
-    for (uint32_t r = 0; r < count_reasons; r++) {
-        // Of very many those that come next: the first may be blocked for good.
-        uint32_t *skip = &folder->blocked_skip[reasons[r]];
-        uint32_t count =
-            index->blocked(index->self, arena, folder->number, reasons[r], *skip, RETRY_MAX, paths);
-        *skip = count == RETRY_MAX ? *skip + count : 0;
-        for (uint32_t i = 0; i < count; i++) {
-            struct item item;
-            index->item_get(index->self, arena, folder->number, paths[i], &item);
-            item.blocked = BLOCKED_NONE;
-            index->item_put(index->self, folder->number, &item, false);
-        }
-    }
-    if (txn_end(folder) == ERR_OK) work_again(folder);
-}
-
 void folder_tick(struct folder *folder)
 {
     int64_t now = folder->engine->now_ms;
@@ -439,7 +413,7 @@ void folder_tick(struct folder *folder)
     rules_tick(folder);
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
         folder->blocked_retry_ms = now + BLOCKED_RETRY_MS;
-        retry_blocked(folder);
+        work_retry_blocked(folder);
     }
     if (folder->wait_retry_ms != 0 && now >= folder->wait_retry_ms) {
         folder->wait_retry_ms = 0;

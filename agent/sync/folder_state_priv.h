@@ -170,6 +170,7 @@ struct folder {
     struct map *problems;     // path -> struct problem
     struct map *unsettled;    // path -> unsettled.c's bits
     bool unsettled_more;      // than it has room for
+    bool unsettled_unsaved;   // the index has it otherwise
     struct buf needs_cursor;
     bool needs_cursor_set, needs_again, needs_done;
     struct map *step_paths; // ready to be applied

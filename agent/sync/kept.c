@@ -74,9 +74,7 @@ void kept_thin(struct folder *folder, struct slice path)
             rows[i].when_ms / BUCKET_MS != rows[0].when_ms / BUCKET_MS)
             return;
     }
-    // Of the batch that can be undone the first row is what was there before it.
-    bool first_of_batch = rows[1].batch == rows[0].batch && rows[2].batch != rows[1].batch;
-    if (!first_of_batch) drop_later(folder, number_between(rows));
+    drop_later(folder, number_between(rows));
 }
 
 static struct version nothing_at(struct folder *folder, struct slice path, struct dot after)

@@ -304,6 +304,9 @@ static void meanings_end(struct folder *folder)
 {
     if (folder->after_crash) folder->after_crash = !unsettled_note(folder, UNSETTLED_CRASH);
     if (folder->row.doubt) folder->doubt_until_ms = folder->engine->now_ms + DOUBT_MS;
+    if (!folder->unsettled_unsaved) return;
+    txn_begin(folder);
+    if (txn_end(folder) != ERR_OK) log_warn(LOG_SYNC, "not noted", "folder=%s", folder->name);
 }
 
 static void scan_finish(struct folder *folder)

@@ -112,6 +112,7 @@ enum err txn_end(struct folder *folder)
     if (minted) publish_mark(folder);
     marks_write(folder);
     made_write(folder);
+    unsettled_write(folder);
     enum err err = index->commit(index->self);
     folder->in_txn = false;
     folder->minted = false;
@@ -129,6 +130,7 @@ enum err txn_end(struct folder *folder)
     }
     marks_written(folder);
     made_written(folder);
+    unsettled_written(folder);
     // Counts kept by the store (items, bytes, needs) are part of the row.
     struct folder_row fresh;
     if (index->folder_reload(index->self, folder->engine->scratch, folder->number, &fresh)) {

@@ -3,9 +3,11 @@
 // What nobody could look at before its time was over: after a crash, in doubt, or at first what is
 // on the disk means something else than later. For these paths, and for what is in directories that
 // could not be read, it goes on meaning that until a look or a walk has been there.
+#include <string.h>
+
 #include "agent/sync/engine_priv.h"
 
-enum { TREE = 8, PATHS_MAX = 65536 }; // TREE: also what is below
+enum { TREE = 8, PATHS_MAX = 65536, RECORD_BYTES_MAX = 1 << 18 }; // TREE: also what is below
 
 static unsigned bits_of(const struct folder *folder, struct slice path)
 {
@@ -16,11 +18,57 @@ static void add(struct folder *folder, struct slice path, unsigned bits)
 {
     unsigned had = bits_of(folder, path);
     if (bits == 0) return;
-    if (had == 0 && map_count(folder->unsettled) >= PATHS_MAX)
+    if (had == 0 && map_count(folder->unsettled) >= PATHS_MAX) {
         folder->unsettled_more = true;
-    else
+    } else if ((had | bits) != had) {
         (void)map_put(folder->unsettled, path, (void *)(uintptr_t)(had | bits));
+        folder->unsettled_unsaved = true;
+    }
 }
+
+static void forget(struct folder *folder, struct slice path)
+{
+    folder->unsettled_unsaved |= map_remove(folder->unsettled, path) != NULL;
+}
+
+// ---- in the index: of each its bits, its path, and a zero; of very many only some, since all is
+// written again with each change
+
+void unsettled_write(struct folder *folder)
+{
+    AUTO(buf_fini) struct buf record = {0};
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    if (!folder->unsettled_unsaved) return;
+    while (record.size < RECORD_BYTES_MAX && map_next(folder->unsettled, &at, &path, &value)) {
+        const uint8_t bits = (uint8_t)(uintptr_t)value;
+        buf_append(&record, &bits, 1);
+        buf_append(&record, path.data, path.size);
+        buf_append(&record, "", 1);
+    }
+    record_put(folder, "unsettled", buf_slice(&record));
+}
+
+void unsettled_written(struct folder *folder)
+{
+    folder->unsettled_unsaved = false;
+}
+
+void unsettled_load(struct folder *folder)
+{
+    struct slice rest;
+    if (!record_get(folder, "unsettled", &rest)) return;
+    while (rest.size > 1) {
+        const uint8_t *end = memchr(rest.data + 1, 0, rest.size - 1);
+        if (end == NULL) break;
+        add(folder, slice_of(rest.data + 1, (size_t)(end - rest.data) - 1), rest.data[0]);
+        rest = slice_of(end + 1, rest.size - (size_t)(end + 1 - rest.data));
+    }
+    folder->unsettled_unsaved = false;
+}
+
+// ---- what it means
 
 // What a path that is found now means besides an edit.
 static unsigned meaning(const struct folder *folder)
@@ -31,9 +79,22 @@ static unsigned meaning(const struct folder *folder)
     return bits;
 }
 
+static unsigned bits_there(const struct folder *folder, struct slice path)
+{
+    unsigned bits = bits_of(folder, path) & ~(unsigned)TREE;
+    for (struct slice p = path; p.size > 0;) {
+        p = path_parent(p);
+        unsigned above = bits_of(folder, p);
+        if (above & TREE) bits |= above & ~(unsigned)TREE;
+    }
+    return bits;
+}
+
 void unsettled_unread(struct folder *folder, struct slice path)
 {
-    add(folder, path, meaning(folder));
+    unsigned bits = meaning(folder);
+    if (map_count(folder->unsettled) > 0) bits |= bits_there(folder, path);
+    add(folder, path, bits);
 }
 
 bool unsettled_note(struct folder *folder, enum unsettled what)
@@ -54,20 +115,12 @@ bool unsettled_note(struct folder *folder, enum unsettled what)
 
 bool is_unsettled(const struct folder *folder, struct slice path, enum unsettled what)
 {
-    if (map_count(folder->unsettled) == 0) return false;
-    if (bits_of(folder, path) & (unsigned)what) return true;
-    for (struct slice p = path; p.size > 0;) {
-        p = path_parent(p);
-        unsigned bits = bits_of(folder, p);
-        if ((bits & TREE) && (bits & (unsigned)what)) return true;
-    }
-    return false;
+    return map_count(folder->unsettled) > 0 && (bits_there(folder, path) & (unsigned)what) != 0;
 }
 
 void unsettled_looked(struct folder *folder, struct slice path)
 {
-    if (map_count(folder->unsettled) > 0 && !(bits_of(folder, path) & TREE))
-        (void)map_remove(folder->unsettled, path);
+    if (map_count(folder->unsettled) > 0 && !(bits_of(folder, path) & TREE)) forget(folder, path);
 }
 
 static bool within(struct slice path, struct slice prefix)
@@ -91,6 +144,14 @@ static void hand_down(struct folder *folder, struct slice tree, unsigned bits)
     }
 }
 
+static bool is_unread(const struct scan *scan, struct slice path)
+{
+    for (size_t i = 0; i < scan->unread_count; i++) {
+        if (within(path, scan->unread[i])) return true;
+    }
+    return false;
+}
+
 static void walked_before(struct folder *folder, struct slice prefix)
 {
     size_t at = 0, count = map_count(folder->unsettled);
@@ -101,11 +162,12 @@ static void walked_before(struct folder *folder, struct slice prefix)
     for (count = 0; map_next(folder->unsettled, &at, &path, &value);) {
         bool tree = (unsigned)(uintptr_t)value & TREE;
         bool open = map_get(folder->dirty, path) != NULL || map_get(folder->problems, path) != NULL;
-        if (within(path, prefix) && (tree || !open)) over[count++] = arena_copy(arena, path);
+        bool walked = within(path, prefix) && !is_unread(&folder->scan, path);
+        if (walked && (tree || !open)) over[count++] = arena_copy(arena, path);
     }
     for (size_t i = 0; i < count; i++) {
         unsigned bits = bits_of(folder, over[i]);
-        (void)map_remove(folder->unsettled, over[i]);
+        forget(folder, over[i]);
         if (bits & TREE) hand_down(folder, over[i], bits);
     }
 }

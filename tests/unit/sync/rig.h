@@ -35,7 +35,8 @@ struct on_disk {
     struct slice path;
     struct fingerprint print;
     struct value value;
-    bool zeros; // its bytes
+    struct slice bytes; // what a look gives of it
+    bool zeros;
 };
 
 struct rig;

@@ -42,6 +42,7 @@ void disk_look(struct rig *rig, struct look *look)
     if (at == NULL) return;
     look->print = at->print;
     look->value = at->value;
+    look->bytes = at->bytes;
     look->zeros = at->zeros;
 }
 
@@ -51,6 +52,7 @@ static struct on_disk *save(struct rig *rig, const char *path, struct slice byte
     struct on_disk *at = disk_put(rig, p);
     at->value = (struct value){.kind = KIND_FILE, .mode = 0644, .size = bytes.size};
     at->value.content = hash_sha256(bytes);
+    at->bytes = (struct slice){0};
     at->zeros = false;
     at->print = (struct fingerprint){.present = true, .kind = KIND_FILE, .mode = 0644};
     at->print.size = at->value.size;
