@@ -192,7 +192,7 @@ static const char *const steps[][2] = {
     {
         "CREATE INDEX IF NOT EXISTS item_reason ON item(folder, blocked, live, key)"
         " WHERE need = 1 AND blocked <> 0;",
-        "CREATE INDEX IF NOT EXISTS kept_none ON kept(folder) WHERE file = x'';",
+        "",
     },
 };
 
@@ -252,10 +252,12 @@ enum err schema_migrate(sqlite3 *db, struct fault *fault)
         return refuse(fault, ERR_CONFIG, "the index was made by a newer program");
     }
     if (version < (fresh ? 0 : 1)) return refuse(fault, ERR_CORRUPT, "the index has no schema");
+    int before = version;
     for (; version < STORE_SCHEMA_VERSION; version++) {
         err = migrate_one(db, version);
         if (err) return refuse(fault, err, "the index cannot be brought up to date");
-        log_info(LOG_STORE, "index migrated", "schema=%d", version + 1);
     }
+    if (!fresh && before < version)
+        log_info(LOG_STORE, "index migrated", "from=%d to=%d", before, version);
     return ERR_OK;
 }

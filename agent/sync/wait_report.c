@@ -60,6 +60,7 @@ static void report_blocked_there(struct report *report, const struct target *t)
 static void report_blocked_here(struct report *report, struct folder *folder)
 {
     struct slice paths[PROTO_BLOCKED_MAX];
+    if (folder->row.blocked == 0) return;
     for (unsigned reason = BLOCKED_NONE + 1; reason < BLOCKED_COUNT; reason++) {
         if (!blocked_minded((enum blocked)reason)) continue;
         uint32_t count = INDEX(folder)->blocked(INDEX(folder)->self, report->arena, folder->number,

@@ -28,7 +28,6 @@ static void test_items_by_index(void **state)
     assert_true(plan_has(store, SQL_NEED_MIN, "dot_need"));
     assert_true(plan_has(store, SQL_BLOCKED_REASON, "item_reason"));
     assert_true(plan_has(store, SQL_BLOCKED, "item_blocked"));
-    assert_true(plan_has(store, SQL_KEPT_BATCH_FORGET, "kept_none"));
     for (int which = 0; which < SQL_COUNT; which++)
         assert_false(plan_has(store, (enum statement)which, "SCAN item"));
 }
