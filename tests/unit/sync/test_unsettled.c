@@ -85,6 +85,9 @@ static void test_in_doubt(void **state)
     rig.instead = some_fail;
     rig_wait(&rig, 5000);
     assert_int_equal(rig_item(&rig, "a").head_count, 2);
+    rig_wait(&rig, LATER_MS); // the doubt is over
+    rig_restart(&rig);        // and is remembered for that one
+    rig_wait(&rig, 5000);
     unreadable = NULL;
     rig.held = 1U << JOB_APPLY;
     rig_wait(&rig, LATER_MS);
