@@ -105,7 +105,7 @@ class Results:
         self.rows, self.turns, self.tasks = saved["rows"], saved["turns"], saved["tasks"]
 
     def save(self, path):
-        path.write_text(json.dumps(vars(self), indent=1))
+        path.write_text(json.dumps(vars(self), indent=1) + "\n")
 
     def names(self):
         known = [program.name for program in programs.ALL] + [FLOOR]
