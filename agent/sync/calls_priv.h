@@ -255,11 +255,12 @@ bool own_epoch(const struct folder *folder, const struct mark *mark); // an own 
 // several such marks the lowest counts. UINT64_MAX: it does not say.
 uint64_t own_sound(const struct folder *folder, const struct mark *mark);
 uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch); // 0: not known
-bool epoch_has_room(const struct folder *folder, const struct mark *mark); // it would be kept
+bool epoch_contradicted(const struct folder *folder, const struct mark *mark); // by one kept here
+bool epoch_has_room(const struct folder *folder, const struct mark *mark);     // it would be kept
 void epochs_to_show(struct share *share, struct vv k, struct marks *marks);
-// All that is kept of it goes to its owner, who may be the one who does not know it; if he is not
-// there, with the next tick to everyone.
-void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from);
+// All that is kept of it goes to its owner, who may be the one who does not know it, though he may
+// have shown the last of it; if he is not there, with the next tick to everyone.
+void epochs_pass_on(struct folder *folder, uint64_t inc);
 void epochs_tick(struct folder *folder);
 int64_t epochs_deadline(const struct folder *folder);
 

@@ -122,6 +122,25 @@ uint64_t epoch_counter(const struct folder *folder, uint64_t inc, uint64_t epoch
     return 0;
 }
 
+// What one process has published has nothing in common with what another of that history has.
+static bool contradict(const struct mark *a, const struct mark *b)
+{
+    return a->inc == b->inc && a->epoch != b->epoch && a->epoch != 0 && b->epoch != 0 &&
+           a->first <= b->counter && b->first <= a->counter;
+}
+
+bool epoch_contradicted(const struct folder *folder, const struct mark *mark)
+{
+    struct mark held[INDEX_MARK_EPOCHS];
+    uint32_t count = marks_held(folder, mark->inc, held);
+    bool found = false;
+    for (uint32_t i = 0; i < folder->new_mark_count; i++)
+        found |= contradict(&folder->new_marks[i], mark);
+    for (uint32_t i = 0; i < count; i++)
+        found |= contradict(&held[i], mark);
+    return found;
+}
+
 bool epoch_has_room(const struct folder *folder, const struct mark *mark)
 {
     struct mark held[INDEX_MARK_EPOCHS];
@@ -195,15 +214,14 @@ static bool epochs_tell(struct session *session, struct folder *folder, struct v
     return true;
 }
 
-void epochs_pass_on(struct folder *folder, uint64_t inc, const struct peer *from)
+void epochs_pass_on(struct folder *folder, uint64_t inc)
 {
     struct engine *engine = folder->engine;
     struct owner owner;
     struct mark held[INDEX_MARK_EPOCHS];
     struct dot d = {inc, 1};
     if (!INDEX(folder)->owner_get(INDEX(folder)->self, engine->scratch, folder->number, inc,
-                                  &owner) ||
-        device_equal(owner.device, from->device))
+                                  &owner))
         return;
     struct marks marks = {.entries = held, .count = marks_held(folder, inc, held)};
     struct vv incs = {.entries = &d, .count = 1};
@@ -229,11 +247,8 @@ void epochs_tick(struct folder *folder)
         marks.count += marks_held(folder, all.entries[incs.count++].inc, held + marks.count);
     for (struct session *s = folder->engine->sessions; s != NULL; s = s->next)
         (void)epochs_tell(s, folder, incs, marks);
-    struct vvbox rest = {0};
-    vvbox_set(&rest,
+    vvbox_set(&folder->epochs_passed,
               (struct vv){.entries = all.entries + incs.count, .count = all.count - incs.count});
-    vvbox_fini(&folder->epochs_passed);
-    folder->epochs_passed = rest;
     folder->epochs_pass_ms = folder->engine->now_ms + EPOCHS_PASS_MS;
 }
 

@@ -247,13 +247,14 @@ bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device)
 }
 
 // True: of an epoch that is new here, though not from its owner, or not the highest: nothing else
-// writes it, or tells of it.
+// writes it, or tells of it. Or the owner does not know of one of the two that contradict.
 static bool mark_take(struct folder *folder, const struct mark *mark, const struct peer *from)
 {
     bool higher = marked(folder, mark->inc) < mark->counter;
     bool fresh = mark->epoch != 0 && epoch_counter(folder, mark->inc, mark->epoch) == 0;
+    bool contradicted = epoch_contradicted(folder, mark);
     mark_keep(folder, mark);
-    return !higher || (fresh && !inc_is_of(folder, mark->inc, from->device));
+    return contradicted || !higher || (fresh && !inc_is_of(folder, mark->inc, from->device));
 }
 
 static void marks_save(struct folder *folder)
@@ -286,7 +287,7 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
     }
     if (fresh.v.count > 0) marks_save(folder);
     for (uint32_t i = 0; i < fresh.v.count; i++)
-        epochs_pass_on(folder, fresh.v.entries[i].inc, session->peer);
+        epochs_pass_on(folder, fresh.v.entries[i].inc);
     return !evidence;
 }
 

@@ -23,23 +23,38 @@ static void show(struct script *from, const struct script *owner, uint64_t first
     show_knowing(from, owner, mark, (struct vv){0});
 }
 
+// 0: it has none.
+static uint64_t counter_in(const struct marks *marks, uint64_t inc, uint64_t epoch)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < marks->count; i++) {
+        const struct mark *mark = &marks->entries[i];
+        if (mark->inc == inc && mark->epoch == epoch && mark->counter > most) most = mark->counter;
+    }
+    return most;
+}
+
 static bool has(const struct marks *marks, uint64_t inc, uint64_t epoch)
 {
-    for (uint32_t i = 0; i < marks->count; i++) {
-        if (marks->entries[i].inc == inc && marks->entries[i].epoch == epoch) return true;
+    return counter_in(marks, inc, epoch) > 0;
+}
+
+static uint64_t shown_to(const struct script *script, uint64_t inc, uint64_t epoch)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < script->heard_count; i++) {
+        const struct message *m = script->heard[i];
+        if (m->kind != MSG_NEWS && m->kind != MSG_OFFER) continue;
+        const struct marks *marks = m->kind == MSG_NEWS ? &m->news.marks : &m->offer.marks;
+        uint64_t counter = counter_in(marks, inc, epoch);
+        if (counter > most) most = counter;
     }
-    return false;
+    return most;
 }
 
 static bool was_shown(const struct script *script, uint64_t inc, uint64_t epoch)
 {
-    bool shown = false;
-    for (uint32_t i = 0; i < script->heard_count; i++) {
-        const struct message *m = script->heard[i];
-        shown |= m->kind == MSG_NEWS && has(&m->news.marks, inc, epoch);
-        shown |= m->kind == MSG_OFFER && has(&m->offer.marks, inc, epoch);
-    }
-    return shown;
+    return shown_to(script, inc, epoch) > 0;
 }
 
 static struct script *join(struct rig *rig, uint8_t seed)
@@ -97,6 +112,26 @@ static void test_epochs_of_another(void **state)
         assert_false(script_is_cut(one));
     }
     rig_close(&rig);
+}
+
+// Neither of the two who showed them can know: the owner was restored, and to the other it is the
+// same epoch going on.
+static void test_two_histories_meet(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        static struct rig rig;
+        rig_open(&rig);
+        rig_wait(&rig, 1000);
+        struct script *owner = join(&rig, 3), *a = join(&rig, 4);
+        pull_from(owner); // of epoch 1, up to 1
+        if (order == 0) show(owner, owner, 2, 3, 9);
+        show(a, owner, 1, 5, 1);
+        assert_int_equal(was_shown(owner, owner->inc, 1), order == 0);
+        if (order == 1) show(owner, owner, 2, 3, 9);
+        assert_int_equal(shown_to(owner, owner->inc, 1), 5);
+        rig_close(&rig);
+    }
 }
 
 // The higher one stays known, though what was learned cannot be written.
@@ -268,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_epochs_of_another),
+        cmocka_unit_test(test_two_histories_meet),
         cmocka_unit_test(test_an_older_epoch_and_a_full_disk),
         cmocka_unit_test(test_made_up_epochs),
         cmocka_unit_test(test_very_many_epochs_of_others),
