@@ -181,6 +181,11 @@ bool path_below(struct slice path, struct slice ancestor)
            memcmp(path.data, ancestor.data, ancestor.size) == 0;
 }
 
+bool path_in_tree(struct slice path, struct slice top)
+{
+    return slice_equal(path, top) || path_below(path, top);
+}
+
 static unsigned tree_rank(uint8_t byte)
 {
     return byte == '/' ? 0 : byte + 1u;

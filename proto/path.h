@@ -30,6 +30,7 @@ bool path_is_conflict_item(struct slice path);
 struct slice path_parent(struct slice path);
 struct slice path_base(struct slice path);
 bool path_below(struct slice path, struct slice ancestor); // strictly below; every path is below ""
+bool path_in_tree(struct slice path, struct slice top);    // it, or below it
 
 // Tree order: like memcmp with '/' sorting below every other byte, so that a directory comes
 // directly before what is in it.

@@ -195,7 +195,7 @@ static void nodes_drop(struct watcher *w, uint32_t folder, struct slice path, bo
     for (size_t at = 0; map_next(w->by_path, &at, &key, &value);) {
         struct node *node = value;
         if (node->folder != folder) continue;
-        if (!slice_equal(node_path(node), path) && !path_below(node_path(node), path)) continue;
+        if (!path_in_tree(node_path(node), path)) continue;
         if (remove) (void)inotify_rm_watch(w->fd, node->wd);
         node_drop(w, node);
     }

@@ -42,14 +42,23 @@ static void name(struct named *named, struct slice path)
     if (named->count < PROTO_BLOCKED_MAX) named->paths[named->count++] = path;
 }
 
+static uint32_t some_blocked(struct folder *folder, struct arena *arena, enum blocked reason,
+                             uint32_t skip, struct slice **out)
+{
+    const struct index_port *index = INDEX(folder);
+    *out = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof **out);
+    return index->blocked(index->self, arena, folder->number, reason, skip, PROTO_BLOCKED_MAX,
+                          *out);
+}
+
 // Deletions come first among those of one reason.
 static void name_live(struct folder *folder, struct arena *arena, enum blocked reason,
                       struct named *named)
 {
     const struct index_port *index = INDEX(folder);
-    struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
-    uint32_t got =
-        index->blocked(index->self, arena, folder->number, reason, 0, PROTO_BLOCKED_MAX, some);
+    struct slice *some;
+    if (named->count >= MINDED_FIRST) return;
+    uint32_t got = some_blocked(folder, arena, reason, 0, &some);
     for (uint32_t i = got; i-- > 0 && named->count < MINDED_FIRST;) {
         struct item item;
         index->item_get(index->self, arena, folder->number, some[i], &item);
@@ -61,10 +70,9 @@ static void name_live(struct folder *folder, struct arena *arena, enum blocked r
 static void name_all(struct folder *folder, struct arena *arena, enum blocked reason,
                      struct named *named)
 {
-    const struct index_port *index = INDEX(folder);
-    struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
-    uint32_t got =
-        index->blocked(index->self, arena, folder->number, reason, 0, PROTO_BLOCKED_MAX, some);
+    struct slice *some;
+    if (named->count >= PROTO_BLOCKED_MAX) return;
+    uint32_t got = some_blocked(folder, arena, reason, 0, &some);
     for (uint32_t i = 0; i < got; i++)
         name(named, some[i]);
 }
@@ -73,11 +81,10 @@ static void name_all(struct folder *folder, struct arena *arena, enum blocked re
 static void name_deletions(struct folder *folder, struct arena *arena, struct named *named)
 {
     const struct index_port *index = INDEX(folder);
-    struct slice *some = arena_alloc(arena, PROTO_BLOCKED_MAX, sizeof *some);
+    struct slice *some;
     uint32_t skip = 0, got = PROTO_BLOCKED_MAX;
     for (; got == PROTO_BLOCKED_MAX && named->count < PROTO_BLOCKED_MAX; skip += got) {
-        got = index->blocked(index->self, arena, folder->number, BLOCKED_NONE, skip,
-                             PROTO_BLOCKED_MAX, some);
+        got = some_blocked(folder, arena, BLOCKED_NONE, skip, &some);
         for (uint32_t i = 0; i < got; i++) {
             struct item item;
             index->item_get(index->self, arena, folder->number, some[i], &item);

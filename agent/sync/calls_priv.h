@@ -28,9 +28,6 @@ void txn_begin(struct folder *folder);
 enum err
 txn_end(struct folder *folder) MUST_USE; // signs the mark, commits; on failure memory is reloaded
 void txn_undo(struct folder *folder);    // what was done since txn_begin
-// What the index remembers of a folder under a name of its own.
-void record_put(struct folder *folder, const char *what, struct slice record);
-bool record_get(struct folder *folder, const char *what, struct slice *out); // in the scratch
 void folder_reload(struct folder *folder);
 void item_save(struct folder *folder, struct item *item, bool heads_changed, bool was_live);
 bool item_refresh_need(struct folder *folder, struct item *item);
@@ -90,6 +87,9 @@ bool rules_unsure(const struct folder *folder);  // nothing is looked at meanwhi
 bool rules_settled(const struct folder *folder); // none are to be read again
 void rules_item_saved(struct folder *folder, const struct item *item);
 bool rules_come_first(struct folder *folder, struct slice path);
+// A file that looks like a secret is left out here though no rule says so; one of others is not.
+enum left_out { LEFT_OUT_NOT, LEFT_OUT_BY_RULE, LEFT_OUT_AS_SECRET };
+enum left_out left_out(const struct folder *folder, struct slice path, bool is_dir);
 enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
 
 // ---- brake*.c, approvals.c, holds.c: what waits for a person
@@ -311,15 +311,25 @@ void ride_remember(struct folder *folder, const struct look *look); // before it
 struct slice ride_find(const struct engine *engine, const struct content *content);
 void rides_drop(struct engine *engine);
 
+// ---- record.c: what the index remembers of a folder under a name of its own
+void record_put(struct folder *folder, const char *what, struct slice record);
+bool record_get(struct folder *folder, const char *what, struct slice *out); // in the scratch
+void record_add(struct buf *record, struct slice value, struct slice path);  // of many paths
+bool record_next(struct slice *rest, size_t value_size, struct slice *value, struct slice *path);
+
+// ---- blocked.c
+void unblock(struct folder *folder, struct arena *arena, struct slice path); // in a transaction
+bool unblock_all(struct folder *folder, enum blocked reason); // false: the index is not written
+void blocked_retry(struct folder *folder);                    // it may not be any more
+
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);
 void work_versions(struct folder *folder, const struct versions *versions);
-void work_more(struct folder *folder);          // needs from the store, as long as there is room
-void work_again(struct folder *folder);         // something changed: look at all needs again
-void work_retry_blocked(struct folder *folder); // what is blocked may not be any more
+void work_more(struct folder *folder);  // needs from the store, as long as there is room
+void work_again(struct folder *folder); // something changed: look at all needs again
 // The same in a while: the index could not be written, or something is in the way for a moment.
-void staging_unclean(struct folder *folder); // something could not leave it
 void work_later(struct folder *folder, int64_t ms);
+void staging_unclean(struct folder *folder); // something could not leave it
 bool work_left(const struct folder *folder);
 bool work_left_out(struct folder *folder, const struct item *item);
 bool work_below_leaf(struct folder *folder, struct slice path); // where a directory has to be

@@ -96,7 +96,7 @@ static void item_add(struct gather *g, struct slice path)
         if (item.heads[i].birth.wall_ms > v->birth.wall_ms) v = &item.heads[i];
     if (item.head_count == 0 || g->count == g->max) return;
     struct slice shown = v->origin.size > 0 ? v->origin : item.path;
-    if (!slice_equal(shown, g->filter->path) && !path_below(shown, g->filter->path)) return;
+    if (!path_in_tree(shown, g->filter->path)) return;
     struct change *out = &g->out[g->count];
     if (!version_fill(g, v, out)) return;
     outcome_fill(g, &item, out);

@@ -167,17 +167,10 @@ static void count(struct compare *c, enum compared_kind kind, struct slice path,
         part->first[part->first_count++] = arena_copy(c->arena, path);
 }
 
-static bool left_out(struct folder *folder, const struct version *v)
-{
-    const struct disk_port *disk = &folder->engine->o.disk;
-    bool secret = false;
-    bool is_dir = v->value.kind == KIND_DIR;
-    return disk->ignored(disk->self, folder->number, v->path, is_dir, &secret) != NULL && !secret;
-}
-
 static void only_there(struct share *share, const struct version *v)
 {
-    enum compared_kind kind = left_out(share->folder, v) ? COMPARED_LEFT_OUT : COMPARED_ONLY_THERE;
+    bool ruled = left_out(share->folder, v->path, v->value.kind == KIND_DIR) == LEFT_OUT_BY_RULE;
+    enum compared_kind kind = ruled ? COMPARED_LEFT_OUT : COMPARED_ONLY_THERE;
     count(share->compare, kind, v->path, NULL, &v->value);
 }
 

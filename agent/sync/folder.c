@@ -413,7 +413,7 @@ void folder_tick(struct folder *folder)
     rules_tick(folder);
     if (folder->row.blocked > 0 && now >= folder->blocked_retry_ms) {
         folder->blocked_retry_ms = now + BLOCKED_RETRY_MS;
-        work_retry_blocked(folder);
+        blocked_retry(folder);
     }
     if (folder->wait_retry_ms != 0 && now >= folder->wait_retry_ms) {
         folder->wait_retry_ms = 0;

@@ -47,12 +47,9 @@ static struct version version_from_disk(const struct folder *folder, const struc
 
 bool local_left_out(struct folder *folder, const struct item *item, bool is_dir)
 {
-    const struct disk_port *disk = &folder->engine->o.disk;
-    bool secret = false;
-    if (disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) == NULL)
-        return false;
+    enum left_out verdict = left_out(folder, item->path, is_dir);
     // What is synced already is never held for looking like a secret.
-    return !(secret && item->head_count > 0);
+    return verdict == LEFT_OUT_BY_RULE || (verdict == LEFT_OUT_AS_SECRET && item->head_count == 0);
 }
 
 // A rule leaves out what was synced: what the disk shows counts for nothing any more, neither an

@@ -96,6 +96,7 @@ void local_implied_now(struct folder *folder, struct item *item, const struct ve
 void scan_start(struct folder *folder);
 void scan_tree(struct folder *folder, struct slice prefix);
 void scan_continue(struct folder *folder);
+bool scan_could_not_read(const struct scan *scan, struct slice path); // it, or what it is in
 void scan_job_done(struct folder *folder, struct job *job);
 void scan_stop(struct folder *folder);
 

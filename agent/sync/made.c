@@ -5,8 +5,6 @@
 // are remembered here, or they would pass for somebody's: the path's own step then takes them for
 // what it has to replace. Those that are there are in the index, too, noted with what was made in
 // them; those that a step under way may make are told again by its recovery.
-#include <string.h>
-
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -31,8 +29,8 @@ static void note(struct folder *folder, struct slice path, uint32_t what)
     folder->made_unsaved |= what != MADE_PERHAPS || (was != NULL && was != value_of(MADE_PERHAPS));
 }
 
-// ---- in the index: of each its mode in two bytes, its path, and a zero; of very many only some,
-// since all is written again with each change
+// ---- in the index: of each its mode in two bytes and its path; of very many only some, since all
+// is written again with each change
 
 void made_write(struct folder *folder)
 {
@@ -45,9 +43,7 @@ void made_write(struct folder *folder)
         uint32_t mode;
         if (!made_here(folder, path, &mode)) continue;
         const uint8_t bytes[MODE_BYTES] = {(uint8_t)(mode >> 8), (uint8_t)mode};
-        buf_append(&record, bytes, sizeof bytes);
-        buf_append(&record, path.data, path.size);
-        buf_append(&record, "", 1);
+        record_add(&record, slice_of(bytes, sizeof bytes), path);
     }
     record_put(folder, "made", buf_slice(&record));
 }
@@ -59,16 +55,10 @@ void made_written(struct folder *folder)
 
 void made_load(struct folder *folder)
 {
-    struct slice rest;
+    struct slice rest, mode, path;
     if (!record_get(folder, "made", &rest)) return;
-    while (rest.size > MODE_BYTES) {
-        const uint8_t *path = rest.data + MODE_BYTES;
-        const uint8_t *end = memchr(path, 0, rest.size - MODE_BYTES);
-        if (end == NULL) break;
-        note(folder, slice_of(path, (size_t)(end - path)),
-             (uint32_t)(rest.data[0] << 8 | rest.data[1]) & 07777);
-        rest = slice_of(end + 1, rest.size - (size_t)(end + 1 - rest.data));
-    }
+    while (record_next(&rest, MODE_BYTES, &mode, &path))
+        note(folder, path, (uint32_t)(mode.data[0] << 8 | mode.data[1]) & 07777);
     folder->made_unsaved = false;
 }
 

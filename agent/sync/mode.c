@@ -14,7 +14,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { PAGE = 256, COUNTED_MAX = 10000 };
+enum { COUNTED_MAX = 10000 };
 
 void mode_open(struct folder *folder)
 {
@@ -65,31 +65,6 @@ enum blocked mode_blocks(const struct folder *folder, const struct item *item)
     return sends && !is_shown(item) && !is_put_back(item) ? BLOCKED_SEND_ONLY : BLOCKED_NONE;
 }
 
-static void unblock(struct folder *folder, struct slice path)
-{
-    struct item item;
-    INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
-                            &item);
-    item.blocked = BLOCKED_NONE;
-    INDEX(folder)->item_put(INDEX(folder)->self, folder->number, &item, false);
-}
-
-static void unblock_all(struct folder *folder, enum blocked reason)
-{
-    const struct index_port *index = INDEX(folder);
-    if (folder->row.blocked == 0) return;
-    AUTO(arena_destroy) struct arena *arena = arena_new();
-    for (uint32_t got = PAGE; got == PAGE;) {
-        struct slice *paths = arena_alloc(arena, PAGE, sizeof *paths);
-        txn_begin(folder);
-        got = index->blocked(index->self, arena, folder->number, reason, 0, PAGE, paths);
-        for (uint32_t i = 0; i < got; i++)
-            unblock(folder, paths[i]);
-        if (txn_end(folder) != ERR_OK) return; // it is said, and tried again with the next start
-        arena_reset(arena);
-    }
-}
-
 // What this disk shows is looked at anew: it counts now.
 static void publish_all(struct folder *folder)
 {
@@ -112,10 +87,11 @@ void mode_choose(struct folder *folder, enum engine_mode mode)
     folder->mode = mode;
     folder->apply_stale |= news;
     if (news) brake_undone(folder);
-    if (mode != MODE_SEND_ONLY) unblock_all(folder, BLOCKED_SEND_ONLY);
+    // What cannot be written is said, and tried again with the next start.
+    if (mode != MODE_SEND_ONLY) (void)unblock_all(folder, BLOCKED_SEND_ONLY);
     if (mode != MODE_RECEIVE_ONLY) publish_all(folder);
     // After a restart the map is empty: what was changed is found again.
-    if (news || mode != MODE_RECEIVE_ONLY) unblock_all(folder, BLOCKED_CHANGED_HERE);
+    if (news || mode != MODE_RECEIVE_ONLY) (void)unblock_all(folder, BLOCKED_CHANGED_HERE);
     work_again(folder);
 }
 
@@ -202,6 +178,6 @@ void mode_looked(struct folder *folder, struct slice path)
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, path,
                             &item);
     if (mode_has(folder, path) || item.blocked != BLOCKED_CHANGED_HERE) return;
-    unblock(folder, path);
+    unblock(folder, folder->engine->scratch, path);
     work_again(folder);
 }

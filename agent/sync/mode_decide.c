@@ -36,12 +36,9 @@ static void publish_again(struct folder *folder, struct item *item)
 // By a rule, or for looking like a secret: that it is not here says nothing.
 static bool is_left_out(struct folder *folder, const struct item *item, bool here)
 {
-    const struct disk_port *disk = &folder->engine->o.disk;
     const struct value *value = here ? &item->local.version.value : &item->heads[0].value;
-    bool secret = false;
-    bool left = disk->ignored(disk->self, folder->number, item->path, value->kind == KIND_DIR,
-                              &secret) != NULL;
-    return left && !(secret && here);
+    enum left_out verdict = left_out(folder, item->path, value->kind == KIND_DIR);
+    return verdict == LEFT_OUT_BY_RULE || (verdict == LEFT_OUT_AS_SECRET && !here);
 }
 
 static bool win(struct folder *folder, struct slice path)

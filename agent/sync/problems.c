@@ -56,7 +56,7 @@ static struct slice normal_name(struct folder *folder, struct slice name)
 static bool is_walked(struct folder *folder, struct slice name, const struct problem *problem,
                       struct slice prefix)
 {
-    if (path_below(name, prefix) || slice_equal(name, prefix)) return true;
+    if (path_in_tree(name, prefix)) return true;
     struct slice path = normal_name(folder, name);
     return path_below(path, prefix) ||
            (slice_equal(path, prefix) && problem->err != ERR_UNREPRESENTABLE);

@@ -6,7 +6,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { UNBLOCK_PAGE = 256, RULES_AGAIN_MS = 2100, RULES_FIRST_MS = 10 * 1000 };
+enum { RULES_AGAIN_MS = 2100, RULES_FIRST_MS = 10 * 1000 };
 
 static struct slice rules_path(void)
 {
@@ -56,6 +56,15 @@ bool rules_come_first(struct folder *folder, struct slice path)
     return true;
 }
 
+enum left_out left_out(const struct folder *folder, struct slice path, bool is_dir)
+{
+    const struct disk_port *disk = &folder->engine->o.disk;
+    bool secret = false;
+    if (disk->ignored(disk->self, folder->number, path, is_dir, &secret) == NULL)
+        return LEFT_OUT_NOT;
+    return secret ? LEFT_OUT_AS_SECRET : LEFT_OUT_BY_RULE;
+}
+
 static bool fault_equal(const struct rules_fault *a, const struct rules_fault *b)
 {
     return a->file == b->file && a->line == b->line && a->what == b->what;
@@ -85,30 +94,6 @@ static void need_note(struct folder *folder)
     rules_item_saved(folder, &item);
 }
 
-// What is still left out is blocked again when it is looked at.
-static void unblock(struct folder *folder)
-{
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = arena_new();
-    uint32_t count = UNBLOCK_PAGE;
-    txn_begin(folder);
-    while (count == UNBLOCK_PAGE) {
-        arena_reset(arena);
-        struct slice *paths = arena_alloc(arena, UNBLOCK_PAGE, sizeof *paths);
-        count = index->blocked(index->self, arena, folder->number, BLOCKED_IGNORED, 0, UNBLOCK_PAGE,
-                               paths);
-        for (uint32_t i = 0; i < count; i++) {
-            struct item item;
-            index->item_get(index->self, arena, folder->number, paths[i], &item);
-            item.blocked = BLOCKED_NONE;
-            index->item_put(index->self, folder->number, &item, false);
-        }
-    }
-    folder->rules_left = txn_end(folder) != ERR_OK;
-    if (folder->rules_left) folder->rules_again_ms = folder->engine->now_ms + INDEX_RETRY_MS;
-    arena_destroy(&arena);
-}
-
 // What waited for the rules goes on; when they have changed, everything is looked at again.
 static void go_on(struct folder *folder, bool changed)
 {
@@ -132,7 +117,9 @@ void rules_read(struct folder *folder, const struct job *job)
     folder->apply_stale |= changed;
     if (changed) {
         log_info(LOG_SYNC, "rules read", "folder=%s rules=%u", folder->name, health->rules_count);
-        unblock(folder);
+        // What is still left out is blocked again when it is looked at.
+        folder->rules_left = !unblock_all(folder, BLOCKED_IGNORED);
+        if (folder->rules_left) folder->rules_again_ms = folder->engine->now_ms + INDEX_RETRY_MS;
         need_note(folder);
         engine_changed(folder->engine);
     }

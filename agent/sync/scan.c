@@ -53,8 +53,7 @@ void scan_tree(struct folder *folder, struct slice prefix)
         return;
     }
     for (const struct tree_want *t = folder->trees; t != NULL; t = t->next) {
-        if (slice_equal(buf_slice(&t->prefix), prefix) || path_below(prefix, buf_slice(&t->prefix)))
-            return;
+        if (path_in_tree(prefix, buf_slice(&t->prefix))) return;
     }
     struct tree_want *tree = mem_zalloc(1, sizeof *tree);
     buf_append(&tree->prefix, prefix.data, prefix.size);
@@ -253,10 +252,10 @@ static void merge_batch(struct folder *folder, const struct job_scan *batch)
     }
 }
 
-static bool is_unread(const struct scan *scan, struct slice path)
+bool scan_could_not_read(const struct scan *scan, struct slice path)
 {
     for (size_t i = 0; i < scan->unread_count; i++) {
-        if (slice_equal(path, scan->unread[i]) || path_below(path, scan->unread[i])) return true;
+        if (path_in_tree(path, scan->unread[i])) return true;
     }
     return false;
 }
@@ -268,7 +267,7 @@ static void scan_report_gone(struct folder *folder)
     if (!scan->complete && scan->unread_count == 0) return;
     txn_begin(folder);
     for (size_t i = scan->gone_count; i-- > 0;) {
-        if (is_unread(scan, scan->gone[i])) continue;
+        if (scan_could_not_read(scan, scan->gone[i])) continue;
         struct item item;
         INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
                                 scan->gone[i], &item);

@@ -2,7 +2,6 @@
 //
 // One transaction of one folder: versions, heads, own counter and knowledge move together or not at
 // all. All changes of items go through item_save, so that need is always what the facts say.
-#include <string.h>
 
 #include "agent/base/planted.h"
 #include "agent/sync/engine_priv.h"
@@ -46,22 +45,6 @@ static void publish_mark(struct folder *folder)
     k_raise(folder, last);
     folder->row.ever_had_items = true;
     index->folder_put(index->self, &folder->row);
-}
-
-static const char *record_key(const struct folder *folder, const char *what)
-{
-    return arena_printf(folder->engine->scratch, "%s.%u", what, folder->number);
-}
-
-void record_put(struct folder *folder, const char *what, struct slice record)
-{
-    INDEX(folder)->meta_set(INDEX(folder)->self, record_key(folder, what), record);
-}
-
-bool record_get(struct folder *folder, const char *what, struct slice *out)
-{
-    return INDEX(folder)->meta_get(INDEX(folder)->self, folder->engine->scratch,
-                                   record_key(folder, what), out);
 }
 
 void txn_submit(struct folder *folder, struct job *job)

@@ -3,8 +3,6 @@
 // What nobody could look at before its time was over: after a crash, in doubt, or at first what is
 // on the disk means something else than later. For these paths, and for what is in directories that
 // could not be read, it goes on meaning that until a look or a walk has been there.
-#include <string.h>
-
 #include "agent/sync/engine_priv.h"
 
 enum { TREE = 8, PATHS_MAX = 65536, RECORD_BYTES_MAX = 1 << 18 }; // TREE: also what is below
@@ -31,8 +29,8 @@ static void forget(struct folder *folder, struct slice path)
     folder->unsettled_unsaved |= map_remove(folder->unsettled, path) != NULL;
 }
 
-// ---- in the index: of each its bits, its path, and a zero; of very many only some, since all is
-// written again with each change
+// ---- in the index: of each its bits and its path; of very many only some, since all is written
+// again with each change
 
 void unsettled_write(struct folder *folder)
 {
@@ -43,9 +41,7 @@ void unsettled_write(struct folder *folder)
     if (!folder->unsettled_unsaved) return;
     while (record.size < RECORD_BYTES_MAX && map_next(folder->unsettled, &at, &path, &value)) {
         const uint8_t bits = (uint8_t)(uintptr_t)value;
-        buf_append(&record, &bits, 1);
-        buf_append(&record, path.data, path.size);
-        buf_append(&record, "", 1);
+        record_add(&record, slice_of(&bits, 1), path);
     }
     record_put(folder, "unsettled", buf_slice(&record));
 }
@@ -57,14 +53,10 @@ void unsettled_written(struct folder *folder)
 
 void unsettled_load(struct folder *folder)
 {
-    struct slice rest;
+    struct slice rest, bits, path;
     if (!record_get(folder, "unsettled", &rest)) return;
-    while (rest.size > 1) {
-        const uint8_t *end = memchr(rest.data + 1, 0, rest.size - 1);
-        if (end == NULL) break;
-        add(folder, slice_of(rest.data + 1, (size_t)(end - rest.data) - 1), rest.data[0]);
-        rest = slice_of(end + 1, rest.size - (size_t)(end + 1 - rest.data));
-    }
+    while (record_next(&rest, 1, &bits, &path))
+        add(folder, path, bits.data[0]);
     folder->unsettled_unsaved = false;
 }
 
@@ -123,11 +115,6 @@ void unsettled_looked(struct folder *folder, struct slice path)
     if (map_count(folder->unsettled) > 0 && !(bits_of(folder, path) & TREE)) forget(folder, path);
 }
 
-static bool within(struct slice path, struct slice prefix)
-{
-    return path_below(path, prefix) || slice_equal(path, prefix);
-}
-
 // Of a tree that was walked it is still true of what could not be read, and of what is to be looked
 // at.
 static void hand_down(struct folder *folder, struct slice tree, unsigned bits)
@@ -137,19 +124,11 @@ static void hand_down(struct folder *folder, struct slice tree, unsigned bits)
     struct slice path;
     void *value;
     for (size_t i = 0; i < scan->unread_count; i++) {
-        if (within(scan->unread[i], tree)) add(folder, scan->unread[i], bits);
+        if (path_in_tree(scan->unread[i], tree)) add(folder, scan->unread[i], bits);
     }
     while (map_next(folder->dirty, &at, &path, &value)) {
         if (path_below(path, tree)) add(folder, path, bits & ~(unsigned)TREE);
     }
-}
-
-static bool is_unread(const struct scan *scan, struct slice path)
-{
-    for (size_t i = 0; i < scan->unread_count; i++) {
-        if (within(path, scan->unread[i])) return true;
-    }
-    return false;
 }
 
 static void walked_before(struct folder *folder, struct slice prefix)
@@ -162,7 +141,7 @@ static void walked_before(struct folder *folder, struct slice prefix)
     for (count = 0; map_next(folder->unsettled, &at, &path, &value);) {
         bool tree = (unsigned)(uintptr_t)value & TREE;
         bool open = map_get(folder->dirty, path) != NULL || map_get(folder->problems, path) != NULL;
-        bool walked = within(path, prefix) && !is_unread(&folder->scan, path);
+        bool walked = path_in_tree(path, prefix) && !scan_could_not_read(&folder->scan, path);
         if (walked && (tree || !open)) over[count++] = arena_copy(arena, path);
     }
     for (size_t i = 0; i < count; i++) {

@@ -27,13 +27,9 @@ static void block(struct folder *folder, struct item *item, enum blocked reason)
 
 bool work_left_out(struct folder *folder, const struct item *item)
 {
-    const struct disk_port *disk = &folder->engine->o.disk;
-    bool secret = false;
     enum kind kind = item->head_count > 0 ? item->heads[0].value.kind : KIND_TOMB;
     if (kind == KIND_TOMB && item->local.state != LOCAL_NONE) kind = item->local.version.value.kind;
-    bool is_dir = kind == KIND_DIR;
-    return disk->ignored(disk->self, folder->number, item->path, is_dir, &secret) != NULL &&
-           !secret;
+    return left_out(folder, item->path, kind == KIND_DIR) == LEFT_OUT_BY_RULE;
 }
 
 static bool content_at_hand(struct folder *folder, const struct item *item, const struct version *w)
@@ -249,34 +245,6 @@ void work_versions(struct folder *folder, const struct versions *versions)
         else
             work_again(folder);
     }
-}
-
-// Of very many of one reason those that come next: the first may be blocked for good.
-void work_retry_blocked(struct folder *folder)
-{
-    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_CASE,      BLOCKED_SYMLINK,
-                                           BLOCKED_IO,        BLOCKED_BUSY,      BLOCKED_PERMISSION,
-                                           BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
-    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5, RETRY_MAX = 1024 };
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
-    struct slice *paths = arena_alloc(arena, RETRY_MAX, sizeof *paths);
-    uint32_t count_reasons = folder->blocked_rounds++ % 6 == 0 ? ALL : SOON;
-    folder->case_blocked = false;
-    txn_begin(folder);
-    for (uint32_t r = 0; r < count_reasons; r++) {
-        uint32_t *skip = &folder->blocked_skip[reasons[r]];
-        uint32_t count =
-            index->blocked(index->self, arena, folder->number, reasons[r], *skip, RETRY_MAX, paths);
-        *skip = count == RETRY_MAX ? *skip + count : 0;
-        for (uint32_t i = 0; i < count; i++) {
-            struct item item;
-            index->item_get(index->self, arena, folder->number, paths[i], &item);
-            item.blocked = BLOCKED_NONE;
-            index->item_put(index->self, folder->number, &item, false);
-        }
-    }
-    if (txn_end(folder) == ERR_OK) work_again(folder);
 }
 
 static void marks_take(struct folder *folder, struct job *job)
