@@ -262,9 +262,11 @@ static void add_again(struct agent *agent, uint64_t request, const json_t *body,
     if (changed && control_declared(agent, request, known)) return;
     const struct live_folder *live = folders_find(agent, known->name);
     uint32_t number = live != NULL ? live->folder : 0;
-    if (live == NULL && !open_now(agent, request, &folder, &number)) return;
-    if (live != NULL && changed && !control_folder_keep(agent, request, &folder, false, &number))
-        return;
+    if (live == NULL) {
+        if (!open_now(agent, request, &folder, &number)) return;
+    } else if (changed) {
+        if (!control_folder_keep(agent, request, &folder, false, &number)) return;
+    }
     wait_for_scan(agent, request, body_text(body, "name"), number, false, !changed);
 }
 

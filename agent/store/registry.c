@@ -187,20 +187,27 @@ enum err registry_note_removed(struct registry *registry, struct device_id devic
     return adopt(registry, &next, true);
 }
 
+// NULL: it goes.
+static void rename_in_folder(struct registry_folder *folder, const char *old, char *name)
+{
+    bool accepting = folder->accept_from && strcmp(folder->accept_from, old) == 0;
+    if (accepting) folder->accept_from = name;
+    uint32_t kept = 0;
+    for (uint32_t j = 0; j < folder->with_count; j++) {
+        bool same = strcmp(folder->with[j], old) == 0;
+        char *now = same ? name : folder->with[j];
+        if (now) folder->with[kept++] = now;
+    }
+    folder->with_count = kept;
+}
+
 // Someone of this name was removed from the config file, where nobody looks for who is to have a
 // folder: what was shared then is not shared with whoever comes by that name now.
 static void newcomer_has_nothing(struct tables *tables, const char *name)
 {
     for (uint32_t i = 0; i < tables->folder_count; i++) {
-        struct registry_folder *folder = &tables->folders[i];
-        uint32_t kept = 0;
-        if (folder->declared_at != NULL) continue;
-        for (uint32_t j = 0; j < folder->with_count; j++) {
-            if (strcmp(folder->with[j], name) != 0) folder->with[kept++] = folder->with[j];
-        }
-        folder->with_count = kept;
-        bool accepting = folder->accept_from != NULL && strcmp(folder->accept_from, name) == 0;
-        if (accepting) folder->accept_from = NULL;
+        bool declared = tables->folders[i].declared_at != NULL;
+        if (!declared) rename_in_folder(&tables->folders[i], name, NULL);
     }
 }
 
@@ -238,18 +245,8 @@ enum err registry_put_folder(struct registry *registry, const struct registry_fo
 
 static void rename_in_folders(struct tables *tables, const char *old, char *name)
 {
-    for (uint32_t i = 0; i < tables->folder_count; i++) {
-        struct registry_folder *folder = &tables->folders[i];
-        bool accepting = folder->accept_from && strcmp(folder->accept_from, old) == 0;
-        if (accepting) folder->accept_from = name;
-        uint32_t kept = 0;
-        for (uint32_t j = 0; j < folder->with_count; j++) {
-            bool same = strcmp(folder->with[j], old) == 0;
-            char *now = same ? name : folder->with[j];
-            if (now) folder->with[kept++] = now;
-        }
-        folder->with_count = kept;
-    }
+    for (uint32_t i = 0; i < tables->folder_count; i++)
+        rename_in_folder(&tables->folders[i], old, name);
 }
 
 enum err registry_remove_peer(struct registry *registry, const char *name)

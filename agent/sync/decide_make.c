@@ -8,7 +8,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { CONFLICTS_PER_PATH = 256, KEPT_PAGE = 4096, KEPT_LOOKED_AT = 1 << 20 };
+enum { CONFLICTS_PER_PATH = 256, KEPT_PAGE = 256, TREE_PAGE = 4096, TREE_LOOKED_AT = 1 << 20 };
 
 static void target_set(struct decide *decide, struct target *t, const struct version *version)
 {
@@ -153,12 +153,12 @@ static const char *make_tree(struct folder *folder, const struct decision *decis
     AUTO(map_destroy) struct map *seen = map_new();
     AUTO(arena_destroy) struct arena *arena = arena_new();
     uint64_t before = INT64_MAX;
-    uint32_t looked = 0, got = KEPT_PAGE;
-    struct kept_row *rows = arena_alloc(folder->engine->scratch, KEPT_PAGE, sizeof *rows);
-    while (got == KEPT_PAGE && looked < KEPT_LOOKED_AT) {
+    uint32_t looked = 0, got = TREE_PAGE;
+    struct kept_row *rows = arena_alloc(folder->engine->scratch, TREE_PAGE, sizeof *rows);
+    while (got == TREE_PAGE && looked < TREE_LOOKED_AT) {
         arena_reset(arena);
         got = index->kept_list(index->self, arena, folder->number, decision->path, before,
-                               KEPT_PAGE, rows);
+                               TREE_PAGE, rows);
         for (uint32_t i = 0; i < got; i++) {
             before = rows[i].number;
             struct slice path = rows[i].version.path;
@@ -167,7 +167,7 @@ static const char *make_tree(struct folder *folder, const struct decision *decis
         }
         looked += got;
     }
-    if (got == KEPT_PAGE) decide->result.left_alone++; // there is more
+    if (got == TREE_PAGE) decide->result.left_alone++; // there is more
     return decide->count > 0 ? NULL : "nothing is kept of it that is not there";
 }
 

@@ -278,13 +278,13 @@ void folder_met(struct folder *folder)
     if (txn_end(folder) != ERR_OK) folder->row.met = false;
 }
 
-// The root may be of an older time than the index: its file is no edit of what was here last, and
-// stands beside it.
 bool in_doubt(const struct folder *folder, struct slice path)
 {
     return folder->row.doubt || is_unsettled(folder, path, UNSETTLED_DOUBT);
 }
 
+// The root may be of an older time than the index: its file is no edit of what was here last, and
+// stands beside it.
 bool doubt_older(const struct folder *folder, const struct item *item,
                  const struct fingerprint *print)
 {

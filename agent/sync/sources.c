@@ -19,10 +19,11 @@ void transfer_note_tried(struct transfer *t, struct device_id device)
 {
     if (transfer_tried(t, device)) return;
     if (t->tried_count == t->tried_capacity) {
-        struct device_id *more = arena_alloc(t->arena, 2 * t->tried_capacity + 4, sizeof *more);
+        uint32_t capacity = 2 * t->tried_capacity + 4;
+        struct device_id *more = arena_alloc(t->arena, capacity, sizeof *more);
         if (t->tried_count > 0) memcpy(more, t->tried, t->tried_count * sizeof *more);
         t->tried = more;
-        t->tried_capacity = 2 * t->tried_capacity + 4;
+        t->tried_capacity = capacity;
     }
     t->tried[t->tried_count++] = device;
 }
