@@ -109,14 +109,20 @@ def test_what_is_wrong(world):
     check(sessions(a) == 0, "no connection was dropped")
 
 
-def test_what_waits(world):
-    """What cannot change while it runs is said; a folder that is gone from the file goes on."""
+def with_etc(world):
+    """One agent whose config file declares one folder; its root, and the file without it."""
     (a,) = start(world, "a")
     root = world.dir / "a-etc"
     root.mkdir()
     base = (a.home / "config").read_text()
     rewrite(a, base + f'folder etc {{ path = "{root}" }}\n')
     wait_for(lambda: a.status()["folders"], "declared")
+    return a, root, base
+
+
+def test_what_waits(world):
+    """What cannot change while it runs is said; a folder that is gone from the file goes on."""
+    a, root, base = with_etc(world)
     (root / "x").write_text("x")
     wait_for(lambda: a.folder("etc")["items"] == 1, "followed")
     rewrite(a, base.replace('name = "a"', 'name = "other"'))
@@ -134,12 +140,7 @@ def test_what_waits(world):
 
 def test_a_root_has_one_folder(world):
     """A section is renamed: the folder goes on until the next start, and has its root alone."""
-    (a,) = start(world, "a")
-    root = world.dir / "a-etc"
-    root.mkdir()
-    base = (a.home / "config").read_text()
-    rewrite(a, base + f'folder etc {{ path = "{root}" }}\n')
-    wait_for(lambda: a.status()["folders"], "declared")
+    a, root, base = with_etc(world)
     rewrite(a, base + f'folder docs {{ path = "{root}" }}\n')
     found = wait_for(lambda: errors(a, "config"), "refused")[0]["message"]
     check("docs" in found and "etc" in found, "it says which they are", found)

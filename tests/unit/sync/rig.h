@@ -172,6 +172,7 @@ void script_offer_as(struct script *script, struct folder_id id, bool used, enum
 void script_applied(struct script *script, struct vv a, const char *path, const char *reason);
 struct mark script_mark(const struct script *script, uint64_t counter);
 struct version script_file(struct script *script, const char *path, const char *text); // next dot
+struct version script_link(struct script *script, const char *path, const char *target);
 // All up to its counter; `ride`: a content that goes along, or NULL.
 void script_push(struct script *script, uint64_t after, struct version *versions, uint32_t count,
                  const char *ride);

@@ -190,6 +190,14 @@ struct version script_file(struct script *script, const char *path, const char *
     return v;
 }
 
+struct version script_link(struct script *script, const char *path, const char *target)
+{
+    struct version v = script_file(script, path, target);
+    v.value = (struct value){.kind = KIND_SYMLINK, .target = slice_text(target)};
+    v.value.content = hash_sha256(v.value.target);
+    return v;
+}
+
 void script_push(struct script *script, uint64_t after, struct version *versions, uint32_t count,
                  const char *ride)
 {

@@ -24,14 +24,6 @@ static bool refuse_all(struct rig *rig, struct job *job)
     return true;
 }
 
-static struct version link_to(struct script *peer, const char *path)
-{
-    struct version v = script_file(peer, path, "target");
-    v.value = (struct value){.kind = KIND_SYMLINK, .target = slice_text("target")};
-    v.value.content = hash_sha256(v.value.target);
-    return v;
-}
-
 static void test_the_last_has_its_turn(void **state)
 {
     (void)state;
@@ -44,8 +36,8 @@ static void test_the_last_has_its_turn(void **state)
     rig.instead = refuse_all;
     last_is_free = false;
     for (int i = 0; i < ITEMS - 1; i++)
-        versions[i] = link_to(peer, arena_printf(rig.arena, "a%04d", i));
-    versions[ITEMS - 1] = link_to(peer, "z");
+        versions[i] = script_link(peer, arena_printf(rig.arena, "a%04d", i), "target");
+    versions[ITEMS - 1] = script_link(peer, "z", "target");
     script_push(peer, 0, versions, ITEMS, NULL);
     rig_wait(&rig, 5000);
     assert_int_equal(rig_item(&rig, "z").blocked, BLOCKED_PERMISSION);

@@ -26,14 +26,6 @@ static const char *long_path(struct rig *rig, const char *top, uint32_t number)
     return path;
 }
 
-static struct version link_at(struct script *script, const char *path)
-{
-    struct version v = script_file(script, path, "");
-    v.value = (struct value){.kind = KIND_SYMLINK, .target = slice_text("nowhere")};
-    v.value.content = hash_sha256(v.value.target);
-    return v;
-}
-
 // The engine's folder is still there and syncs with somebody else.
 static void assert_goes_on(struct rig *rig)
 {
@@ -85,7 +77,7 @@ static void test_bundle_of_too_many(void **state)
     char path[32];
     for (uint32_t i = 0; i <= PROTO_BUNDLE_MAX; i++) {
         (void)snprintf(path, sizeof path, "p%u", i);
-        list[i] = link_at(hostile, path);
+        list[i] = script_link(hostile, path, "nowhere");
     }
     bundle_of(hostile, list, PROTO_BUNDLE_MAX + 1);
     script_push(hostile, 0, list, PROTO_BUNDLE_MAX + 1, NULL);
@@ -101,7 +93,7 @@ static void test_bundle_too_large(void **state)
     struct script *hostile = hostile_in(&rig);
     struct version list[90];
     for (uint32_t i = 0; i < 90; i++)
-        list[i] = link_at(hostile, long_path(&rig, "x", i));
+        list[i] = script_link(hostile, long_path(&rig, "x", i), "nowhere");
     bundle_of(hostile, list, 90);
     script_push(hostile, 0, list, 90, NULL);
     assert_refused(&rig, hostile, "a bundle that is too large");
@@ -156,7 +148,7 @@ static void test_bundles_fit_into_pages(void **state)
     for (uint32_t b = 0; b < BUNDLES; b++) {
         uint64_t after = maker->counter;
         for (uint32_t i = 0; i < MEMBERS; i++)
-            list[i] = link_at(maker, long_path(&rig, "x", b * MEMBERS + i));
+            list[i] = script_link(maker, long_path(&rig, "x", b * MEMBERS + i), "nowhere");
         bundle_of(maker, list, MEMBERS);
         winners[b] = (struct dot){maker->inc, maker->counter};
         script_push(maker, after, list, MEMBERS, NULL);
@@ -195,7 +187,7 @@ static void test_clash_over_many(void **state)
     for (uint32_t from = 0; from < CHILDREN; from += 50) {
         uint64_t after = maker->counter;
         for (uint32_t i = 0; i < 50; i++) {
-            list[i] = link_at(maker, long_path(&rig, "top", from + i));
+            list[i] = script_link(maker, long_path(&rig, "top", from + i), "nowhere");
             list[i].flags = VERSION_FIRST;
         }
         script_push(maker, after, list, 50, NULL);
@@ -364,7 +356,7 @@ static void test_dishonest_link(void **state)
     (void)state;
     struct rig rig;
     struct script *hostile = hostile_in(&rig);
-    struct version v = link_at(hostile, "l");
+    struct version v = script_link(hostile, "l", "nowhere");
     v.value.content.bytes[0] ^= 1;
     script_push(hostile, 0, &v, 1, NULL);
     assert_refused(&rig, hostile, "a link whose content id is not its target's");

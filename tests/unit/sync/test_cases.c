@@ -240,14 +240,6 @@ static void test_a_clock_in_2099(void **state)
 
 // ---- what lives where a link is, and has two heads itself
 
-static struct version link_of(struct script *peer, const char *path, const char *target)
-{
-    struct version v = script_file(peer, path, target);
-    v.value = (struct value){.kind = KIND_SYMLINK, .target = slice_text(target)};
-    v.value.content = hash_sha256(v.value.target);
-    return v;
-}
-
 // As a disk has it: nothing can be put below a link.
 static bool below_a_link(struct rig *rig, struct job *job)
 {
@@ -271,13 +263,13 @@ static void test_two_heads_below_a_link(void **state)
     struct script *one = script_connect(&rig, 3), *two = script_connect(&rig, 4);
     script_offer(one, (struct vv){0});
     script_offer(two, (struct vv){0});
-    struct version above = link_of(one, "b", "elsewhere");
+    struct version above = script_link(one, "b", "elsewhere");
     script_push(one, 0, &above, 1, NULL);
     rig_wait(&rig, SECOND_MS);
     assert_true(rig_on_disk(&rig, "b"));
     for (int turn = 0; turn < 2; turn++) {
         struct script *peer = turn == 0 ? one : two;
-        struct version below = link_of(peer, "b/d", "there");
+        struct version below = script_link(peer, "b/d", "there");
         if (turn == 0) below.value = (struct value){.kind = KIND_TOMB};
         script_push(peer, peer->counter - 1, &below, 1, NULL);
     }

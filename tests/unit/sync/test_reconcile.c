@@ -261,9 +261,7 @@ static void test_what_was_made_anew(void **state)
     peer->counter++; // the deletion
     struct dot floor[2] = {{own_inc(&rig), 1}, {peer->inc, 1}};
     struct vv forgotten = vv_with(rig.arena, (struct vv){floor, 1}, floor[1]);
-    theirs[0] = script_file(peer, "p", "");
-    theirs[0].value = (struct value){.kind = KIND_SYMLINK, .target = slice_text("anew")};
-    theirs[0].value.content = hash_sha256(theirs[0].value.target);
+    theirs[0] = script_link(peer, "p", "anew");
     struct mark mark = script_mark(peer, peer->counter);
     struct vv k = vv_set(rig.arena, forgotten, (struct dot){peer->inc, peer->counter});
     struct message news = {.kind = MSG_NEWS, .news = {.folder = rig.id, .k = k}};

@@ -99,10 +99,7 @@ static void test_awaits_one_of_two(void **state)
     struct script *peer = script_connect(&rig, 3), *other = script_connect(&rig, 4);
     script_offer(peer, (struct vv){0});
     script_offer(other, (struct vv){0});
-    struct version link = script_file(peer, "a", "");
-    link.value = (struct value){.kind = KIND_SYMLINK, .target = slice_text("to")};
-    link.value.content = hash_sha256(link.value.target);
-    push(peer, link, NULL);
+    push(peer, script_link(peer, "a", "to"), NULL);
     assert_false(why(&rig, "a").awaits_content);
     push(other, script_file(other, "a", "text"), NULL);
     struct path_status a = why(&rig, "a");
