@@ -212,7 +212,16 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     folder->new_root = options->new_root;
     base_limit(folder, options->base_bytes_max);
     folder->after_crash = engine->after_crash;
-    if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
+    struct slice name = slice_text(folder->name);
+    bool found = index->folder_get(index->self, engine->scratch, name, &folder->row);
+    // What a folder of this name has left that was not removed to the end, or is not declared any
+    // more, is nothing that those of the new one may hear of.
+    if (found && options->new_root && folder->row.scanned) {
+        index->folder_remove(index->self, folder->row.folder);
+        if (index->folder_get(index->self, engine->scratch, name, &folder->row)) return ERR_IO;
+        found = false;
+    }
+    if (found) {
         folder->number = folder->row.folder;
         folder_reload(folder);
         join_load(folder);
@@ -332,6 +341,11 @@ static bool take_id_of_marker(struct folder *folder, const struct job_health *he
     if (!folder->new_root || !health->has_id || folder_id_equal(health->found, folder->row.id))
         return false;
     if (folder->row.scanned) return false;
+    if (folder_by_id(folder->engine, health->found) != NULL) {
+        folder_set_root_missing(folder, "it is the root of another folder here, or a copy of one: "
+                                        "remove that folder, or .cfgsync from the copy");
+        return true;
+    }
     if (!folder_start_life(folder, health->found, true, false))
         folder_set_root_missing(folder, "the index cannot be written");
     else
