@@ -93,8 +93,8 @@ static struct reason reason_of(const struct agent *agent, const struct registry_
     return (struct reason){"no address is known here; it can only call",
                            arena_printf(agent->scratch,
                                         "cfgsync-agent peer add %s ID --at "
-                                        "tcp://HOST:7575 gives it one",
-                                        peer->name)};
+                                        "tcp://HOST:7575%s gives it one",
+                                        peer->name, peer->approves ? "" : " --no-approve")};
 }
 
 // ---- as JSON

@@ -112,7 +112,8 @@ static enum err roots_fit(struct agent *agent, const struct registry *fresh, str
     uint32_t count = registry_folders(fresh, &folders);
     for (uint32_t i = 0; i < count; i++) {
         AUTO(buf_fini) struct buf why = {0};
-        if (registry_folder(agent->registry, folders[i].name) != NULL) continue;
+        const struct registry_folder *known = registry_folder(agent->registry, folders[i].name);
+        if (known != NULL && strcmp(known->path, folders[i].path) == 0) continue;
         if (!root_allowed(fresh, &agent->home, folders[i].name, folders[i].path, &why)) continue;
         buf_printf(out, "%s: folder %s: path: %s", folders[i].declared_at, folders[i].name,
                    buf_text(&why));
@@ -196,6 +197,7 @@ static enum err reload(struct agent *agent, struct buf *out_message)
     agent->reload_later = NULL;
     if (!err) {
         err = keep_folders(agent, fresh);
+        if (!err) err = registry_follow_names(fresh, agent->registry);
         if (err) buf_printf(out_message, "it cannot be put in force: %s", err_text(err));
     }
     // Beside those, too, that go on until the next start.

@@ -144,6 +144,15 @@ bool registry_was_removed(const struct registry *registry, struct device_id devi
     return find_removed(list, device) < json_array_size(list);
 }
 
+uint32_t registry_removed(const struct registry *registry, struct device_id *out)
+{
+    const json_t *list = json_object_get(registry->tables->root, "removed");
+    uint32_t count = 0;
+    for (size_t i = 0; i < json_array_size(list) && count < REGISTRY_REMOVED_MAX; i++)
+        count += hex_load(json_array_get(list, i), out[count].bytes, sizeof out->bytes);
+    return count;
+}
+
 // ---- changing
 
 // Takes *next if it could be written; the old tables stay in force otherwise.
@@ -282,6 +291,24 @@ enum err registry_remove_folder(struct registry *registry, const char *name)
     return adopt(registry, &next, true);
 }
 
+enum err registry_follow_names(struct registry *registry, const struct registry *before)
+{
+    AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
+    bool changed = false;
+    for (uint32_t i = 0; i < next->folder_count; i++) {
+        struct registry_folder *folder = &next->folders[i];
+        for (uint32_t j = 0; j < folder->with_count && folder->declared_at == NULL; j++) {
+            const struct registry_peer *was = registry_peer(before, folder->with[j]);
+            const struct registry_peer *is =
+                was != NULL ? registry_peer_by_device(registry, was->device) : NULL;
+            if (is == NULL || strcmp(is->name, was->name) == 0) continue;
+            folder->with[j] = arena_text(next->arena, slice_text(is->name));
+            changed = true;
+        }
+    }
+    return changed ? adopt(registry, &next, true) : ERR_OK;
+}
+
 enum err registry_rename_peer(struct registry *registry, const char *old, const char *name)
 {
     if (!is_name(name)) return ERR_CONFIG;
@@ -292,6 +319,7 @@ enum err registry_rename_peer(struct registry *registry, const char *old, const 
     if (strcmp(old, name) == 0) return ERR_OK;
     if (find_peer(next, name) < next->peer_count) return ERR_IN_THE_WAY;
     char *copy = arena_text(next->arena, slice_text(name));
+    newcomer_has_nothing(next, name);
     rename_in_folders(next, old, copy);
     next->peers[at].name = copy;
     return adopt(registry, &next, true);

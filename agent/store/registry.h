@@ -54,6 +54,8 @@ const struct registry_folder *registry_folder(const struct registry *registry, c
 
 // It was a peer once, and somebody removed it; of more than REGISTRY_REMOVED_MAX the last.
 bool registry_was_removed(const struct registry *registry, struct device_id device);
+// All of those; `out` has room for REGISTRY_REMOVED_MAX. Returns how many.
+uint32_t registry_removed(const struct registry *registry, struct device_id *out);
 
 // What the calls above return is good until the next change.
 //
@@ -70,6 +72,9 @@ enum err registry_remove_peer(struct registry *registry,
 // By a person; it counts until the device is a peer again.
 enum err registry_note_removed(struct registry *registry, struct device_id device) MUST_USE;
 enum err registry_remove_folder(struct registry *registry, const char *name) MUST_USE;
+// The config file has other names for peers than before: folders added by command are shared with
+// the same devices as before.
+enum err registry_follow_names(struct registry *registry, const struct registry *before) MUST_USE;
 enum err registry_rename_peer(struct registry *registry, const char *old,
                               const char *name) MUST_USE;
 

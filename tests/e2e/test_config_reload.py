@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 
 import harness
@@ -149,6 +150,90 @@ def test_a_root_has_one_folder(world):
     wait_for(lambda: a.folder("etc")["items"] == 1, "the first goes on")
     a.restart()
     wait_for(lambda: [f["name"] for f in a.status()["folders"]] == ["docs"], "renamed")
+
+
+def test_a_name_comes_again(world):
+    """A folder that is not declared any more has left an index: the next one of that name, which
+    others have, knows nothing of it."""
+    a, b = start(world, "a", "b")
+    a.peer_add(b)
+    b.peer_add(a)
+    first = world.dir / "a-first"
+    first.mkdir()
+    (first / "private").write_text("private")
+    base = (a.home / "config").read_text()
+    rewrite(a, base + f'folder notes {{ path = "{first}" }}\n')
+    wait_for(lambda: a.status()["folders"] and a.folder("notes")["items"] == 1, "declared")
+    rewrite(a, base)
+    a.restart()
+    check(a.status()["folders"] == [], "gone")
+    b.folder_add("notes", share="a")
+    second = world.dir / "a-second"
+    second.mkdir()
+    (second / "shared").write_text("shared")
+    a.folder_add("notes", path=second, share="b")
+    wait_for(lambda: (b.paths["notes"] / "shared").exists(), "synced")
+    a.sync("--wait")
+    b.sync("--wait")
+    for agent in a, b:
+        check(agent.folder("notes")["items"] == 1, "the new one alone", agent.folder("notes"))
+        check("private" not in agent.cli("log", agent.paths["notes"]).out, "nothing of the other")
+    check((first / "private").read_text() == "private", "whose files are where they were")
+
+
+def test_a_copied_root(world):
+    """A copy of a root is no folder of its own while the first is here."""
+    a, b = start(world, "a", "b")
+    a.peer_add(b)
+    b.peer_add(a)
+    a.folder_add("docs", share="b")
+    b.folder_add("docs", share="a")
+    (a.paths["docs"] / "x").write_text("x")
+    wait_for(lambda: (b.paths["docs"] / "x").exists(), "synced")
+    copy = world.dir / "a-copy"
+    shutil.copytree(a.paths["docs"], copy)
+    said = a.cli("folder", "add", "copy", copy, "--with", "b", ok=(1,)).text
+    check("another folder here" in said and ".cfgsync" in said, "says why, and what to do", said)
+    (b.paths["docs"] / "y").write_text("y")
+    wait_for(lambda: (a.paths["docs"] / "y").exists(), "the first goes on")
+    shutil.rmtree(copy / ".cfgsync")
+    a.folder_add("copy", path=copy, share=None)
+    check(a.folder("copy")["items"] == 1, "it has one of its own", a.folder("copy"))
+
+
+def test_a_peer_has_another_name(world):
+    """A section of a peer is renamed: folders added by command go on with the same device."""
+    a, b = start(world, "a", "b")
+    b.peer_add(a)
+    base = (a.home / "config").read_text()
+    rewrite(a, base + peer_line(b))
+    wait_for(lambda: b.connected("a"), "connected")
+    a.folder_add("f", share="b")
+    b.folder_add("f", share="a")
+    (a.paths["f"] / "x").write_text("x")
+    wait_for(lambda: (b.paths["f"] / "x").exists(), "synced")
+    rewrite(a, base + peer_line(b).replace("peer b", "peer robert"))
+    wait_for(lambda: [p["name"] for p in a.status()["peers"]] == ["robert"], "renamed")
+    (a.paths["f"] / "y").write_text("y")
+    wait_for(lambda: (b.paths["f"] / "y").exists(), "it goes on")
+    a.restart()
+    (a.paths["f"] / "z").write_text("z")
+    wait_for(lambda: (b.paths["f"] / "z").exists(), "after a start, too")
+
+
+def test_a_path_that_cannot_be(world):
+    """The path of a declared folder is changed to what no start would take."""
+    a, root, base = with_etc(world)
+    other = world.dir / "a-other"
+    other.mkdir()
+    declared = base + f'folder etc {{ path = "{root}" }}\nfolder other {{ path = "{other}" }}\n'
+    rewrite(a, declared)
+    wait_for(lambda: len(a.status()["folders"]) == 2, "declared")
+    rewrite(a, declared.replace(f'"{other}"', f'"{root}/sub"'))
+    found = wait_for(lambda: errors(a, "config"), "refused")[0]["message"]
+    check("other" in found, "says which", found)
+    rewrite(a, declared)
+    wait_for(lambda: not errors(a, "config"), "taken back")
 
 
 def test_show(world):

@@ -196,6 +196,44 @@ static void test_removed(void **state)
     registry_close(&registry);
 }
 
+// The config file has other names than before, two of them changed places.
+static void test_names_of_the_config_file_change(void **state)
+{
+    struct room *room = *state;
+    char at[] = "config:12", old_names[3][8] = {"a", "b", "c"}, new_names[3][8] = {"b", "a", "c"};
+    struct registry *both[2] = {open_registry(room), NULL};
+    put_folder(both[0], "dots", "a");
+    put_folder(both[0], "notes", "c");
+    both[1] = open_registry(room);
+    for (int i = 0; i < 6; i++) {
+        struct registry_peer peer = laptop();
+        peer.device = device_of((unsigned)i % 3);
+        peer.name = i < 3 ? old_names[i] : new_names[i % 3];
+        peer.declared_at = at;
+        assert_int_equal(registry_put_peer(both[i / 3], &peer), ERR_OK);
+    }
+    assert_int_equal(registry_follow_names(both[1], both[0]), ERR_OK);
+    assert_string_equal(registry_folder(both[1], "dots")->with[0], "b");
+    assert_string_equal(registry_folder(both[1], "notes")->with[0], "c");
+    registry_close(&both[0]);
+    registry_close(&both[1]);
+    both[0] = open_registry(room);
+    assert_string_equal(registry_folder(both[0], "dots")->with[0], "b");
+    registry_close(&both[0]);
+}
+
+// Whoever gets a name that a folder still has of somebody else gets no folder with it.
+static void test_renamed_to_one_that_was(void **state)
+{
+    struct room *room = *state;
+    struct registry *registry = open_registry(room);
+    put_laptop(registry);
+    put_folder(registry, "dots", "bob"); // who was declared once
+    assert_int_equal(registry_rename_peer(registry, "laptop", "bob"), ERR_OK);
+    assert_int_equal(registry_folder(registry, "dots")->with_count, 0);
+    registry_close(&registry);
+}
+
 static void test_declared_is_not_written(void **state)
 {
     struct room *room = *state;
@@ -385,6 +423,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_remove_and_rename, setup, room_close),
         cmocka_unit_test_setup_teardown(test_another_of_the_same_name, setup, room_close),
         cmocka_unit_test_setup_teardown(test_removed, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_names_of_the_config_file_change, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_renamed_to_one_that_was, setup, room_close),
         cmocka_unit_test_setup_teardown(test_declared_is_not_written, setup, room_close),
         cmocka_unit_test_setup_teardown(test_unknown_keys_stay, setup, room_close),
         cmocka_unit_test_setup_teardown(test_bad_files_are_refused, setup, room_close),
