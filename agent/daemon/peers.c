@@ -45,8 +45,11 @@ void peers_start(struct agent *agent)
 {
     const struct registry_peer *peers;
     uint32_t count = registry_peers(agent->registry, &peers);
+    AUTO(mem_free) struct device_id *removed = mem_zalloc(REGISTRY_REMOVED_MAX, sizeof *removed);
     for (uint32_t i = 0; i < count; i++)
         peers_begin(agent, &peers[i]);
+    for (uint32_t i = registry_removed(agent->registry, removed); i-- > 0;)
+        engine_peer_distrust(agent->engine, removed[i]);
 }
 
 enum err peers_put(struct agent *agent, const struct registry_peer *peer)

@@ -1,24 +1,38 @@
 // SPDX-License-Identifier: MIT
 //
 // Approvals: a person's word, signed by the device it was said at, that what a span of changes
-// takes away is meant. They are kept, go out before the versions they cover, and are passed on
-// by whoever has them, believed there or not.
+// takes away is meant. They are kept, go out before the versions they cover, and are passed on by
+// whoever believes them: a signer that is nobody's peer counts for what he counts for there.
 #include <string.h>
 
 #include "agent/sync/brake_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-// A signer that is no peer here is believed if a peer that may approve has passed it on.
+static uint32_t distrusted_at(const struct engine *engine, struct device_id device)
+{
+    uint32_t at = 0;
+    while (at < engine->distrusted_count && !device_equal(engine->distrusted[at], device))
+        at++;
+    return at;
+}
+
+// A signer that is no peer here, and was none, is trusted if a peer that may approve has passed it
+// on.
+static bool trusted(const struct engine *engine, const struct approval_row *row)
+{
+    struct device_id signer = row->approval.signer;
+    if (device_equal(signer, engine->o.device)) return true;
+    for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
+        if (device_equal(signer, p->device)) return !p->approves_not;
+    }
+    return row->vouched && distrusted_at(engine, signer) == engine->distrusted_count;
+}
+
 static bool believed(const struct folder *folder, const struct approval_row *row)
 {
-    const struct engine *engine = folder->engine;
-    if (device_equal(row->approval.signer, engine->o.device)) return true;
-    if (folder->brake->limits.strict) return false;
-    for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
-        if (device_equal(row->approval.signer, p->device)) return !p->approves_not;
-    }
-    return row->vouched;
+    bool own = device_equal(row->approval.signer, folder->engine->o.device);
+    return own || (!folder->brake->limits.strict && trusted(folder->engine, row));
 }
 
 static void approvals_load(struct folder *folder)
@@ -62,10 +76,11 @@ void approvals_send(struct share *share)
     struct message m = {.kind = MSG_APPROVALS};
     m.approvals.folder = folder->row.id;
     m.approvals.approvals = arena_alloc(arena, count, sizeof *m.approvals.approvals);
-    m.approvals.count = count;
-    for (uint32_t i = 0; i < count; i++)
-        m.approvals.approvals[i] = rows[i].approval;
-    if (session_send(share->session, LANE_CONTROL, &m))
+    for (uint32_t i = 0; i < count; i++) {
+        if (trusted(folder->engine, &rows[i]))
+            m.approvals.approvals[m.approvals.count++] = rows[i].approval;
+    }
+    if (m.approvals.count == 0 || session_send(share->session, LANE_CONTROL, &m))
         share->approvals_sent = rows[count - 1].number;
 }
 
@@ -170,6 +185,21 @@ void approvals_handle(struct share *share, const struct msg_approvals *m)
     if (txn_end(folder) == ERR_OK && added) approvals_signed(folder);
 }
 
+// ---- who is believed
+
+void approvals_review(struct engine *engine)
+{
+    for (struct session *s = engine->sessions; s != NULL; s = s->next) {
+        for (struct share *share = s->shares; share != NULL; share = share->next)
+            share->approvals_sent = 0; // what was not passed on may be now
+    }
+    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (f->gone) continue;
+        approvals_signed(f);
+        brake_undone(f); // what was believed until now may be counted again
+    }
+}
+
 void engine_peer_approves(struct engine *engine, struct device_id device, bool approves)
 {
     struct peer *peer = peer_find(engine, device);
@@ -178,12 +208,24 @@ void engine_peer_approves(struct engine *engine, struct device_id device, bool a
     peer->approves_not = !approves;
     known_dirty(engine);
     engine_changed(engine);
-    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
-        if (f->gone) continue;
-        approvals_load(f);
-        brake_in_approved(f);
-        brake_undone(f); // what was believed until now may be counted again
-    }
+    approvals_review(engine);
+}
+
+void engine_peer_distrust(struct engine *engine, struct device_id device)
+{
+    uint32_t at = distrusted_at(engine, device);
+    arena_reset(engine->scratch);
+    if (at < engine->distrusted_count) return;
+    engine->distrusted = mem_realloc(engine->distrusted, (at + 1U) * sizeof device);
+    engine->distrusted[engine->distrusted_count++] = device;
+    approvals_review(engine);
+}
+
+void approvals_trust(struct engine *engine, struct device_id device)
+{
+    uint32_t at = distrusted_at(engine, device);
+    if (at < engine->distrusted_count)
+        engine->distrusted[at] = engine->distrusted[--engine->distrusted_count];
 }
 
 // Those of a former run, or of a life that has just begun.

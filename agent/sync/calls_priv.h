@@ -128,6 +128,8 @@ void brake_decide_end(struct folder *folder, enum err err, const char *what); //
 void brake_sign(struct folder *folder, uint64_t first, uint64_t last);        // own counters
 void brake_signed(struct folder *folder);
 void approvals_open(struct folder *folder);
+void approvals_review(struct engine *engine);                         // others are believed now
+void approvals_trust(struct engine *engine, struct device_id device); // it is a peer again
 void approvals_send(struct share *share);
 void approvals_handle(struct share *share, const struct msg_approvals *approvals);
 void holds_show(struct share *share);

@@ -140,6 +140,7 @@ void engine_destroy(struct engine **slot)
         engine->peers = peer->next;
         peer_free(peer);
     }
+    mem_free(&engine->distrusted);
     rides_drop(engine);
     map_destroy(&engine->rides);
     compressor_destroy(&engine->compressor);
@@ -281,6 +282,7 @@ void engine_peer_put(struct engine *engine, struct device_id device, const char 
         peer->rtt_ms = -1;
         peer->next = engine->peers;
         engine->peers = peer;
+        approvals_trust(engine, device);
     }
     mem_free(&peer->name);
     peer->name = mem_strdup(name);
@@ -321,6 +323,7 @@ void engine_peer_remove(struct engine *engine, struct device_id device)
     }
     known_dirty(engine);
     engine_changed(engine);
+    engine_peer_distrust(engine, device);
     turn_end(engine);
 }
 

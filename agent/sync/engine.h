@@ -47,6 +47,9 @@ int64_t engine_deadline(const struct engine *engine); // monotonic ms; INT64_MAX
 // ---- who is trusted. Put again to rename.
 void engine_peer_put(struct engine *engine, struct device_id device, const char *name);
 void engine_peer_remove(struct engine *engine, struct device_id device); // sessions end at once
+// It was removed, perhaps by a former run: what it approves does not count, whoever passes it on,
+// until it is put again.
+void engine_peer_distrust(struct engine *engine, struct device_id device);
 
 // Whether what it approves is believed here; it is, until told otherwise.
 void engine_peer_approves(struct engine *engine, struct device_id device, bool approves);

@@ -82,6 +82,8 @@ struct engine {
     int64_t age_ms;
     struct arena *scratch; // reset at the start of every event
     struct peer *peers;
+    struct device_id *distrusted; // who was removed
+    uint32_t distrusted_count;
     struct conn *conns;
     struct session *sessions;
     struct folder *folders;

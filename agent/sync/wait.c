@@ -227,9 +227,15 @@ static bool in_done(const struct target *t, struct arena *arena)
     return vv_le(t->theirs.v, folder_applied(t->folder, arena));
 }
 
+bool target_over(const struct target *t)
+{
+    return t->folder->gone || peer_find(t->folder->engine, t->device) == NULL ||
+           !folder_shared_with(t->folder, t->device);
+}
+
 bool target_done(const struct target *t, bool wait, struct arena *arena)
 {
-    if (t->folder->gone || target_paused_here(t) || target_not_carried(t)) return true;
+    if (target_over(t) || target_paused_here(t) || target_not_carried(t)) return true;
     const struct share *share = target_share(t);
     if (share == NULL || !share->joined) return false;
     if (!wait) return t->round_done;
@@ -269,7 +275,7 @@ static void wait_check(struct engine *engine, struct sync_wait *wait)
     if (wait->phase == PHASE_PRESENT && !late && !step_present(engine, wait)) return;
     bool done = true, held = false;
     for (struct target *t = wait->targets; t != NULL; t = t->next) {
-        if (t->folder->gone) continue;
+        if (target_over(t)) continue;
         if (t->own_inc != t->folder->row.inc && is_present(t->folder)) target_take(t);
         target_ask(t);
         held |= is_held(wait, t);

@@ -38,6 +38,7 @@ struct sync_wait {
 
 bool wait_concerns(const struct sync_wait *wait, const struct folder *folder);
 struct share *target_share(const struct target *t); // NULL: none
+bool target_over(const struct target *t);           // nothing is shared with it any more
 bool target_not_carried(const struct target *t);    // the peer does not have this folder
 bool target_paused_here(const struct target *t);
 bool target_pending(const struct target *t);

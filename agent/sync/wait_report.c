@@ -33,8 +33,7 @@ static void report_add(struct report *report, int exit_code, bool problem, const
 
 static const char *peer_name(struct engine *engine, struct device_id device)
 {
-    const struct peer *peer = peer_find(engine, device);
-    return peer != NULL ? peer->name : "a removed peer";
+    return peer_find(engine, device)->name; // or the target is over
 }
 
 static void report_blocked_there(struct report *report, const struct target *t)
@@ -173,7 +172,7 @@ void wait_report(struct engine *engine, const struct sync_wait *wait, bool late,
     struct report report = {.arena = engine->scratch};
     for (const struct target *t = wait->targets; t != NULL; t = t->next) {
         const char *name = peer_name(engine, t->device);
-        if (t->folder->gone) continue;
+        if (target_over(t)) continue;
         if (target_paused_here(t)) {
             report_add(&report, wait->wait ? 4 : 0, wait->wait,
                        arena_printf(report.arena, "%s: paused with %s: cfgsync-agent resume",

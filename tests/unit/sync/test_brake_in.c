@@ -111,15 +111,74 @@ static void test_in_not_believed(void **state)
     push_changes(peer, &theirs, 0, 60, NULL);
     rig_wait(&rig, 3000);
     assert_held(&rig, "mass-delete", 60);
-    // Nor if somebody else passes it on; but it is passed on.
-    const struct approval *said = &script_last(other, MSG_APPROVALS)->approvals.approvals[0];
-    assert_true(approval_verify(rig.id, said) && said->span.to == span.to);
+    // Nor if somebody else passes it on; nor is it passed on.
+    assert_int_equal(script_heard(other, MSG_APPROVALS), 0);
     approve_as(peer, other, span);
     assert_held(&rig, "mass-delete", 60);
     approve_as(other, other, span);
     rig_wait(&rig, 1000);
     assert_free(&rig);
     assert_int_equal(on_disk(&rig), FILES - 60);
+    rig_close(&rig);
+}
+
+// A peer that may not approve signs as somebody whom nobody knows.
+static void test_in_approved_by_nobody(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct theirs theirs;
+    struct script *peer = open_theirs(&rig, &theirs);
+    struct script *other = script_connect(&rig, 4), nobody = {.rig = &rig};
+    const uint8_t seed[32] = {99};
+    nobody.identity = identity_from_seed(seed);
+    join(other);
+    engine_peer_approves(rig.engine, peer->device, false);
+    struct span span = {peer->inc, peer->counter + 1, peer->counter + 60};
+    approve_as(&nobody, peer, span);
+    push_changes(peer, &theirs, 0, 60, NULL);
+    rig_wait(&rig, 3000);
+    assert_held(&rig, "mass-delete", 60);
+    assert_int_equal(script_heard(other, MSG_APPROVALS), 0); // or it would be vouched for there
+    engine_peer_approves(rig.engine, peer->device, true);
+    approve_as(&nobody, peer, span); // now it vouches
+    rig_wait(&rig, 1000);
+    assert_free(&rig);
+    assert_true(script_heard(other, MSG_APPROVALS) > 0);
+    identity_destroy(&nobody.identity);
+    rig_close(&rig);
+}
+
+// What one that may not approve has signed is no better for its removal, though somebody else
+// passes it on.
+static void test_in_approved_by_one_removed(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static struct theirs theirs;
+    struct script *peer = open_theirs(&rig, &theirs);
+    struct script *other = script_connect(&rig, 4), *server = script_connect(&rig, 5);
+    join(other);
+    engine_peer_approves(rig.engine, server->device, false);
+    struct span span = {peer->inc, peer->counter + 1, peer->counter + 60};
+    approve_as(server, other, span);
+    push_changes(peer, &theirs, 0, 60, NULL);
+    rig_wait(&rig, 3000);
+    assert_held(&rig, "mass-delete", 60);
+    engine_peer_remove(rig.engine, server->device);
+    approve_as(other, other, (struct span){other->inc, 1, 1}); // all are looked at
+    rig_wait(&rig, 1000);
+    assert_held(&rig, "mass-delete", 60);
+    rig_restart(&rig);
+    engine_peer_put(rig.engine, other->device, "other");
+    engine_peer_distrust(rig.engine, server->device);
+    rig_wait(&rig, 3000);
+    assert_held(&rig, "mass-delete", 60);
+    engine_peer_put(rig.engine, server->device, "server");
+    engine_peer_approves(rig.engine, server->device, false);
+    engine_peer_approves(rig.engine, server->device, true);
+    rig_wait(&rig, 1000);
+    assert_free(&rig);
     rig_close(&rig);
 }
 
@@ -255,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_in_approved_before),
         cmocka_unit_test(test_in_not_believed),
         cmocka_unit_test(test_in_approved_as_far_as_known),
+        cmocka_unit_test(test_in_approved_by_nobody),
+        cmocka_unit_test(test_in_approved_by_one_removed),
         cmocka_unit_test(test_forged_approval),
         cmocka_unit_test(test_in_rewritten),
         cmocka_unit_test(test_in_made_directories),

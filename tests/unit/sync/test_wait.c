@@ -264,8 +264,8 @@ static void test_removed(void **state)
     ask(&rig, true);
     rig_wait(&rig, 100);
     engine_peer_remove(rig.engine, peer->device);
-    rig_wait(&rig, TIMEOUT_MS);
-    ended(&rig, 4, "! f: a removed peer is not connected\n");
+    rig_settle(&rig);
+    ended(&rig, 0, ""); // nothing has to come there any more
     rig_close(&rig);
 
     (void)open_joined(&rig);
