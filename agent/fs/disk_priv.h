@@ -121,6 +121,7 @@ enum { SPELLED_OTHERWISE = EIDRM };
 
 // Only some codes say that nothing is there: a link or a file where a directory was is no parent.
 bool is_absence(int code);
+bool is_hidden(int code); // it refuses to say whether something is there
 
 // spelling_linux.c, spelling_macos.c: the name as it stands in the directory. ENOENT: it does not.
 int name_spelled(int dir_fd, const char *name, char out[FS_NAME_MAX]);

@@ -37,7 +37,7 @@ static void problem_errno(struct look *look, int code)
     switch (code) {
     case EACCES:
     case EPERM: problem(look, ERR_ACCESS, "cannot be read: permission denied"); break;
-    case EXDEV: problem(look, ERR_UNREPRESENTABLE, "another file system is mounted here"); break;
+    case EXDEV: problem(look, ERR_IN_THE_WAY, "another file system is mounted here"); break;
     case ENAMETOOLONG:
         problem(look, ERR_UNREPRESENTABLE, "the name is too long for this disk");
         break;

@@ -265,7 +265,7 @@ static enum state content_state(struct group *group, uint32_t index, const struc
 
 static enum state remove_state(struct group *group, uint32_t index, const struct place *place,
                                const struct fingerprint *now, const struct fingerprint *x,
-                               bool is_before)
+                               bool is_before, bool hidden)
 {
     const struct step *step = &group->apply->steps[index];
     struct act *act = &group->acts[index];
@@ -277,7 +277,7 @@ static enum state remove_state(struct group *group, uint32_t index, const struct
     }
     // Nothing was to be removed: what is there came since.
     bool nothing = group->marked && !step->before.present;
-    if (now->present && !nothing) return STATE_NOT;
+    if ((now->present || hidden) && !nothing) return STATE_NOT;
     if (is_dir(&step->before)) act->did = DID_RMDIR;
     return STATE_HAPPENED;
 }
@@ -341,7 +341,7 @@ static bool was_before_step(struct group *group, uint32_t index, const struct fi
 }
 
 static enum state state_at(struct group *group, uint32_t index, const struct place *place,
-                           const struct fingerprint *now)
+                           const struct fingerprint *now, bool hidden)
 {
     const struct step *step = &group->apply->steps[index];
     struct fingerprint x = {0};
@@ -357,7 +357,7 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
     if (group->unseen != 0) return STATE_NOT;
     bool removes = step->version.value.kind == KIND_TOMB;
     if (removes && step->dir_implied_mode) return is_dir(now) ? STATE_HAPPENED : STATE_NOT;
-    if (removes) return remove_state(group, index, place, now, &x, is_before);
+    if (removes) return remove_state(group, index, place, now, &x, is_before, hidden);
     if (step->dir_implied_mode) return mode_state(group, index, now);
     if (step->version.value.kind == KIND_DIR)
         return dir_state(group, index, place, now, &x, is_before);
@@ -400,7 +400,7 @@ static enum state step_examine(struct group *group, uint32_t index)
     (void)group_unseen(group, code);
     if (code == 0 && (seen = place_stat(&place, &st)) == 0) print_of(&st, &now);
     (void)group_unseen(group, seen);
-    enum state state = state_at(group, index, &place, &now);
+    enum state state = state_at(group, index, &place, &now, is_hidden(code) || is_hidden(seen));
     if (code == 0 && state == STATE_HAPPENED) print_recovered(group, index, &place);
     if (code == 0) group_touch(group, place.fd);
     place_close(&place);

@@ -17,6 +17,11 @@ bool is_absence(int code)
     return code == ENOENT || code == ENOTDIR || code == ELOOP || code == SPELLED_OTHERWISE;
 }
 
+bool is_hidden(int code)
+{
+    return code != 0 && !is_absence(code);
+}
+
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd)
 {
     char text[PROTO_PATH_BYTES_MAX + 1];

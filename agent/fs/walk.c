@@ -115,8 +115,7 @@ static void report_unread(struct job *job, struct walk *walk, const struct level
     const char *what = code == EACCES  ? "cannot be read: permission denied"
                        : code == EXDEV ? "another file system is mounted here"
                                        : "cannot be read";
-    report_problem(job, level->raw, what,
-                   code == EXDEV ? ERR_UNREPRESENTABLE : err_from_errno(code));
+    report_problem(job, level->raw, what, code == EXDEV ? ERR_IN_THE_WAY : err_from_errno(code));
     job->scan.unread[job->scan.unread_count++] = arena_copy(job->arena, level->path);
     walk->complete = false;
 }
@@ -210,23 +209,24 @@ static void name_failed(struct job *job, struct walk *walk, struct slice path, s
 static void name_report(const struct grip *grip, struct job *job, struct walk *walk,
                         struct level *level, const struct name *name)
 {
-    uint8_t path_bytes[PROTO_PATH_BYTES_MAX + FS_NAME_MAX + 1];
-    size_t at = level->path.size;
-    if (at > 0) memcpy(path_bytes, level->path.data, at);
-    if (at > 0) path_bytes[at++] = '/';
-    memcpy(path_bytes + at, name->normal.data, name->normal.size);
-    struct slice path = slice_of(path_bytes, at + name->normal.size);
-    if (level->path.size == 0 && slice_equal(path, slice_text(FS_INTERNAL))) {
+    uint8_t path_bytes[PROTO_PATH_BYTES_MAX];
+    if (level->path.size == 0 && slice_equal(name->normal, slice_text(FS_INTERNAL))) {
         (void)level_push(walk, slice_text(PATH_CONFLICTS), slice_text(PATH_CONFLICTS));
         return;
     }
     arena_reset(walk->scratch);
     struct slice raw = path_joined(walk->scratch, level->raw, slice_text(name->raw));
-    struct fingerprint print;
-    if (name->problem != NULL) {
+    if (name->problem != NULL) { // it may have no path of a length that can be
         report_problem(job, raw, name->problem, ERR_UNREPRESENTABLE);
         return;
     }
+    size_t at = level->path.size;
+    CHECK(at + 1 + name->normal.size <= sizeof path_bytes);
+    if (at > 0) memcpy(path_bytes, level->path.data, at);
+    if (at > 0) path_bytes[at++] = '/';
+    memcpy(path_bytes + at, name->normal.data, name->normal.size);
+    struct slice path = slice_of(path_bytes, at + name->normal.size);
+    struct fingerprint print;
     int code = name_stat(grip, level, name->raw, &print);
     if (code != 0) {
         name_failed(job, walk, path, raw, code);
@@ -249,7 +249,7 @@ static void walk_step(const struct grip *grip, struct job *job, struct walk *wal
     if (!level->read) {
         int code = level_read(grip, walk, level);
         // What was gone before it could be read has nothing below it.
-        if (code != 0 && !is_absence(code)) report_unread(job, walk, level, code);
+        if (is_hidden(code)) report_unread(job, walk, level, code);
         if (code != 0 && !level->read) walk->depth--;
         return;
     }

@@ -53,10 +53,36 @@ static void test_unread_is_undecided(void **state)
     assert_true(anywhere(w, ".cfgsync/kept", "old bytes"));
 }
 
+// A directory that nobody may search, or that something is mounted over, hides what is in it: that
+// is no removal.
+static void test_hidden_is_not_gone(void **state)
+{
+    const uid_t nobody = 65534;
+    struct world *w = *state;
+    char text[256];
+    put_file(w, "d/f", "still here");
+    struct fingerprint before = print_at(w, "d/f");
+    bool root = geteuid() == 0;
+    shell("chmod 600 '%s/d'", w->root);
+    if (root) shell("chown -R %u '%s'", (unsigned)nobody, w->top);
+    if (root) assert_int_equal(seteuid(nobody), 0);
+    struct job *job = job_for(JOB_RECOVER);
+    struct step *steps = steps_for(job, 1, 7);
+    steps[0] =
+        (struct step){.path = slice_text("d/f"), .version = version_gone("d/f"), .before = before};
+    disk_run(w->disk, job);
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(steps[0].result, STEP_UNDONE);
+    job_end(&job);
+    shell("chmod 700 '%s/d'", w->root);
+    assert_string_equal(text_of(w, "d/f", text), "still here");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_unread_is_undecided, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_hidden_is_not_gone, world_open, world_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // Walks, looks, health and what is ignored.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,6 +119,34 @@ static void test_deep_trees_use_few_descriptors(void **state)
     put_file(w, "d0/d1/z", "x");
     scan(w, "", 1, &all);
     assert_int_equal(all.entries, 63);
+    assert_true(all.complete);
+}
+
+// A name that is three times as long in its normal form, in the deepest directory there may be.
+static void test_a_path_that_grows(void **state)
+{
+    enum { DEPTH = 15, NAME = 255, SIGNS = 63 };
+    struct world *w = *state;
+    struct listing all;
+    char dir[NAME + 1] = "", name[4 * SIGNS + 1] = "";
+    memset(dir, 'd', NAME);
+    for (int i = 0; i < SIGNS; i++)
+        memcpy(name + 4 * i, "\xf0\x9d\x85\xa0", 4);
+    int at = open(w->root, O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < DEPTH; i++) {
+        assert_int_equal(mkdirat(at, dir, 0755), 0);
+        int below = openat(at, dir, O_DIRECTORY | O_CLOEXEC);
+        assert_true(below >= 0);
+        (void)close(at);
+        at = below;
+    }
+    int file = openat(at, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    assert_true(file >= 0);
+    (void)close(file);
+    (void)close(at);
+    scan(w, "", 10, &all);
+    assert_int_equal(all.entries, DEPTH);
+    assert_int_equal(all.problems, 1);
     assert_true(all.complete);
 }
 
@@ -345,6 +375,7 @@ int main(void)
         T(test_order_and_batches),
         T(test_names_that_are_spelled_otherwise),
         T(test_deep_trees_use_few_descriptors),
+        T(test_a_path_that_grows),
         T(test_what_is_left_out),
         T(test_look),
         T(test_files_of_zeros),
