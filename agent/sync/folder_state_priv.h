@@ -182,6 +182,7 @@ struct folder {
     int64_t blocked_retry_ms, problems_retry_ms; // the latter 0: there are none
     bool case_blocked, modeless; // something waits for a name that differs in case; no permissions
     uint32_t blocked_rounds, problems_rounds;
+    bool problems_more;                     // than are noted, of those that may be none one day
     uint32_t blocked_skip[BLOCKED_COUNT];   // of those blocked for a reason these had their turn
     int64_t wait_retry_ms, index_failed_ms; // the latter 0: not for a while
     bool rules_wanted;      // a JOB_HEALTH that reads the rules again is under way or to come

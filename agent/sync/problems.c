@@ -16,7 +16,10 @@ struct problem {
 
 void problem_note(struct folder *folder, struct slice path, enum err err, const char *what)
 {
-    if (map_count(folder->problems) >= PROBLEMS_MAX) return;
+    if (map_count(folder->problems) >= PROBLEMS_MAX) {
+        folder->problems_more |= err != ERR_UNREPRESENTABLE;
+        return;
+    }
     size_t size = strlen(what) + 1;
     struct problem *problem = mem_alloc(sizeof *problem + size);
     problem->err = err;
@@ -86,10 +89,11 @@ const char *problem_what(const struct problem *problem)
     return problem->what;
 }
 
-// What was refused is tried less often than what failed.
+// What was refused, or has another file system in its place, is tried less often than what failed.
 static bool is_due(const struct problem *problem, bool slow)
 {
-    return problem_blocked(problem) != BLOCKED_NONE || (slow && problem->err == ERR_ACCESS);
+    bool refused = problem->err == ERR_ACCESS || problem->err == ERR_IN_THE_WAY;
+    return problem_blocked(problem) != BLOCKED_NONE || (slow && refused);
 }
 
 static void retry(struct folder *folder)
@@ -99,6 +103,11 @@ static void retry(struct folder *folder)
     size_t at = 0, count = 0;
     struct slice name;
     void *problem;
+    if (slow && folder->problems_more) {
+        folder->problems_more = false;
+        scan_start(folder);
+        return;
+    }
     while (map_next(folder->problems, &at, &name, &problem)) {
         if (!is_due(problem, slow)) continue;
         if (name.size == 0 || count == TREES_MAX) {

@@ -77,11 +77,18 @@ static void scan_do(struct rig *rig, struct job *job)
     scan->folds = rig->folds;
     scan->complete = rig->unread == NULL;
     scan->unread = arena_alloc(job->arena, 1, sizeof *scan->unread);
-    scan->problems = arena_alloc(job->arena, 1, sizeof *scan->problems);
-    scan->unread_count = scan->problem_count = rig->unread != NULL;
+    scan->problems = arena_alloc(job->arena, rig->names_wrong + 1U, sizeof *scan->problems);
+    for (; scan->problem_count < rig->names_wrong; scan->problem_count++) {
+        struct slice wrong = slice_text(arena_printf(job->arena, "\xff%u", scan->problem_count));
+        scan->problems[scan->problem_count] =
+            (struct scan_problem){wrong, "not UTF-8", ERR_UNREPRESENTABLE};
+    }
+    scan->unread_count = rig->unread != NULL;
     scan->unread[0] = slice_text(rig->unread != NULL ? rig->unread : "");
     struct slice name = rig->unread_name != NULL ? slice_text(rig->unread_name) : scan->unread[0];
-    scan->problems[0] = (struct scan_problem){name, "cannot be read", ERR_IO};
+    enum err err = rig->unread_err != ERR_OK ? rig->unread_err : ERR_IO;
+    scan->problems[scan->problem_count] = (struct scan_problem){name, "cannot be read", err};
+    scan->problem_count += scan->unread_count;
     scan->entries = arena_alloc(job->arena, rig->disk_count + 1U, sizeof *scan->entries);
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         const struct on_disk *at = &rig->disk[i];

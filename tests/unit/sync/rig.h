@@ -84,6 +84,8 @@ struct rig {
     int64_t skew_ms;         // of its wall clock
     const char *unread;      // a directory that gives errors
     const char *unread_name; // as the disk spells it; NULL: likewise
+    enum err unread_err;     // OK: ERR_IO
+    uint32_t names_wrong;    // that many others cannot be synced
     bool folds;              // the disk says that it finds names whatever their case
     bool away;               // the root is not there
     uint64_t hash_ms;        // what it takes to read a file

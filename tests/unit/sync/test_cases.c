@@ -99,6 +99,28 @@ static void test_what_could_not_be_read_is_read_later(void **state)
     rig_close(&rig);
 }
 
+// Nothing tells when: permissions above it, or a file system that was mounted there; and there may
+// be more that cannot be synced than is shown.
+static void test_what_cannot_be_read_is_tried_again(void **state)
+{
+    static const enum err errs[] = {ERR_IO, ERR_ACCESS, ERR_IN_THE_WAY};
+    (void)state;
+    for (uint32_t i = 0; i < 6; i++) {
+        struct rig rig;
+        rig_open(&rig);
+        rig_mkdir(&rig, "d");
+        rig.unread = "d";
+        rig.unread_err = errs[i % 3];
+        rig.names_wrong = i < 3 ? 1 : 1500;
+        walk(&rig);
+        rig_save(&rig, "d/x", "x", rig.now_ms);
+        rig.unread = NULL;
+        rig_wait(&rig, 90 * SECOND_MS);
+        assert_true(version_live(&rig_item(&rig, "d/x").heads[0]));
+        rig_close(&rig);
+    }
+}
+
 // The disk spells it otherwise than its item is called.
 static void test_what_can_be_read_again_is_no_problem(void **state)
 {
@@ -289,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_half_of_a_save_is_not_published),
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
+        cmocka_unit_test(test_what_cannot_be_read_is_tried_again),
         cmocka_unit_test(test_what_can_be_read_again_is_no_problem),
         cmocka_unit_test(test_unknown_keys_are_passed_on),
         cmocka_unit_test(test_the_last_conflict_item_goes),

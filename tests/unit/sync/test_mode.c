@@ -153,6 +153,34 @@ static void test_receive_only(void **state)
     rig_close(&rig);
 }
 
+static uint32_t walks;
+
+static bool counts_walks(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    walks += job->kind == JOB_SCAN;
+    assert_in_range(walks, 0, 20);
+    return false;
+}
+
+// A directory that is not published stays new, and what is in it cannot be read: the walk does not
+// ask for a look that asks for a walk.
+static void test_receive_only_unreadable(void **state)
+{
+    (void)state;
+    struct rig rig;
+    (void)open_receive_only(&rig);
+    rig_mkdir(&rig, "lost");
+    rig.unread = "lost";
+    walks = 0;
+    rig.instead = counts_walks;
+    engine_watch(rig.engine, rig.folder, ENGINE_RESCAN, slice_text(""));
+    rig_wait(&rig, 5000);
+    assert_true(walks > 0);
+    assert_int_equal(rig_status(&rig).changed_here, 4);
+    rig_close(&rig);
+}
+
 // What comes for a path that was changed here waits, and does not hold the rest up.
 static void test_changed_on_both_sides(void **state)
 {
@@ -288,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_send_only_no_more),
         cmocka_unit_test(test_said_meanwhile),
         cmocka_unit_test(test_receive_only),
+        cmocka_unit_test(test_receive_only_unreadable),
         cmocka_unit_test(test_changed_on_both_sides),
         cmocka_unit_test(test_agreed),
         cmocka_unit_test(test_receive_only_no_more),
