@@ -129,6 +129,17 @@ void brake_note(struct folder *folder, uint64_t deleted, uint64_t rewritten, uin
     if (live > slot->live) slot->live = live;
 }
 
+// What a transaction would have published counts only with it.
+void brake_txn_begin(struct folder *folder)
+{
+    memcpy(folder->brake->slots_before, folder->brake->slots, sizeof folder->brake->slots);
+}
+
+void brake_txn_undone(struct folder *folder)
+{
+    memcpy(folder->brake->slots, folder->brake->slots_before, sizeof folder->brake->slots);
+}
+
 // What was published until now has been decided.
 void brake_window_forget(struct folder *folder)
 {

@@ -72,6 +72,7 @@ typedef void brake_begin(struct folder *folder);
 struct brake {
     struct engine_brake limits;
     struct slot slots[SLOTS];
+    struct slot slots_before[SLOTS]; // the transaction that is under way
     // found here
     struct map *waiting; // path -> enum unpublished
     struct map *found;   // those of them that are not gone: path -> struct found

@@ -96,6 +96,8 @@ enum look_verdict { LOOK_SETTLED, LOOK_AGAIN_LATER };
 void brake_open(struct folder *folder);
 void brake_close(struct folder *folder);
 void brake_clear(struct folder *folder); // another life
+void brake_txn_begin(struct folder *folder);
+void brake_txn_undone(struct folder *folder);
 void brake_set(struct folder *folder, const struct engine_brake *limits);
 void brake_tick(struct folder *folder);
 int64_t brake_deadline(const struct folder *folder);

@@ -17,6 +17,7 @@ void txn_begin(struct folder *folder)
     folder->minted = false;
     buf_clear(&folder->sound_parent);
     base_begin(folder);
+    brake_txn_begin(folder);
     INDEX(folder)->begin(INDEX(folder)->self);
 }
 
@@ -84,6 +85,7 @@ void txn_undo(struct folder *folder)
     folder->in_txn = folder->minted = false;
     outbox_settle(folder, false);
     base_undone(folder);
+    brake_txn_undone(folder);
     folder_reload(folder);
 }
 
@@ -107,6 +109,7 @@ enum err txn_end(struct folder *folder)
                       err_text(err));
         folder->index_failed_ms = folder->engine->now_ms;
         base_undone(folder);
+        brake_txn_undone(folder);
         engine_changed(folder->engine);
         folder_reload(folder);
         return err;

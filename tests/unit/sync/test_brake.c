@@ -69,6 +69,25 @@ static void test_held(void **state)
     rig_close(&rig);
 }
 
+// What could not be written is found again, and is one deletion all the time.
+static void test_index_fails_for_a_while(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    for (int i = 0; i < 50; i++)
+        rig_write(&rig, name(i), text(i));
+    rig_wait(&rig, 3000);
+    uint64_t before = counter(&rig);
+    rig_write(&rig, name(0), NULL);
+    rig_fail_commits(0, 60);
+    rig_wait(&rig, 9 * 60 * 1000);
+    assert_true(rig_commits_failed());
+    assert_free(&rig);
+    assert_int_equal(counter(&rig), before + 1);
+    rig_close(&rig);
+}
+
 static void test_nothing_left(void **state)
 {
     (void)state;
@@ -417,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_few_at_once),
         cmocka_unit_test(test_window_ends),
         cmocka_unit_test(test_held),
+        cmocka_unit_test(test_index_fails_for_a_while),
         cmocka_unit_test(test_nothing_left),
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_moved_one_for_one),
