@@ -274,6 +274,12 @@ static void start(struct folder *folder, struct decide *decide)
     for (; at < decide->count && plan.count < TARGETS_PER_INTENT; at++) {
         struct item item;
         enum fit fit = target_fit(folder, &decide->targets[at], &item);
+        if (fit == FIT_HOLDS && at == 0 && decide->first_counts) {
+            decide_end(
+                folder, ERR_DENIED,
+                "a directory with something in it has that name: rename the directory first");
+            return;
+        }
         // What is in a directory may be leaving it with this very intent.
         if (fit == FIT_WAIT || (fit == FIT_HOLDS && plan.count > 0)) break;
         bool late = fit == FIT_READY && decide->kept_file.size > 0;

@@ -91,11 +91,13 @@ static const char *make_conflict(struct folder *folder, const struct decision *d
         const struct item *chosen = conflict_choose(folder, decision, items, count, &what);
         if (chosen == NULL) return what;
         (void)target_add(decide, decision->path, &chosen->heads[0]);
+        decide->first_counts = true;
     } else if (decision->kind == DECIDE_WITH && decision->file.size > 0) {
         const struct version unknown = {.value = {.kind = KIND_FILE, .mode = 0644}};
         (void)target_add(decide, decision->path, &unknown);
         decide->file = arena_copy(decide->arena, decision->file);
         decide->file_wanted = true;
+        decide->first_counts = true;
     }
     for (uint32_t i = 0; i < count; i++)
         target_gone(decide, items[i].path);

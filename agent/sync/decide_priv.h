@@ -27,6 +27,7 @@ struct decide {
     uint32_t tries;
     uint64_t first;             // own counter of what it minted first; 0: nothing yet
     bool leaves;                // a join is taken back: it goes on whatever happens
+    bool first_counts;          // the others go only if the first target comes about
     bool file_wanted, file_out; // the first target's content comes from a file elsewhere
     struct slice file;
     struct slice kept_file; // the first target's content was written into it lately
