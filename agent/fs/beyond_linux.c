@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -35,6 +36,18 @@ int dir_path(int dir_fd, char *out, size_t size)
 int sync_all(int fd)
 {
     return syncfs(fd) == 0 ? 0 : errno;
+}
+
+// A read lease is refused while there is a writer. Who comes meanwhile gets it broken, which is a
+// signal that by default is ignored.
+bool has_writer(int dir_fd, const char *name)
+{
+    AUTO(fd_close)
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fcntl(fd, F_SETSIG, SIGURG) != 0) return false;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
 }
 
 bool clone_file(int source_fd, int target_fd)

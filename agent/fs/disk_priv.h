@@ -189,6 +189,9 @@ bool flushed_covers(const struct grip *grip, const struct fingerprint *print);
 // A handle: a descriptor of a directory that need not be readable, to resolve names from.
 extern const int dir_handle; // flags to open one
 int sync_all(int fd);
+// Somebody has it open for writing, here on Linux, as far as that is told: a file of somebody else,
+// or on some file systems, has no writers.
+bool has_writer(int dir_fd, const char *name);
 void stat_times(const struct stat *st, struct timespec *out_modified, struct timespec *out_changed);
 int dir_path(int dir_fd, char *out,
              size_t size); // absolute, as the system has it; also of a handle

@@ -73,12 +73,17 @@ static void left_over(struct group *group, const char *name)
     }
 }
 
+// What a program that has one open writes next would be lost with it.
 static void kept_drop(const struct group *group)
 {
     for (uint32_t i = 0; i < group->apply->drop_kept_count; i++) {
         const char *name = arena_text(group->arena, group->apply->drop_kept[i]);
         bool plain = *name != '\0' && strchr(name, '/') == NULL && strcmp(name, "..") != 0;
-        if (!plain || unlinkat(group->kept_fd, name, 0) == 0 || errno == ENOENT) continue;
+        if (!plain) continue;
+        errno = has_writer(group->kept_fd, name)         ? EBUSY
+                : unlinkat(group->kept_fd, name, 0) == 0 ? 0
+                                                         : errno;
+        if (errno == 0 || errno == ENOENT) continue;
         (void)log_errno(LOG_FS, "unlink", slice_text(name));
         group->apply->drop_numbers[i] = 0;
     }

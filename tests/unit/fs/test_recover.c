@@ -2,6 +2,7 @@
 //
 // Every point at which a group can be cut off, made by hand: what is under the step's name in
 // staging, what is at the path. Recovery must finish or forget, and give raced edits back.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -376,12 +377,22 @@ static void test_kept_not_removed(void **state)
     struct job *job = job_for(JOB_RECOVER);
     put_file(w, ".cfgsync/kept/own-1", "goes");
     shell("mkdir '%s/.cfgsync/kept/own-2'", w->root); // cannot be unlinked
+    put_file(w, ".cfgsync/kept/own-3", "is being written");
+    char open_one[128];
+    (void)snprintf(open_one, sizeof open_one, "%s/.cfgsync/kept/own-3", w->root);
+    int writer = open(open_one, O_WRONLY | O_CLOEXEC);
+    assert_true(writer >= 0);
     job->apply.drop_kept = names;
     job->apply.drop_numbers = numbers;
     job->apply.drop_kept_count = 3;
     run(w, job);
     assert_int_equal(numbers[0], 11);
     assert_int_equal(numbers[1], 0);
+    assert_int_equal(numbers[2], 0);
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 2);
+    (void)close(writer);
+    numbers[2] = 13;
+    run(w, job);
     assert_int_equal(numbers[2], 13);
     assert_int_equal(count_in(w, ".cfgsync/kept", ""), 1);
     job_end(&job);
