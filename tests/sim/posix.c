@@ -205,6 +205,7 @@ int __wrap_fcntl(int fd, int command, ...)
         va_end(list);
         return real;
     }
+    if (command == F_SETSIG) return posix_fail(EINVAL); // no leases
     CHECK(command == F_DUPFD_CLOEXEC);
     struct posix_fd *f = posix_fd(fd);
     return f == NULL ? posix_fail(EBADF) : fd_new(f->inode, false);
