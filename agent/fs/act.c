@@ -306,7 +306,9 @@ static int dir_do(struct group *group, uint32_t index, const struct place *place
 static int exchange_back(struct group *group, uint32_t index, const struct place *place)
 {
     int code = exchange_newest(group, index, place);
-    if (code == ENOENT)
+    struct fingerprint out;
+    bool dir = code == ESTALE && look_out(group, index, &out) == 0 && is_dir(&out);
+    if (code == ENOENT || dir) // what is in a directory may be later than that
         put_back(group, index, place);
     else if (code == ESTALE)
         (void)swap_to_kept(group, index); // a later save has taken its place

@@ -86,11 +86,27 @@ static int entry_move(struct merge *m, const struct level *level, const char *na
     return code;
 }
 
+// Of two leaves the one that was saved later gets the name.
+static void leaf_exchange(const struct merge *m, const struct level *level, const char *name)
+{
+    int from = dirfd(level->from);
+    struct stat ours, theirs;
+    struct fingerprint later, earlier;
+    if (fstatat(from, name, &ours, AT_SYMLINK_NOFOLLOW) != 0 ||
+        fstatat(level->to, name, &theirs, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    print_of(&ours, &later);
+    print_of(&theirs, &earlier);
+    if (later.kind != KIND_DIR && earlier.kind != KIND_DIR && later.mtime_ns > earlier.mtime_ns)
+        (void)swap_exchange(m->group->grip->disk, from, name, level->to, name);
+}
+
 static void entry_merge(struct merge *m, const char *name)
 {
     struct level *level = &m->levels[m->depth - 1];
     int code = entry_move(m, level, name);
     level->moved |= code == 0;
+    if (code == EEXIST) leaf_exchange(m, level, name);
     if (code == EEXIST && m->depth < DEPTH_MAX) code = level_open(m, name, name);
     if (code != 0) note(m, code);
 }
