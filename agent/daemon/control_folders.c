@@ -283,6 +283,12 @@ static void add_new(struct agent *agent, uint64_t request, const json_t *body, c
     };
     (void)widen(agent, body, &folder);
     if (!path_usable(agent, request, name, trimmed)) return;
+    enum err err = engine_folder_forget(agent->engine, name);
+    if (err) {
+        control_refuse(agent, request, REFUSE_FAILED, NULL, "the index cannot be written: %s",
+                       err_text(err));
+        return;
+    }
     if (!control_folder_keep(agent, request, &folder, true, &number)) return;
     char escaped[LOG_ESCAPED_MAX];
     log_info(LOG_DAEMON, "folder added", "name=%s path=\"%s\"", name,

@@ -197,11 +197,14 @@ static enum err reload(struct agent *agent, struct buf *out_message)
     agent->reload_later = NULL;
     if (!err) {
         err = keep_folders(agent, fresh);
-        if (!err) err = registry_follow_names(fresh, agent->registry);
         if (err) buf_printf(out_message, "it cannot be put in force: %s", err_text(err));
     }
     // Beside those, too, that go on until the next start.
     if (!err) err = roots_fit(agent, fresh, out_message);
+    if (!err) { // last, for it is written
+        err = registry_follow_names(fresh, agent->registry);
+        if (err) buf_printf(out_message, "it cannot be put in force: %s", err_text(err));
+    }
     if (err) { // what waits is what it was
         free(agent->reload_later);
         agent->reload_later = TAKE(waits);

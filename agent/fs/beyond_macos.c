@@ -31,8 +31,6 @@ int dir_path(int dir_fd, char *out, size_t size)
     return 0;
 }
 
-// All that was written, on this file system and the others: F_FULLFSYNC of one file empties the
-// drive's cache of what sync(2) has handed to it.
 bool has_writer(int dir_fd, const char *name)
 {
     (void)dir_fd;
@@ -40,6 +38,8 @@ bool has_writer(int dir_fd, const char *name)
     return false;
 }
 
+// All that was written, on this file system and the others: F_FULLFSYNC of one file empties the
+// drive's cache of what sync(2) has handed to it.
 int sync_all(int fd)
 {
     sync();

@@ -204,11 +204,11 @@ void engine_peer_approves(struct engine *engine, struct device_id device, bool a
 {
     struct peer *peer = peer_find(engine, device);
     arena_reset(engine->scratch);
-    if (peer == NULL || peer->approves_not == !approves) return;
+    if (peer == NULL) return;
     peer->approves_not = !approves;
     known_dirty(engine);
     engine_changed(engine);
-    approvals_review(engine);
+    approvals_review(engine); // it may have been distrusted until now
 }
 
 void engine_peer_distrust(struct engine *engine, struct device_id device)

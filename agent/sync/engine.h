@@ -92,6 +92,9 @@ struct engine_folder {
 enum err engine_folder_put(struct engine *engine, const struct engine_folder *folder,
                            uint32_t *out_folder) MUST_USE;
 void engine_folder_remove(struct engine *engine, const char *name); // forgets its index; files stay
+// Of one that is not open: of what it has left, for it was not removed to the end or was declared
+// once, those of a new folder of its name are to hear nothing. IO: the index is not written.
+enum err engine_folder_forget(struct engine *engine, const char *name) MUST_USE;
 // Joins the folder of this name of a peer (2.13). DENIED: that peer offers none, or nothing is to
 // decide; UNREACHABLE: not connected. *out_what static text.
 enum err engine_folder_accept(struct engine *engine, const char *name, struct device_id from,

@@ -212,16 +212,7 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
     folder->new_root = options->new_root;
     base_limit(folder, options->base_bytes_max);
     folder->after_crash = engine->after_crash;
-    struct slice name = slice_text(folder->name);
-    bool found = index->folder_get(index->self, engine->scratch, name, &folder->row);
-    // What a folder of this name has left that was not removed to the end, or is not declared any
-    // more, is nothing that those of the new one may hear of.
-    if (found && options->new_root && folder->row.scanned) {
-        index->folder_remove(index->self, folder->row.folder);
-        if (index->folder_get(index->self, engine->scratch, name, &folder->row)) return ERR_IO;
-        found = false;
-    }
-    if (found) {
+    if (index->folder_get(index->self, engine->scratch, slice_text(folder->name), &folder->row)) {
         folder->number = folder->row.folder;
         folder_reload(folder);
         join_load(folder);
@@ -276,6 +267,18 @@ enum err engine_folder_put(struct engine *engine, const struct engine_folder *op
     known_dirty(engine);
     engine_changed(engine);
     return ERR_OK;
+}
+
+enum err engine_folder_forget(struct engine *engine, const char *name)
+{
+    const struct index_port *index = &engine->o.index;
+    struct folder_row row;
+    arena_reset(engine->scratch);
+    if (folder_by_name(engine, slice_text(name)) != NULL) return ERR_OK;
+    if (!index->folder_get(index->self, engine->scratch, slice_text(name), &row)) return ERR_OK;
+    index->folder_remove(index->self, row.folder);
+    bool left = index->folder_get(index->self, engine->scratch, slice_text(name), &row);
+    return left ? ERR_IO : ERR_OK;
 }
 
 void engine_folder_remove(struct engine *engine, const char *name)

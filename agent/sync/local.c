@@ -437,12 +437,13 @@ static void look_same(struct folder *folder, struct item *item, const struct loo
         become_head(folder, item, &look->print);
 }
 
-// A directory that is not published is looked at after each walk: were what is in it walked after
-// each such look, too, they would go on for ever. It is tried again in a while.
-static void look_is_well(struct folder *folder, const struct look *look, bool is_dir,
+// A directory that is not in the index as it is here is looked at after each walk: were what is in
+// it walked after each such look, too, they would go on for ever. It is tried again in a while.
+static void look_is_well(struct folder *folder, const struct item *item, bool is_dir,
                          const struct dirty *dirty)
 {
-    if (!is_dir || !dirty->unpublished) problem_clear(folder, look->path, is_dir);
+    bool known = item->local.state == LOCAL_OK && !dirty->unpublished;
+    if (!is_dir || known) problem_clear(folder, item->path, is_dir);
 }
 
 static enum look_verdict judge(struct folder *folder, struct look *look, struct dirty *dirty)
@@ -454,11 +455,11 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
         look->value.mode = mode_of(folder, &item, KIND_FILE, look->value.mode);
     switch (look->result) {
     case LOOK_SAME:
-        look_is_well(folder, look, look->print.kind == KIND_DIR, dirty);
+        look_is_well(folder, &item, look->print.kind == KIND_DIR, dirty);
         look_same(folder, &item, look);
         return LOOK_SETTLED;
     case LOOK_VALUE:
-        look_is_well(folder, look, look->value.kind == KIND_DIR, dirty);
+        look_is_well(folder, &item, look->value.kind == KIND_DIR, dirty);
         if (local_left_out(folder, &item, look->value.kind == KIND_DIR)) {
             leave_out(folder, &item);
             return LOOK_SETTLED;

@@ -246,15 +246,19 @@ bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device)
            device_equal(owner.device, device);
 }
 
-// True: of an epoch that is new here, though not from its owner, or not the highest: nothing else
-// writes it, or tells of it. Or the owner does not know of one of the two that contradict.
-static bool mark_take(struct folder *folder, const struct mark *mark, const struct peer *from)
+enum { TO_WRITE = 1, TO_TELL }; // nothing else does that; to tell is also to write
+
+// Of an epoch that is new here, or not the highest. Its owner knows of what he shows himself,
+// unless it contradicts something: of that he may not.
+static unsigned mark_take(struct folder *folder, const struct mark *mark, const struct peer *from)
 {
     bool higher = marked(folder, mark->inc) < mark->counter;
     bool fresh = mark->epoch != 0 && epoch_counter(folder, mark->inc, mark->epoch) == 0;
     bool contradicted = epoch_contradicted(folder, mark);
     mark_keep(folder, mark);
-    return contradicted || !higher || (fresh && !inc_is_of(folder, mark->inc, from->device));
+    bool others = !inc_is_of(folder, mark->inc, from->device);
+    if (contradicted || (others && (fresh || !higher))) return TO_TELL;
+    return higher ? 0 : TO_WRITE;
 }
 
 static void marks_save(struct folder *folder)
@@ -281,13 +285,15 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
         if (mark->inc == folder->row.inc) {
             own_future(folder, mark);
             evidence = true;
-        } else if (mark_take(folder, mark, session->peer)) {
-            vvbox_raise(&fresh, (struct dot){mark->inc, 1});
+        } else {
+            unsigned due = mark_take(folder, mark, session->peer);
+            if (due > 0) vvbox_raise(&fresh, (struct dot){mark->inc, due});
         }
     }
     if (fresh.v.count > 0) marks_save(folder);
-    for (uint32_t i = 0; i < fresh.v.count; i++)
-        epochs_pass_on(folder, fresh.v.entries[i].inc);
+    for (uint32_t i = 0; i < fresh.v.count; i++) {
+        if (fresh.v.entries[i].counter == TO_TELL) epochs_pass_on(folder, fresh.v.entries[i].inc);
+    }
     return !evidence;
 }
 

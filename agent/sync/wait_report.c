@@ -171,8 +171,8 @@ void wait_report(struct engine *engine, const struct sync_wait *wait, bool late,
 {
     struct report report = {.arena = engine->scratch};
     for (const struct target *t = wait->targets; t != NULL; t = t->next) {
-        const char *name = peer_name(engine, t->device);
         if (target_over(t)) continue;
+        const char *name = peer_name(engine, t->device);
         if (target_paused_here(t)) {
             report_add(&report, wait->wait ? 4 : 0, wait->wait,
                        arena_printf(report.arena, "%s: paused with %s: cfgsync-agent resume",
