@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One write() per line, so that lines of several threads do not mix. A reader that is gone or does
-// not read is no reason to stop working: the result is ignored.
+// One write() per line, of less than PIPE_BUF bytes, so that lines of several threads do not mix. A
+// reader that is gone or does not read is no reason to stop working: what finds no room is dropped.
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "agent/daemon/config_priv.h"
 #include "agent/daemon/logsink_priv.h"
 
-enum { LINE_BYTES_MAX = 2304, JSON_BYTES_MAX = 2 * LINE_BYTES_MAX };
+enum { LINE_BYTES_MAX = 2304, JSON_BYTES_MAX = 4096 };
 
 static void format_time(int64_t wall_ms, char out[48])
 {
@@ -60,22 +61,28 @@ void logsink_format_json(int64_t wall_ms, enum log_level level, enum log_area ar
     if (at + sizeof end <= size) memcpy(out + at, end, sizeof end);
 }
 
+static void put(const char *line, size_t size)
+{
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0) return;
+    ssize_t ignored = write(STDERR_FILENO, line, size);
+    (void)ignored;
+}
+
 static void to_stderr(enum log_level level, enum log_area area, const char *line)
 {
     char out[LINE_BYTES_MAX];
     logsink_format(clock_ms(CLOCK_REALTIME), level, area, line, out, sizeof out);
     size_t size = strlen(out);
     if (size > 0) out[size - 1] = '\n'; // also when the line was cut
-    ssize_t ignored = write(STDERR_FILENO, out, size);
-    (void)ignored;
+    put(out, size);
 }
 
 static void json_to_stderr(enum log_level level, enum log_area area, const char *line)
 {
     char out[JSON_BYTES_MAX];
     logsink_format_json(clock_ms(CLOCK_REALTIME), level, area, line, out, sizeof out);
-    ssize_t ignored = write(STDERR_FILENO, out, strlen(out));
-    (void)ignored;
+    put(out, strlen(out));
 }
 
 static void set_level(enum log_level level)

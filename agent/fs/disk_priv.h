@@ -217,6 +217,9 @@ int names_exchange(int a_fd, const char *a, int b_fd, const char *b);
 int names_move(int a_fd, const char *a, int b_fd, const char *b); // to a name that nobody has
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
+// If both are links of one file, the move from or to *a was cut off between its two halves, where
+// there is no other: `name` goes, and *a is absent.
+void swap_settle(int dir_fd, const char *name, struct fingerprint *a, const struct fingerprint *b);
 
 // ---- base.c
 // What is stored of it, verified. CHANGED: nothing.

@@ -50,7 +50,8 @@ static void name_fill(uint32_t depth, struct level *level, const char *raw, stru
         out->normal = text;
         return;
     }
-    out->problem = name_fault(level->arena, level, depth, out->normal);
+    out->problem = text.size < FS_NAME_MAX ? name_fault(level->arena, level, depth, out->normal)
+                                           : "the name is too long";
 }
 
 static int name_compare(const void *a, const void *b)

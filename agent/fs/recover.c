@@ -353,6 +353,7 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
         code = look_out(group, index, &x);
     }
     (void)group_unseen(group, code);
+    swap_settle(group->staging_fd, group->acts[index].swap, &x, now);
     bool is_before = x.present && was_before_step(group, index, &x);
     if (group->unseen != 0) return STATE_NOT;
     bool removes = step->version.value.kind == KIND_TOMB;
@@ -368,7 +369,6 @@ static void print_recovered(struct group *group, uint32_t index, const struct pl
 {
     struct step *step = &group->apply->steps[index];
     struct stat st;
-    step->print = (struct fingerprint){0};
     if (step->version.value.kind == KIND_TOMB || place_stat(place, &st) != 0) return;
     print_of(&st, &step->print);
     bool same = step_has_content(step)

@@ -58,6 +58,8 @@ static int spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
     AUTO(arena_destroy) struct arena *arena = arena_new();
     for (struct dirent *entry; (entry = dir_next(dir)) != NULL; arena_reset(arena)) {
         if (!spells(arena, entry->d_name, name)) continue;
+        // Some file systems count in characters.
+        if (strlen(entry->d_name) >= FS_NAME_MAX) return ENAMETOOLONG;
         memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
         return 0;
     }

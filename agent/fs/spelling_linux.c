@@ -20,6 +20,7 @@ int name_spelled(int dir_fd, const char *name, char out[FS_NAME_MAX])
     for (struct dirent *entry; (entry = dir_next(dir)) != NULL; arena_reset(arena)) {
         bool same = strcmp(entry->d_name, name) == 0;
         if (!same && !slice_equal(path_fold(arena, slice_text(entry->d_name)), folded)) continue;
+        if (strlen(entry->d_name) >= FS_NAME_MAX) return ENAMETOOLONG;
         memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
         found = true;
         if (same) return 0;

@@ -32,3 +32,10 @@ int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, c
     if (fstatat(b_fd, b, &st, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
     return renameat(a_fd, a, b_fd, b) == 0 ? 0 : errno;
 }
+
+void swap_settle(int dir_fd, const char *name, struct fingerprint *a, const struct fingerprint *b)
+{
+    bool same = a->present && b->present && a->kind != KIND_DIR && a->device == b->device &&
+                a->ino == b->ino;
+    if (same && unlinkat(dir_fd, name, 0) == 0) *a = (struct fingerprint){0};
+}

@@ -34,6 +34,8 @@ struct walk {
     struct level levels[LEVELS_MAX];
     uint32_t depth; // levels in use
     bool complete;
+    bool at_work;   // a job has it: that ends it, should the root go meanwhile
+    bool forgotten; // the root has gone
 };
 
 static void walk_destroy(struct walk **walk)
@@ -67,7 +69,8 @@ void walk_forget(struct disk *disk, const struct root *root)
             continue;
         }
         *at = walk->next;
-        walk_destroy(&walk);
+        walk->forgotten = true;
+        if (!walk->at_work) walk_destroy(&walk);
     }
     pthread_mutex_unlock(&disk->lock);
 }
@@ -81,6 +84,7 @@ static struct walk *walk_new(const struct grip *grip)
     walk->scratch = arena_new();
     walk->root = grip->root;
     walk->complete = true;
+    walk->at_work = true;
     walk->device = grip->device;
     walk->ino = fstat(grip->fd, &st) == 0 ? (uint64_t)st.st_ino : 0;
     pthread_mutex_lock(&grip->disk->lock);
@@ -88,6 +92,38 @@ static struct walk *walk_new(const struct grip *grip)
     grip->disk->walks = walk;
     pthread_mutex_unlock(&grip->disk->lock);
     return walk;
+}
+
+static bool root_is_here(const struct disk *disk, const struct root *root)
+{
+    for (uint32_t i = 0; i < disk->root_count; i++) {
+        if (disk->roots[i] == root) return true;
+    }
+    return false;
+}
+
+// False: the root has gone, and the walk with it.
+static bool walk_take(struct disk *disk, struct walk *walk)
+{
+    pthread_mutex_lock(&disk->lock);
+    const struct walk *at = disk->walks;
+    while (at != NULL && at != walk)
+        at = at->next;
+    if (at != NULL) walk->at_work = true;
+    pthread_mutex_unlock(&disk->lock);
+    return at != NULL;
+}
+
+// Likewise.
+static bool walk_leave(struct disk *disk, struct walk *walk)
+{
+    pthread_mutex_lock(&disk->lock);
+    walk->at_work = false;
+    bool gone = walk->forgotten || !root_is_here(disk, walk->root);
+    if (gone) (void)walk_unlink(disk, walk);
+    if (gone) walk_destroy(&walk);
+    pthread_mutex_unlock(&disk->lock);
+    return !gone;
 }
 
 static void walk_end(const struct grip *grip, struct job_scan *scan)
@@ -371,6 +407,13 @@ static bool root_is_the_same(const struct grip *grip, const struct walk *walk)
            grip_holds(grip);
 }
 
+static void batch_forget(struct job *job)
+{
+    job->err = ERR_UNREACHABLE;
+    job->scan.entry_count = job->scan.problem_count = job->scan.unread_count = 0;
+    job->scan.done = job->scan.complete = false;
+}
+
 // `done` set together with a walk abandons that walk.
 void walk_run(const struct grip *grip, struct job *job)
 {
@@ -390,18 +433,21 @@ void walk_run(const struct grip *grip, struct job *job)
         walk_start(grip, job, scan->walk);
     }
     struct walk *walk = scan->walk;
+    if (!first && !walk_take(grip->disk, walk)) {
+        scan->walk = NULL;
+        batch_forget(job);
+        return;
+    }
     while (walk->depth > 0 && !batch_is_full(scan))
         walk_step(grip, job, walk);
     scan->done = walk->depth == 0;
     scan->complete = walk->complete;
     scan->folds = grip->folds;
-    if (!root_is_the_same(grip, walk)) {
-        job->err = ERR_UNREACHABLE;
-        scan->entry_count = 0;
-        scan->problem_count = 0;
-        scan->unread_count = 0;
-        scan->done = false;
-        scan->complete = false;
+    if (!root_is_the_same(grip, walk)) batch_forget(job);
+    if (!walk_leave(grip->disk, walk)) {
+        scan->walk = NULL;
+        batch_forget(job);
+    } else if (scan->done || job->err != ERR_OK) {
+        walk_end(grip, scan);
     }
-    if (scan->done || job->err != ERR_OK) walk_end(grip, scan);
 }

@@ -318,10 +318,11 @@ static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struc
     struct slice name;
     bool is_dir = (mask & IN_ISDIR) != 0;
     if (path_normalize(w->arena, slice_text(raw), &name) != ERR_OK) {
-        // A walk of its directory tells of the name as a problem, or that it is gone.
+        // A walk of its directory tells of the name as a problem, or that it is gone; what is in it
+        // is no news.
         out->what = WATCH_TREE;
         out->path = dir;
-        return true;
+        return (mask & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0;
     }
     size_t size = dir.size + (dir.size > 0 ? 1 : 0) + name.size;
     uint8_t *path = arena_alloc(w->arena, size + 1, 1);

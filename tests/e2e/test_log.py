@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: MIT
 """log: what changed, by whom, when, and what came of it."""
 
+import fcntl
 import json
+import os
+import subprocess
 
 import harness
 from harness import check, wait_for
@@ -14,6 +17,25 @@ def log(agent, *words):
 
 def names(changes):
     return [change["path"].rsplit("/", 1)[1] for change in changes]
+
+
+def test_nobody_reads_stderr(world):
+    """A pager that waits, a terminal that was stopped: lines are dropped, and the work goes on."""
+    a, b = world.agent("a"), world.agent("b")
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    a.process = subprocess.Popen([harness.program(), "run"], env=a.env, stdin=subprocess.DEVNULL,
+                                 stdout=writing, stderr=writing,
+                                 preexec_fn=harness.die_with_parent)
+    os.close(writing)
+    wait_for(a.answers, "it starts")
+    for _ in range(40):
+        a.peer_add(b)
+        a.cli("peer", "remove", "b")
+    check(a.status()["peers"] == [], "it answers")
+    a.stop()
+    check(b"agent started" in os.read(reading, 65536), "what found room was written")
+    os.close(reading)
 
 
 def test_log(world):

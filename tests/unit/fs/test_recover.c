@@ -368,6 +368,28 @@ static void test_cleaning_finds_the_name_taken(void **state)
     job_end(&job);
 }
 
+// Where a move is a link and an unlink, and was cut off between the two: nothing has happened.
+static void test_two_links_of_one_file(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    struct step *steps;
+    struct job *job = job_of(&steps, 2);
+    put_file(w, "gone", "still there");
+    steps[0] = step_of(w, "gone", version_gone("gone"));
+    steps[1] = step_of(w, "new", version_file("new", "fresh", 0755));
+    shell("cd '%s' && ln gone .cfgsync/staging/x-7-0", w->root);
+    put_file(w, "new", "fresh");
+    shell("cd '%s' && chmod 755 new && ln new .cfgsync/staging/x-7-1", w->root);
+    run(w, job);
+    assert_int_equal(steps[0].result, STEP_UNDONE);
+    assert_string_equal(text_of(w, "gone", text), "still there");
+    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 0);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 0);
+    assert_int_equal(mode_of(w, "new"), 0755);
+    job_end(&job);
+}
+
 // The submitter must not lose the rows of files that are still there.
 static void test_kept_not_removed(void **state)
 {
@@ -416,6 +438,7 @@ int main(void)
         T(test_cleaning_keeps_unknown_bytes),
         T(test_leaves_of_a_whole_content_go),
         T(test_cleaning_finds_the_name_taken),
+        T(test_two_links_of_one_file),
         T(test_kept_not_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

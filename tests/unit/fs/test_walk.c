@@ -2,6 +2,7 @@
 //
 // Walks, looks, health and what is ignored.
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,39 @@ static void test_a_path_that_grows(void **state)
     assert_int_equal(all.entries, DEPTH);
     assert_int_equal(all.problems, 1);
     assert_true(all.complete);
+}
+
+static void *scan_on(void *context)
+{
+    struct world *w = context;
+    struct walk *walk = NULL;
+    for (bool done = false; !done;) {
+        struct job *job = job_for(JOB_SCAN);
+        job->scan = (struct job_scan){.prefix = slice_text(""), .walk = walk, .entries_max = 500};
+        disk_run(w->disk, job);
+        walk = job->scan.walk;
+        done = job->scan.done || job->err != ERR_OK;
+        job_end(&job);
+    }
+    return NULL;
+}
+
+// The folder is removed while a job walks its root: the job ends the walk.
+static void test_the_root_goes_meanwhile(void **state)
+{
+    struct world *w = *state;
+    const struct disk_root_options options = {.path = w->root};
+    shell("cd '%s' && mkdir a b c && for d in a b c; do (cd $d && seq 1500 | xargs touch); done",
+          w->root);
+    for (long i = 0; i < 40; i++) {
+        const struct timespec nap = {.tv_nsec = i * 100 * 1000};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, scan_on, w), 0);
+        nanosleep(&nap, NULL);
+        disk_root_remove(w->disk, 1);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(disk_root_add(w->disk, 1, &options), ERR_OK);
+    }
 }
 
 static void expect_rule(struct world *w, const char *path, enum ignored why, const char *rule)
@@ -376,6 +410,7 @@ int main(void)
         T(test_names_that_are_spelled_otherwise),
         T(test_deep_trees_use_few_descriptors),
         T(test_a_path_that_grows),
+        T(test_the_root_goes_meanwhile),
         T(test_what_is_left_out),
         T(test_look),
         T(test_files_of_zeros),

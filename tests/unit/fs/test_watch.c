@@ -85,6 +85,19 @@ static void test_directories(void **state)
     assert_int_equal(disk_unwatched(w->disk, 1), 0);
 }
 
+// It is a problem that it is there; what a program writes into it is not looked at.
+static void test_a_name_that_cannot_be(void **state)
+{
+    struct world *w = *state;
+    scan(w, "");
+    put_file(w, "bad\xff", "1");
+    expect(w, "T \n");
+    put_file(w, "bad\xff", "2");
+    expect(w, "");
+    remove_all(w, "bad\xff");
+    expect(w, "T \n");
+}
+
 static void test_lost_events_mean_a_rescan(void **state)
 {
     struct world *w = *state;
@@ -113,6 +126,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
     const struct CMUnitTest tests[] = {T(test_saves), T(test_directories),
+                                       T(test_a_name_that_cannot_be),
                                        T(test_lost_events_mean_a_rescan), T(test_the_root_itself)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
