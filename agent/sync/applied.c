@@ -129,6 +129,8 @@ static void blocked_fill(struct folder *folder, struct arena *arena, struct msg_
         for (uint32_t h = 0; h < item.head_count; h++)
             b->dots = dots_union(arena, b->dots, item.heads[h].dots);
     }
+    // Whoever waits for all of them to be named does not wait for what nobody knows of any more.
+    if (count < PROTO_BLOCKED_MAX) applied->blocked_total = applied->blocked_count;
 }
 
 void applied_send(struct share *share)

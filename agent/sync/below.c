@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What stands below a path: walking the items there, and whether some of them are on this disk.
+// What stands above and below a path: walking the items there, whether some of them are on this
+// disk, and whether a step is under way.
 #include "agent/core/heads.h"
 #include "agent/sync/engine_priv.h"
 
@@ -64,6 +65,26 @@ bool local_below(struct folder *folder, struct slice path, enum below_what what)
     item_walk_begin(&walk, folder, path);
     for (const struct item *item; (item = item_walk_next(&walk)) != NULL;) {
         if (is_below(folder, item, what)) return true;
+    }
+    return false;
+}
+
+bool local_step_above(const struct folder *folder, struct slice path)
+{
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        if (map_get(folder->busy, p) != NULL) return true;
+    }
+    return false;
+}
+
+// Also where the directory was only made on the way to it.
+bool local_step_below(const struct folder *folder, struct slice path)
+{
+    size_t at = 0;
+    struct slice below;
+    void *mark;
+    while (map_next(folder->busy, &at, &below, &mark)) {
+        if (path_below(below, path)) return true;
     }
     return false;
 }

@@ -208,17 +208,53 @@ static void folders_sweep(struct engine *engine)
     }
 }
 
-void engine_tick(struct engine *engine)
+// From the one at that place on, and then those before it.
+static void folders_tick(struct engine *engine, uint32_t first)
 {
-    arena_reset(engine->scratch);
-    folders_sweep(engine);
+    uint32_t at = 0;
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+        if (at++ >= first && !f->gone) folder_tick(f);
+    }
+    at = 0;
+    for (struct folder *f = engine->folders; f != NULL && at < first; f = f->next, at++) {
         if (!f->gone) folder_tick(f);
     }
+}
+
+static void sessions_tick(struct engine *engine, uint32_t first)
+{
+    uint32_t at = 0;
     for (struct session *s = engine->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (at++ >= first) session_tick(s);
+    }
+    at = 0;
+    for (struct session *s = engine->sessions, *next; s != NULL && at < first; s = next, at++) {
         next = s->next;
         session_tick(s);
     }
+}
+
+// Where so much a second is the limit, the first takes what there is: each is the first in its
+// turn.
+static uint32_t first_place(const struct engine *engine, const struct rate *rate, uint32_t count)
+{
+    return rate->per_s > 0 && count > 0 ? engine->turns % count : 0;
+}
+
+void engine_tick(struct engine *engine)
+{
+    uint32_t folders = 0, sessions = 0;
+    arena_reset(engine->scratch);
+    folders_sweep(engine);
+    engine->ticked_ms = engine->now_ms;
+    engine->turns++;
+    for (const struct folder *f = engine->folders; f != NULL; f = f->next)
+        folders++;
+    for (const struct session *s = engine->sessions; s != NULL; s = s->next)
+        sessions++;
+    folders_tick(engine, first_place(engine, &engine->down, folders));
+    sessions_tick(engine, first_place(engine, &engine->up, sessions));
     hellos_tick(engine);
     known_tick(engine);
     bench_tick(engine);

@@ -74,7 +74,7 @@ struct engine {
     struct engine_options o;
     char *name, *program;
     uint64_t boot;
-    int64_t now_ms, wall_ms, started_wall_ms;
+    int64_t now_ms, wall_ms, started_wall_ms, ticked_ms;
     bool after_crash; // the last run did not end cleanly
     bool paused;
     bool age_looked;
@@ -93,6 +93,7 @@ struct engine {
     struct abandon *abandons;
     struct engine_counters counters;
     struct rate up, down;
+    uint32_t turns; // ticks
     struct compressor *compressor;
     struct map *rides;                         // content_key -> struct ride_entry
     struct ride_entry *ride_first, *ride_last; // by age

@@ -150,7 +150,8 @@ int64_t fetch_deadline(const struct folder *folder)
     if (map_count(folder->transfers) == 0) return INT64_MAX;
     bool waits = folder->small_new.first != NULL || folder->large_new.first != NULL ||
                  folder->large_count > 0;
-    int64_t rate = waits ? rate_deadline(&folder->engine->down) : INT64_MAX;
+    const struct engine *engine = folder->engine;
+    int64_t rate = waits ? rate_deadline(engine, &engine->down) : INT64_MAX;
     return rate < folder->fetch_check_ms ? rate : folder->fetch_check_ms;
 }
 

@@ -10,7 +10,7 @@
 bool rate_allows(struct engine *engine, struct rate *rate, const struct session *session);
 void rate_spend(struct engine *engine, struct rate *rate, const struct session *session,
                 uint64_t bytes);
-int64_t rate_deadline(const struct rate *rate);
+int64_t rate_deadline(const struct engine *engine, const struct rate *rate);
 int64_t serve_deadline(const struct share *share); // serve.c: of what waits for it
 
 // ---- pause.c

@@ -301,26 +301,6 @@ static bool wait_for_parent(struct folder *folder, struct slice path, struct dir
     return true;
 }
 
-bool local_step_above(const struct folder *folder, struct slice path)
-{
-    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
-        if (map_get(folder->busy, p) != NULL) return true;
-    }
-    return false;
-}
-
-// Also where the directory was only made on the way to it.
-bool local_step_below(const struct folder *folder, struct slice path)
-{
-    size_t at = 0;
-    struct slice below;
-    void *mark;
-    while (map_next(folder->busy, &at, &below, &mark)) {
-        if (path_below(below, path)) return true;
-    }
-    return false;
-}
-
 // What a change of type proves of paths above and below it waits for the steps that they have under
 // way: a version minted for one of them would be overwritten by what its step did.
 static bool wait_for_steps(struct folder *folder, const struct item *item, struct dirty *dirty)
@@ -336,7 +316,9 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
                                     const struct look *look, struct dirty *dirty)
 {
     if (look->value.kind == KIND_DIR) {
-        if (!item_local_live(item) && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
+        // For the moment of a step one that forbids writing is open.
+        bool other = !item_local_live(item) || item->local.version.value.mode != look->value.mode;
+        if (other && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
         bool was_leaf = item_local_live(item) && item->local.version.value.kind != KIND_DIR;
         local_directory(folder, item, &look->print);
         // A look that was overtaken by the change of type may have ended what had come into it.

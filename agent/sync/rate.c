@@ -35,11 +35,13 @@ void rate_spend(struct engine *engine, struct rate *rate, const struct session *
     rate->credit -= (int64_t)bytes;
 }
 
-// When something may begin that may not now.
-int64_t rate_deadline(const struct rate *rate)
+// When something may begin that may not now. After a tick of that time it is something else that is
+// waited for.
+int64_t rate_deadline(const struct engine *engine, const struct rate *rate)
 {
     if (rate->per_s == 0 || rate->credit > 0) return INT64_MAX;
-    return rate->at_ms + -rate->credit / ((int64_t)rate->per_s / 1000) + 1;
+    int64_t at_ms = rate->at_ms + -rate->credit / ((int64_t)rate->per_s / 1000) + 1;
+    return at_ms > engine->ticked_ms ? at_ms : INT64_MAX;
 }
 
 static void set(struct rate *rate, uint64_t per_s, int64_t now_ms)

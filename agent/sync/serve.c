@@ -283,7 +283,8 @@ void serve_more(struct share *share)
 int64_t serve_deadline(const struct share *share)
 {
     bool waits = (share->wants != NULL || share->deltas != NULL) && !share->session->near;
-    return waits ? rate_deadline(&share->folder->engine->up) : INT64_MAX;
+    const struct engine *engine = share->folder->engine;
+    return waits ? rate_deadline(engine, &engine->up) : INT64_MAX;
 }
 
 void serve_clear(struct share *share)

@@ -184,6 +184,40 @@ static void test_obsolete_directory_lives_on(void **state)
     rig_close(&rig);
 }
 
+// A step opens a directory that forbids writing: that is nobody's change of its mode.
+static void test_a_directory_is_open_for_a_step(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_mkdir(&rig, "d");
+    struct on_disk *d = disk_find(&rig, slice_text("d"));
+    d->value.mode = d->print.mode = 0555;
+    rig_write(&rig, "d/x", "x");
+    engine_watch(rig.engine, rig.folder, ENGINE_RESCAN, slice_text(""));
+    rig_wait(&rig, 1000);
+    uint64_t counter = rig_item(&rig, "d").local.version.dots.entries[0].counter;
+    assert_int_equal(rig_item(&rig, "d").local.version.value.mode, 0555);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    struct version v = script_file(peer, "d/y", "y");
+    rig.held = 1U << JOB_APPLY;
+    script_push(peer, 0, &v, 1, "y");
+    rig_settle(&rig);
+    d = disk_find(&rig, slice_text("d"));
+    d->value.mode = d->print.mode = 0755;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d"));
+    rig_wait(&rig, 200);
+    d = disk_find(&rig, slice_text("d"));
+    d->value.mode = d->print.mode = 0555;
+    rig.held = 0;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d"));
+    rig_wait(&rig, 2000);
+    assert_true(rig_on_disk(&rig, "d/y"));
+    assert_int_equal(rig_item(&rig, "d").local.version.dots.entries[0].counter, counter);
+    rig_close(&rig);
+}
+
 // A step left it in doubt whether what was deleted is there again, and before anybody looked the
 // process ended, and it was deleted by everybody: the doubt ends, too.
 static void test_doubt_outlives_a_process(void **state)
@@ -393,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_two_names_of_a_file),
         cmocka_unit_test(test_a_disk_without_permissions),
         cmocka_unit_test(test_obsolete_directory_lives_on),
+        cmocka_unit_test(test_a_directory_is_open_for_a_step),
         cmocka_unit_test(test_doubt_outlives_a_process),
         cmocka_unit_test(test_a_time_that_is_not_over),
     };

@@ -80,6 +80,22 @@ static void test_down(void **state)
     rig_close(&rig);
 }
 
+// As much is asked for as may be at once, and nothing comes: it is not the limit that it waits for.
+static void test_down_and_silent(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    engine_rates(rig.engine, 0, RATE);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    offer_all(peer);
+    rig_wait(&rig, 10 * 1000);
+    assert_true(asked(peer) < (uint64_t)FILES * BYTES);
+    assert_true(engine_deadline(rig.engine) > rig.now_ms);
+    rig_close(&rig);
+}
+
 static void test_not_limited(void **state)
 {
     (void)state;
@@ -102,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_down),
+        cmocka_unit_test(test_down_and_silent),
         cmocka_unit_test(test_not_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -291,6 +291,54 @@ static void test_what_was_made_anew(void **state)
     rig_close(&rig);
 }
 
+static bool stays_there(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    if (job->kind != JOB_APPLY) return false;
+    for (uint32_t i = 0; i < job->apply.count; i++) {
+        job->apply.steps[i].result = STEP_BLOCKED;
+        job->apply.steps[i].blocked = BLOCKED_NOT_EMPTY;
+    }
+    return true;
+}
+
+// Of what everybody has forgotten nobody can be told that it is blocked here: they do not wait for
+// it to be named.
+static void test_forgotten_and_blocked(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "p", "deleted elsewhere");
+    rig_settle(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_wait(&rig, 1000);
+    peer->counter++; // the deletion
+    struct dot floor[2] = {{own_inc(&rig), 1}, {peer->inc, 1}};
+    struct vv forgotten = vv_with(rig.arena, (struct vv){floor, 1}, floor[1]);
+    struct mark mark = script_mark(peer, peer->counter);
+    struct message news = {.kind = MSG_NEWS, .news = {.folder = rig.id, .k = forgotten}};
+    news.news.gcfloor = forgotten;
+    news.news.marks = (struct marks){&mark, 1};
+    script_send(peer, LANE_CONTROL, &news);
+    rig_wait(&rig, 200);
+    rig.instead = stays_there;
+    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .k = forgotten}};
+    done.done.round = script_last(peer, MSG_PULL)->pull.round;
+    done.done.gcfloor = forgotten;
+    script_send(peer, LANE_CONTROL, &done);
+    rig_settle(&rig);
+    struct range items = {.what = RANGE_ITEMS};
+    (void)say(peer, RANGES_GO, &items, 0);
+    (void)say(peer, RANGES_END, NULL, 0);
+    rig_wait(&rig, 3000);
+    struct item p = rig_item(&rig, "p");
+    assert_true(p.head_count == 0 && p.blocked == BLOCKED_NOT_EMPTY);
+    assert_int_equal(script_last(peer, MSG_APPLIED)->applied.blocked_total, 0);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_not_written),
         cmocka_unit_test(test_floor_of_what_is_dropped),
+        cmocka_unit_test(test_forgotten_and_blocked),
         cmocka_unit_test(test_what_was_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
