@@ -164,61 +164,46 @@ static bool all(const void *context, const struct version *v)
     return true;
 }
 
-// False: the page is full. Bundles make an item's versions more than its own.
-static bool page_items(struct audit *audit, struct page *page, struct slice from, struct slice to)
+// As many as fit, also of those that do not count; *out_left is the path of the first that does
+// not: size 0, none. Bundles make an item's versions more than its own.
+static void page_items(struct audit *audit, struct page *page, const struct range *range,
+                       struct slice *out_left)
 {
     struct folder *folder = audit->share->folder;
     struct arena *arena = folder->engine->scratch;
     enum { MORE = PROTO_RANGE_ITEMS_MAX + 1 };
     struct item *items = arena_alloc(arena, MORE, sizeof *items);
-    uint32_t got = range_items(folder, arena, from, to, slice_text(""), false, MORE, items);
-    if (got == MORE) return false;
-    for (uint32_t i = 0; i < got; i++) {
-        if (page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4) return false;
-        page_add(folder, page, &items[i], counts, audit);
+    uint32_t got =
+        range_items(folder, arena, range->from, range->to, slice_text(""), false, MORE, items);
+    *out_left = slice_text("");
+    for (uint32_t i = 0; i < got && out_left->size == 0; i++) {
+        bool full = page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4;
+        if (full || i == PROTO_RANGE_ITEMS_MAX)
+            *out_left = items[i].path;
+        else
+            page_add(folder, page, &items[i], counts, audit);
     }
-    return true;
-}
-
-// What does not fit into this message, or has become more than a few: each item's sum alone.
-static void split_small(struct audit *audit, const struct range *range)
-{
-    struct folder *folder = audit->share->folder;
-    struct range_scan scan;
-    struct range parts[RANGE_WAYS];
-    range_scan_begin(&scan, folder, range->from, range->to, audit->floor.v);
-    while (!range_scan_step(&scan, SLICE_ITEMS))
-        continue;
-    uint32_t count = range_scan_split(&scan, parts);
-    for (uint32_t i = 0; i < count; i++) {
-        audit->out[audit->out_count] = parts[i];
-        audit->out[audit->out_count].from = arena_copy(audit->arena, parts[i].from);
-        audit->out[audit->out_count++].to = arena_copy(audit->arena, parts[i].to);
-    }
-    range_scan_end(&scan);
 }
 
 // The ranges whose items are promised, then what the other lacks; what is left waits for the next
-// turn.
+// turn, as if it had been asked for.
 static void versions_fill(struct audit *audit, struct page *page)
 {
     struct folder *folder = audit->share->folder;
     const struct index_port *index = INDEX(folder);
-    uint32_t promised = audit->out_count, kept = 0;
+    uint32_t promised = audit->out_count;
+    audit->out_count = 0;
     for (uint32_t i = 0; i < promised; i++) {
-        struct range range = audit->out[i];
-        if (range.what != RANGE_ITEMS || page_items(audit, page, range.from, range.to)) {
-            audit->out[kept++] = range;
-        } else if (page->count > 0 || audit->out_count + RANGE_WAYS > PROTO_RANGES_MAX) {
-            range.what = RANGE_ASK; // as if it had been asked for
-            audit_work_push(audit, &range, false);
-        } else {
-            split_small(audit, &range);
+        struct range range = audit->out[i], rest = range;
+        if (range.what == RANGE_ITEMS) page_items(audit, page, &range, &rest.from);
+        if (range.what == RANGE_ITEMS && rest.from.size > 0) {
+            rest.what = RANGE_ASK;
+            audit_work_push(audit, &rest, false);
+            range.to = arena_copy(audit->arena, rest.from);
+            if (slice_equal(range.from, range.to)) continue; // nothing of it
         }
+        audit->out[audit->out_count++] = range;
     }
-    memmove(audit->out + kept, audit->out + promised,
-            (audit->out_count - promised) * sizeof *audit->out);
-    audit->out_count -= promised - kept;
     for (uint32_t i = 0; i < audit->give_count; i++) {
         struct item item;
         if (page->bytes >= PROTO_PAGE_BYTES_MAX * 3 / 4) {

@@ -291,6 +291,45 @@ static void test_what_was_made_anew(void **state)
     rig_close(&rig);
 }
 
+// More items than go into one message, be it that some of them do not count: the first of them, and
+// then the others. What adds up to few would be asked for again otherwise, for ever.
+static void test_more_than_a_few(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    for (int i = 0; i < MANY; i++)
+        rig_write(&rig, path_of(i), "x");
+    rig_wait(&rig, 1000);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_wait(&rig, 1000);
+    struct range all = {.what = RANGE_ASK};
+    struct message m = {.kind = MSG_RANGES, .ranges = {.folder = rig.id, .audit = 7}};
+    m.ranges.step = RANGES_OPEN;
+    m.ranges.reconcile = true;
+    script_send(peer, LANE_CONTROL, &m);
+    rig_settle(&rig);
+    m.ranges.step = RANGES_GO;
+    uint32_t given = 0, turns = 0;
+    for (m.ranges.ranges = &all, m.ranges.range_count = 1; given < MANY; m.ranges.range_count = 0) {
+        assert_true(turns++ < 2);
+        script_send(peer, LANE_CONTROL, &m);
+        rig_settle(&rig);
+        const struct msg_ranges *said = &script_last(peer, MSG_RANGES)->ranges;
+        assert_int_equal(said->step, RANGES_GO);
+        assert_true(said->range_count == 1 && said->ranges[0].what == RANGE_ITEMS);
+        assert_true(said->versions.count <= PROTO_RANGE_ITEMS_MAX);
+        assert_int_equal(said->ranges[0].to.size > 0, turns == 1);
+        for (uint32_t i = 0; i < said->versions.count; i++)
+            assert_true(
+                slice_equal(said->versions.entries[i].path, slice_text(path_of((int)(given + i)))));
+        given += said->versions.count;
+    }
+    assert_false(script_is_cut(peer));
+    rig_close(&rig);
+}
+
 static bool stays_there(struct rig *rig, struct job *job)
 {
     (void)rig;
@@ -347,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_not_written),
         cmocka_unit_test(test_floor_of_what_is_dropped),
         cmocka_unit_test(test_forgotten_and_blocked),
+        cmocka_unit_test(test_more_than_a_few),
         cmocka_unit_test(test_what_was_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
