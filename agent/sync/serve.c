@@ -137,32 +137,35 @@ static void data_send(struct share *share, const struct digest *content, uint32_
     }
 }
 
-static void serve_list(struct share *share, const struct content *content)
+// False: it is not in the index, and has to be made from the file.
+static bool serve_list(struct share *share, const struct content *content)
 {
     struct folder *folder = share->folder;
     struct digest *leaves;
     uint32_t count;
-    struct digest id = content->id;
     if (!INDEX(folder)->leaves_get(INDEX(folder)->self, folder->engine->scratch, folder->number,
-                                   content, &leaves, &count)) {
-        serve_not_held(share, &id, 1);
-        return;
-    }
+                                   content, &leaves, &count))
+        return false;
     data_send(share, &content->id, PROTO_LEAF_LIST,
               slice_of(leaves, (size_t)count * sizeof *leaves));
+    return true;
+}
+
+static bool is_outside(const struct ask *ask)
+{
+    bool list = ask->leaf == PROTO_LEAF_LIST;
+    return list ? ask->content.size <= PROTO_LEAF_BYTES
+                : (uint64_t)ask->leaf * PROTO_LEAF_BYTES >= ask->content.size;
 }
 
 void serve_leaf(struct share *share, const struct ask *ask)
 {
     struct folder *folder = share->folder;
-    if (ask->leaf == PROTO_LEAF_LIST) {
-        serve_list(share, &ask->content);
-        return;
-    }
+    if (ask->leaf == PROTO_LEAF_LIST && serve_list(share, &ask->content)) return;
     struct job *job = read_job_new(folder, ask->leaf, 1);
     job->read.count = 1;
     serve_entry_fill(folder, job, &job->read.entries[0], ask);
-    bool outside = (uint64_t)ask->leaf * PROTO_LEAF_BYTES >= ask->content.size;
+    bool outside = is_outside(ask);
     if (job->read.entries[0].err == ERR_OK && !outside) {
         job_send(share, job);
         return;

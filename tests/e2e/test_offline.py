@@ -4,6 +4,7 @@
 
 import os
 import re
+import sqlite3
 import time
 
 from harness import check, main, stays, wait_for
@@ -67,6 +68,22 @@ def test_deleted_again(world):
     b.start()
     wait_for(lambda: a.owed("beta") == 0, "nothing is owed")
     check(not (on_b / "brief").exists(), "nothing is left of it")
+
+
+def test_a_list_that_was_not_written(world):
+    """What a large file is made of could not be kept, for the disk was full: it is found again."""
+    a, b, on_a, on_b = world.pair()
+    b.stop()
+    large = os.urandom(5 << 20)
+    (on_a / "large").write_bytes(large)
+    wait_for(lambda: a.folder("f")["items"] == 1, "found")
+    a.stop()
+    with sqlite3.connect(a.home / "index.db") as db:
+        check(db.execute("DELETE FROM leaves").rowcount > 0, "it was there")
+    a.start()
+    b.start()
+    b.sync("--wait")
+    check((on_b / "large").read_bytes() == large, "it has come")
 
 
 def test_both_were_away(world):
