@@ -18,12 +18,19 @@ enum { TEXT_BYTES_MAX = 65536 };
 
 // ---- the file
 
-static bool reads_as(const char *path, const struct buf *text)
+static bool text_read(const char *path, struct buf *out)
 {
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     AUTO(mem_free) char *bytes = fd >= 0 ? malloc(TEXT_BYTES_MAX) : NULL;
     ssize_t size = bytes != NULL ? read(fd, bytes, TEXT_BYTES_MAX) : -1;
-    return size >= 0 && slice_equal(slice_of(bytes, (size_t)size), buf_slice(text));
+    if (size > 0) buf_append(out, bytes, (size_t)size);
+    return size >= 0;
+}
+
+static bool reads_as(const char *path, const struct buf *text)
+{
+    AUTO(buf_fini) struct buf read = {0};
+    return text_read(path, &read) && slice_equal(buf_slice(&read), buf_slice(text));
 }
 
 static void make_directories(char *path)
@@ -81,7 +88,8 @@ static int check_free(const struct service *service)
     return CLI_FAILED;
 }
 
-static int start(const struct service *service, const char *written)
+// What was written goes if it cannot be started, and what it has replaced is back.
+static int start(const struct service *service, const char *written, const struct buf *before)
 {
     int code = service_reload(service);
     if (code == 0) code = service_enable(service);
@@ -90,10 +98,11 @@ static int start(const struct service *service, const char *written)
         cli_error("there is no service manager that this program knows; start it by hand: "
                   "cfgsync-agent run");
     } else {
-        cli_error("the service manager refuses (it said why); nothing is installed. By hand: "
-                  "cfgsync-agent run");
+        cli_error("the service manager refuses (it said why); %s. By hand: cfgsync-agent run",
+                  before->size > 0 ? "what was installed before stays" : "nothing is installed");
     }
-    if (written != NULL) (void)unlink(written);
+    if (written != NULL && (before->size == 0 || write_text(written, before) != CLI_DONE))
+        (void)unlink(written);
     return CLI_FAILED;
 }
 
@@ -106,6 +115,8 @@ static int install_text(const struct service *service, const struct buf *text)
     bool is_packaged = packaged != NULL && reads_as(packaged, text);
     bool is_there = !is_packaged && reads_as(file, text);
     bool writes = !is_packaged && !is_there;
+    AUTO(buf_fini) struct buf before = {0};
+    if (writes) (void)text_read(file, &before);
     if (writes && access(file, F_OK) == 0 && !service->context->home.single) {
         printf("%s is replaced\n", file);
     } else if (writes && access(file, F_OK) == 0) {
@@ -113,7 +124,7 @@ static int install_text(const struct service *service, const struct buf *text)
         return CLI_FAILED;
     }
     int result = writes ? write_text(file, text) : CLI_DONE;
-    if (result == CLI_DONE) result = start(service, writes ? file : NULL);
+    if (result == CLI_DONE) result = start(service, writes ? file : NULL, &before);
     if (result != CLI_DONE) return result;
     printf("installed and started: %s\n", is_packaged ? packaged : file);
     service_hints(service);

@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "agent/base/check.h"
 #include "agent/base/own.h"
 #include "agent/fs/disk_priv.h"
 
@@ -82,17 +83,24 @@ int write_end(int fd, uint64_t offset, uint64_t size)
     return range(fd, offset, size, SYNC_FILE_RANGE_WAIT_BEFORE);
 }
 
-// Only what users set themselves: capabilities and labels belong to the old content.
+// Only what users set themselves, and who else may have the file: capabilities and labels belong to
+// the old content.
+static bool is_of_user(const char *name)
+{
+    return strncmp(name, "user.", 5) == 0 || strcmp(name, "system.posix_acl_access") == 0;
+}
+
 void xattr_copy(int source_fd, int target_fd)
 {
-    char names[4096];
-    char value[4096];
-    ssize_t size = flistxattr(source_fd, names, sizeof names);
+    enum { NAMES_MAX = 1 << 16, VALUE_MAX = 1 << 16 }; // the kernel's own
+    AUTO(mem_free) char *names = mem_alloc(NAMES_MAX);
+    ssize_t size = flistxattr(source_fd, names, NAMES_MAX);
+    if (size <= 0) return;
+    AUTO(mem_free) char *value = mem_alloc(VALUE_MAX);
     for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1) {
-        if (strncmp(names + at, "user.", 5) != 0) continue;
-        ssize_t bytes = fgetxattr(source_fd, names + at, value, sizeof value);
-        if (bytes < 0) continue;
-        if (fsetxattr(target_fd, names + at, value, (size_t)bytes, 0) != 0) return;
+        if (!is_of_user(names + at)) continue;
+        ssize_t bytes = fgetxattr(source_fd, names + at, value, VALUE_MAX);
+        if (bytes >= 0) (void)fsetxattr(target_fd, names + at, value, (size_t)bytes, 0);
     }
 }
 

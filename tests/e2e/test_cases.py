@@ -6,6 +6,7 @@ has."""
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import time
 
@@ -134,11 +135,30 @@ def test_attributes_survive_a_replace(world):
     a.sync("f")
     try:
         os.setxattr(on_b / "file", "user.colour", b"blue")
+        os.setxattr(on_b / "file", "user.long", b"x" * 3000)
     except OSError as problem:
         raise Skip(f"no user attributes here: {problem}") from None
     put(on_a / "file", "two")
     wait_for(lambda: (on_b / "file").read_text() == "two", "replaced")
     check(os.getxattr(on_b / "file", "user.colour") == b"blue", "the attribute stays")
+    check(os.getxattr(on_b / "file", "user.long") == b"x" * 3000, "all of them")
+
+
+def test_acl_survives_a_replace(world):
+    """Who else may have the file may have it afterwards, and nobody else."""
+    a, _, on_a, on_b = world.pair()
+    put(on_a / "file", "one")
+    a.sync("f")
+    entries = (0x01, 6, -1), (0x02, 6, 12345), (0x04, 4, -1), (0x10, 6, -1), (0x20, 0, -1)
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(on_b / "file", "system.posix_acl_access", acl)
+    except OSError as problem:
+        raise Skip(f"no ACL here: {problem}") from None
+    wait_for(lambda: (on_a / "file").stat().st_mode & 0o777 == 0o660, "its mode is one")
+    put(on_a / "file", "two", 0o660)
+    wait_for(lambda: (on_b / "file").read_text() == "two", "replaced")
+    check(os.getxattr(on_b / "file", "system.posix_acl_access") == acl, "the same")
 
 
 def test_set_id_bits_and_owner(world):
