@@ -393,7 +393,10 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item, str
         item_save(folder, item, false, heads_live(item));
         return LOOK_SETTLED;
     }
-    if (item->local.version.value.kind == KIND_DIR) {
+    // A leaf may have been a directory for a while, into which something came before anybody
+    // looked.
+    if (item->local.version.value.kind == KIND_DIR ||
+        index->local_below(index->self, folder->number, item->path)) {
         if (brake_gone_with(folder, item->path)) return LOOK_SETTLED;
         if (local_below(folder, item->path, BELOW_UNMARKED)) {
             scan_tree(folder, item->path); // which marks it again
