@@ -101,8 +101,11 @@ static int start(const struct service *service, const char *written, const struc
         cli_error("the service manager refuses (it said why); %s. By hand: cfgsync-agent run",
                   before->size > 0 ? "what was installed before stays" : "nothing is installed");
     }
-    if (written != NULL && (before->size == 0 || write_text(written, before) != CLI_DONE))
+    if (written == NULL) return CLI_FAILED;
+    if (before->size == 0 || write_text(written, before) != CLI_DONE)
         (void)unlink(written);
+    else
+        (void)service_reload(service); // it has read the other one
     return CLI_FAILED;
 }
 

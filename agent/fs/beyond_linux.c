@@ -85,9 +85,16 @@ int write_end(int fd, uint64_t offset, uint64_t size)
 
 // Only what users set themselves, and who else may have the file: capabilities and labels belong to
 // the old content.
+static const char acl[] = "system.posix_acl_access";
+
 static bool is_of_user(const char *name)
 {
-    return strncmp(name, "user.", 5) == 0 || strcmp(name, "system.posix_acl_access") == 0;
+    return strncmp(name, "user.", 5) == 0 || strcmp(name, acl) == 0;
+}
+
+void acl_drop(int fd)
+{
+    (void)fremovexattr(fd, acl);
 }
 
 void xattr_copy(int source_fd, int target_fd)

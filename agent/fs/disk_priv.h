@@ -202,6 +202,7 @@ bool clone_range(int source_fd, uint64_t source_at, int target_fd, uint64_t targ
 // What was written there goes to the disk now; and is waited for.
 int write_begin(int fd, uint64_t offset, uint64_t size);
 int write_end(int fd, uint64_t offset, uint64_t size);
+void acl_drop(int fd); // who else may have the file, beside its mode
 void xattr_copy(int source_fd, int target_fd);
 int mode_set(int dir_fd, const char *name, uint32_t mode); // never through a link
 int mode_set_fd(int fd, uint32_t mode);                    // also of a handle

@@ -155,6 +155,7 @@ static int file_dress(struct group *group, const struct step *step, struct act *
     struct timespec t = time_of(step->version.mtime_ns);
     const struct timespec times[2] = {t, t};
     if (fd < 0) return errno;
+    acl_drop(fd); // of what it was to replace before
     old_xattrs(group, step, fd);
     mode_t mode = (mode_t)(step->version.value.mode & 0777);
     if (!group->grip->modeless && fchmod(fd, mode) != 0) return errno;

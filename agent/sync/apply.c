@@ -196,8 +196,6 @@ static void steps_free(struct folder *folder, const struct job_apply *apply)
     folder->apply_none = false;
     for (uint32_t i = 0; i < apply->count; i++) {
         dirty_free(folder, apply->steps[i].path);
-        // A look may have seen its directory while it was open for the step.
-        dirty_overtake(folder, path_parent(apply->steps[i].path));
         if (step_staged(&apply->steps[i], &content))
             (void)map_remove(folder->applying, content_key(&content, key));
     }

@@ -327,6 +327,8 @@ void dirty_dispatch(struct folder *folder)
 void dirty_free(struct folder *folder, struct slice path)
 {
     void *mark = map_remove(folder->busy, path);
+    // A look may have seen its directory while it was open for the step.
+    dirty_overtake(folder, path_parent(path));
     if (mark == &look_again) dirty_mark(folder, path, 0, false);
 }
 

@@ -312,13 +312,19 @@ static bool wait_for_steps(struct folder *folder, const struct item *item, struc
     return true;
 }
 
+// A directory that forbids writing is opened for the moment of a step in it.
+static bool is_open_for_step(const struct item *item, const struct value *found)
+{
+    uint32_t mode = item->local.version.value.mode;
+    return (mode & 0300) != 0300 && found->mode == (mode | 0300);
+}
+
 static enum look_verdict look_value(struct folder *folder, struct item *item,
                                     const struct look *look, struct dirty *dirty)
 {
     if (look->value.kind == KIND_DIR) {
-        // For the moment of a step one that forbids writing is open.
-        bool other = !item_local_live(item) || item->local.version.value.mode != look->value.mode;
-        if (other && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
+        bool apart = !item_local_live(item) || is_open_for_step(item, &look->value);
+        if (apart && wait_for_steps(folder, item, dirty)) return LOOK_AGAIN_LATER;
         bool was_leaf = item_local_live(item) && item->local.version.value.kind != KIND_DIR;
         local_directory(folder, item, &look->print);
         // A look that was overtaken by the change of type may have ended what had come into it.

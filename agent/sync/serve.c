@@ -341,6 +341,14 @@ static void pack_send(struct share *share, const struct job_read *read)
     serve_not_held(share, missing, missing_count);
 }
 
+// It was not in the index, and to make it may take longer than the other waits.
+static void list_keep(struct folder *folder, const struct read_entry *entry)
+{
+    const struct digest *leaves = (const struct digest *)(const void *)entry->bytes.data;
+    INDEX(folder)->leaves_put(INDEX(folder)->self, folder->number, &entry->content, leaves,
+                              (uint32_t)(entry->bytes.size / sizeof *leaves));
+}
+
 void serve_job_done(struct folder *folder, struct job *job)
 {
     const struct errand *errand = job->context;
@@ -361,6 +369,7 @@ void serve_job_done(struct folder *folder, struct job *job)
         pack_send(share, &job->read);
     } else if (job->read.entries[0].err == ERR_OK) {
         folder->engine->counters.content_bytes_out += job->read.entries[0].bytes.size;
+        if (errand->leaf == PROTO_LEAF_LIST) list_keep(folder, &job->read.entries[0]);
         data_send(share, &job->read.entries[0].content.id, errand->leaf,
                   job->read.entries[0].bytes);
     } else {

@@ -5,6 +5,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -66,7 +67,9 @@ def wait_released(agent):
 def test_deleted_and_reverted(world):
     (a, b), (on_a, on_b) = group(world, "alpha", "beta")
     before = contents(on_a)
+    a.process.send_signal(signal.SIGSTOP)  # all are found at once, however busy the machine is
     delete(on_a, range(200))
+    a.process.send_signal(signal.SIGCONT)
     wait_held(a)
     began = time.monotonic()
     result = a.try_sync("f")
