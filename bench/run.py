@@ -27,8 +27,6 @@ SAMPLES = "samples.json"
 FLOOR = "no program"
 
 
-# How often each is run at most, where not as often as --runs says.
-RARELY = {"million": 1}
 # Of others than ours only those for which it says something.
 ONLY_LIVE = {"bulk"}
 WITHOUT_FSYNC = {"many", "text"}
@@ -154,15 +152,14 @@ def compared(kind, program):
 def tasks(options, there):
     ours = programs.Agents in there
     for kind in options.only.split(","):
-        runs = min(options.runs, RARELY.get(kind, options.runs))
+        runs = options.runs
         guess = {"many": options.many / 1500, "tree": options.many / 400,
                  "million": options.million / 6000, "big": options.big / 20}.get(kind, 0)
         if kind == "floor":
             yield Task(kind, FLOOR, runs, guess, lambda folder: workloads.floor(options, folder))
         elif kind == "mesh":
             for count in map(int, options.agents.split(",") if ours else []):
-                often = 1 if count > 20 else runs
-                yield Task(f"{count} agents", programs.Agents.name, often, guess,
+                yield Task(f"{count} agents", programs.Agents.name, runs, guess,
                            lambda folder, n=count: workloads.mesh(n, options, folder))
         elif kind == "million":
             if ours and options.million:
