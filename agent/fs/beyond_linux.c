@@ -83,10 +83,10 @@ int write_end(int fd, uint64_t offset, uint64_t size)
     return range(fd, offset, size, SYNC_FILE_RANGE_WAIT_BEFORE);
 }
 
-// Only what users set themselves, and who else may have the file: capabilities and labels belong to
-// the old content.
 static const char acl[] = "system.posix_acl_access";
 
+// Only what users set themselves, and who else may have the file: capabilities and labels belong to
+// the old content.
 static bool is_of_user(const char *name)
 {
     return strncmp(name, "user.", 5) == 0 || strcmp(name, acl) == 0;

@@ -34,8 +34,7 @@ struct walk {
     struct level levels[LEVELS_MAX];
     uint32_t depth; // levels in use
     bool complete;
-    bool at_work;   // a job has it: that ends it, should the root go meanwhile
-    bool forgotten; // the root has gone
+    bool at_work; // a job has it: that ends it, should the root go meanwhile
 };
 
 static void walk_destroy(struct walk **walk)
@@ -49,14 +48,21 @@ static void walk_destroy(struct walk **walk)
     mem_free(walk);
 }
 
+// Where it stands; NULL in there: nowhere, it may be no more.
+static struct walk **walk_slot(struct disk *disk, const struct walk *walk)
+{
+    struct walk **at = &disk->walks;
+    while (*at != NULL && *at != walk)
+        at = &(*at)->next;
+    return at;
+}
+
 static bool walk_unlink(struct disk *disk, const struct walk *walk)
 {
-    for (struct walk **at = &disk->walks; *at != NULL; at = &(*at)->next) {
-        if (*at != walk) continue;
-        *at = walk->next;
-        return true;
-    }
-    return false;
+    struct walk **slot = walk_slot(disk, walk);
+    bool known = *slot != NULL;
+    if (known) *slot = walk->next;
+    return known;
 }
 
 void walk_forget(struct disk *disk, const struct root *root)
@@ -69,7 +75,6 @@ void walk_forget(struct disk *disk, const struct root *root)
             continue;
         }
         *at = walk->next;
-        walk->forgotten = true;
         if (!walk->at_work) walk_destroy(&walk);
     }
     pthread_mutex_unlock(&disk->lock);
@@ -106,12 +111,10 @@ static bool root_is_here(const struct disk *disk, const struct root *root)
 static bool walk_take(struct disk *disk, struct walk *walk)
 {
     pthread_mutex_lock(&disk->lock);
-    const struct walk *at = disk->walks;
-    while (at != NULL && at != walk)
-        at = at->next;
-    if (at != NULL) walk->at_work = true;
+    bool known = *walk_slot(disk, walk) != NULL;
+    if (known) walk->at_work = true;
     pthread_mutex_unlock(&disk->lock);
-    return at != NULL;
+    return known;
 }
 
 // Likewise.
@@ -119,7 +122,7 @@ static bool walk_leave(struct disk *disk, struct walk *walk)
 {
     pthread_mutex_lock(&disk->lock);
     walk->at_work = false;
-    bool gone = walk->forgotten || !root_is_here(disk, walk->root);
+    bool gone = !root_is_here(disk, walk->root);
     if (gone) (void)walk_unlink(disk, walk);
     if (gone) walk_destroy(&walk);
     pthread_mutex_unlock(&disk->lock);

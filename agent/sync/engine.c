@@ -208,30 +208,30 @@ static void folders_sweep(struct engine *engine)
     }
 }
 
-// From the one at that place on, and then those before it.
+// From the one at that place on, and in the second round those before it.
+static bool is_its_round(uint32_t at, uint32_t first, int round)
+{
+    return (at >= first) == (round == 0);
+}
+
 static void folders_tick(struct engine *engine, uint32_t first)
 {
-    uint32_t at = 0;
-    for (struct folder *f = engine->folders; f != NULL; f = f->next) {
-        if (at++ >= first && !f->gone) folder_tick(f);
-    }
-    at = 0;
-    for (struct folder *f = engine->folders; f != NULL && at < first; f = f->next, at++) {
-        if (!f->gone) folder_tick(f);
+    for (int round = 0; round < 2; round++) {
+        uint32_t at = 0;
+        for (struct folder *f = engine->folders; f != NULL; f = f->next) {
+            if (is_its_round(at++, first, round) && !f->gone) folder_tick(f);
+        }
     }
 }
 
 static void sessions_tick(struct engine *engine, uint32_t first)
 {
-    uint32_t at = 0;
-    for (struct session *s = engine->sessions, *next; s != NULL; s = next) {
-        next = s->next;
-        if (at++ >= first) session_tick(s);
-    }
-    at = 0;
-    for (struct session *s = engine->sessions, *next; s != NULL && at < first; s = next, at++) {
-        next = s->next;
-        session_tick(s);
+    for (int round = 0; round < 2; round++) {
+        uint32_t at = 0;
+        for (struct session *s = engine->sessions, *next; s != NULL; s = next) {
+            next = s->next;
+            if (is_its_round(at++, first, round)) session_tick(s);
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //
 // One transaction of one folder: versions, heads, own counter and knowledge move together or not at
 // all. All changes of items go through item_save, so that need is always what the facts say.
-
 #include "agent/base/planted.h"
 #include "agent/sync/engine_priv.h"
 

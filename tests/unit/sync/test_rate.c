@@ -55,15 +55,22 @@ static void answer(struct script *peer)
     (void)script_answer(peer, NULL, 0, all, FILES);
 }
 
+// What comes is limited, and there is much to come.
+static struct script *open_limited(struct rig *rig)
+{
+    rig_open(rig);
+    engine_rates(rig->engine, 0, RATE);
+    struct script *peer = script_connect(rig, 3);
+    script_offer(peer, (struct vv){0});
+    offer_all(peer);
+    return peer;
+}
+
 static void test_down(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_open(&rig);
-    engine_rates(rig.engine, 0, RATE);
-    struct script *peer = script_connect(&rig, 3);
-    script_offer(peer, (struct vv){0});
-    offer_all(peer);
+    struct script *peer = open_limited(&rig);
     // A second's worth at once, one PACK too much, and then as time goes by.
     uint64_t slack = RATE + (1 << 20);
     for (int i = 0; i < 40; i++) {
@@ -85,11 +92,7 @@ static void test_down_and_silent(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_open(&rig);
-    engine_rates(rig.engine, 0, RATE);
-    struct script *peer = script_connect(&rig, 3);
-    script_offer(peer, (struct vv){0});
-    offer_all(peer);
+    struct script *peer = open_limited(&rig);
     rig_wait(&rig, 10 * 1000);
     assert_true(asked(peer) < (uint64_t)FILES * BYTES);
     assert_true(engine_deadline(rig.engine) > rig.now_ms);
