@@ -246,40 +246,60 @@ static void test_floor_of_what_is_dropped(void **state)
     rig_close(&rig);
 }
 
+// What it knows, with what it has forgotten of that; the rig asks for the rest.
+static void knows(struct script *peer, struct vv k, struct vv forgotten)
+{
+    struct mark mark = script_mark(peer, peer->counter);
+    struct message news = {.kind = MSG_NEWS, .news = {.folder = peer->rig->id, .k = k}};
+    news.news.gcfloor = forgotten;
+    news.news.marks = (struct marks){&mark, 1};
+    script_send(peer, LANE_CONTROL, &news);
+    rig_wait(peer->rig, 200);
+}
+
+static void round_ends(struct script *peer, struct vv k, struct vv forgotten, uint32_t pages)
+{
+    struct message done = {.kind = MSG_DONE, .done = {.folder = peer->rig->id, .k = k}};
+    done.done.pages = pages;
+    done.done.round = script_last(peer, MSG_PULL)->pull.round;
+    done.done.gcfloor = forgotten;
+    script_send(peer, LANE_CONTROL, &done);
+    rig_settle(peer->rig);
+}
+
+// It has deleted what is here, and forgotten that.
+static struct script *open_deleted(struct rig *rig, struct vv *out_forgotten)
+{
+    rig_open(rig);
+    rig_write(rig, "p", "deleted elsewhere");
+    rig_settle(rig);
+    struct script *peer = script_connect(rig, 3);
+    script_offer(peer, (struct vv){0});
+    rig_wait(rig, 1000);
+    peer->counter++; // the deletion
+    struct dot floor[2] = {{own_inc(rig), 1}, {peer->inc, 1}};
+    *out_forgotten = vv_with(rig->arena, (struct vv){floor, 1}, floor[1]);
+    return peer;
+}
+
 // Deleted by others, who have forgotten that, and made anew as something else: what we have of it
 // does not come back as a conflict item.
 static void test_what_was_made_anew(void **state)
 {
     (void)state;
     static struct rig rig;
-    rig_open(&rig);
-    rig_write(&rig, "p", "deleted elsewhere");
-    rig_settle(&rig);
-    struct script *peer = script_connect(&rig, 3);
-    script_offer(peer, (struct vv){0});
-    rig_wait(&rig, 1000);
-    peer->counter++; // the deletion
-    struct dot floor[2] = {{own_inc(&rig), 1}, {peer->inc, 1}};
-    struct vv forgotten = vv_with(rig.arena, (struct vv){floor, 1}, floor[1]);
+    struct vv forgotten;
+    struct script *peer = open_deleted(&rig, &forgotten);
     theirs[0] = script_link(peer, "p", "anew");
-    struct mark mark = script_mark(peer, peer->counter);
     struct vv k = vv_set(rig.arena, forgotten, (struct dot){peer->inc, peer->counter});
-    struct message news = {.kind = MSG_NEWS, .news = {.folder = rig.id, .k = k}};
-    news.news.gcfloor = forgotten;
-    news.news.marks = (struct marks){&mark, 1};
-    script_send(peer, LANE_CONTROL, &news);
-    rig_wait(&rig, 200);
+    knows(peer, k, forgotten);
     struct message page = {.kind = MSG_VERSIONS, .versions = {.folder = rig.id, .page = 1}};
     page.versions.round = script_last(peer, MSG_PULL)->pull.round;
     page.versions.versions = (struct versions){theirs, 1};
     script_send(peer, LANE_CONTROL, &page);
     rig_wait(&rig, 500);
     assert_int_equal(rig_item(&rig, "p").head_count, 2);
-    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .k = k, .pages = 1}};
-    done.done.round = page.versions.round;
-    done.done.gcfloor = forgotten;
-    script_send(peer, LANE_CONTROL, &done);
-    rig_settle(&rig);
+    round_ends(peer, k, forgotten, 1);
     struct range items = {.what = RANGE_ITEMS};
     (void)say(peer, RANGES_GO, &items, 1);
     (void)say(peer, RANGES_END, NULL, 0);
@@ -347,27 +367,11 @@ static void test_forgotten_and_blocked(void **state)
 {
     (void)state;
     static struct rig rig;
-    rig_open(&rig);
-    rig_write(&rig, "p", "deleted elsewhere");
-    rig_settle(&rig);
-    struct script *peer = script_connect(&rig, 3);
-    script_offer(peer, (struct vv){0});
-    rig_wait(&rig, 1000);
-    peer->counter++; // the deletion
-    struct dot floor[2] = {{own_inc(&rig), 1}, {peer->inc, 1}};
-    struct vv forgotten = vv_with(rig.arena, (struct vv){floor, 1}, floor[1]);
-    struct mark mark = script_mark(peer, peer->counter);
-    struct message news = {.kind = MSG_NEWS, .news = {.folder = rig.id, .k = forgotten}};
-    news.news.gcfloor = forgotten;
-    news.news.marks = (struct marks){&mark, 1};
-    script_send(peer, LANE_CONTROL, &news);
-    rig_wait(&rig, 200);
+    struct vv forgotten;
+    struct script *peer = open_deleted(&rig, &forgotten);
+    knows(peer, forgotten, forgotten);
     rig.instead = stays_there;
-    struct message done = {.kind = MSG_DONE, .done = {.folder = rig.id, .k = forgotten}};
-    done.done.round = script_last(peer, MSG_PULL)->pull.round;
-    done.done.gcfloor = forgotten;
-    script_send(peer, LANE_CONTROL, &done);
-    rig_settle(&rig);
+    round_ends(peer, forgotten, forgotten, 0);
     struct range items = {.what = RANGE_ITEMS};
     (void)say(peer, RANGES_GO, &items, 0);
     (void)say(peer, RANGES_END, NULL, 0);
