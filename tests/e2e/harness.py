@@ -78,26 +78,28 @@ def stays(predicate, what, seconds=1.0):
         time.sleep(0.02)
 
 
-PORTS, PORT_SLICES = range(10000, 32000), 64
-ports_given = set()
+PORTS = range(10000, 32000)
+ports_held = []
 
 
 def free_port():
-    """Below those that the kernel gives to outgoing connections, which would take it meanwhile. A
-    port that was given is taken later: none is given twice, and tests that run at once draw from
-    other slices."""
-    slice_ports = PORTS[os.getpid() % PORT_SLICES::PORT_SLICES]
+    """A port of this test's alone, below those that the kernel gives to outgoing connections. It is
+    bound to the end of the test: nobody else finds it free, while a program that asks for
+    SO_REUSEADDR, as ours and most servers do, can listen on it. BSD does not share it like that."""
     while True:
-        port = random.SystemRandom().choice(slice_ports)
-        if port in ports_given and len(ports_given) < len(slice_ports):
+        port = random.SystemRandom().choice(PORTS)
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
             continue
-        ports_given.add(port)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        if sys.platform == "linux":
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ports_held.append(held)
+        else:
+            held.close()
+        return port
 
 
 def die_with_parent():
