@@ -479,11 +479,12 @@ void step_run(struct group *group, uint32_t index)
         code = 0;
     bool did = group->acts[index].did != DID_NOTHING;
     if (did && parent_moved(group, step, &place)) {
-        // What was made there may have been moved along by somebody who saw it; what cannot be
-        // taken back was taken away or replaced since.
+        // What was made there may have been moved along by somebody who saw it. What cannot be
+        // taken back somebody took away or replaced since, who perhaps never saw it.
         enum did what = group->acts[index].did;
         bool made = what == DID_CREATE || what == DID_DIR_TO_FILE || what == DID_MKDIR;
-        if (made || step_take_back(group, index, &place)) code = ESTALE;
+        if (!made) (void)step_take_back(group, index, &place);
+        code = ESTALE;
     }
     if (code == EEXIST && place.fd >= 0 && place.clash[0] != '\0') code = SPELLED_OTHERWISE;
     step->result = STEP_DONE;
