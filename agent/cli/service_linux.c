@@ -43,6 +43,11 @@ static void add_variable(const char *name, const char *value, struct buf *out)
     quote(buf_text(&pair), out);
 }
 
+void service_home(const struct service *service, struct buf *out)
+{
+    add_variable("CFGSYNC_HOME", service->context->home.state_dir, out);
+}
+
 void service_text(const struct service *service, struct buf *out)
 {
     AUTO(buf_fini) struct buf program = {0};
@@ -54,7 +59,7 @@ void service_text(const struct service *service, struct buf *out)
         buf_append_text(&program, service->program);
     }
     if (home->single) {
-        add_variable("CFGSYNC_HOME", home->state_dir, &environment);
+        service_home(service, &environment);
     } else if (!service->system) {
         add_variable("XDG_CONFIG_HOME", getenv("XDG_CONFIG_HOME"), &environment);
         add_variable("XDG_STATE_HOME", getenv("XDG_STATE_HOME"), &environment);

@@ -58,6 +58,13 @@ static void add_target(const struct service *service, bool with_label, struct bu
     add_label(service, out);
 }
 
+void service_home(const struct service *service, struct buf *out)
+{
+    buf_append_text(out, "<key>CFGSYNC_HOME</key>\n        <string>");
+    add_escaped(service->context->home.state_dir, out);
+    buf_append_text(out, "</string>");
+}
+
 void service_text(const struct service *service, struct buf *out)
 {
     AUTO(buf_fini) struct buf name = {0};
@@ -79,12 +86,10 @@ void service_text(const struct service *service, struct buf *out)
     service_name(service, &log);
     buf_append_text(&log, ".log");
     if (service->context->home.single) {
-        buf_printf(&environment,
-                   "%s    <key>EnvironmentVariables</key>\n    <dict>\n"
-                   "        <key>CFGSYNC_HOME</key>\n        <string>",
+        buf_printf(&environment, "%s    <key>EnvironmentVariables</key>\n    <dict>\n        ",
                    environment.size > 0 ? "\n" : "");
-        add_escaped(service->context->home.state_dir, &environment);
-        buf_append_text(&environment, "</string>\n    </dict>");
+        service_home(service, &environment);
+        buf_append_text(&environment, "\n    </dict>");
     }
     const char *const pairs[] = {
         "NAME",        buf_text(&name),        "PROGRAM", buf_text(&program),

@@ -33,6 +33,24 @@ static bool reads_as(const char *path, const struct buf *text)
     return text_read(path, &read) && slice_equal(buf_slice(&read), buf_slice(text));
 }
 
+// Homes of one name in different places have one service between them.
+static bool is_of_home(const struct service *service, const char *path)
+{
+    AUTO(buf_fini) struct buf text = {0};
+    AUTO(buf_fini) struct buf home = {0};
+    if (!text_read(path, &text)) return false;
+    if (!service->context->home.single) return true;
+    service_home(service, &home);
+    return memmem(text.data, text.size, home.data, home.size) != NULL;
+}
+
+static int refuse_other(const char *path)
+{
+    cli_error("%s is the service of another home of that name", path);
+    (void)fprintf(stderr, "  cfgsync-agent --home DIR service uninstall, with the one in it\n");
+    return CLI_FAILED;
+}
+
 static void make_directories(char *path)
 {
     for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
@@ -120,12 +138,9 @@ static int install_text(const struct service *service, const struct buf *text)
     bool writes = !is_packaged && !is_there;
     AUTO(buf_fini) struct buf before = {0};
     if (writes) (void)text_read(file, &before);
-    if (writes && access(file, F_OK) == 0 && !service->context->home.single) {
-        printf("%s is replaced\n", file);
-    } else if (writes && access(file, F_OK) == 0) {
-        cli_error("%s is there already, for another agent; remove it first", file);
-        return CLI_FAILED;
-    }
+    bool replaces = writes && access(file, F_OK) == 0;
+    if (replaces && !is_of_home(service, file)) return refuse_other(file);
+    if (replaces) printf("%s is replaced\n", file);
     int result = writes ? write_text(file, text) : CLI_DONE;
     if (result == CLI_DONE) result = start(service, writes ? file : NULL, &before);
     if (result != CLI_DONE) return result;
@@ -168,6 +183,7 @@ static int uninstall(const struct cli_context *context, const struct args *args)
     service_path(&service, &path);
     service_state(&service, &state);
     bool is_there = access(buf_text(&path), F_OK) == 0;
+    if (is_there && !is_of_home(&service, buf_text(&path))) return refuse_other(buf_text(&path));
     if (!is_there && !state.enabled && !state.active) {
         (void)puts("not installed");
         return CLI_DONE;
@@ -191,7 +207,7 @@ static int status(const struct cli_context *context, const struct args *args)
     const struct service service = {context, args_has(args, "--system"), NULL, NULL};
     struct service_state state = {0};
     service_path(&service, &path);
-    bool is_there = access(buf_text(&path), F_OK) == 0;
+    bool is_there = is_of_home(&service, buf_text(&path));
     const char *packaged = service_packaged(&service);
     if (!is_there && packaged != NULL && access(packaged, F_OK) == 0) {
         is_there = true;

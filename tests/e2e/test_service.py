@@ -122,6 +122,26 @@ def test_install(world):
     check(run("uninstall").code == 0, "again")
 
 
+def test_another_home(world):
+    """Two homes of one name: neither replaces nor removes the other's service."""
+    a = world.agent("alpha")
+    machine = Machine(world, a)
+    unit = machine.user / ".config/systemd/user/cfgsync-agent-alpha.service"
+    check(a.try_cli("service", "install", env=machine.env).code == 0, "installed")
+    text = unit.read_text()
+    other = dict(machine.env, CFGSYNC_HOME=str(world.dir / "elsewhere/alpha"))
+    check(a.try_cli("init", "--name", "other", "--no-listen", env=other).code == 0, "another home")
+    for verb in ("install", "uninstall"):
+        result = a.try_cli("service", verb, env=other)
+        check(result.code == 1 and "of another home" in result.err, verb, result)
+    result = a.try_cli("service", "status", env=other)
+    check(result.code == 1 and "not installed" in result.out, "not this one's", result)
+    check(unit.read_text() == text and (machine.bin / "enabled").exists(), "it stays")
+    result = a.try_cli("service", "install", "--program", "/usr/bin/env", env=machine.env)
+    check(result.code == 0 and "replaced" in result.out, "its own is replaced", result)
+    check("ExecStart=/usr/bin/env run" in unit.read_text(), "another program", unit.read_text())
+
+
 def test_refused(world):
     """Nothing is left of an installation that did not work."""
     a = world.agent("alpha")
