@@ -87,23 +87,25 @@ void step_blocked(struct step *step, int code);
 void step_failed(struct step *step, int code); // its content is to come again
 bool step_left_alone(const struct step *step, const struct fingerprint *now);
 bool step_mode_stands(const struct step *step, const struct fingerprint *now);
-int parent_open(struct group *group, const struct step *step, bool make, struct place *out);
 int look_out(const struct group *group, uint32_t index, struct fingerprint *out); // at x
 bool out_is_before(const struct group *group, uint32_t index, const struct fingerprint *out);
 
 // The file or directory itself: a flush of the directory it is in leaves out a mode that was set
 // since it was made. What cannot be flushed alone group_sync flushes.
 int place_sync(struct group *group, const struct place *place);
-// With its mode from the start: a power cut between the two would leave another, which passes for
-// an edit, and so would a want of descriptors. An agent has no umask.
-int dir_create(struct group *group, const struct place *place, uint32_t mode);
-int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
-bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
 // 0: what is there is what the step expected to replace; ESTALE: it is not; else an errno.
 int before_look(const struct step *step, const struct fingerprint *print, int dir_fd,
                 const char *name);
 bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
                      const char *name);
+
+// parents.c
+// With its mode from the start: a power cut between the two would leave another, which passes for
+// an edit, and so would a want of descriptors. An agent has no umask.
+int dir_create(struct group *group, const struct place *place, uint32_t mode);
+int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
+bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
+int parent_open(struct group *group, const struct step *step, bool make, struct place *out);
 
 // over.c
 int replace_over(struct group *group, uint32_t index, const struct place *place);

@@ -351,8 +351,6 @@ static void audit_step(struct audit *audit)
 
 // ---- hearing
 
-// ---- hearing
-
 static void audit_opened(struct share *share, const struct msg_ranges *m)
 {
     struct folder *folder = share->folder;
