@@ -170,6 +170,11 @@ static bool widen(struct agent *agent, const json_t *body, struct registry_folde
 bool control_declared(struct agent *agent, uint64_t request, const struct registry_folder *folder)
 {
     if (folder->declared_at == NULL) return false;
+    if (folder->ends) {
+        control_refuse(agent, request, REFUSE_DECLARED, "stop the agent and start it again",
+                       "folder %s is declared no more and ends at the next start", folder->name);
+        return true;
+    }
     control_refuse(agent, request, REFUSE_DECLARED, "change it there; the agent reads it again",
                    "folder %s stands in the config file, %s", folder->name, folder->declared_at);
     return true;
@@ -283,10 +288,12 @@ static void add_new(struct agent *agent, uint64_t request, const json_t *body, c
     };
     (void)widen(agent, body, &folder);
     if (!path_usable(agent, request, name, trimmed)) return;
+    // Nothing of another folder that had the name: neither its index nor who was invited to it.
     enum err err = engine_folder_forget(agent->engine, name);
+    if (!err) err = invites_drop_folder(agent->invites, name);
     if (err) {
-        control_refuse(agent, request, REFUSE_FAILED, NULL, "the index cannot be written: %s",
-                       err_text(err));
+        control_refuse(agent, request, REFUSE_FAILED, NULL,
+                       "the index or the invitations cannot be written: %s", err_text(err));
         return;
     }
     if (!control_folder_keep(agent, request, &folder, true, &number)) return;

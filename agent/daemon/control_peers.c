@@ -204,7 +204,8 @@ static const struct registry_peer *changeable(struct agent *agent, uint64_t requ
     const struct registry_folder *folders;
     uint32_t count = registry_folders(agent->registry, &folders);
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t w = 0; w < folders[i].with_count && folders[i].declared_at != NULL; w++) {
+        bool declared = folders[i].declared_at != NULL && !folders[i].ends;
+        for (uint32_t w = 0; w < folders[i].with_count && declared; w++) {
             if (strcmp(folders[i].with[w], name) != 0) continue;
             control_refuse(agent, request, REFUSE_DECLARED,
                            "change it there; the agent reads it again",

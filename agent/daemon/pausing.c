@@ -41,9 +41,16 @@ static int64_t quiet_end(const struct config *config, int64_t wall_ms)
 
 // ---- the switches
 
+static bool is_over(const struct agent *agent, const struct pause *pause)
+{
+    return pause->until_ms != 0 && pause->until_ms <= agent->wall_ms;
+}
+
+// One that is over and cannot be removed is none.
 static bool has(const struct agent *agent, const struct pause *like)
 {
-    return pauses_find(agent->pauses, like) != NULL;
+    const struct pause *found = pauses_find(agent->pauses, like);
+    return found != NULL && !is_over(agent, found);
 }
 
 static void apply(struct agent *agent)
@@ -71,29 +78,32 @@ static bool over(const struct agent *agent, struct pause *out)
     const struct pause *list;
     uint32_t count = pauses_all(agent->pauses, &list);
     for (uint32_t i = 0; i < count; i++) {
-        if (list[i].until_ms == 0 || list[i].until_ms > agent->wall_ms) continue;
+        if (!is_over(agent, &list[i])) continue;
         *out = list[i];
         return true;
     }
     return false;
 }
 
+// Of those that are not over yet.
 static int64_t next_end(const struct agent *agent)
 {
     const struct pause *list;
     int64_t at = agent->quiet_until_ms != 0 ? agent->quiet_until_ms : INT64_MAX;
     uint32_t count = pauses_all(agent->pauses, &list);
     for (uint32_t i = 0; i < count; i++)
-        if (list[i].until_ms != 0 && list[i].until_ms < at) at = list[i].until_ms;
+        if (list[i].until_ms != 0 && !is_over(agent, &list[i]) && list[i].until_ms < at)
+            at = list[i].until_ms;
     return at;
 }
 
 static void plan(struct agent *agent)
 {
     int64_t at = next_end(agent);
-    bool waits = at != INT64_MAX || agent->config.has_quiet;
+    struct pause stuck; // could not be removed, and is to be
+    bool waits = at != INT64_MAX || agent->config.has_quiet || over(agent, &stuck);
     int64_t left = at != INT64_MAX && at - agent->wall_ms < LOOK_MS ? at - agent->wall_ms : LOOK_MS;
-    agent->pause_due_ms = waits ? agent->now_ms + (left > 0 ? left : 0) : INT64_MAX;
+    agent->pause_due_ms = waits ? agent->now_ms + left : INT64_MAX;
 }
 
 void pausing_changed(struct agent *agent)
@@ -144,6 +154,7 @@ json_t *pausing_json(const struct agent *agent)
     json_t *out = json_array();
     for (uint32_t i = 0; i < count; i++) {
         static const char *const kinds[] = {"all", "folder", "peer"};
+        if (is_over(agent, &list[i])) continue;
         const char *name = list[i].folder;
         if (list[i].kind == PAUSE_PEER) {
             const struct registry_peer *peer =

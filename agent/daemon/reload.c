@@ -84,6 +84,28 @@ static bool same_folder(const struct registry_folder *a, const struct registry_f
     return same;
 }
 
+// Declared no more: those who have it go on to, and nobody comes to it, whatever his name.
+static void folder_ends(struct agent *agent, const struct registry *fresh,
+                        struct registry_folder *folder)
+{
+    const struct registry_peer *peers;
+    uint32_t count = registry_peers(agent->registry, &peers);
+    char **with = arena_alloc(agent->scratch, (size_t)count + 1, sizeof *with);
+    uint32_t with_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct registry_peer *is = registry_peer_by_device(fresh, peers[i].device);
+        bool has = folder->with_all;
+        for (uint32_t j = 0; j < folder->with_count; j++)
+            has = has || strcmp(folder->with[j], peers[i].name) == 0;
+        if (has && is != NULL) with[with_count++] = arena_text(agent->scratch, slice_text(is->name));
+    }
+    folder->with_all = false;
+    folder->with = with;
+    folder->with_count = with_count;
+    folder->ends = true;
+    later(agent, "the end of folder ", folder->name);
+}
+
 // Into the new registry: what is declared no more, or elsewhere, as it was.
 static enum err keep_folders(struct agent *agent, struct registry *fresh)
 {
@@ -93,7 +115,7 @@ static enum err keep_folders(struct agent *agent, struct registry *fresh)
         const struct registry_folder *known = registry_folder(fresh, folders[i].name);
         if (folders[i].declared_at == NULL) continue;
         struct registry_folder folder = known != NULL ? *known : folders[i];
-        if (known == NULL) later(agent, "the end of folder ", folder.name);
+        if (known == NULL) folder_ends(agent, fresh, &folder);
         if (known != NULL && strcmp(known->path, folders[i].path) != 0)
             later(agent, "the path of folder ", folder.name);
         folder.path = folders[i].path;

@@ -36,6 +36,7 @@ struct registry_folder {
     char *accept_from; // peer whose folder of this name is to be joined (folder accept), else NULL
     char *settings[SETTING_COUNT]; // NULL: the default
     char *declared_at;
+    bool ends; // declared no more: it goes on until the next start, with whom it had
 };
 
 struct registry;

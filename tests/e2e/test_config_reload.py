@@ -221,6 +221,43 @@ def test_a_peer_has_another_name(world):
     wait_for(lambda: (b.paths["f"] / "z").exists(), "after a start, too")
 
 
+def test_a_folder_that_ends(world):
+    """Declared no more: whoever had it has it until the next start, and nobody comes to it, be it
+    by the name of one who is gone or because all had it. Trust can be taken back at once."""
+    a, b, c = start(world, "a", "b", "c")
+    for other in (b, c):
+        other.peer_add(a)
+    roots = {name: world.dir / f"a-{name}" for name in ("some", "everyone")}
+    for root in roots.values():
+        root.mkdir()
+    base = (a.home / "config").read_text()
+    rewrite(a, base + peer_line(b) +
+            f'folder some {{ path = "{roots["some"]}" with = {{"b"}} }}\n'
+            f'folder everyone {{ path = "{roots["everyone"]}" with = {{all}} }}\n')
+    for name in roots:
+        b.folder_add(name, share="a")
+    (roots["some"] / "x").write_text("x")
+    wait_for(lambda: (b.paths["some"] / "x").exists(), "synced")
+    rewrite(a, base + peer_line(b))
+    wait_for(lambda: errors(a, "config-restart"), "it ends")
+    (roots["some"] / "y").write_text("y")
+    (roots["everyone"] / "y").write_text("y")
+    wait_for(lambda: all((b.paths[name] / "y").exists() for name in roots), "it goes on")
+    refused = a.cli("folder", "remove", "some", ok=(1,)).text
+    check("ends at the next start" in refused, "what becomes of it", refused)
+    rewrite(a, base)
+    wait_for(lambda: a.status()["peers"] == [], "b is gone")
+    a.cli("peer", "add", "b", c.device_id, "--at", c.address)
+    os.kill(a.process.pid, signal.SIGHUP)
+    wait_for(lambda: reloaded(a) >= 4 and a.connected("b"), "read again")
+    check([f["with"] for f in json.loads(a.cli("folder", "list", "--json").out)["folders"]] ==
+          [[], []], "nobody has it", a.cli("folder", "list").out)
+    offered = json.loads(c.cli("folder", "list", "--json").out)["offers"]
+    check(offered == [], "another b is offered nothing", offered)
+    a.cli("peer", "remove", "b")
+    check(a.status()["peers"] == [], "trust is taken back")
+
+
 def test_a_path_that_cannot_be(world):
     """The path of a declared folder is changed to what no start would take."""
     a, root, base = with_etc(world)

@@ -193,16 +193,22 @@ def test_removed_stays_removed(world):
 
 def test_another_folder_of_that_name(world):
     """An invitation shares the folder that it was made for and no other."""
-    a = world.agent("alpha").start()
+    a = world.agent("alpha")
+    base = (a.home / "config").read_text()
+    put(world.dir / "alpha-undeclared/x", "x")
+    put(a.home / "config", base + f'folder undeclared {{ path = "{world.dir}/alpha-undeclared"\n'
+        'with = {all} }\n')
+    a.start()
     for name in ("gone", "declared"):
         a.folder_add(name, share=None)
-    token = invite(a, "--folders", "gone,declared")
+    token = invite(a, "--folders", "gone,declared,undeclared")
     a.cli("folder", "remove", "gone")
     a.folder_add("gone", path=world.dir / "private", share=None)
     a.stop()
-    with open(a.home / "config", "a", encoding="utf-8") as config:
-        config.write(f'folder declared {{ path = "{a.paths["declared"]}"\nwith = {{}} }}\n')
+    put(a.home / "config", base + f'folder declared {{ path = "{a.paths["declared"]}"\n'
+        'with = {} }\n')
     a.start()
+    a.folder_add("undeclared", path=world.dir / "private-too", share=None)
     b = invited(world, "beta", token)
     wait_for(lambda: peers(b) and not left(b), "joined")
     check(peers(a)["beta"]["folders"] == [], "nothing is shared with it", peers(a))

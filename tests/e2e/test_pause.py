@@ -103,6 +103,21 @@ def test_for_a_while(world):
     check(a.status()["pauses"] == [], "who is removed takes the pause along")
 
 
+def test_over_on_a_full_disk(world):
+    """A pause that cannot be taken out of its file is over all the same, and is tried again."""
+    a, b = pair(world)
+    a.cli("pause", "--for", "2s")
+    (a.home / "pauses.json.new").mkdir()  # as if there were no room
+    write(a, "x", "x")
+    wait_for(lambda: has(b, "x"), "it goes on")
+    check(a.status()["pauses"] == [], "nothing is paused")
+    stays(lambda: a.log().count("pause is over") == 1, "not again and again")
+    (a.home / "pauses.json.new").rmdir()
+    a.restart()
+    check(a.status()["pauses"] == [] and "until" not in (a.home / "pauses.json").read_text(),
+          "now it is gone")
+
+
 def test_quiet_hours(world):
     """The hours of the config file are a pause that is not stored, and can be ended once."""
     a, b = pair(world)
