@@ -97,7 +97,8 @@ static void folder_ends(struct agent *agent, const struct registry *fresh,
         bool has = folder->with_all;
         for (uint32_t j = 0; j < folder->with_count; j++)
             has = has || strcmp(folder->with[j], peers[i].name) == 0;
-        if (has && is != NULL) with[with_count++] = arena_text(agent->scratch, slice_text(is->name));
+        if (has && is != NULL)
+            with[with_count++] = arena_text(agent->scratch, slice_text(is->name));
     }
     folder->with_all = false;
     folder->with = with;
