@@ -103,6 +103,9 @@ static void audit_end(struct audit *audit, enum audit_result result)
     share->audit_at_ms =
         folder->engine->now_ms + (result == AUDIT_DONE ? AUDIT_CHECK_MS : AUDIT_AGAIN_MS);
     if (reconcile) {
+        if (asker && report.moved > 0)
+            log_info(LOG_SYNC, "reconciled", "folder=%s peer=%s forgotten=%llu", folder->name,
+                     share->session->peer->name, (unsigned long long)report.moved);
         if (asker) pull_reconciled(share, result == AUDIT_DONE);
         return;
     }

@@ -68,6 +68,7 @@ static uint64_t sign_all(struct folder *folder)
     }
     if (txn_end(folder) != ERR_OK) return 0;
     approvals_signed(folder);
+    brake_in_forgotten_approved(folder);
     return changes;
 }
 
@@ -110,9 +111,10 @@ static bool keep_ours(struct folder *folder, struct slice path)
     struct item item;
     struct arena *arena = folder->engine->scratch;
     INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
-    bool ours = item.local.state == LOCAL_OK && version_live(&item.local.version) &&
-                item.head_count > 0 && !dirty_has(folder, path) &&
-                map_get(folder->busy, path) == NULL;
+    bool counts = item.local.state == LOCAL_OK && item.head_count > 0;
+    bool forgotten = item.local.state == LOCAL_OBSOLETE; // or it would not be held
+    bool ours = (counts || forgotten) && version_live(&item.local.version) &&
+                !dirty_has(folder, path) && map_get(folder->busy, path) == NULL;
     if (!ours) return false;
     const struct version *local = &item.local.version;
     struct version v = {.value = local->value, .mtime_ns = local->mtime_ns};

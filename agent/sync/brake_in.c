@@ -51,15 +51,33 @@ static bool is_again(struct folder *folder, const struct version *local, const s
     return local->has_parent && apart < WINDOW_MS && apart > -WINDOW_MS && of_others(folder, local);
 }
 
+// A reconciliation has dropped what is on this disk. Other contents that count for nothing are left
+// out, or a person put them back: the head then covers what the disk had.
+static bool was_forgotten(const struct item *item)
+{
+    const struct local *local = &item->local;
+    if (local->state != LOCAL_OBSOLETE || version_is_of_nothing(&local->version)) return false;
+    if (item->blocked != BLOCKED_NONE) return false;
+    return item->head_count == 0 || !vv_le(local->version.vv, item->heads[0].vv);
+}
+
 // Whether putting the item in place takes away something that a person would miss.
 static bool takes_away(struct folder *folder, const struct item *item, struct incoming *out)
 {
     const struct local *local = &item->local;
-    bool here =
-        (local->state == LOCAL_OK || local->state == LOCAL_DIRTY) && version_live(&local->version);
+    bool counts = local->state == LOCAL_OK || local->state == LOCAL_DIRTY || was_forgotten(item);
     if (folder->mode == MODE_SEND_ONLY) return false; // it waits for another reason
-    if (!here || !item->need || item->head_count != 1 || path_is_conflict_item(item->path))
+    if (!counts || !version_live(&local->version) || !item->need || item->head_count > 1 ||
+        path_is_conflict_item(item->path))
         return false;
+    if (item->head_count == 0) {
+        *out = (struct incoming){.kind = IN_DELETED,
+                                 .is_dir = local->version.value.kind == KIND_DIR,
+                                 .birth_ms = folder->engine->wall_ms,
+                                 .was = local->version.value};
+        out->was.target = (struct slice){0};
+        return true;
+    }
     const struct version *w = &item->heads[0];
     const struct value *was = &local->version.value;
     if (is_accepted(folder, &local->version, w)) return false;
@@ -473,6 +491,22 @@ void brake_in_approved(struct folder *folder)
     engine_changed(folder->engine);
 }
 
+void brake_in_forgotten_approved(struct folder *folder)
+{
+    struct brake *b = folder->brake;
+    size_t at = 0;
+    struct slice path;
+    void *value;
+    while (map_next(b->incoming, &at, &path, &value)) {
+        struct incoming *in = value;
+        if (!in->held || in->dot.inc != 0) continue;
+        in->held = false;
+        in->cleared = b->in_changed = true;
+        b->in_held[in->kind]--;
+    }
+    work_again(folder);
+}
+
 uint32_t brake_in_spans(const struct folder *folder, uint32_t max, struct span *out)
 {
     uint32_t count = 0;
@@ -482,7 +516,7 @@ uint32_t brake_in_spans(const struct folder *folder, uint32_t max, struct span *
     while (map_next(folder->brake->incoming, &at, &path, &value)) {
         const struct incoming *in = value;
         uint32_t i = 0;
-        if (!in->held) continue;
+        if (!in->held || in->dot.inc == 0) continue;
         while (i < count && out[i].inc != in->dot.inc)
             i++;
         if (i == max) continue;

@@ -52,7 +52,7 @@ struct incoming { // a change of others that would take a content off this disk
     enum incoming_kind kind;
     bool is_dir, moved, cleared, held;
     int64_t birth_ms;
-    struct dot dot;
+    struct dot dot;   // none: its deletion was forgotten elsewhere before it came here
     struct value was; // what it takes away; without the target of a link
 };
 
@@ -142,6 +142,8 @@ void moved_destroy(struct moved **moved);
 // ---- brake_in.c
 void brake_in_tick(struct folder *folder);
 int64_t brake_in_deadline(const struct folder *folder);
+// Nobody signs for what has no dot: it passes on this device, and waits again after a restart.
+void brake_in_forgotten_approved(struct folder *folder);
 void brake_in_approved(struct folder *folder); // some more may be
 void brake_in_forget(struct folder *folder);
 uint32_t brake_in_spans(const struct folder *folder, uint32_t max, struct span *out);

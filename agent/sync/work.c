@@ -105,6 +105,7 @@ static void work_forgotten(struct folder *folder, struct item *item)
         block(folder, item, BLOCKED_IGNORED);
         return;
     }
+    if (!brake_lets_in(folder, item->path)) return;
     if (!holds_children(folder, item, &gone)) apply_add(folder, item->path);
 }
 
