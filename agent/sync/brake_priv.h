@@ -139,6 +139,10 @@ void moved_note(struct folder *folder, const struct item *item);
 void moved_forget(struct folder *folder); // appearances that are too old to matter
 void moved_destroy(struct moved **moved);
 
+// ---- brake_takes.c
+// Whether putting the item in place takes away something that a person would miss.
+bool brake_takes_away(struct folder *folder, const struct item *item, struct incoming *out);
+
 // ---- brake_in.c
 void brake_in_tick(struct folder *folder);
 int64_t brake_in_deadline(const struct folder *folder);
