@@ -99,6 +99,12 @@ int before_look(const struct step *step, const struct fingerprint *print, int di
 bool print_is_before(const struct step *step, const struct fingerprint *print, int dir_fd,
                      const char *name);
 
+// recover_kept.c
+// What had already gone to kept comes back to `to`, so that there is one case less.
+void kept_back(struct group *group, uint32_t index, int to_fd, const char *to);
+// True: a save that met the step was moved there, and the crash came before the index heard of it.
+bool met_is_kept(struct group *group, uint32_t index);
+
 // parents.c
 // With its mode from the start: a power cut between the two would leave another, which passes for
 // an edit, and so would a want of descriptors. An agent has no umask.
