@@ -120,10 +120,10 @@ static int start(const struct service *service, const char *written, const struc
                   before->size > 0 ? "what was installed before stays" : "nothing is installed");
     }
     if (written == NULL) return CLI_FAILED;
-    if (before->size == 0 || write_text(written, before) != CLI_DONE)
-        (void)unlink(written);
-    else
-        (void)service_reload(service); // it has read the other one
+    // It may be enabled though it could not be started, and is tried again then.
+    if (before->size == 0 && code != 127) (void)service_disable(service);
+    if (before->size == 0 || write_text(written, before) != CLI_DONE) (void)unlink(written);
+    if (code != 127) (void)service_reload(service); // it has read the other one
     return CLI_FAILED;
 }
 
@@ -208,13 +208,14 @@ static int status(const struct cli_context *context, const struct args *args)
     struct service_state state = {0};
     service_path(&service, &path);
     bool is_there = is_of_home(&service, buf_text(&path));
+    bool of_other = !is_there && access(buf_text(&path), F_OK) == 0;
     const char *packaged = service_packaged(&service);
     if (!is_there && packaged != NULL && access(packaged, F_OK) == 0) {
         is_there = true;
         buf_clear(&path);
         buf_append_text(&path, packaged);
     }
-    if (is_there) service_state(&service, &state);
+    if (!of_other) service_state(&service, &state); // what is not there may still be loaded
     if (context->json) {
         AUTO(json_drop)
         json_t *out = json_pack("{s:s*, s:b, s:b}", "file", is_there ? buf_text(&path) : NULL,

@@ -82,6 +82,8 @@ static json_t *offers_json(struct agent *agent)
     uint32_t count = engine_offers(agent->engine, agent->scratch, &offers);
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++) {
+        // No agent has a folder of such a name, and it would stand in a line that people copy.
+        if (!name_valid(arena_text(agent->scratch, offers[i].name))) continue;
         json_t *out = json_object();
         json_object_set_new(out, "name", json_bytes(offers[i].name));
         json_object_set_new(out, "from", json_bytes(offers[i].peer));

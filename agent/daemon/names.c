@@ -44,6 +44,14 @@ static bool port_valid(const char *text, bool listening)
     return port <= 65535 && (port > 0 || listening);
 }
 
+static bool zone_valid(const char *zone)
+{
+    size_t size = 0;
+    while (is_name_byte(zone[size]))
+        size++;
+    return size > 0 && zone[size] == '\0';
+}
+
 static bool host_valid(const char *host, size_t size, bool listening)
 {
     if (size == 0 || size > 253) return false;
@@ -54,8 +62,9 @@ static bool host_valid(const char *host, size_t size, bool listening)
         if (size < 4 || size - 2 >= sizeof inner || host[size - 1] != ']') return false;
         memcpy(inner, host + 1, size - 2);
         inner[size - 2] = '\0';
-        inner[strcspn(inner, "%")] = '\0';
-        return inet_pton(AF_INET6, inner, &v6) == 1;
+        char *zone = strchr(inner, '%');
+        if (zone != NULL) *zone++ = '\0';
+        return inet_pton(AF_INET6, inner, &v6) == 1 && (zone == NULL || zone_valid(zone));
     }
     for (size_t i = 0; i < size; i++) {
         if (!is_name_byte(host[i])) return false;

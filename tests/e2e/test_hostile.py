@@ -51,6 +51,13 @@ def test_names(world):
             "versions": [version]}])
         peer.raw(CONTROL, frame.replace(b"X" * len(name), name))
         siege.refused(reason)
+    # A folder that it offers stands in a line that people copy.
+    peer = siege.join()
+    for name in ("$(touch x)", "fine"):
+        peer.offer(folder=sha256(name.encode())[:16], name=name, inc=0, k=[], marks=[])
+    listed = wait_for(lambda: "fine" in (out := siege.a.cli("folder", "list").out) and out,
+                      "what it offers is listed")
+    check("touch" not in listed, "but no such name", listed)
     # Hints and origins are paths as well.
     peer = siege.join()
     peer.send("WANT", folder=peer.folder, path="../x", ids=[[bytes(32), 1]])

@@ -106,6 +106,7 @@ def test_install(world):
     unit = machine.user / ".config/systemd/user/cfgsync-agent-alpha.service"
     result = run("status")
     check(result.code == 1 and "not installed" in result.out, "not yet", result)
+    machine.calls()
     result = run("install")
     check(result.code == 0 and str(unit) in result.out and unit.exists(), "installed", result)
     check("enable-linger" in result.out and "journalctl --user -u" in result.out, "hints", result)
@@ -150,6 +151,8 @@ def test_refused(world):
     (machine.bin / "refuses").touch()
     result = a.try_cli("service", "install", env=machine.env)
     check(result.code == 1 and not unit.exists(), "refused", result)
+    check(machine.calls()[-2:] == ["--user disable --now cfgsync-agent-alpha.service",
+                                   "--user daemon-reload"], "nor is it enabled or loaded")
     (machine.bin / "systemctl").unlink()
     none = dict(machine.env, PATH=str(machine.bin))
     result = a.try_cli("service", "install", env=none)

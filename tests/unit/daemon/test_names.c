@@ -48,9 +48,10 @@ static void addresses(void **state)
     assert_true(address_valid("tcp://*:7575", true));
     assert_true(address_valid("tcp://127.0.0.1:0", true));
     static const char *const wrong[] = {
-        "hub:7575",       "tcp://hub",       "tcp://hub:",       "tcp://:7575",     "tcp://*:7575",
-        "tcp://hub:0",    "tcp://hub:65536", "tcp://hub:7575/x", "ipc://x:1",       "tcp://[::1:1",
-        "tcp://a;b:7575", "tcp://hub: 75",   "tcp://[zz]:7575",  "tcp://hub:75a75",
+        "hub:7575",        "tcp://hub",       "tcp://hub:",         "tcp://:7575",
+        "tcp://*:7575",    "tcp://hub:0",     "tcp://hub:65536",    "tcp://hub:7575/x",
+        "ipc://x:1",       "tcp://[::1:1",    "tcp://a;b:7575",     "tcp://hub: 75",
+        "tcp://[zz]:7575", "tcp://hub:75a75", "tcp://[fe80::1%]:1", "tcp://[fe80::1%$(x)]:1",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_false(address_valid(wrong[i], false));
