@@ -141,6 +141,7 @@ struct agent {
     int64_t icon_due_ms;   // not before
     int64_t events_due_ms; // not before
     int64_t rescan_due_ms; // folders that are not wholly watched; INT64_MAX: none
+    int64_t missed_due_ms; // a walk of all folders
     int64_t slim_due_ms;   // much was done since memory was given back; INT64_MAX: not much
     uint32_t jobs_done;    // since then
     int64_t folder_look_ms;

@@ -25,7 +25,8 @@ enum {
     JOBS_MAX = 256,
     NET_EVENTS_MAX = 256,
     REQUESTS_MAX = 64,
-    RESCAN_MS = 30 * 1000, // folders that are not wholly watched
+    RESCAN_MS = 30 * 1000,      // folders that are not wholly watched
+    MISSED_MS = 60 * 60 * 1000, // those that are
     SLEEP_MS_MIN = 1000,
     SLIM_JOBS = 64, // from so many on the memory that they took is given back
     SLIM_MS = 5000, // after the last
@@ -137,6 +138,17 @@ static void rescan_unwatched(struct agent *agent)
     agent->rescan_due_ms = INT64_MAX;
 }
 
+// Some writes are told by no event: through a mapping, by a hard link from outside, by another
+// host.
+static void walk_for_missed(struct agent *agent)
+{
+    bool starts = agent->missed_due_ms == 0;
+    if (agent->now_ms < agent->missed_due_ms) return;
+    for (uint32_t i = 0; i < agent->folder_count && !starts; i++)
+        engine_watch(agent->engine, agent->folders[i].folder, ENGINE_MISSED, slice_text(""));
+    agent->missed_due_ms = agent->now_ms + MISSED_MS;
+}
+
 static void plan_rescan(struct agent *agent)
 {
     if (agent->rescan_due_ms != INT64_MAX || folders_unwatched(agent, NULL) == 0) return;
@@ -171,6 +183,7 @@ static bool turn(struct agent *agent)
     reload_settle(agent);
     renew_settle(agent);
     rescan_unwatched(agent);
+    walk_for_missed(agent);
     slim(agent);
     engine_tick(agent->engine);
     control_settle(agent);
@@ -189,6 +202,7 @@ static int sleep_ms(const struct agent *agent)
     int64_t due = earlier(engine_deadline(agent->engine), net_next_ms(agent->net));
     due = earlier(due, earlier(control_deadline(agent), show_deadline(agent)));
     due = earlier(due, earlier(agent->rescan_due_ms, invites_deadline(agent)));
+    due = earlier(due, agent->missed_due_ms);
     due = earlier(due, earlier(redeem_deadline(agent), nearby_deadline(agent)));
     due = earlier(due, earlier(pausing_deadline(agent), reload_deadline(agent)));
     due = earlier(due, agent->renew_due_ms);

@@ -35,6 +35,12 @@ static bool passes(struct folder *folder)
     return true;
 }
 
+// What it finds may be a backup that was put over the folder.
+static bool scan_restores(const struct folder *folder)
+{
+    return folder->scan.active && !folder->scan.watched;
+}
+
 // So much of what a scan has found is older than what was there that a backup may have been put
 // over it: what else it finds waits to be judged with that.
 static bool many_older(const struct folder *folder)
@@ -42,7 +48,7 @@ static bool many_older(const struct folder *folder)
     const struct brake *b = folder->brake;
     uint64_t found = b->waits[WAITS_OLDER];
     if (b->scan_older > found) found = b->scan_older;
-    return folder->scan.active && found >= b->limits.restored;
+    return scan_restores(folder) && found >= b->limits.restored;
 }
 
 // `count` more deletions, besides those that were announced and not looked at yet.
@@ -113,7 +119,7 @@ static bool few_rewritten(struct folder *folder, const struct slot *window)
 // the second is what somebody does on purpose.
 static bool is_older(struct folder *folder, const struct local *local, const struct look *look)
 {
-    if (!folder->scan.active) return false;
+    if (!scan_restores(folder)) return false;
     if (look->print.mtime_ns < local->print.mtime_ns) return true;
     return folder->scan.whole && kept_has(folder, look->path, &look->value);
 }

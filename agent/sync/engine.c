@@ -487,6 +487,7 @@ void engine_watch(struct engine *engine, uint32_t number, enum engine_watch what
         break;
     case ENGINE_TREE: scan_tree(folder, path); break;
     case ENGINE_RESCAN: scan_start(folder); break;
+    case ENGINE_MISSED: scan_missed(folder); break;
     case ENGINE_ROOT: rules_check(folder); break;
     case ENGINE_KEPT: late_write_mark(folder, path, LATE_WRITE_QUIET_MS); break;
     }

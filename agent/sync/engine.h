@@ -129,6 +129,7 @@ enum engine_watch {
     ENGINE_GONE,
     ENGINE_TREE,
     ENGINE_RESCAN,
+    ENGINE_MISSED, // a walk for what no event tells of
     ENGINE_ROOT,
     ENGINE_KEPT // path is the name of a kept file: written to since
 };

@@ -25,6 +25,7 @@ struct scan {
     bool wanted_again;
     bool walked;     // the walk has ended, looks are still open
     bool whole;      // not of a subtree
+    bool watched;    // all that it finds was done while the agent watched, and missed it
     bool new_prefix; // the subtree's directory was not known yet
     struct buf prefix;
     struct walk *walk;
@@ -38,6 +39,7 @@ struct scan {
     bool complete;
     uint64_t seen;
     int64_t started_ms;
+    int64_t ended_ms; // of the last one of all, by the engine's clock
 };
 
 struct tree_want { // a subtree to walk

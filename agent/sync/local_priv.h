@@ -94,6 +94,9 @@ void made_before(struct folder *folder, struct item *item, uint32_t mode);
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);
 void scan_start(struct folder *folder);
+// For what no event tells of while the agent watches: what is written through a mapping, or by
+// another name or another host. Nothing that it finds passes for a restored backup.
+void scan_missed(struct folder *folder);
 void scan_tree(struct folder *folder, struct slice prefix);
 void scan_continue(struct folder *folder);
 bool scan_could_not_read(const struct scan *scan, struct slice path); // it, or what it is in

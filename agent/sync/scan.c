@@ -18,6 +18,7 @@ static void scan_begin(struct folder *folder, struct slice prefix)
     scan->active = true;
     scan->walked = false;
     scan->whole = prefix.size == 0;
+    scan->watched = false;
     scan->walk = NULL;
     scan->cursor_set = false;
     scan->gone_count = scan->unread_count = 0;
@@ -43,6 +44,13 @@ void scan_start(struct folder *folder)
         return;
     }
     scan_begin(folder, slice_of(NULL, 0));
+}
+
+void scan_missed(struct folder *folder)
+{
+    bool first = !folder->row.scanned || folder->scan.active || folder->scan.job_out;
+    scan_start(folder);
+    if (!first && folder->scan.active) folder->scan.watched = true;
 }
 
 void scan_tree(struct folder *folder, struct slice prefix)
@@ -312,6 +320,7 @@ static void scan_finish(struct folder *folder)
 {
     struct scan *scan = &folder->scan;
     scan->active = false;
+    if (scan->whole) scan->ended_ms = folder->engine->now_ms;
     unsettled_walked(folder);
     if (scan->whole) meanings_end(folder);
     if (scan->whole && scan->complete) all_walked(folder);

@@ -7,7 +7,10 @@
 
 #include "agent/sync/wait_priv.h"
 
-enum { ASK_AGAIN_MS = 10 * 1000 }; // what it waits for may have gone with a session
+enum {
+    ASK_AGAIN_MS = 10 * 1000, // what it waits for may have gone with a session
+    MISSED_MS = 60 * 1000,    // the last walk is so old that another one is worth it
+};
 
 static void targets_free(struct sync_wait *wait)
 {
@@ -80,6 +83,7 @@ void engine_sync(struct engine *engine, uint64_t ticket, const struct sync_reque
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         if (!wait_concerns(wait, f)) continue;
         if (request->unwatched) scan_start(f);
+        if (engine->now_ms - f->scan.ended_ms >= MISSED_MS) scan_missed(f);
         dirty_all_now(f);
         dirty_dispatch(f);
     }
