@@ -26,6 +26,7 @@ struct index_port wire_index(struct store *store)
         .begin = store_begin,
         .commit = store_commit,
         .rollback = store_rollback,
+        .unread = store_unread,
         .folder_get = store_folder_get,
         .folder_put = store_folder_put,
         .folder_remove = store_folder_remove,

@@ -53,6 +53,7 @@ void store_fail_corrupt(struct store *store, const char *what)
 {
     log_error(LOG_STORE, "index row unreadable", "what=\"%s\"", what);
     store_fail(store, ERR_CORRUPT);
+    store->unread |= !store->in_txn;
 }
 
 bool store_quiet(const struct store *store)
@@ -69,6 +70,8 @@ static void query_failed(struct query *query, int code)
     store->said = code;
     store_fail(store, again ? code_of(store->db, code)
                             : store_sqlite_error(store->db, code, sql ? sql : "prepare"));
+    bool reads = query->stmt == NULL || sqlite3_stmt_readonly(query->stmt);
+    store->unread |= reads && !store->in_txn;
     query_end(query);
 }
 

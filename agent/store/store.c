@@ -185,6 +185,13 @@ enum err store_error(struct store *store)
     return err;
 }
 
+bool store_unread(struct store *store)
+{
+    bool unread = store->unread;
+    store->unread = false;
+    return unread;
+}
+
 bool store_enter(struct store *store)
 {
     if (store->in_txn) return false;

@@ -32,6 +32,9 @@ enum err store_commit(struct store *store) MUST_USE;
 void store_rollback(struct store *store);
 // The error remembered outside a transaction, and forgets it.
 enum err store_error(struct store *store);
+// Whether something was not read outside a transaction, and looked as if it was not there. Forgets
+// it.
+bool store_unread(struct store *store);
 
 // ---- the index as a whole
 bool store_meta_get(struct store *store, struct arena *arena, const char *key,

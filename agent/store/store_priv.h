@@ -133,6 +133,7 @@ struct store {
     bool in_txn;
     enum err txn_error;     // of the transaction under way
     enum err outside_error; // of calls outside one, until store_error asks
+    bool unread;            // of reads outside one, until store_unread asks
     int said;               // SQLite's code that was logged, until something was written again
     int64_t changes;        // of the connection, when the transaction began
     struct counts *counts;  // of the folders touched since the last failure

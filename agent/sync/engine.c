@@ -187,6 +187,7 @@ void engine_now(struct engine *engine, int64_t monotonic_ms, int64_t wall_ms)
 // Every event ends here: what can go on goes on, and the owner hears that something changed.
 static void turn_end(struct engine *engine)
 {
+    unread_settle(engine);
     waits_check(engine);
     verifies_check(engine);
     abandons_check(engine);
@@ -249,6 +250,7 @@ void engine_tick(struct engine *engine)
     folders_sweep(engine);
     engine->ticked_ms = engine->now_ms;
     engine->turns++;
+    unread_tick(engine);
     for (const struct folder *f = engine->folders; f != NULL; f = f->next)
         folders++;
     for (const struct session *s = engine->sessions; s != NULL; s = s->next)
@@ -279,6 +281,8 @@ int64_t engine_deadline(const struct engine *engine)
 {
     int64_t at = waits_deadline(engine), verify = verifies_deadline(engine);
     if (verify < at) at = verify;
+    int64_t unread = unread_deadline(engine);
+    if (unread < at) at = unread;
     int64_t abandon = abandons_deadline(engine);
     if (abandon < at) at = abandon;
     int64_t hello = hellos_deadline(engine);

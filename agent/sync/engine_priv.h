@@ -30,6 +30,7 @@ enum {
     BLOCKED_RETRY_MS = 10 * 1000,
     ROOT_RETRY_MS = 5 * 1000,
     INDEX_RETRY_MS = 1000,       // after a transaction that failed
+    INDEX_FAILED_MS = 15 * 1000, // so long that is said
     ROUND_QUIET_MS = 120 * 1000, // without a page
     ROUND_OLD_MS = 10 * 60 * 1000,
     REQUEST_TIMEOUT_MS = 30 * 1000,
@@ -77,6 +78,8 @@ struct engine {
     int64_t now_ms, wall_ms, started_wall_ms, ticked_ms;
     bool after_crash; // the last run did not end cleanly
     bool paused;
+    bool unread; // the index could not be read, at unread_ms
+    int64_t unread_ms;
     bool age_looked;
     int64_t age_looked_ms;
     int64_t age_ms;
@@ -107,5 +110,6 @@ struct engine {
 #include "agent/sync/limits_priv.h"
 #include "agent/sync/local_priv.h"
 #include "agent/sync/meet_priv.h"
+#include "agent/sync/unread_priv.h"
 
 #endif

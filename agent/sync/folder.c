@@ -10,8 +10,6 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { INDEX_FAILED_MS = 15 * 1000 }; // so long that is said
-
 bool folder_usable(const struct folder *folder)
 {
     return folder->root == ROOT_OK && !folder->gone && !folder_turning(folder);
@@ -414,7 +412,7 @@ void folder_tick(struct folder *folder)
     }
     if (folder->index_failed_ms != 0 && now >= folder->index_failed_ms + INDEX_FAILED_MS) {
         folder->index_failed_ms = 0;
-        log_info(LOG_SYNC, "index is written again", "folder=%s", folder->name);
+        log_info(LOG_SYNC, "index can be used again", "folder=%s", folder->name);
         engine_changed(folder->engine);
     }
     for (struct bond *b = folder->bonds; b != NULL; b = b->next) {

@@ -31,6 +31,7 @@ struct index_port {
     void (*begin)(struct store *);
     enum err (*commit)(struct store *) MUST_USE;
     void (*rollback)(struct store *);
+    bool (*unread)(struct store *);
     bool (*folder_get)(struct store *, struct arena *, struct slice name, struct folder_row *out);
     void (*folder_put)(struct store *, struct folder_row *);
     void (*folder_remove)(struct store *, uint32_t folder);

@@ -129,6 +129,11 @@ void recover_start(struct folder *folder)
     struct journal_row *rows = arena_alloc(arena, JOURNAL_ROWS_MAX, sizeof *rows);
     uint32_t count =
         index->journal_list(index->self, arena, folder->number, JOURNAL_ROWS_MAX, rows);
+    if (index_unread(folder->engine)) {
+        // Staging is not to be cleaned of what belongs to a row.
+        folder_set_root_missing(folder, "the index cannot be read");
+        return;
+    }
     for (uint32_t i = 0; i <= count; i++) {
         struct job *job = job_new(JOB_RECOVER, folder->number);
         if (i < count) {

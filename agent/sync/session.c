@@ -58,7 +58,7 @@ bool session_stuck(const struct session *session)
 
 bool session_send(struct session *session, enum lane lane, struct message *message)
 {
-    if (!lane_open(session, lane)) return false;
+    if (!lane_open(session, lane) || index_unread(session->engine)) return false;
     return conn_say(session->engine, session->lanes[lane], message);
 }
 

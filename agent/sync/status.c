@@ -301,20 +301,28 @@ static void root_error(struct folder *folder, struct arena *arena, struct folder
     e->hint = "the folder goes on by itself when it can be read, or is gone";
 }
 
+static void index_error(const struct folder *folder, struct arena *arena, struct folder_status *out)
+{
+    bool unread = folder->engine->unread;
+    out->state = FOLDER_ERROR;
+    out->code = "index";
+    struct status_error *e = error_own(out);
+    e->code = out->code;
+    e->path = arena_copy(arena, slice_text(folder->path));
+    e->message = unread ? "the index cannot be read: nothing is exchanged with peers"
+                        : "the index cannot be written: nothing is published or put in place";
+    e->hint = "look after the disk of the agent's own files; it is tried again all the time";
+}
+
 static void folder_state(struct folder *folder, struct arena *arena, struct folder_status *out)
 {
     const char *peer;
     out->code = "";
-    if (folder->root == ROOT_MISSING) {
+    // First: what the index refuses stops the folder, too.
+    if (index_unread(folder->engine) || folder->index_failed_ms != 0) {
+        index_error(folder, arena, out);
+    } else if (folder->root == ROOT_MISSING) {
         root_error(folder, arena, out);
-    } else if (folder->index_failed_ms != 0) {
-        out->state = FOLDER_ERROR;
-        out->code = "index";
-        struct status_error *e = error_own(out);
-        e->code = out->code;
-        e->path = arena_copy(arena, slice_text(folder->path));
-        e->message = "the index cannot be written: nothing is published or put in place";
-        e->hint = "look after the disk of the agent's own files; it is tried again all the time";
     } else if (any_pending(folder, &peer)) {
         out->state = FOLDER_HELD;
         out->code = "join-pending";

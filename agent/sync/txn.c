@@ -33,6 +33,9 @@ void folder_reload(struct folder *folder)
     epochs_load(folder);
     folder->owner_count = index->owner_count(index->self, folder->number);
     brake_undone(folder);
+    if (!index_unread(engine)) return;
+    vvbox_fini(&folder->k); // until it is read
+    vvbox_fini(&folder->gcfloor);
 }
 
 static void publish_mark(struct folder *folder)

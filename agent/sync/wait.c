@@ -228,7 +228,8 @@ static bool out_done(const struct target *t) // of a share that is joined
 static bool in_done(const struct target *t, struct arena *arena)
 {
     if (!t->round_done) return false;
-    return vv_le(t->theirs.v, folder_applied(t->folder, arena));
+    bool there = vv_le(t->theirs.v, folder_applied(t->folder, arena));
+    return there && !index_unread(t->folder->engine);
 }
 
 bool target_over(const struct target *t)

@@ -189,6 +189,13 @@ static void test_damage_inside_is_reported(void **state)
     (void)store_items_after(store, arena, folder, none, none, true, 500, items);
     assert_int_equal(store_error(store), ERR_CORRUPT);
     assert_int_equal(store_error(store), ERR_OK);
+    assert_true(store_unread(store));
+    assert_false(store_unread(store));
+    // In a transaction its end says so.
+    store_begin(store);
+    (void)store_items_after(store, arena, folder, none, none, true, 500, items);
+    assert_int_equal(store_commit(store), ERR_CORRUPT);
+    assert_false(store_unread(store));
     store_close(&store);
 }
 

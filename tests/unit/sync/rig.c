@@ -3,44 +3,16 @@
 
 #include "agent/base/log.h"
 #include "agent/core/job.h"
-#include "agent/daemon/wire_rooms.h"
 
 enum { TURNS_MAX = 100000 };
 
-// What functions without a context have to reach.
-static struct {
-    uint32_t commits_to_pass, commits_to_fail;
-    uint64_t random;
-} hidden;
-
-void rig_fail_commits(uint32_t after, uint32_t count)
-{
-    hidden.commits_to_pass = after;
-    hidden.commits_to_fail = count;
-}
-
-bool rig_commits_failed(void)
-{
-    return hidden.commits_to_fail == 0;
-}
-
-static enum err commit_or_fail(struct store *store)
-{
-    if (hidden.commits_to_fail == 0) return store_commit(store);
-    if (hidden.commits_to_pass > 0) {
-        hidden.commits_to_pass--;
-        return store_commit(store);
-    }
-    hidden.commits_to_fail--;
-    store_rollback(store);
-    return ERR_NO_SPACE;
-}
+static uint64_t random_state; // what a function without a context has to reach
 
 static void chance(void *out, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        hidden.random = hidden.random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        ((uint8_t *)out)[i] = (uint8_t)(hidden.random >> 33);
+        random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        ((uint8_t *)out)[i] = (uint8_t)(random_state >> 33);
     }
 }
 
@@ -356,7 +328,7 @@ static void on_dial(void *context, struct device_id device)
 static struct engine *engine_of(struct rig *rig)
 {
     struct engine_options options = {
-        .index = wire_index(rig->store),
+        .index = rig_index(rig->store),
         .disk = {.self = (struct workers *)(void *)rig,
                  .submit = disk_submit,
                  .ignored = disk_ignored},
@@ -384,7 +356,6 @@ static struct engine *engine_of(struct rig *rig)
         .name = "me",
         .program = "rig",
     };
-    options.index.commit = commit_or_fail;
     return engine_new(&options);
 }
 
@@ -434,7 +405,8 @@ void rig_open_raw(struct rig *rig)
     crypto_init();
     *rig = (struct rig){.now_ms = 1000};
     rig_fail_commits(0, 0);
-    hidden.random = 7;
+    rig_fail_reads(false);
+    random_state = 7;
     rig_log_begin();
     rig->arena = arena_new();
     rig->identity = identity_from_seed(seed);

@@ -120,7 +120,10 @@ void rig_close(struct rig *rig);
 void rig_restart(struct rig *rig); // another process: index and disk stay, peers are gone
 // The index refuses `count` commits after `after` others, as a full disk does.
 void rig_fail_commits(uint32_t after, uint32_t count);
-bool rig_commits_failed(void);                                // all of them
+bool rig_commits_failed(void); // all of them
+// Lists of the index come out empty from now on, as when the disk cannot read it.
+void rig_fail_reads(bool fail);
+struct index_port rig_index(struct store *store);
 uint32_t rig_jobs(const struct rig *rig, enum job_kind kind); // held ones
 void rig_settle(struct rig *rig); // jobs that are not held, until there are none; the clock stands
 void rig_wait(struct rig *rig, int64_t ms); // lets time go by

@@ -23,6 +23,13 @@ static inline const struct status_error *error_of(const struct folder_status *st
     return NULL;
 }
 
+static inline void assert_state(struct rig *rig, enum folder_state state, const char *code)
+{
+    struct folder_status status = rig_status(rig);
+    assert_string_equal(folder_state_text(status.state), folder_state_text(state));
+    assert_string_equal(status.code, code);
+}
+
 // All that it has made is on its disk.
 static inline void say_applied(struct script *peer)
 {

@@ -5,13 +5,6 @@
 #include "tests/unit/sync/brake_test.h"
 #include "tests/unit/sync/status_test.h"
 
-static void assert_state(struct rig *rig, enum folder_state state, const char *code)
-{
-    struct folder_status status = rig_status(rig);
-    assert_string_equal(folder_state_text(status.state), folder_state_text(state));
-    assert_string_equal(status.code, code);
-}
-
 static void say_k(struct script *peer, struct vv k)
 {
     struct message news = {.kind = MSG_NEWS, .news = {.folder = peer->rig->id, .k = k}};
