@@ -2,7 +2,9 @@
 //
 // The time by which things grow old enough to be forgotten. It follows the wall clock, but no
 // faster than time passes while the agent runs, and by at most a day over a restart: a clock that
-// was in 2099 for a minute forgets nothing.
+// was in 2099 for a minute forgets nothing. It stands while the clock is behind it, for at most a
+// day: a machine that starts in 1970 until it hears the time has not become younger, and could
+// never catch up.
 #include <string.h>
 
 #include "agent/sync/engine_priv.h"
@@ -23,6 +25,14 @@ static bool read_age(struct engine *engine, int64_t *out)
     return true;
 }
 
+// Such a clock is believed when it has said the same for a day: the age was wrong then.
+static bool stands(struct engine *engine, bool behind)
+{
+    if (behind && !engine->age_behind) engine->age_behind_ms = engine->now_ms;
+    engine->age_behind = behind;
+    return behind && engine->now_ms - engine->age_behind_ms < DAY_MS;
+}
+
 int64_t age_now(struct engine *engine)
 {
     const struct index_port *index = &engine->o.index;
@@ -30,6 +40,7 @@ int64_t age_now(struct engine *engine)
     bool known = read_age(engine, &last);
     if (engine->age_looked) ahead = engine->now_ms - engine->age_looked_ms;
     int64_t now = engine->wall_ms;
+    if (stands(engine, known && now < last)) return engine->age_ms = last;
     if (known && now > last + ahead) now = last + ahead;
     engine->age_looked = true;
     engine->age_ms = now;

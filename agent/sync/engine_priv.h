@@ -80,8 +80,8 @@ struct engine {
     bool paused;
     bool unread; // the index could not be read, at unread_ms
     int64_t unread_ms;
-    bool age_looked;
-    int64_t age_looked_ms;
+    bool age_looked, age_behind;
+    int64_t age_looked_ms, age_behind_ms;
     int64_t age_ms;
     struct arena *scratch; // reset at the start of every event
     struct peer *peers;

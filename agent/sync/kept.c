@@ -87,6 +87,12 @@ static struct version nothing_at(struct folder *folder, struct slice path, struc
     return none;
 }
 
+// What is noted while the clock is in the past must not be the oldest when it is right again.
+static int64_t noted_ms(const struct engine *engine, int64_t wall_ms)
+{
+    return wall_ms < engine->age_ms - DAY_MS ? engine->age_ms : wall_ms;
+}
+
 void kept_note(struct folder *folder, const struct item *item, const struct step *step,
                struct dot after, struct device_id by)
 {
@@ -98,7 +104,7 @@ void kept_note(struct folder *folder, const struct item *item, const struct step
     batch_open(folder);
     struct kept_row row = {
         .version = live ? item->local.version : nothing_at(folder, item->path, after),
-        .when_ms = folder->engine->wall_ms,
+        .when_ms = noted_ms(folder->engine, folder->engine->wall_ms),
         .by = by,
         .batch = folder->batch,
         .after = after,
@@ -116,7 +122,7 @@ void kept_note_made(struct folder *folder, struct slice path, const struct versi
     batch_open(folder);
     const struct kept_row row = {
         .version = nothing_at(folder, path, after),
-        .when_ms = folder->engine->wall_ms,
+        .when_ms = noted_ms(folder->engine, folder->engine->wall_ms),
         .by = version_author(folder, version),
         .batch = folder->batch,
         .after = after,
@@ -145,7 +151,7 @@ void kept_own(struct folder *folder, const struct version *version, int64_t when
     const struct kept_row row = {
         .version = *version,
         .file = file,
-        .when_ms = when_ms,
+        .when_ms = noted_ms(folder->engine, when_ms),
         .by = folder->engine->o.device,
         .own = true,
         .batch = index->kept_batch_last(index->self, folder->number),
@@ -176,7 +182,9 @@ static void find_old(struct folder *folder)
 {
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
-    int64_t now = age_now(folder->engine);
+    // They have the time of the clock, and the age may be ahead of it.
+    int64_t age = age_now(folder->engine), wall = folder->engine->wall_ms;
+    int64_t oldest = (age < wall ? age : wall) - folder->kept_ms;
     uint64_t bytes = index->kept_bytes(index->self, folder->number), after = 0;
     uint64_t max = folder->kept_bytes_max > 0 ? folder->kept_bytes_max : UINT64_MAX;
     struct kept_row *rows = arena_alloc(arena, OLDEST_PAGE, sizeof *rows);
@@ -185,7 +193,9 @@ static void find_old(struct folder *folder)
             index->kept_oldest(index->self, arena, folder->number, after, OLDEST_PAGE, rows);
         for (uint32_t i = 0; i < got; i++) {
             after = rows[i].number;
-            bool old = rows[i].when_ms < now - folder->kept_ms;
+            bool old = rows[i].when_ms < oldest;
+            // One that was noted by a clock that was ahead does not keep those behind it.
+            if (!old && bytes <= max && rows[i].when_ms > wall) continue;
             if (!old && bytes <= max) return;
             if (still_wanted(folder, &rows[i].version)) continue;
             if (late_write_waits(folder, rows[i].file)) continue;

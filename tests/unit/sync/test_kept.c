@@ -7,6 +7,8 @@
 #include "tests/unit/sync/rig.h"
 
 #define HOUR_MS (INT64_C(3600) * 1000)
+#define DAY_MS  (24 * HOUR_MS)
+#define LONG_MS (50 * 365 * DAY_MS)
 
 enum { FILES = 300, ROWS_MAX = 512 };
 
@@ -166,12 +168,79 @@ static void test_wanted_again(void **state)
     rig_close(&rig);
 }
 
+// A machine that does not know the time until the network is there: neither is what it keeps as old
+// as its clock, nor does it stay for ever.
+static void test_start_in_the_past(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    (void)open_kept(&rig);
+    rig.skew_ms = -LONG_MS;
+    rig_restart(&rig);
+    keep_for_a_day(&rig, 0);
+    rig_wait(&rig, HOUR_MS);
+    struct script *other = script_connect(&rig, 4);
+    script_offer(other, (struct vv){0});
+    struct version v = edit_of_x(other, "theirs");
+    script_push(other, 0, &v, 1, "theirs");
+    rig_wait(&rig, 5000);
+    assert_int_equal(count_of(&rig, "x"), 1);
+    rig.skew_ms = 0;
+    rig_wait(&rig, 3 * HOUR_MS);
+    assert_int_equal(count_of(&rig, ""), FILES + 1);
+    rig_wait(&rig, 25 * HOUR_MS);
+    assert_int_equal(count_of(&rig, ""), 0);
+    rig_close(&rig);
+}
+
+// What was noted in 2073 does not keep what was noted after it.
+static void test_noted_ahead(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    keep_for_a_day(&rig, 0);
+    rig_write(&rig, "x", "x");
+    rig_settle(&rig);
+    struct kept_row row = {.file = slice_text("ahead"), .when_ms = 1700000000000 + LONG_MS};
+    row.version = rig_item(&rig, "x").heads[0];
+    store_kept_add(rig.store, rig.folder, &row);
+    row.when_ms = 1700000000000;
+    row.file = slice_text("right");
+    store_kept_add(rig.store, rig.folder, &row);
+    rig_wait(&rig, 23 * HOUR_MS);
+    assert_int_equal(count_of(&rig, ""), 2);
+    rig_wait(&rig, 3 * HOUR_MS);
+    assert_int_equal(count_of(&rig, ""), 1);
+    rig_close(&rig);
+}
+
+// The age was wrong, not the clock: a day later it goes on from there.
+static void test_the_age_was_wrong(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    int64_t wrong = 1700000000000 + LONG_MS;
+    store_begin(rig.store);
+    store_meta_put(rig.store, "age-ms", slice_of(&wrong, sizeof wrong));
+    assert_int_equal(store_commit(rig.store), ERR_OK);
+    rig_restart(&rig);
+    rig_write(&rig, "gone", "x");
+    rig_wait(&rig, 2 * DAY_MS);
+    rig_write(&rig, "gone", NULL);
+    for (int day = 0; day < 32; day++)
+        rig_wait(&rig, DAY_MS);
+    assert_int_equal(rig_item(&rig, "gone").head_count, 0); // the deletion is forgotten
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_old_ones_go),
-        cmocka_unit_test(test_not_removed),
-        cmocka_unit_test(test_wanted_again),
+        cmocka_unit_test(test_old_ones_go),  cmocka_unit_test(test_not_removed),
+        cmocka_unit_test(test_wanted_again), cmocka_unit_test(test_start_in_the_past),
+        cmocka_unit_test(test_noted_ahead),  cmocka_unit_test(test_the_age_was_wrong),
     };
     return cmocka_run_group_tests_name("sync/kept", tests, NULL, NULL);
 }
