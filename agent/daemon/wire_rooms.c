@@ -11,6 +11,7 @@ static void wire_kept(struct index_port *out)
     out->kept_put = store_kept_put;
     out->kept_remove = store_kept_remove;
     out->kept_list = store_kept_list;
+    out->kept_of = store_kept_of;
     out->kept_oldest = store_kept_oldest;
     out->kept_batch_last = store_kept_batch_last;
     out->kept_batch_begin = store_kept_batch_begin;

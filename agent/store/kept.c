@@ -124,7 +124,7 @@ uint32_t store_kept_list(struct store *store, struct arena *arena, uint32_t fold
                          struct slice path, uint64_t before, uint32_t max, struct kept_row *out)
 {
     bool all = path.size == 0;
-    AUTO(query_end) struct query query = query_new(store, all ? SQL_KEPT_LIST : SQL_KEPT_OF);
+    AUTO(query_end) struct query query = query_new(store, all ? SQL_KEPT_LIST : SQL_KEPT_BELOW);
     query_int(&query, folder);
     query_u64(&query, before);
     query_int(&query, max);
@@ -132,6 +132,17 @@ uint32_t store_kept_list(struct store *store, struct arena *arena, uint32_t fold
         query_slice(&query, key_of(&store->key, path));
         query_slice(&query, key_below_end(&store->key_end, path));
     }
+    return read_rows(store, arena, &query, max, out);
+}
+
+uint32_t store_kept_of(struct store *store, struct arena *arena, uint32_t folder, struct slice path,
+                       uint64_t before, uint32_t max, struct kept_row *out)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_KEPT_OF);
+    query_int(&query, folder);
+    query_u64(&query, before);
+    query_int(&query, max);
+    query_slice(&query, key_of(&store->key, path));
     return read_rows(store, arena, &query, max, out);
 }
 

@@ -194,6 +194,13 @@ static const char *const steps[][2] = {
         " WHERE need = 1 AND blocked <> 0;",
         "",
     },
+    {
+        // By its length: for a condition like that of a query, file = ?, SQLite would look at what
+        // is bound there, and compile the query anew for each value.
+        "CREATE INDEX IF NOT EXISTS kept_order ON kept(folder) WHERE file <> x'';"
+        "CREATE INDEX IF NOT EXISTS kept_bare ON kept(folder) WHERE length(file) = 0;",
+        "",
+    },
 };
 
 static_assert(sizeof steps / sizeof steps[0] == STORE_SCHEMA_VERSION, "one step for each version");

@@ -173,17 +173,27 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_KEPT_REMOVE] = "DELETE FROM kept WHERE folder = ?1 AND number = ?2",
     [SQL_KEPT_LIST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number < ?2"
                       " AND file <> x'' ORDER BY number DESC LIMIT ?3",
-    [SQL_KEPT_OF] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number < ?2"
-                    " AND key >= ?4 AND key < ?5 AND file <> x'' ORDER BY number DESC LIMIT ?3",
+    [SQL_KEPT_OF] = "SELECT " KEPT_COLUMNS " FROM kept INDEXED BY kept_key WHERE folder = ?1"
+                    " AND number < ?2 AND key = ?4 AND file <> x'' ORDER BY number DESC LIMIT ?3",
+    // By the key, although the rows are sorted then: what is below is seldom all there is.
+    [SQL_KEPT_BELOW] = "SELECT " KEPT_COLUMNS " FROM kept INDEXED BY kept_key WHERE folder = ?1"
+                       " AND number < ?2 AND key >= ?4 AND key < ?5 AND file <> x''"
+                       " ORDER BY number DESC LIMIT ?3",
     [SQL_KEPT_OLDEST] = "SELECT " KEPT_COLUMNS " FROM kept WHERE folder = ?1 AND number > ?2"
                         " AND file <> x'' ORDER BY number LIMIT ?3",
     // Batches rise with the numbers, so that the rows of the last one are the newest. What own
     // edits replaced stands between them, with -1 less the number.
     [SQL_KEPT_BATCH] = "SELECT " KEPT_COLUMNS " FROM kept WHERE number < ?1 AND folder = ?2"
                        " AND batch = ?3 ORDER BY number DESC LIMIT ?4",
-    [SQL_KEPT_BATCH_LAST] = "SELECT CASE WHEN batch < 0 THEN -1 - batch ELSE batch END FROM kept"
-                            " WHERE folder = ?1 ORDER BY number DESC LIMIT 1",
-    [SQL_KEPT_BATCH_FORGET] = "DELETE FROM kept WHERE folder = ?1 AND file = x''",
+    [SQL_KEPT_BATCH_LAST] =
+        "SELECT CASE WHEN batch < 0 THEN -1 - batch ELSE batch END FROM kept WHERE number = max("
+        "coalesce((SELECT number FROM kept WHERE folder = ?1 AND file <> x''"
+        " ORDER BY number DESC LIMIT 1), 0), "
+        "coalesce((SELECT number FROM kept WHERE folder = ?1 AND length(file) = 0"
+        " ORDER BY number DESC LIMIT 1), 0))",
+    // Their numbers first: the index that finds them loses them one by one.
+    [SQL_KEPT_BATCH_FORGET] = "DELETE FROM kept WHERE number IN"
+                              " (SELECT number FROM kept WHERE folder = ?1 AND length(file) = 0)",
     [SQL_KEPT_PAST] = "UPDATE kept SET batch = CASE WHEN batch < 0 THEN -1 ELSE 0 END"
                       " WHERE folder = ?1",
     [SQL_KEPT_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM kept WHERE folder = ?1",

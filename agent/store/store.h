@@ -20,7 +20,7 @@ enum err store_open(const char *path, struct store **out, struct fault *fault) M
 void store_close(struct store **store);
 // In memory, outside a transaction; for tests.
 struct store *store_copy(const struct store *store);
-#define STORE_SCHEMA_VERSION 4
+#define STORE_SCHEMA_VERSION 5
 
 // Looks through the whole file, beside an agent that may have it open. CORRUPT, with what is wrong
 // in *out_problem: damaged, or not to be read.
@@ -192,6 +192,9 @@ void store_kept_remove(struct store *store, uint32_t folder, uint64_t number);
 // `before` (at most INT64_MAX).
 uint32_t store_kept_list(struct store *store, struct arena *arena, uint32_t folder,
                          struct slice path, uint64_t before, uint32_t max, struct kept_row *out);
+// The same of the path alone, at the cost of what is returned.
+uint32_t store_kept_of(struct store *store, struct arena *arena, uint32_t folder, struct slice path,
+                       uint64_t before, uint32_t max, struct kept_row *out);
 // Rows with a file, oldest first, with numbers above `after`.
 uint32_t store_kept_oldest(struct store *store, struct arena *arena, uint32_t folder,
                            uint64_t after, uint32_t max, struct kept_row *out);

@@ -124,10 +124,10 @@ static void history(struct gather *g)
         index->conflicts_of(index->self, g->arena, g->folder->number, path, ASIDE_MAX, aside);
     for (uint32_t i = 0; i < count; i++)
         item_add(g, aside[i]);
-    count = index->kept_list(index->self, g->arena, g->folder->number, path, INT64_MAX,
-                             KEPT_LISTED_MAX, kept);
+    count = index->kept_of(index->self, g->arena, g->folder->number, path, INT64_MAX,
+                           KEPT_LISTED_MAX, kept);
     for (uint32_t i = 0; i < count; i++)
-        if (slice_equal(kept[i].version.path, path)) kept_add(g, &kept[i]);
+        kept_add(g, &kept[i]);
 }
 
 // Returns where to go on; 0: there is nothing older.

@@ -116,10 +116,9 @@ static const char *kept_choose(struct folder *folder, const struct decision *dec
     uint64_t before = INT64_MAX;
     bool found = false;
     for (uint32_t got = KEPT_PAGE; got == KEPT_PAGE; before = rows[got - 1].number) {
-        got = index->kept_list(index->self, arena, folder->number, decision->path, before,
-                               KEPT_PAGE, rows);
+        got = index->kept_of(index->self, arena, folder->number, decision->path, before, KEPT_PAGE,
+                             rows);
         for (uint32_t i = 0; i < got; i++) {
-            if (!slice_equal(rows[i].version.path, decision->path)) continue;
             // What was taken away after that moment was there at it, the earliest of those.
             if (decision->at_ms != 0 && rows[i].when_ms <= decision->at_ms)
                 return found ? NULL : "what is there was there at that time already";

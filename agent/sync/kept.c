@@ -66,13 +66,11 @@ void kept_thin(struct folder *folder, struct slice path)
     const struct index_port *index = INDEX(folder);
     struct kept_row rows[3];
     if (path_is_conflict_item(path)) return;
-    if (index->kept_list(index->self, folder->engine->scratch, folder->number, path, INT64_MAX, 3,
-                         rows) < 3)
+    if (index->kept_of(index->self, folder->engine->scratch, folder->number, path, INT64_MAX, 3,
+                       rows) < 3)
         return;
     for (int i = 0; i < 3; i++) {
-        if (!slice_equal(rows[i].version.path, path) ||
-            rows[i].when_ms / BUCKET_MS != rows[0].when_ms / BUCKET_MS)
-            return;
+        if (rows[i].when_ms / BUCKET_MS != rows[0].when_ms / BUCKET_MS) return;
     }
     drop_later(folder, number_between(rows));
 }
@@ -136,10 +134,9 @@ bool kept_has(struct folder *folder, struct slice path, const struct value *valu
     struct arena *arena = folder->engine->scratch;
     struct kept_row *rows = arena_alloc(arena, KNOWN_MAX, sizeof *rows);
     uint32_t count =
-        index->kept_list(index->self, arena, folder->number, path, INT64_MAX, KNOWN_MAX, rows);
+        index->kept_of(index->self, arena, folder->number, path, INT64_MAX, KNOWN_MAX, rows);
     for (uint32_t i = 0; i < count; i++) {
-        const struct version *v = &rows[i].version;
-        if (slice_equal(v->path, path) && value_same_content(&v->value, value)) return true;
+        if (value_same_content(&rows[i].version.value, value)) return true;
     }
     return false;
 }

@@ -110,6 +110,8 @@ struct index_port {
     void (*kept_remove)(struct store *, uint32_t folder, uint64_t number);
     uint32_t (*kept_list)(struct store *, struct arena *, uint32_t folder, struct slice path,
                           uint64_t before, uint32_t max, struct kept_row *out);
+    uint32_t (*kept_of)(struct store *, struct arena *, uint32_t folder, struct slice path,
+                        uint64_t before, uint32_t max, struct kept_row *out);
     uint32_t (*kept_oldest)(struct store *, struct arena *, uint32_t folder, uint64_t after,
                             uint32_t max, struct kept_row *out);
     uint64_t (*kept_batch_last)(struct store *, uint32_t folder);

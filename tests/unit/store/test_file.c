@@ -104,7 +104,7 @@ static void test_newer_schema_is_refused(void **state)
     // user_version stands at byte 60 of a database, big-endian.
     write_text(place->path, "\x7f", 63);
     assert_int_equal(refused(place->path), ERR_CONFIG);
-    write_text(place->path, "\x04", 63);
+    write_text(place->path, "\x05", 63);
     store = open_store(place->path);
     store_close(&store);
 }

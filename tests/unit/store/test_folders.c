@@ -325,6 +325,9 @@ static void test_kept_rows(void **state)
     assert_int_equal(store_kept_list(store, arena, 1, slice_text("d/x"), INT64_MAX, 8, rows), 2);
     uint64_t newest = rows[0].number;
     assert_int_equal(store_kept_list(store, arena, 1, slice_text("d/x"), newest, 8, rows), 1);
+    assert_int_equal(store_kept_of(store, arena, 1, slice_text("d/x"), newest, 8, rows), 1);
+    assert_int_equal(store_kept_of(store, arena, 1, slice_text("d/x"), INT64_MAX, 8, rows), 2);
+    assert_int_equal(store_kept_of(store, arena, 1, slice_text("d"), INT64_MAX, 8, rows), 1);
     assert_int_equal(store_kept_batch_last(store, 1), 3);
     assert_int_equal(store_kept_batch(store, arena, 1, 2, INT64_MAX, 8, rows), 2);
     assert_int_equal(store_kept_batch(store, arena, 1, 3, INT64_MAX, 8, rows), 1);

@@ -32,10 +32,31 @@ static void test_items_by_index(void **state)
         assert_false(plan_has(store, (enum statement)which, "SCAN item"));
 }
 
+// Of all folders there may be many, and a page of them is asked for again and again.
+static void test_kept_by_index(void **state)
+{
+    (void)state;
+    AUTO(store_close) struct store *store = open_store(NULL);
+    static const enum statement in_order[] = {SQL_KEPT_LIST, SQL_KEPT_OLDEST, SQL_KEPT_OF,
+                                              SQL_KEPT_BATCH_LAST, SQL_KEPT_BATCH_FORGET};
+    for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
+        assert_false(plan_has(store, in_order[i], "SCAN"));
+        assert_false(plan_has(store, in_order[i], "TEMP B-TREE"));
+    }
+    assert_true(plan_has(store, SQL_KEPT_LIST, "kept_order (folder=? AND rowid<?)"));
+    assert_true(plan_has(store, SQL_KEPT_OLDEST, "kept_order (folder=? AND rowid>?)"));
+    assert_true(plan_has(store, SQL_KEPT_OF, "kept_key (folder=? AND key=? AND rowid<?)"));
+    assert_true(plan_has(store, SQL_KEPT_BELOW, "kept_key (folder=? AND key>? AND key<?)"));
+    assert_true(plan_has(store, SQL_KEPT_BATCH_FORGET, "kept_bare"));
+    assert_true(plan_has(store, SQL_KEPT_BY_FILE, "kept_file"));
+    assert_true(plan_has(store, SQL_KEPT_BY_CONTENT, "kept_content"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_items_by_index),
+        cmocka_unit_test(test_kept_by_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
