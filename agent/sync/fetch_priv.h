@@ -50,7 +50,8 @@ struct transfer {
     int64_t asked_ms;
     struct device_id *tried;
     uint32_t tried_count, tried_capacity;
-    struct digest *leaves;
+    struct digest *leaves; // NULL: not known yet
+    struct digest *list;   // being assembled to be that, of whichever peer: one is enough
     uint32_t leaf_count;
     int64_t chunk_ms;      // large: when a part worth the name last came
     int64_t progress_ms;   // when something of it was last complete

@@ -278,19 +278,19 @@ static void list_data(struct share *share, struct transfer *t, const struct msg_
     struct folder *folder = share->folder;
     size_t whole = (size_t)t->leaf_count * sizeof(struct digest);
     if (t->state != TRANSFER_LIST || t->asked != share || data->offset != t->list_have) return;
-    if (t->list_have + bytes.size > whole) return;
-    if (t->list_have == 0) t->leaves = arena_alloc(t->arena, t->leaf_count, sizeof *t->leaves);
-    memcpy((uint8_t *)t->leaves + t->list_have, bytes.data, bytes.size);
+    if (bytes.size == 0 || t->list_have + bytes.size > whole) return;
+    if (t->list == NULL) t->list = arena_alloc(t->arena, t->leaf_count, sizeof *t->list);
+    memcpy((uint8_t *)t->list + t->list_have, bytes.data, bytes.size);
     t->list_have += (uint32_t)bytes.size;
     if (bytes.size >= CHUNK_BYTES_MIN) t->chunk_ms = t->asked_ms = folder->engine->now_ms;
     if (t->list_have < whole) return;
     t->asked = NULL;
     t->progress_ms = folder->engine->now_ms;
-    if (leaves_are(&t->content.id, t->leaves, t->leaf_count)) {
+    if (leaves_are(&t->content.id, t->list, t->leaf_count)) {
+        t->leaves = t->list;
         part_submit(folder, t);
         return;
     }
-    t->leaves = NULL;
     transfer_wrong(t, share->session->peer, "wrong leaf list");
 }
 

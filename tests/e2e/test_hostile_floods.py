@@ -9,8 +9,9 @@ within bounds (siege.py), the log names the reason, and an honest peer goes on i
 import os
 import time
 
-from hostile import BULK, CONTROL, Closed, RawLane, content_id, msgpack, vector
-from harness import main, wait_for
+from hostile import (BULK, CONTROL, LEAF_LIST, Closed, RawLane, content_id, leaves_id, msgpack,
+                     sha256, vector)
+from harness import check, main, wait_for
 from siege import Siege
 from trees import put
 
@@ -61,6 +62,22 @@ def test_rounds(world):
     time.sleep(5)
     siege.holds()
     siege.hostile.disconnect()
+    siege.holds()
+
+
+def test_empty_chunks(world):
+    """Parts of a list of leaves that hold nothing: they must not fill the memory."""
+    siege = Siege(world)
+    peer = siege.join()
+    content = leaves_id([sha256(b"x")] * 8192)
+    peer.push(peer.version("eight gigabytes", data=b"", s=8192 << 20, c=content))
+    check(peer.wait("WANT")["leaves"] == [LEAF_LIST], "the list is asked for")
+    for _ in range(2000):
+        peer.send("DATA", BULK, folder=peer.folder, content=content, leaf=LEAF_LIST, offset=0,
+                  size=0, bytes=b"")
+    peer.send("DATA", BULK, folder=peer.folder, content=content, leaf=LEAF_LIST, offset=0,
+              size=8192 * 32, bytes=bytes(8192 * 32))
+    siege.logged("wrong leaf list")
     siege.holds()
 
 
