@@ -18,7 +18,7 @@ struct delta_out {
     uint32_t size;
     struct differ *differ;
     uint64_t at, made, cpu_ns;
-    bool job_out;
+    uint64_t job; // 0: none is under way
     uint32_t page, acked;
     struct ask ask;   // whether the content may still come
     int64_t retry_ms; // it is not at hand right now
@@ -131,7 +131,7 @@ static bool may_go_on(const struct share *share, const struct delta_out *d)
     // A job makes two pages at most.
     bool ahead = d->page - d->acked + 2 > PROTO_DELTA_AHEAD;
     bool late = d->retry_ms > share->folder->engine->now_ms;
-    return begun && !late && !d->job_out && !ahead && serve_has_room(share);
+    return begun && !late && d->job == 0 && !ahead && serve_has_room(share);
 }
 
 // False: the content is not here.
@@ -157,9 +157,9 @@ static bool job_send(struct share *share, struct delta_out *d)
     struct errand *errand = mem_zalloc(1, sizeof *errand);
     errand->purpose = FOR_DELTA;
     errand->session_number = share->session->own_number;
-    errand->round = d->round;
+    errand->ticket = d->job = ++share->diffs;
     job->context = errand;
-    d->job_out = true;
+    share->serving_jobs++;
     submit(folder, job);
     return true;
 }
@@ -216,11 +216,13 @@ static void signature_done(struct delta_out *d)
 void delta_diffed(struct share *share, struct job *job)
 {
     const struct errand *errand = job->context;
-    struct delta_out **at = out_find(share, errand->round);
+    struct delta_out **at = &share->deltas;
+    while (*at != NULL && (*at)->job != errand->ticket)
+        at = &(*at)->next;
     struct delta_out *d = *at;
-    if (d == NULL) return;
+    if (d == NULL) return;                  // the peer has stopped it
     bool untouched = job->diff.at == d->at; // it can be tried again
-    d->job_out = false;
+    d->job = 0;
     d->differ = job->diff.differ;
     job->diff.differ = NULL;
     d->at = job->diff.at;
@@ -238,7 +240,6 @@ void delta_diffed(struct share *share, struct job *job)
     } else if (!pages_send(share, d, &job->diff) || job->diff.done) {
         out_free(at);
     }
-    deltas_more(share);
 }
 
 // False: it is of no delta.

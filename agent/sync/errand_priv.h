@@ -22,8 +22,8 @@ struct errand {
     struct transfer *transfer;
     uint32_t leaf;
     uint64_t session_number; // FOR_PUSH, FOR_SERVE, FOR_DELTA: still that session?
-    uint64_t round;          // of a delta
-    uint64_t ticket;         // FOR_PUSH: of the pushes whose contents it stages
+    uint64_t round;          // FOR_TRANSFER: of a delta
+    uint64_t ticket;         // FOR_PUSH: of the pushes whose contents it stages; FOR_DELTA
     bool decided;            // FOR_RESOLVE: a person's decision
     uint64_t stagings;       // of the folder when it was submitted
 };

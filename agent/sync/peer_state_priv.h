@@ -211,12 +211,13 @@ struct share {
     size_t wanted_bytes;     // asked for and not answered
     int64_t silent_until_ms; // it did not answer: nothing is asked of it before
     uint32_t silences;
-    uint32_t serving_jobs;
+    uint32_t serving_jobs; // also those whose outcome nobody waits for any more
     struct waiting_want *wants, **wants_end;
     size_t wants_bytes;
     struct late *late, **late_end; // asked for and not at hand right now
     uint32_t late_count;
     struct delta_out *deltas; // on their way to the peer
+    uint64_t diffs;           // jobs that were ever begun for them
     struct audit *asking, *answering;
     struct compare *compare; // NULL: not asked for
     int64_t audit_at_ms;

@@ -357,11 +357,12 @@ void serve_job_done(struct folder *folder, struct job *job)
         if (s->own_number == errand->session_number) share = share_find(s, folder);
     }
     if (share == NULL || folder->gone) return;
+    if (share->serving_jobs > 0) share->serving_jobs--;
     if (errand->purpose == FOR_DELTA) {
         delta_diffed(share, job);
+        serve_more(share);
         return;
     }
-    if (share->serving_jobs > 0) share->serving_jobs--;
     if (!share->joined) return;
     for (uint32_t i = 0; job->err != ERR_OK && i < job->read.count; i++)
         job->read.entries[i].err = job->err;

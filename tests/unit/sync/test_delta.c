@@ -48,6 +48,13 @@ static struct message signature_of(struct script *peer, uint64_t round, struct c
     return m;
 }
 
+static void stop_delta(struct script *peer, uint64_t round)
+{
+    struct message stop = {.kind = MSG_ACK, .ack = {.folder = peer->rig->id, .round = round}};
+    stop.ack.page = UINT32_MAX;
+    script_send(peer, LANE_CONTROL, &stop);
+}
+
 static struct script *open_giving(struct rig *rig)
 {
     struct script *peer = open_joined(rig);
@@ -118,17 +125,13 @@ static void test_too_many_signatures(void **state)
     }
     assert_int_equal(script_last(peer, MSG_DELTA)->delta.round, 5);
     assert_int_equal(script_last(peer, MSG_DELTA)->delta.end, DELTA_REFUSED);
-    // One that is stopped makes room.
-    struct message stop = {.kind = MSG_ACK, .ack = {.folder = rig.id, .round = 1}};
-    stop.ack.page = UINT32_MAX;
-    script_send(peer, LANE_CONTROL, &stop);
+    stop_delta(peer, 1); // makes room
     struct message m = signature_of(peer, 6, &content);
     script_send(peer, LANE_BULK, &m);
     rig_settle(&rig);
     assert_int_equal(script_heard(peer, MSG_DELTA), 1);
     // The disk goes: nothing can be given.
-    stop.ack.round = 2;
-    script_send(peer, LANE_CONTROL, &stop);
+    stop_delta(peer, 2);
     rig.away = true;
     engine_watch(rig.engine, rig.folder, ENGINE_ROOT, slice_text(""));
     rig_wait(&rig, 100);
@@ -139,6 +142,66 @@ static void test_too_many_signatures(void **state)
     assert_int_equal(script_last(peer, MSG_DELTA)->delta.round, 8);
     assert_int_equal(script_last(peer, MSG_DELTA)->delta.end, DELTA_REFUSED);
     assert_false(script_is_cut(peer));
+    rig_close(&rig);
+}
+
+// The job of one that is stopped goes on: begun and stopped without end they are not more either.
+static void test_stopped_without_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct content content;
+    struct script *peer = open_giving(&rig);
+    for (uint64_t round = 1; round <= 100; round++) {
+        struct message m = signature_of(peer, round, &content);
+        m.signature.size = 50;
+        script_send(peer, LANE_BULK, &m);
+        stop_delta(peer, round);
+    }
+    assert_in_range(rig_jobs(&rig, JOB_DIFF), 1, 8);
+    struct message m = signature_of(peer, 101, &content);
+    m.signature.size = 50;
+    script_send(peer, LANE_BULK, &m);
+    rig.held = 0;
+    rig_settle(&rig);
+    assert_int_equal(rig_jobs(&rig, JOB_DIFF), 0);
+    assert_true(script_heard(peer, MSG_DELTA) > 0); // the last one has had its turn
+    assert_int_equal(script_last(peer, MSG_DELTA)->delta.round, 101);
+    assert_false(script_is_cut(peer));
+    rig_close(&rig);
+}
+
+static uint32_t diffs;
+
+// The first is made; the second fails.
+static bool first_diff_ends(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    if (job->kind != JOB_DIFF) return false;
+    if (diffs++ > 0) job->err = ERR_LIMIT;
+    job->diff.done = true;
+    return true;
+}
+
+// What the job of a stopped one brings is not taken for that of another with its number.
+static void test_number_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct content content;
+    struct script *peer = open_giving(&rig);
+    rig.instead = first_diff_ends;
+    for (int i = 0; i < 2; i++) {
+        struct message m = signature_of(peer, 7, &content);
+        m.signature.size = 50;
+        script_send(peer, LANE_BULK, &m);
+        if (i == 0) stop_delta(peer, 7);
+    }
+    rig.held = 0;
+    rig_settle(&rig);
+    assert_int_equal(diffs, 2);
+    assert_int_equal(script_heard(peer, MSG_DELTA), 1);
+    assert_int_equal(script_last(peer, MSG_DELTA)->delta.end, DELTA_REFUSED);
     rig_close(&rig);
 }
 
@@ -276,7 +339,8 @@ int main(void)
         cmocka_unit_test(test_signatures_refused),   cmocka_unit_test(test_signature_in_parts),
         cmocka_unit_test(test_too_many_signatures),  cmocka_unit_test(test_pages_refused),
         cmocka_unit_test(test_ends_too_soon),        cmocka_unit_test(test_the_older_file_changes),
-        cmocka_unit_test(test_larger_than_any_disk),
+        cmocka_unit_test(test_larger_than_any_disk), cmocka_unit_test(test_stopped_without_end),
+        cmocka_unit_test(test_number_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
