@@ -230,6 +230,7 @@ struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
 void share_start_anew(struct share *share); // what was said so far was said of another life
 void share_retire(struct share *share);     // in a spare session: contents asked for still come
+void share_recall(struct share *share);     // it may be used again, and starts anew
 bool share_ready(const struct share *share);
 bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
                   uint32_t count); // false: the session was ended

@@ -49,8 +49,10 @@ static void session_retire(struct session *session)
 
 static void session_recall(struct session *session)
 {
-    for (struct share *share = session->shares; share != NULL; share = share->next)
-        if (share->retired) share_start_anew(share);
+    for (struct share *share = session->shares; share != NULL; share = share->next) {
+        if (share->joined && !share->retired) continue; // there it began before
+        share_recall(share);
+    }
 }
 
 void session_choose(struct engine *engine, struct peer *peer)

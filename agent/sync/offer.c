@@ -72,7 +72,7 @@ void folder_offer_all(struct folder *folder)
         if (share == NULL && (folder->gone || !folder_shared_with(folder, p->device))) continue;
         if (share == NULL) share = share_get(session, folder);
         share_offer(share);
-        if (!folder->gone && !folder_shared_with(folder, p->device)) share->joined = false;
+        if (!folder->gone && !folder_shared_with(folder, p->device)) share_start_anew(share);
     }
 }
 
@@ -115,7 +115,7 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     if (folder == NULL) folder = folder_by_name(engine, offer->name);
     if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
     struct share *share = share_get(session, folder);
-    if (share->retired) share_start_anew(share);
+    if (share->retired) share_recall(share);
     // What is news to us may mean that ours was lost on the other side: it had no such folder then.
     bool news = !share->offer_heard || share->offer_state != offer->state ||
                 share->offered_items != offer->has_items ||

@@ -42,6 +42,7 @@ static void offer_with(struct script *script, struct vv a)
     m.offer.inc = script->inc;
     memcpy(m.offer.nonce, script->nonce, sizeof m.offer.nonce);
     m.offer.k = m.offer.a = a;
+    m.offer.heard = true;
     struct mark mark = script_mark(script, script->counter);
     m.offer.marks = (struct marks){&mark, 1};
     script_send(script, LANE_CONTROL, &m);
@@ -80,6 +81,16 @@ static void test_sync_wait_hears_of_what_is_blocked(void **state)
     rig_close(&rig);
 }
 
+// A newer session, that is used from now on.
+static void move_on(struct script *peer)
+{
+    script_open(peer, LANE_CONTROL, 4711);
+    script_open(peer, LANE_BULK, 4711);
+    struct dot k = {peer->inc, peer->counter};
+    script_offer(peer, (struct vv){&k, peer->counter > 0 ? 1 : 0});
+    rig_settle(peer->rig);
+}
+
 // It has dialled once more, to be nearer: that session is used from now on, and what was asked for
 // in the one before still comes there.
 static void test_contents_outlive_a_move(void **state)
@@ -98,11 +109,7 @@ static void test_contents_outlive_a_move(void **state)
 
     memcpy(conns, peer->conns, sizeof conns);
     memcpy(lanes, peer->lanes, sizeof lanes);
-    script_open(peer, LANE_CONTROL, 4711);
-    script_open(peer, LANE_BULK, 4711);
-    struct dot k = {peer->inc, peer->counter};
-    script_offer(peer, (struct vv){&k, 1});
-    rig_settle(&rig);
+    move_on(peer);
     assert_int_equal(script_heard(peer, MSG_WANT), 1);
     assert_false(rig_on_disk(&rig, "y"));
 
@@ -121,6 +128,81 @@ static void test_contents_outlive_a_move(void **state)
     script_send(peer, LANE_BULK, &pack);
     rig_settle(&rig);
     assert_true(rig_on_disk(&rig, "y"));
+    rig_close(&rig);
+}
+
+// The newer session is dead here, and the other side uses it still. What it says in the older one
+// is taken when its OFFER has come: this one has to call for that.
+static void test_an_offer_before_all_else(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    uint64_t conns[2];
+    struct lane_state lanes[2];
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    rig_settle(&rig);
+    memcpy(conns, peer->conns, sizeof conns);
+    memcpy(lanes, peer->lanes, sizeof lanes);
+    move_on(peer);
+    assert_true(script_last(peer, MSG_OFFER)->offer.heard);
+    const struct script newer = *peer;
+    memcpy(peer->conns, conns, sizeof conns);
+    memcpy(peer->lanes, lanes, sizeof lanes);
+    script_down(&newer);
+    assert_false(script_last(peer, MSG_OFFER)->offer.heard);
+    rig_close(&rig);
+}
+
+// The other way round: who goes over first says that it heard the OFFER from before, but takes
+// nothing until it comes again.
+static void test_an_offer_to_who_goes_over(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    uint64_t conns[2];
+    struct lane_state lanes[2];
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    rig_settle(&rig);
+    memcpy(conns, peer->conns, sizeof conns);
+    memcpy(lanes, peer->lanes, sizeof lanes);
+    move_on(peer);
+    memcpy(peer->conns, conns, sizeof conns);
+    memcpy(peer->lanes, lanes, sizeof lanes);
+    uint32_t before = peer->heard_count;
+    struct dot k = {peer->inc, peer->counter = 1};
+    offer_with(peer, (struct vv){&k, 1});
+    assert_in_range(place_of(peer, MSG_OFFER), before + 1, place_of(peer, MSG_PULL));
+    rig_close(&rig);
+}
+
+static void share_with(struct rig *rig, const struct device_id *devices, uint32_t count)
+{
+    const struct engine_folder folder = {
+        .name = "f", .path = "/f", .with = devices, .with_count = count};
+    uint32_t number;
+    assert_int_equal(engine_folder_put(rig->engine, &folder, &number), ERR_OK);
+    rig_settle(rig);
+}
+
+// What was under way when the folder was no longer shared does not keep the next from beginning.
+static void test_shared_again_within_a_round(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    struct dot k = {peer->inc, peer->counter = 9};
+    for (uint32_t round = 1; round <= 2; round++) {
+        share_with(&rig, &peer->device, 1);
+        script_offer(peer, (struct vv){&k, 1});
+        rig_settle(&rig);
+        assert_int_equal(script_heard(peer, MSG_PULL), round);
+        share_with(&rig, NULL, 0);
+    }
     rig_close(&rig);
 }
 
@@ -158,6 +240,9 @@ int main(void)
         cmocka_unit_test(test_a_pong_follows_the_offers),
         cmocka_unit_test(test_sync_wait_hears_of_what_is_blocked),
         cmocka_unit_test(test_contents_outlive_a_move),
+        cmocka_unit_test(test_an_offer_before_all_else),
+        cmocka_unit_test(test_an_offer_to_who_goes_over),
+        cmocka_unit_test(test_shared_again_within_a_round),
         cmocka_unit_test(test_contents_wait_for_the_bulk_lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
