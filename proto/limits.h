@@ -24,6 +24,7 @@ enum {
     // What a peer may make a folder hold, so that whatever is held fits into a message again.
     PROTO_OWNERS_MAX = 1024,          // incarnations of a folder
     PROTO_OWNERS_TRUSTED_MAX = 2048,  // with those of devices that are trusted where they arrive
+    PROTO_OWNERS_DEVICE_MAX = 256,    // of one device, as far as it tells of them itself
     PROTO_ITEM_DOTS_MAX = 200,        // dots of all heads of an item together
     PROTO_ITEM_BUNDLES_MAX = 400,     // dots of their bundles
     PROTO_ITEM_BYTES_MAX = 128 << 10, // all heads of an item as encoded

@@ -57,6 +57,7 @@ struct index_port wire_index(struct store *store)
         .owner_get = store_owner_get,
         .owner_put = store_owner_put,
         .owner_count = store_owner_count,
+        .owner_count_of = store_owner_count_of,
         .mark_get = store_mark_get,
         .marks = store_marks,
         .marks_of = store_marks_of,

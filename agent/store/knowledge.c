@@ -96,6 +96,14 @@ uint32_t store_owner_count(struct store *store, uint32_t folder)
     return query_row(&query) ? (uint32_t)column_u64(&query, 0) : 0;
 }
 
+uint32_t store_owner_count_of(struct store *store, uint32_t folder, struct device_id device)
+{
+    AUTO(query_end) struct query query = query_new(store, SQL_OWNER_COUNT_OF);
+    query_int(&query, folder);
+    query_slice(&query, slice_of(device.bytes, sizeof device.bytes));
+    return query_row(&query) ? (uint32_t)column_u64(&query, 0) : 0;
+}
+
 static void mark_read(const struct query *query, int column, struct mark *out)
 {
     out->counter = column_u64(query, column);

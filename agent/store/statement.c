@@ -121,6 +121,7 @@ const char *const statement_texts[SQL_COUNT] = {
     [SQL_OWNER_PUT] = "INSERT OR REPLACE INTO owner(folder, inc, device, nonce, name)"
                       " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_OWNER_COUNT] = "SELECT count(*) FROM owner WHERE folder = ?1",
+    [SQL_OWNER_COUNT_OF] = "SELECT count(*) FROM owner WHERE folder = ?1 AND device = ?2",
     [SQL_APPROVAL_PUT] =
         "INSERT OR REPLACE INTO approval(folder, signer, inc, first, last, signature, vouched)"
         " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM approval WHERE"

@@ -140,6 +140,7 @@ bool store_owner_get(struct store *store, struct arena *arena, uint32_t folder, 
                      struct owner *out);
 void store_owner_put(struct store *store, uint32_t folder, const struct owner *owner);
 uint32_t store_owner_count(struct store *store, uint32_t folder);
+uint32_t store_owner_count_of(struct store *store, uint32_t folder, struct device_id device);
 bool store_mark_get(struct store *store, uint32_t folder, uint64_t inc,
                     struct mark *out); // the highest
 // Highest counter first.

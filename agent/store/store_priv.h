@@ -78,6 +78,7 @@ enum statement {
     SQL_OWNER_GET,
     SQL_OWNER_PUT,
     SQL_OWNER_COUNT,
+    SQL_OWNER_COUNT_OF,
     SQL_MARKS,
     SQL_MARKS_OF,
     SQL_MARK_PUT,

@@ -232,9 +232,6 @@ void share_start_anew(struct share *share); // what was said so far was said of 
 void share_retire(struct share *share);     // in a spare session: contents asked for still come
 void share_recall(struct share *share);     // it may be used again, and starts anew
 bool share_ready(const struct share *share);
-bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
-                  uint32_t count); // false: the session was ended
-bool owners_handle(struct session *session, const struct msg_owners *owners);
 void share_due(struct folder *folder); // K or A may have changed
 void share_needs_changed(struct folder *folder);
 void share_flush(struct share *share, bool force);

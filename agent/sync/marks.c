@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "agent/base/planted.h"
-#include "agent/core/incarnation.h"
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/owners_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -179,13 +178,12 @@ static void own_future(struct folder *folder, const struct mark *mark)
 }
 
 // NULL: it may be believed.
-static const char *mark_fault(struct folder *folder, const struct mark *mark)
+static const char *mark_fault(struct session *session, struct folder *folder,
+                              const struct mark *mark)
 {
-    const struct index_port *index = INDEX(folder);
     const struct key_port *keys = &folder->engine->o.keys;
     struct owner owner;
-    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, mark->inc, &owner))
-        return "a mark of an unknown incarnation";
+    if (!owner_told(session, folder, mark->inc, &owner)) return "a mark of an unknown incarnation";
     if (!keys->verify(owner.device, folder->row.id, mark))
         return "a mark that its owner did not sign";
     return NULL;
@@ -238,6 +236,22 @@ static bool mark_is_news(struct folder *folder, const struct mark *mark)
            epoch_has_room(folder, mark);
 }
 
+// All of them, before any is taken: with its signature a device confirms the life that it is of.
+static bool marks_sound(struct session *session, struct folder *folder, const struct marks *marks)
+{
+    AUTO(vvbox_fini) struct vvbox incs = {0};
+    for (uint32_t i = 0; i < marks->count; i++) {
+        if (!mark_is_news(folder, &marks->entries[i])) continue;
+        const char *what = mark_fault(session, folder, &marks->entries[i]);
+        if (what != NULL) {
+            session_refuse(session, what);
+            return false;
+        }
+        vvbox_raise(&incs, (struct dot){marks->entries[i].inc, 1});
+    }
+    return owners_confirm(session, folder, incs.v);
+}
+
 bool inc_is_of(struct folder *folder, uint64_t inc, struct device_id device)
 {
     struct owner owner;
@@ -274,14 +288,10 @@ static bool marks_heard(struct session *session, struct folder *folder, const st
 {
     AUTO(vvbox_fini) struct vvbox fresh = {0};
     bool evidence = false;
+    if (!marks_sound(session, folder, marks)) return false;
     for (uint32_t i = 0; i < marks->count; i++) {
         const struct mark *mark = &marks->entries[i];
         if (!mark_is_news(folder, mark)) continue;
-        const char *what = mark_fault(folder, mark);
-        if (what != NULL) {
-            session_refuse(session, what);
-            return false;
-        }
         if (mark->inc == folder->row.inc) {
             own_future(folder, mark);
             evidence = true;
@@ -318,63 +328,4 @@ bool counters_marked(struct share *share, struct vv vv)
         return false;
     }
     return true;
-}
-
-// ---- learning owners
-
-static bool owner_fits(const struct folder *folder, const struct owner *owner)
-{
-    return owner->inc != 0 &&
-           incarnation_of(owner->device, folder->row.id, owner->nonce) == owner->inc;
-}
-
-// Strangers' incarnations must leave room for those of devices that are trusted here.
-static bool owner_has_room(struct folder *folder, const struct owner *owner, uint32_t more)
-{
-    struct engine *engine = folder->engine;
-    bool trusted =
-        device_equal(owner->device, engine->o.device) || peer_find(engine, owner->device) != NULL;
-    uint32_t max = trusted ? PROTO_OWNERS_TRUSTED_MAX : PROTO_OWNERS_MAX;
-    return folder->owner_count + more < max;
-}
-
-static const char *owner_fault(struct folder *folder, const struct owner *owner, uint32_t more)
-{
-    if (!owner_fits(folder, owner)) return "an incarnation that is not its device's";
-    return owner_has_room(folder, owner, more) ? NULL : "too many incarnations of a folder";
-}
-
-bool owners_learn(struct session *session, struct folder *folder, const struct owner *owners,
-                  uint32_t count)
-{
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = session->engine->scratch;
-    const struct owner **fresh = arena_alloc(arena, count + 1U, sizeof *fresh);
-    struct owner known;
-    uint32_t more = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (index->owner_get(index->self, arena, folder->number, owners[i].inc, &known)) continue;
-        const char *what = owner_fault(folder, &owners[i], more);
-        if (what != NULL) {
-            session_refuse(session, what);
-            return false;
-        }
-        fresh[more++] = &owners[i];
-    }
-    if (more == 0) return true;
-    txn_begin(folder);
-    for (uint32_t i = 0; i < more; i++)
-        index->owner_put(index->self, folder->number, fresh[i]);
-    bool kept = txn_end(folder) == ERR_OK;
-    folder->owner_count = index->owner_count(index->self, folder->number);
-    if (kept) return true;
-    session_end(session, BYE_STOPPING, "the index cannot be written");
-    return false;
-}
-
-bool owners_handle(struct session *session, const struct msg_owners *owners)
-{
-    struct folder *folder = folder_by_id(session->engine, owners->folder);
-    if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return true;
-    return owners_learn(session, folder, owners->owners, owners->count);
 }

@@ -4,7 +4,7 @@
 // which is adopt.c's.
 #include <string.h>
 
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/owners_priv.h"
 
 enum { TELL_AGAIN_MS = 5 * 1000 };
 

@@ -165,6 +165,11 @@ struct told { // of what is held here
     uint64_t changes;
 };
 
+struct claim { // that a life is of a device other than the one that says so
+    struct owner owner;
+    uint8_t *name;
+};
+
 struct share {
     struct folder *folder;
     struct session *session;
@@ -192,6 +197,8 @@ struct share {
     struct vvbox told_k;
     struct vvbox shown; // highest mark shown per incarnation
     struct vvbox owners_shown;
+    struct claim *claims; // not confirmed yet
+    uint32_t claim_count, claim_capacity;
     uint64_t shows;      // messages that showed marks, all on the control lane
     uint64_t shows_sure; // so many of them have been received
     uint64_t pushed;

@@ -73,6 +73,7 @@ struct index_port {
                       struct owner *out);
     void (*owner_put)(struct store *, uint32_t folder, const struct owner *);
     uint32_t (*owner_count)(struct store *, uint32_t folder);
+    uint32_t (*owner_count_of)(struct store *, uint32_t folder, struct device_id device);
     bool (*mark_get)(struct store *, uint32_t folder, uint64_t inc, struct mark *out);
     uint32_t (*marks)(struct store *, uint32_t folder, uint64_t inc, uint32_t max,
                       struct mark *out);

@@ -8,6 +8,7 @@
 
 #include "agent/base/planted.h"
 #include "agent/sync/folder_priv.h"
+#include "agent/sync/owners_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -354,14 +355,13 @@ void rollbacks_tell(struct share *share)
     }
 }
 
-static const char *rollback_fault(struct folder *folder, const struct msg_rollback *m,
+static const char *rollback_fault(struct share *share, const struct msg_rollback *m,
                                   bool *out_known)
 {
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
+    struct folder *folder = share->folder;
     struct owner owner, fresh;
-    *out_known = index->owner_get(index->self, arena, folder->number, m->old, &owner) &&
-                 index->owner_get(index->self, arena, folder->number, m->fresh, &fresh) &&
+    *out_known = owner_told(share->session, folder, m->old, &owner) &&
+                 owner_told(share->session, folder, m->fresh, &fresh) &&
                  device_equal(owner.device, fresh.device);
     if (!*out_known || m->end.count == 0) return NULL;
     bool signed_ = folder->engine->o.keys.verify(owner.device, folder->row.id, &m->end.entries[0]);
@@ -373,12 +373,14 @@ void rollback_handle(struct share *share, const struct msg_rollback *m)
     struct folder *folder = share->folder;
     const struct index_port *index = INDEX(folder);
     bool known;
-    const char *what = rollback_fault(folder, m, &known);
+    const char *what = rollback_fault(share, m, &known);
     if (what != NULL) {
         session_refuse(share->session, what);
         return;
     }
     if (!known || index->rollback_has(index->self, folder->number, m->old, m->fresh)) return;
+    struct dot both[2] = {{m->old, 1}, {m->fresh, 1}};
+    if (!owners_confirm(share->session, folder, (struct vv){both, 2})) return;
     struct rollback row = {.old = m->old, .fresh = m->fresh, .end = {.inc = m->old}};
     if (m->end.count > 0) row.end = m->end.entries[0];
     txn_begin(folder);

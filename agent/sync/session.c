@@ -6,6 +6,7 @@
 
 #include "agent/sync/bench_priv.h"
 #include "agent/sync/delta_priv.h"
+#include "agent/sync/owners_priv.h"
 #include "agent/sync/session_priv.h"
 
 #define NET(engine) (&(engine)->o.net)

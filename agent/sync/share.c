@@ -4,7 +4,7 @@
 // keep these up to date.
 #include <string.h>
 
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/owners_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -87,6 +87,7 @@ void share_recall(struct share *share)
 
 void share_destroy(struct share *share)
 {
+    claims_clear(share);
     serve_clear(share);
     pushes_clear(share);
     holds_forget(share);

@@ -243,7 +243,7 @@ def test_heads(world):
     peer = siege.join()
     # Of one incarnation, none covering the other: a vector without the smaller counters is not
     # possible, so each takes another incarnation's dot.
-    lives = peer.owners(1000)
+    lives = peer.owners(250)
     peer.send("OWNERS", folder=peer.folder, owners=lives)
     marks = [peer.key.mark(peer.folder, inc, 1) for inc, *_ in lives]
 
@@ -251,13 +251,13 @@ def test_heads(world):
         dot = [lives[number][0], 1]
         return peer.version("path", data=b"%d" % number, d=dot, v=dot, b=[number, *dot])
 
-    peer.push(*(head(number) for number in range(1000)), marks=marks, after=0)
+    peer.push(*(head(number) for number in range(250)), marks=marks, after=0)
     siege.refused("too many concurrent versions of an item")
     # A few at a time, for ever.
     peer = siege.join()
     peer.send("OWNERS", folder=peer.folder, owners=lives)
     try:
-        for number in range(1000):
+        for number in range(250):
             peer.push(head(number), marks=[marks[number]], after=0)
             peer.take()
     except Closed:

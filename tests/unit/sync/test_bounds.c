@@ -286,7 +286,18 @@ static void test_too_many_incarnations(void **state)
             owners[i] = owner_of(&rig, identity_device(other), from + i);
         owners_send(hostile, owners, 1000);
     }
-    assert_int_equal(store_owner_count(rig.store, rig.folder), 1002);
+    assert_int_equal(store_owner_count(rig.store, rig.folder), 2);
+    assert_refused(&rig, hostile, "too many incarnations of a folder");
+    rig_close(&rig);
+
+    hostile = hostile_in(&rig);
+    owners = arena_alloc(rig.arena, PROTO_OWNERS_MAX, sizeof *owners);
+    for (uint32_t i = 0; i < PROTO_OWNERS_MAX; i++)
+        owners[i] = owner_of(&rig, identity_device(other), i);
+    owners_send(hostile, owners, PROTO_OWNERS_MAX);
+    assert_false(script_is_cut(hostile));
+    offer_all(hostile, other, owners, PROTO_OWNERS_MAX); // confirmed by their owner
+    assert_int_equal(store_owner_count(rig.store, rig.folder), 2);
     assert_refused(&rig, hostile, "too many incarnations of a folder");
     rig_close(&rig);
 }
