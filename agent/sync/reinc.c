@@ -12,7 +12,13 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { ROLLBACKS_MAX = 256 };
+// Of one device few are believed, and fewer by word of others, who can make them up.
+enum {
+    ROLLBACKS_MAX = 512,
+    ROLLBACKS_TOLD_MAX = 128,
+    DEVICE_ROLLBACKS_MAX = 128,
+    DEVICE_ROLLBACKS_TOLD_MAX = 32
+};
 
 // ---- what is to be minted again
 
@@ -356,29 +362,47 @@ void rollbacks_tell(struct share *share)
 }
 
 static const char *rollback_fault(struct share *share, const struct msg_rollback *m,
-                                  bool *out_known)
+                                  struct device_id *out_device, bool *out_known)
 {
     struct folder *folder = share->folder;
     struct owner owner, fresh;
     *out_known = owner_told(share->session, folder, m->old, &owner) &&
                  owner_told(share->session, folder, m->fresh, &fresh) &&
                  device_equal(owner.device, fresh.device);
-    if (!*out_known || m->end.count == 0) return NULL;
+    if (!*out_known) return NULL;
+    *out_device = owner.device;
+    if (m->end.count == 0) return NULL;
     bool signed_ = folder->engine->o.keys.verify(owner.device, folder->row.id, &m->end.entries[0]);
     return signed_ ? NULL : "a mark that its owner did not sign";
+}
+
+static bool rollback_has_room(const struct share *share, struct device_id device)
+{
+    struct folder *folder = share->folder;
+    const struct index_port *index = INDEX(folder);
+    bool by_itself = device_equal(device, share->session->peer->device);
+    uint32_t of_device = 0;
+    struct rollback *rows = arena_alloc(folder->engine->scratch, ROLLBACKS_MAX, sizeof *rows);
+    uint32_t count = index->rollbacks_after(index->self, folder->number, 0, ROLLBACKS_MAX, rows);
+    for (uint32_t i = 0; i < count; i++)
+        of_device += inc_is_of(folder, rows[i].old, device);
+    return by_itself ? count < ROLLBACKS_MAX && of_device < DEVICE_ROLLBACKS_MAX
+                     : count < ROLLBACKS_TOLD_MAX && of_device < DEVICE_ROLLBACKS_TOLD_MAX;
 }
 
 void rollback_handle(struct share *share, const struct msg_rollback *m)
 {
     struct folder *folder = share->folder;
     const struct index_port *index = INDEX(folder);
+    struct device_id device;
     bool known;
-    const char *what = rollback_fault(share, m, &known);
+    const char *what = rollback_fault(share, m, &device, &known);
     if (what != NULL) {
         session_refuse(share->session, what);
         return;
     }
     if (!known || index->rollback_has(index->self, folder->number, m->old, m->fresh)) return;
+    if (!rollback_has_room(share, device)) return;
     struct dot both[2] = {{m->old, 1}, {m->fresh, 1}};
     if (!owners_confirm(share->session, folder, (struct vv){both, 2})) return;
     struct rollback row = {.old = m->old, .fresh = m->fresh, .end = {.inc = m->old}};

@@ -54,10 +54,39 @@ static void test_made_up_incarnations(void **state)
     }
 }
 
+// Whoever can make up lives can make up that they ended, one by another.
+static void test_made_up_rollbacks(void **state)
+{
+    (void)state;
+    enum { LIVES = 40 };
+    struct rig rig;
+    rig_open(&rig);
+    struct script *hostile = joined(&rig, 3), *honest = joined(&rig, 4);
+    struct owner owners[LIVES];
+    struct rollback rows[256];
+    for (uint32_t i = 0; i < LIVES; i++)
+        owners[i] = owner_of(&rig, honest->device, 1000 + i);
+    owners_send(hostile, owners, LIVES);
+    struct message m = {.kind = MSG_ROLLBACK, .rollback = {.folder = rig.id}};
+    for (uint32_t i = 0; i < LIVES * LIVES; i++) {
+        m.rollback.old = owners[i / LIVES].inc;
+        m.rollback.fresh = owners[i % LIVES].inc;
+        if (m.rollback.old != m.rollback.fresh) script_send(hostile, LANE_CONTROL, &m);
+    }
+    assert_int_equal(store_rollbacks_after(rig.store, rig.folder, 0, 256, rows), 32);
+    m.rollback.old = honest->inc;
+    comes_anew(honest);
+    m.rollback.fresh = honest->inc;
+    script_send(honest, LANE_CONTROL, &m); // itself it is believed
+    assert_int_equal(store_rollbacks_after(rig.store, rig.folder, 0, 256, rows), 33);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_made_up_incarnations),
+        cmocka_unit_test(test_made_up_rollbacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
