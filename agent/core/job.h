@@ -273,7 +273,8 @@ struct step {
     bool racy;                // a write that comes now may not show in it
     bool kept;                // displaced content went to kept/
     struct slice kept_name;
-    bool unsorted; // that is a save which met the step and could not be given back
+    bool written_late; // since it was looked at, by a program that had it open
+    bool unsorted;     // that is a save which met the step and could not be given back
 };
 
 struct job_apply {

@@ -239,7 +239,7 @@ static void steps_finish(struct group *group)
     for (uint32_t i = 0; i < group->apply->count; i++) {
         struct step *step = &group->apply->steps[i];
         swap_return(group, i);
-        if (group->acts[i].out) (void)swap_to_kept(group, i);
+        kept_finish(group, i);
         // Steps inside a directory have changed its times since.
         if (step->result == STEP_DONE && step->version.value.kind == KIND_DIR)
             dir_print_again(group, step);

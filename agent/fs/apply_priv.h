@@ -76,6 +76,9 @@ void swap_return(struct group *group, uint32_t index); // x back to staging's ow
 // x to kept; the step tells under which name. 0, or an errno. Nothing is moved while something is
 // unseen.
 int swap_to_kept(struct group *group, uint32_t index);
+// The last of a step: what it displaced is in kept, and the step tells whether it was written to
+// on the way there. From then on the watch does.
+void kept_finish(struct group *group, uint32_t index);
 // To kept, under the job's time and this, and a number if that name is taken.
 int kept_as(struct group *group, int dir_fd, const char *name, const char *as, char **out);
 int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);

@@ -60,6 +60,19 @@ int swap_to_kept(struct group *group, uint32_t index)
     return code;
 }
 
+void kept_finish(struct group *group, uint32_t index)
+{
+    struct step *step = &group->apply->steps[index];
+    struct stat st;
+    struct fingerprint print;
+    if (group->acts[index].out) (void)swap_to_kept(group, index);
+    if (!step->kept) return;
+    const char *name = arena_text(group->arena, step->kept_name);
+    if (fstatat(group->kept_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return;
+    print_of(&st, &print);
+    step->written_late = print.size != step->before.size || print.mtime_ns != step->before.mtime_ns;
+}
+
 static int staged_back(struct group *group, const struct act *act, const struct step *step)
 {
     const struct content content = {step->version.value.content, step->version.value.size};

@@ -416,6 +416,6 @@ void recover_run(const struct grip *grip, struct job *job)
     }
     for (uint32_t i = 0; i < job->apply.count; i++) {
         swap_return(&group, i);
-        if (group.acts[i].out) (void)swap_to_kept(&group, i);
+        kept_finish(&group, i);
     }
 }

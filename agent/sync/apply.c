@@ -399,6 +399,7 @@ void apply_done(struct folder *folder, struct job *job)
         folder_recover(folder);
         return;
     }
+    late_writes_during(folder, apply);
     txn_begin(folder);
     for (uint32_t i = 0; i < apply->count; i++) {
         if (step_lacks_directory(&apply->steps[i]))

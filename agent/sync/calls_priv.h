@@ -378,6 +378,7 @@ enum { LATE_WRITE_QUIET_MS = 2000 };
 void late_write_mark(struct folder *folder, struct slice file, int64_t delay_ms);
 void late_writes_since(struct folder *folder); // by looking at all that was kept lately
 void late_writes_raced(struct folder *folder, const struct job *job);
+void late_writes_during(struct folder *folder, const struct job_apply *apply); // its rows are there
 void late_writes_failed(struct folder *folder, const struct job *job); // not in a transaction
 void late_write_tick(struct folder *folder);
 int64_t late_write_deadline(const struct folder *folder);

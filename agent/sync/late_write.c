@@ -167,6 +167,16 @@ void late_writes_raced(struct folder *folder, const struct job *job)
     }
 }
 
+// While a group was flushed what its steps had displaced was in staging, where nobody watches.
+void late_writes_during(struct folder *folder, const struct job_apply *apply)
+{
+    for (uint32_t i = 0; i < apply->count; i++) {
+        const struct step *step = &apply->steps[i];
+        if (step->result == STEP_DONE && step->kept && step->written_late)
+            late_write_mark(folder, step->kept_name, LATE_WRITE_QUIET_MS);
+    }
+}
+
 // What a job that failed has moved to kept recovery would not look for there.
 void late_writes_failed(struct folder *folder, const struct job *job)
 {

@@ -338,6 +338,7 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
         folder_recover(folder); // the row is still there, and decides
         return;
     }
+    late_writes_during(folder, apply);
     if (is_signed) brake_signed(folder);
     buf_append(&folder->intents_over, &apply->journal, sizeof apply->journal);
     if (apply->count > 1 && !decided) {

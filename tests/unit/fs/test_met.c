@@ -311,6 +311,33 @@ static void test_a_save_in_kept_is_durable(void **state)
     job_end(&job);
 }
 
+static void write_late(struct world *w)
+{
+    put_file(w, ".cfgsync/staging/" X, "written late");
+}
+
+// Nobody watches what is in staging: the step tells, which a crash interrupted or not.
+static void test_written_to_on_the_way_to_kept(void **state)
+{
+    struct world *w = *state;
+    for (int crashed = 0; crashed <= 1; crashed++) {
+        put_file(w, "f", "old bytes");
+        struct fingerprint before = print_at(w, "f");
+        struct job *job = job_of(crashed ? JOB_RECOVER : JOB_APPLY, version_gone("f"), before);
+        if (crashed) shell("mv %s/f %s/.cfgsync/staging/" X, w->root, w->root);
+        met.world = w;
+        met.swaps = 0;
+        met.before[crashed ? 0 : 1] = write_late;
+        disk_run(w->disk, job);
+        assert_int_equal(job->err, ERR_OK);
+        assert_int_equal(job->apply.steps[0].result, STEP_DONE);
+        assert_true(job->apply.steps[0].kept && job->apply.steps[0].written_late);
+        assert_true(anywhere(w, ".cfgsync/kept", "written late"));
+        job_end(&job);
+        memset(&met, 0, sizeof met);
+    }
+}
+
 static int met_open(void **state)
 {
     memset(&met, 0, sizeof met);
@@ -329,6 +356,7 @@ int main(void)
         T(test_the_name_is_taken_before_it_is_given_back),
         T(test_a_save_where_names_cannot_be_exchanged),
         T(test_a_save_in_kept_is_durable),
+        T(test_written_to_on_the_way_to_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

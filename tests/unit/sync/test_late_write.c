@@ -44,6 +44,23 @@ static void write_after_it_was_replaced(struct lan *lan)
     lan_wait(lan, 60000);
 }
 
+// A file that a program writes into before what a step displaced leaves staging; else NULL.
+static FILE *open_meanwhile;
+
+int __real_names_move(int a_fd, const char *a, int b_fd, const char *b);
+int __wrap_names_move(int a_fd, const char *a, int b_fd, const char *b);
+
+int __wrap_names_move(int a_fd, const char *a, int b_fd, const char *b)
+{
+    bool to_kept = strncmp(a, "x-", 2) == 0 && strstr(b, "Z-") != NULL;
+    if (open_meanwhile != NULL && to_kept) {
+        assert_int_equal(fwrite(late, 1, strlen(late), open_meanwhile), strlen(late));
+        assert_int_equal(fclose(open_meanwhile), 0);
+        open_meanwhile = NULL;
+    }
+    return __real_names_move(a_fd, a, b_fd, b);
+}
+
 // At its path, or set aside.
 static uint32_t times_there(struct lan *lan, const char *text)
 {
@@ -130,6 +147,59 @@ static void test_on_two_machines(void **state)
     }
 }
 
+// While the step is flushed, when nobody watches where the file is; and not again later.
+static void written_meanwhile(bool deleted)
+{
+    struct lan lan;
+    lan_open(&lan, 2);
+    have_x(&lan);
+    open_meanwhile = open_x(b_of(&lan));
+    if (deleted)
+        user_remove(a_of(&lan), "x");
+    else
+        user_write(a_of(&lan), "x", "by a");
+    lan_wait(&lan, 60000);
+    assert_null(open_meanwhile);
+    laws_hold(&lan, false);
+    assert_int_equal(times_there(&lan, late), 1);
+    assert_true(shows(b_of(&lan), "x", deleted ? NULL : "by a"));
+    lan_close(&lan);
+}
+
+static void test_replaced_meanwhile(void **state)
+{
+    (void)state;
+    written_meanwhile(false);
+}
+
+static void test_deleted_meanwhile(void **state)
+{
+    (void)state;
+    written_meanwhile(true);
+}
+
+// Both have edited it, and an intent displaces what loses.
+static void test_lost_meanwhile(void **state)
+{
+    struct lan lan;
+    (void)state;
+    lan_open(&lan, 2);
+    have_x(&lan);
+    lan_cut(&lan);
+    user_write(a_of(&lan), "x", "by a");
+    user_write(b_of(&lan), "x", "by b");
+    lan_wait(&lan, 5000);
+    open_meanwhile = open_x(a_of(&lan));
+    lan_join(&lan);
+    lan_wait(&lan, 60000);
+    assert_null(open_meanwhile);
+    laws_hold(&lan, false);
+    assert_int_equal(times_there(&lan, "by a"), 1);
+    assert_int_equal(times_there(&lan, "by b"), 1);
+    assert_int_equal(times_there(&lan, late), 1);
+    lan_close(&lan);
+}
+
 // A folder that only receives: it stays in kept.
 static void test_of_a_folder_that_receives(void **state)
 {
@@ -158,9 +228,10 @@ static void test_something_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_aside),       cmocka_unit_test(test_again_and_again),
-        cmocka_unit_test(test_on_two_machines), cmocka_unit_test(test_of_a_folder_that_receives),
-        cmocka_unit_test(test_something_fails),
+        cmocka_unit_test(test_set_aside),          cmocka_unit_test(test_again_and_again),
+        cmocka_unit_test(test_on_two_machines),    cmocka_unit_test(test_of_a_folder_that_receives),
+        cmocka_unit_test(test_replaced_meanwhile), cmocka_unit_test(test_deleted_meanwhile),
+        cmocka_unit_test(test_lost_meanwhile),     cmocka_unit_test(test_something_fails),
     };
     return cmocka_run_group_tests_name("sync/late-write", tests, NULL, NULL);
 }
