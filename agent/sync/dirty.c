@@ -65,6 +65,7 @@ static struct dirty *dirty_new(struct folder *folder, struct slice path)
     memcpy(dirty->path, path.data, path.size);
     dirty->path[path.size] = 0;
     dirty->path_size = path.size;
+    dirty->since_ms = folder->engine->now_ms;
     (void)map_put(folder->dirty, path, dirty);
     list_append(&folder->timed, dirty);
     return dirty;
@@ -95,6 +96,14 @@ static void dirty_drop(struct folder *folder, struct dirty *dirty)
     mem_free(&dirty);
 }
 
+// Who writes without a pause is looked at, too, as often as who saves without one.
+static int64_t due_after(const struct folder *folder, const struct dirty *dirty, int64_t delay_ms)
+{
+    int64_t due = folder->engine->now_ms + delay_ms;
+    int64_t latest = dirty->since_ms + RATE_MAX_MS;
+    return due < latest ? due : latest;
+}
+
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force)
 {
     if (path_fault(path) != NULL) return; // no item; the walk says so
@@ -107,8 +116,9 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
         dirty->again_delay_ms = delay_ms;
         return;
     }
-    int64_t wait = dirty_publish_delay(folder, path);
-    dirty_schedule(folder, dirty, folder->engine->now_ms + (delay_ms > wait ? delay_ms : wait));
+    int64_t due = due_after(folder, dirty, delay_ms);
+    int64_t rate = folder->engine->now_ms + dirty_publish_delay(folder, path);
+    dirty_schedule(folder, dirty, due > rate ? due : rate);
 }
 
 void dirty_written(struct folder *folder, struct slice path)
@@ -345,6 +355,7 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
     if (verdict == LOOK_AGAIN_LATER) {
         dirty_schedule(folder, dirty, dirty->due_ms);
     } else if (again) {
+        dirty->since_ms = now;
         int64_t wait = dirty_publish_delay(folder, slice_of(dirty->path, dirty->path_size));
         dirty_schedule(folder, dirty, now + (quiet > wait ? quiet : wait));
     } else {

@@ -11,6 +11,7 @@ struct dirty {
     char *path;
     size_t path_size;
     int64_t due_ms;
+    int64_t since_ms; // that nothing was found out
     bool ready;       // in the ready list, else in the timed one
     bool looking;     // a job has it
     bool again;       // something happened while it was looked at

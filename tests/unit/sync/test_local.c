@@ -42,6 +42,25 @@ static void test_a_directory_with_a_log(void **state)
     rig_close(&rig);
 }
 
+// A program writes into a file that it has open, and never pauses.
+static void test_a_file_that_is_never_closed(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    for (int i = 0; i < 150; i++) {
+        char text[8];
+        (void)snprintf(text, sizeof text, "%d", i);
+        rig_save(&rig, "log", text, rig.now_ms);
+        engine_watch(rig.engine, rig.folder, ENGINE_MODIFIED, slice_text("log"));
+        rig_wait(&rig, 1000);
+        if (i == 50) assert_int_equal(rig_item(&rig, "log").head_count, 0);
+        if (i == 70) assert_int_equal(rig_item(&rig, "log").head_count, 1);
+    }
+    assert_int_equal(rig_item(&rig, "log").own_last, 2); // one a minute
+    rig_close(&rig);
+}
+
 // The same where what is gone here is not published: it stays as it is.
 static void test_in_a_folder_that_receives(void **state)
 {
@@ -423,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_an_older_look),
         cmocka_unit_test(test_a_log_after_many),
         cmocka_unit_test(test_a_directory_with_a_log),
+        cmocka_unit_test(test_a_file_that_is_never_closed),
         cmocka_unit_test(test_in_a_folder_that_receives),
         cmocka_unit_test(test_two_names_of_a_file),
         cmocka_unit_test(test_a_disk_without_permissions),
