@@ -70,7 +70,7 @@ enum look_result {
     LOOK_SAME,    // fingerprint equals `before`: not read
     LOOK_VALUE,   // read; value, print and bytes are set
     LOOK_GONE,    // nothing there
-    LOOK_MOVING,  // changed while being read, three times
+    LOOK_MOVING,  // changed while being read: each time of three, or it is large
     LOOK_PROBLEM, // cannot be read or synced: err, what
 };
 

@@ -23,6 +23,7 @@ enum {
     LOOK_TRIES = 3,
     PATCH_FROM_BYTES = 16 << 10, // less is soon sent as it is
     AT_HAND_MAX = 4 << 20,       // of a job
+    MOVING_BYTES = 16 << 20,     // after so many it shows whether reading on makes sense
 };
 
 static void problem(struct look *look, enum err err, const char *what)
@@ -96,6 +97,15 @@ static bool is_young(const struct look *look, int64_t now_ns)
     return now_ns - look->print.ctime_ns < minute;
 }
 
+static bool has_moved(int fd, const struct look *look)
+{
+    struct stat st;
+    struct fingerprint now;
+    if (fstat(fd, &st) != 0) return false; // the end tells
+    print_of(&st, &now);
+    return !print_equal(&now, &look->print);
+}
+
 // The disk writes meanwhile what it has not got yet, and others must not hear of before; but not
 // each time if it is written to all the time.
 static int large_read(int fd, struct content_hash *hash, struct look *look, bool first,
@@ -113,6 +123,7 @@ static int large_read(int fd, struct content_hash *hash, struct look *look, bool
         content_hash_feed(hash, piece, got);
         zeros = zeros && is_zeros(piece, got);
         *out_size += got;
+        if (*out_size % MOVING_BYTES == 0 && has_moved(fd, look)) return EAGAIN;
     }
     look->zeros = zeros && *out_size > 0;
     return 0;
@@ -221,7 +232,8 @@ static void look_place(const struct grip *grip, struct arena *arena, const struc
                        struct look *look)
 {
     int code = EAGAIN;
-    for (int i = 0; i < LOOK_TRIES && code == EAGAIN; i++)
+    // What takes long to read is not read again at once.
+    for (int i = 0; i < LOOK_TRIES && code == EAGAIN && look->print.size < MOVING_BYTES; i++)
         code = look_once(arena, place, look, i == 0);
     if (code == 0 && look->print.device != grip->device) code = EXDEV;
     if (code == EAGAIN)

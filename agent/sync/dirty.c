@@ -12,7 +12,9 @@ enum {
     RATE_MAX_MS = 60 * 1000,
     RATE_MIN_MS = 2000,
     PUBLISHED_MAX = 1024,
-    TRIM_EVERY_MS = 1000
+    TRIM_EVERY_MS = 1000,
+    MOVED_WAIT_MS = 1000, // the first time
+    MOVES_SHOWN = 5
 };
 
 static const char look_again; // in folder->busy
@@ -118,7 +120,19 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
     }
     int64_t due = due_after(folder, dirty, delay_ms);
     int64_t rate = folder->engine->now_ms + dirty_publish_delay(folder, path);
+    if (rate < dirty->not_before_ms) rate = dirty->not_before_ms;
     dirty_schedule(folder, dirty, due > rate ? due : rate);
+}
+
+bool dirty_moved(struct folder *folder, struct dirty *dirty)
+{
+    int64_t wait = (int64_t)MOVED_WAIT_MS << dirty->moves;
+    if (wait < RATE_MAX_MS)
+        dirty->moves++;
+    else
+        wait = RATE_MAX_MS;
+    dirty->due_ms = dirty->not_before_ms = folder->engine->now_ms + wait;
+    return dirty->moves >= MOVES_SHOWN;
 }
 
 void dirty_written(struct folder *folder, struct slice path)
@@ -356,6 +370,8 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
         dirty_schedule(folder, dirty, dirty->due_ms);
     } else if (again) {
         dirty->since_ms = now;
+        dirty->not_before_ms = 0;
+        dirty->moves = 0;
         int64_t wait = dirty_publish_delay(folder, slice_of(dirty->path, dirty->path_size));
         dirty_schedule(folder, dirty, now + (quiet > wait ? quiet : wait));
     } else {

@@ -461,7 +461,10 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
         problem_clear(folder, look->path, false);
         if (look->other.size > 0) dirty_mark(folder, look->other, 0, false);
         return look_gone(folder, &item, dirty);
-    case LOOK_MOVING: dirty->due_ms = folder->engine->now_ms + 1000; return LOOK_AGAIN_LATER;
+    case LOOK_MOVING:
+        if (dirty_moved(folder, dirty))
+            problem_note(folder, look->path, ERR_BUSY, "changes while it is read");
+        return LOOK_AGAIN_LATER;
     case LOOK_PROBLEM:
         problem_note(folder, look->path, look->err,
                      look->what != NULL ? look->what : err_text(look->err));

@@ -11,12 +11,14 @@ struct dirty {
     char *path;
     size_t path_size;
     int64_t due_ms;
-    int64_t since_ms; // that nothing was found out
-    bool ready;       // in the ready list, else in the timed one
-    bool looking;     // a job has it
-    bool again;       // something happened while it was looked at
-    bool overtaken;   // a step has made a directory there since: what the look found is over
-    bool found_below; // something was, since the look began: that it is no directory is over
+    int64_t since_ms;      // that nothing was found out
+    int64_t not_before_ms; // it changed while it was read
+    uint32_t moves;        // so many times
+    bool ready;            // in the ready list, else in the timed one
+    bool looking;          // a job has it
+    bool again;            // something happened while it was looked at
+    bool overtaken;        // a step has made a directory there since: what the look found is over
+    bool found_below;      // something was, since the look began: that it is no directory is over
     int64_t again_delay_ms;
     bool force;
     bool now;    // sync asked: no quiet window
@@ -32,6 +34,9 @@ struct dirty {
 };
 
 // ---- dirty.c, local.c, scan.c: local changes
+// It changed while it was read: it is looked at ever more seldom, however much is written. True:
+// for so long that it is to be shown.
+bool dirty_moved(struct folder *folder, struct dirty *dirty);
 void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool force);
 void dirty_written(struct folder *folder, struct slice path); // closed, or moved into place
 bool dirty_deferred(const struct folder *folder); // a save waits for the step at its path to end

@@ -109,7 +109,8 @@ static void retry(struct folder *folder)
         return;
     }
     while (map_next(folder->problems, &at, &name, &problem)) {
-        if (!is_due(problem, slow)) continue;
+        bool is_looked_at = map_get(folder->dirty, name) != NULL;
+        if (is_looked_at || !is_due(problem, slow)) continue;
         if (name.size == 0 || count == TREES_MAX) {
             scan_start(folder);
             return;

@@ -31,7 +31,7 @@ const char *status_hint(enum blocked reason)
         [BLOCKED_IN_THE_WAY] = "move the file that has the name away",
         [BLOCKED_NOT_EMPTY] = "remove what is left in the directory, or keep it",
         [BLOCKED_IO] = "check the disk; it is tried again every 10 s",
-        [BLOCKED_BUSY] = "it is tried again every 10 s",
+        [BLOCKED_BUSY] = "it is tried again within a minute",
         [BLOCKED_NO_SOURCE] = "connect a peer that has the content",
         [BLOCKED_NAME_TOO_LONG] = "rename it where it was made",
         [BLOCKED_IGNORED] = "left out here by a rule",

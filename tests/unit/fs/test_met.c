@@ -26,6 +26,7 @@ static struct {
     uint32_t looks, fails; // at x; which of them fails, 0: none
     bool link_fails;       // it cannot be said where x leads to
     uint32_t flushes;      // of all
+    uint64_t bytes;        // read
 } met;
 
 int __real_fstatat(int dir_fd, const char *name, struct stat *out, int flags);
@@ -40,6 +41,19 @@ int __real_names_move(int a_fd, const char *a, int b_fd, const char *b);
 int __wrap_names_move(int a_fd, const char *a, int b_fd, const char *b);
 int __real_sync_all(int fd);
 int __wrap_sync_all(int fd);
+
+int __real_fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
+int __wrap_fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
+
+// Somebody writes while the file is read.
+int __wrap_fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read)
+{
+    int code = __real_fd_read_at(fd, out, size, offset, out_read);
+    if (met.world == NULL) return code;
+    met.bytes += *out_read;
+    if (offset == 0) shell("printf x | dd of=%s/f conv=notrunc status=none", met.world->root);
+    return code;
+}
 
 int __wrap_sync_all(int fd)
 {
@@ -338,6 +352,22 @@ static void test_written_to_on_the_way_to_kept(void **state)
     }
 }
 
+// A file that changes all the time is not read to its end, nor at once again.
+static void test_a_large_file_changes_while_it_is_read(void **state)
+{
+    struct world *w = *state;
+    shell("truncate -s 100M %s/f", w->root);
+    struct look look = {.path = slice_text("f")};
+    struct job *job = job_for(JOB_LOOK);
+    job->look = (struct job_look){.looks = &look, .count = 1};
+    met.world = w;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(look.result, LOOK_MOVING);
+    assert_in_range(met.bytes, 1, 32 << 20);
+    job_end(&job);
+}
+
 static int met_open(void **state)
 {
     memset(&met, 0, sizeof met);
@@ -357,6 +387,7 @@ int main(void)
         T(test_a_save_where_names_cannot_be_exchanged),
         T(test_a_save_in_kept_is_durable),
         T(test_written_to_on_the_way_to_kept),
+        T(test_a_large_file_changes_while_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,48 @@ static void test_a_file_that_is_never_closed(void **state)
     rig_close(&rig);
 }
 
+static uint32_t looks;
+
+static bool changes_while_it_is_read(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    if (job->kind != JOB_LOOK) return false;
+    looks += job->look.count;
+    for (uint32_t i = 0; i < job->look.count; i++)
+        job->look.looks[i].result = LOOK_MOVING;
+    return true;
+}
+
+// Its writes do not bring the next look nearer, and it is shown until it has been read.
+static void test_a_file_that_changes_faster_than_it_is_read(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig.instead = changes_while_it_is_read;
+    looks = 0;
+    for (int i = 0; i < 600; i++) {
+        rig_save(&rig, "vm", "image", rig.now_ms);
+        enum engine_watch what = i % 2 == 0 ? ENGINE_WRITTEN : ENGINE_MODIFIED;
+        engine_watch(rig.engine, rig.folder, what, slice_text("vm"));
+        rig_wait(&rig, 1000);
+        struct folder_status status = rig_status(&rig);
+        if (i < 10) assert_int_equal(status.error_count, 0);
+        if (i < 60) continue;
+        assert_int_equal(status.blocked, 1);
+        assert_string_equal(error_of(&status, "blocked:busy")->message, "changes while it is read");
+    }
+    assert_in_range(looks, 10, 20); // one a minute, and a few at first
+    rig.instead = NULL;
+    rig_wait(&rig, 60 * 1000);
+    assert_int_equal(rig_item(&rig, "vm").head_count, 1);
+    assert_int_equal(rig_status(&rig).error_count, 0);
+    rig_write(&rig, "vm", "the next is not put off");
+    rig_wait(&rig, 3000);
+    assert_int_equal(rig_item(&rig, "vm").own_last, 2);
+    rig_close(&rig);
+}
+
 // The same where what is gone here is not published: it stays as it is.
 static void test_in_a_folder_that_receives(void **state)
 {
@@ -443,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_a_log_after_many),
         cmocka_unit_test(test_a_directory_with_a_log),
         cmocka_unit_test(test_a_file_that_is_never_closed),
+        cmocka_unit_test(test_a_file_that_changes_faster_than_it_is_read),
         cmocka_unit_test(test_in_a_folder_that_receives),
         cmocka_unit_test(test_two_names_of_a_file),
         cmocka_unit_test(test_a_disk_without_permissions),

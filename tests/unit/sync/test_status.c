@@ -172,7 +172,8 @@ static void test_problems(void **state)
     assert_int_equal(status.error_count, 200);
     assert_int_equal(status.blocked, 167); // not those that were refused
     assert_string_equal(error_of(&status, "blocked:io")->message, "cannot be read");
-    assert_string_equal(error_of(&status, "blocked:busy")->hint, "it is tried again every 10 s");
+    assert_string_equal(error_of(&status, "blocked:busy")->hint,
+                        "it is tried again within a minute");
     assert_string_equal(error_of(&status, "not-synced")->hint, "");
     assert_string_equal(why(&rig, "p000").problem, "cannot be read");
     assert_null(why(&rig, "q").problem);
