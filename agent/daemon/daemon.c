@@ -293,6 +293,7 @@ static enum err start(struct agent *agent, struct buf *out)
 
 static void close_workers(struct agent *agent)
 {
+    if (agent->workers.disk != NULL) disk_halt(agent->workers.disk);
     pool_destroy(&agent->workers.pool);
     if (agent->results != NULL) {
         for (struct job *job; (job = mailbox_try(agent->results)) != NULL;)

@@ -33,6 +33,9 @@ void disk_root_remove(struct disk *disk, uint32_t folder);
 // Executes a job, filling in its results. Blocks.
 void disk_run(struct disk *disk, struct job *job);
 
+// From now on jobs that read a large file give up, and nobody is to use their results.
+void disk_halt(struct disk *disk);
+
 // Other options for a root that is there, at once; what is on disk must be walked again.
 void disk_root_set(struct disk *disk, uint32_t folder, bool include_secrets, bool include_vcs);
 

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "agent/base/clock.h"
@@ -65,6 +66,7 @@ struct disk {
     struct walk *walks; // cursors of walks under way
     struct watcher *watcher;
     uint64_t temp_last;
+    atomic_bool halted;
     bool without_openat2;  // old kernels; also set by tests
     bool without_exchange; // set by tests: as on a file system that cannot swap names
 };
@@ -89,6 +91,7 @@ enum err grip_take_unchecked(struct disk *disk, uint32_t folder,
 bool grip_holds(const struct grip *grip);                // the same test again
 void grip_drop(struct grip *grip);
 uint64_t temp_number(struct disk *disk);
+bool disk_halted(struct disk *disk); // who goes through a large file asks, and ends with ECANCELED
 
 // ---- resolve.c: names below the root. No call follows a symbolic link or leaves the file system.
 int beneath_open(const struct grip *grip, struct slice path, int flags, int *out_fd);
@@ -151,15 +154,16 @@ void print_doubt(struct fingerprint *print);
 
 // ---- read.c
 struct content_hash;
-// Reads all of fd through the hash, from the start. *out_size: bytes read.
-int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size);
+// Reads all of fd through the hash, from the start. *out_size: bytes read. disk: NULL, or its halt
+// ends it.
+int fd_hash(struct disk *disk, int fd, struct content_hash *hash, uint64_t *out_size);
 int fd_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read);
 int fd_write_at(int fd, const void *data, size_t size, uint64_t offset);
 // Of a large file that is written out piece by piece: this piece goes to the disk, and the one that
 // is FS_UNDER_WAY_BYTES before it is waited for, since a flush of a small file waits for all that
 // is under way. An errno is about bytes that a later flush may say nothing of.
 int fd_write_out(int fd, uint64_t offset, uint64_t size);
-int fd_copy(int source_fd, int target_fd);                                   // all of it, durable
+int fd_copy(struct disk *disk, int source_fd, int target_fd);                // all of it, durable
 int item_read_open(const struct grip *grip, struct slice path, int *out_fd); // a file, to read
 // All of a regular file of at most `size` bytes. CHANGED: it is none.
 enum err fd_slurp(int fd, uint64_t size, struct buf *out);

@@ -108,8 +108,8 @@ static bool has_moved(int fd, const struct look *look)
 
 // The disk writes meanwhile what it has not got yet, and others must not hear of before; but not
 // each time if it is written to all the time.
-static int large_read(int fd, struct content_hash *hash, struct look *look, bool first,
-                      uint64_t *out_size)
+static int large_read(struct disk *disk, int fd, struct content_hash *hash, struct look *look,
+                      bool first, uint64_t *out_size)
 {
     bool write_out =
         first && look->print.size > FS_UNDER_WAY_BYTES && is_young(look, clock_ns(CLOCK_REALTIME));
@@ -117,6 +117,7 @@ static int large_read(int fd, struct content_hash *hash, struct look *look, bool
     bool zeros = true;
     *out_size = 0;
     for (size_t got = 1; got > 0;) {
+        if (disk_halted(disk)) return ECANCELED;
         int code = fd_read_at(fd, piece, FS_IO_BYTES, *out_size, &got);
         if (code == 0 && write_out) code = fd_write_out(fd, *out_size, got);
         if (code != 0) return code;
@@ -130,7 +131,8 @@ static int large_read(int fd, struct content_hash *hash, struct look *look, bool
 }
 
 // EAGAIN: it changed meanwhile.
-static int file_read(struct arena *arena, const struct place *place, struct look *look, bool first)
+static int file_read(const struct grip *grip, struct arena *arena, const struct place *place,
+                     struct look *look, bool first)
 {
     AUTO(fd_close)
     int fd =
@@ -143,8 +145,9 @@ static int file_read(struct arena *arena, const struct place *place, struct look
     if (!S_ISREG(st.st_mode)) return EAGAIN;
     print_of(&st, &look->print);
     int64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    int code = look->print.size <= at_hand_max(look) ? small_read(arena, fd, hash, look, &size)
-                                                     : large_read(fd, hash, look, first, &size);
+    int code = look->print.size <= at_hand_max(look)
+                   ? small_read(arena, fd, hash, look, &size)
+                   : large_read(grip->disk, fd, hash, look, first, &size);
     if (code != 0) return code;
     struct content content;
     const struct digest *leaves;
@@ -174,10 +177,11 @@ static int link_read(struct arena *arena, const struct place *place, struct look
     return 0;
 }
 
-static int value_read(struct arena *arena, const struct place *place, struct look *look, bool first)
+static int value_read(const struct grip *grip, struct arena *arena, const struct place *place,
+                      struct look *look, bool first)
 {
     switch (look->print.kind) {
-    case KIND_FILE: return file_read(arena, place, look, first);
+    case KIND_FILE: return file_read(grip, arena, place, look, first);
     case KIND_SYMLINK: return link_read(arena, place, look);
     case KIND_DIR:
         look->value = (struct value){.kind = KIND_DIR, .mode = look->print.mode & 0777};
@@ -198,7 +202,8 @@ static void look_clear(struct look *look)
 }
 
 // One try. EAGAIN: again.
-static int look_once(struct arena *arena, const struct place *place, struct look *look, bool first)
+static int look_once(const struct grip *grip, struct arena *arena, const struct place *place,
+                     struct look *look, bool first)
 {
     struct stat st;
     struct fingerprint after;
@@ -211,7 +216,7 @@ static int look_once(struct arena *arena, const struct place *place, struct look
         look->result = LOOK_SAME;
         return 0;
     }
-    code = value_read(arena, place, look, first);
+    code = value_read(grip, arena, place, look, first);
     if (code != 0) return code;
     code = place_stat(place, &st);
     if (code != 0) return code == ENOENT ? EAGAIN : code;
@@ -233,8 +238,9 @@ static void look_place(const struct grip *grip, struct arena *arena, const struc
 {
     int code = EAGAIN;
     // What takes long to read is not read again at once.
-    for (int i = 0; i < LOOK_TRIES && code == EAGAIN && look->print.size < MOVING_BYTES; i++)
-        code = look_once(arena, place, look, i == 0);
+    for (int i = 0; i < LOOK_TRIES && code == EAGAIN && (i == 0 || look->print.size < MOVING_BYTES);
+         i++)
+        code = look_once(grip, arena, place, look, i == 0);
     if (code == 0 && look->print.device != grip->device) code = EXDEV;
     if (code == EAGAIN)
         look->result = LOOK_MOVING;

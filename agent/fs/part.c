@@ -106,7 +106,7 @@ static bool leaf_is_there(const struct part *part, const struct content *content
 }
 
 // Hashes the leaves that the map says were written, and corrects the map.
-static enum err have_verify(const struct part *part, const struct job_part *want,
+static enum err have_verify(struct disk *disk, const struct part *part, const struct job_part *want,
                             const struct digest *leaves)
 {
     AUTO(mem_free) uint8_t *scratch = mem_alloc(PROTO_LEAF_BYTES);
@@ -114,6 +114,7 @@ static enum err have_verify(const struct part *part, const struct job_part *want
     if (fd_read_at(part->map_fd, want->have, part->leaves, have_offset(part, 0), &got) != 0)
         return ERR_IO;
     for (uint32_t i = 0; i < part->leaves; i++) {
+        if (disk_halted(disk)) return err_from_errno(ECANCELED);
         bool have = i < got && want->have[i] == 1 &&
                     leaf_is_there(part, &want->content, i, &leaves[i], scratch);
         want->have[i] = have ? 1 : 0;
@@ -122,7 +123,7 @@ static enum err have_verify(const struct part *part, const struct job_part *want
     return code == 0 ? ERR_OK : err_from_errno(code);
 }
 
-static enum err part_prepare(struct part *part, struct job *job)
+static enum err part_prepare(struct disk *disk, struct part *part, struct job *job)
 {
     struct job_part *want = &job->part;
     struct digest *kept = arena_alloc(job->arena, part->leaves, sizeof *kept);
@@ -149,7 +150,7 @@ static enum err part_prepare(struct part *part, struct job *job)
     int code = given ? fd_write_at(part->map_fd, leaves, part->leaves * sizeof *leaves, 0) : 0;
     if (code == 0 && ftruncate(part->part_fd, (off_t)want->content.size) != 0) code = errno;
     if (code != 0) return err_from_errno(code);
-    return have_verify(part, want, leaves);
+    return have_verify(disk, part, want, leaves);
 }
 
 static uint64_t blocks_have(int fd)
@@ -176,7 +177,7 @@ void part_run(const struct grip *grip, struct job *job)
         job->err = ERR_NO_SPACE;
         return;
     }
-    job->err = part_prepare(&part, job);
+    job->err = part_prepare(grip->disk, &part, job);
 }
 
 static enum err leaf_check(const struct part *part, const struct job_leaf *leaf)

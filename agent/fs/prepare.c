@@ -129,7 +129,7 @@ static int staged_copy(struct group *group, const char *staged, const char *swap
     AUTO(fd_close)
     int target = openat(group->staging_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (target < 0) return errno;
-    int code = fd_copy(source, target);
+    int code = fd_copy(group->grip->disk, source, target);
     if (code == 0 && renameat(group->staging_fd, temp, group->staging_fd, swap) != 0) code = errno;
     if (code != 0) (void)unlinkat(group->staging_fd, temp, 0);
     return code;

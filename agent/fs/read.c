@@ -47,13 +47,14 @@ int fd_write_out(int fd, uint64_t offset, uint64_t size)
     return write_end(fd, offset - FS_UNDER_WAY_BYTES, size);
 }
 
-int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size)
+int fd_hash(struct disk *disk, int fd, struct content_hash *hash, uint64_t *out_size)
 {
     AUTO(buf_fini) struct buf piece = {0};
     buf_reserve(&piece, FS_IO_BYTES);
     *out_size = 0;
     for (;;) {
         size_t got = 0;
+        if (disk != NULL && disk_halted(disk)) return ECANCELED;
         int code = fd_read_at(fd, piece.data, FS_IO_BYTES, *out_size, &got);
         if (code != 0) return code;
         if (got == 0) return 0;
@@ -62,13 +63,14 @@ int fd_hash(int fd, struct content_hash *hash, uint64_t *out_size)
     }
 }
 
-int fd_copy(int source_fd, int target_fd)
+int fd_copy(struct disk *disk, int source_fd, int target_fd)
 {
     AUTO(buf_fini) struct buf piece = {0};
     buf_reserve(&piece, FS_IO_BYTES);
     bool cloned = clone_file(source_fd, target_fd);
     for (uint64_t at = 0; !cloned;) {
         size_t got = 0;
+        if (disk_halted(disk)) return ECANCELED;
         int code = fd_read_at(source_fd, piece.data, FS_IO_BYTES, at, &got);
         if (code == 0) code = fd_write_at(target_fd, piece.data, got, at);
         if (code != 0) return code;
@@ -104,7 +106,8 @@ int content_read(int dir_fd, const char *name, uint64_t size, struct content *ou
     if (fd < 0 || fstat(fd, &st) != 0) return errno;
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size) return ESTALE;
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
-    int code = fd_hash(fd, hash, &read);
+    // Half way through a step it must be known what is there.
+    int code = fd_hash(NULL, fd, hash, &read);
     if (code != 0) return code;
     const struct digest *leaves;
     uint32_t count;
@@ -184,14 +187,14 @@ bool source_still(int fd, const struct read_entry *entry)
     return print_equal(&print, &entry->before) && print.size == entry->content.size;
 }
 
-static enum err list_read(int fd, struct arena *arena, struct read_entry *entry)
+static enum err list_read(struct disk *disk, int fd, struct arena *arena, struct read_entry *entry)
 {
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
     struct content found;
     const struct digest *leaves;
     uint32_t count;
     uint64_t size;
-    int code = fd_hash(fd, hash, &size);
+    int code = fd_hash(disk, fd, hash, &size);
     if (code != 0) return err_from_errno(code);
     content_hash_end(hash, &found, &leaves, &count);
     if (found.size != entry->content.size ||
@@ -225,8 +228,8 @@ static enum err entry_read(const struct grip *grip, struct arena *arena, uint32_
     enum err err = source_open(grip, entry, &fd);
     if (err != ERR_OK) return err;
     if (!source_still(fd, entry)) return ERR_CHANGED;
-    err =
-        leaf == PROTO_LEAF_LIST ? list_read(fd, arena, entry) : bytes_read(fd, arena, leaf, entry);
+    err = leaf == PROTO_LEAF_LIST ? list_read(grip->disk, fd, arena, entry)
+                                  : bytes_read(fd, arena, leaf, entry);
     if (err == ERR_OK && !source_still(fd, entry)) err = ERR_CHANGED;
     if (err != ERR_OK) entry->bytes = slice_of("", 0);
     return err;

@@ -64,12 +64,13 @@ static int leaf_take(struct reuse *reuse, const struct content *content, struct 
     return code;
 }
 
-static enum err leaves_take(struct reuse *reuse, struct job_reuse *want)
+static enum err leaves_take(struct disk *disk, struct reuse *reuse, struct job_reuse *want)
 {
     reuse->hash = content_hash_new();
     reuse->piece = mem_alloc(FS_IO_BYTES);
     for (uint32_t i = 0; i < want->count; i++) {
         if (want->leaves[i].leaf >= reuse->part.leaves) return ERR_MALFORMED;
+        if (disk_halted(disk)) return err_from_errno(ECANCELED);
         errno = leaf_take(reuse, &want->content, &want->leaves[i]);
         if (errno != 0) return log_errno(LOG_FS, "write", slice_text(reuse->part.part));
     }
@@ -84,5 +85,5 @@ void reuse_run(const struct grip *grip, struct job *job)
     if (job->err == ERR_OK) job->err = part_files(&reuse.part, 0);
     if (job->err != ERR_OK) return;
     if (item_read_open(grip, job->reuse.path, &reuse.source_fd) != 0) return;
-    job->err = leaves_take(&reuse, &job->reuse);
+    job->err = leaves_take(grip->disk, &reuse, &job->reuse);
 }

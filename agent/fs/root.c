@@ -20,6 +20,16 @@ struct disk *disk_new(void)
     return disk;
 }
 
+void disk_halt(struct disk *disk)
+{
+    atomic_store(&disk->halted, true);
+}
+
+bool disk_halted(struct disk *disk)
+{
+    return atomic_load_explicit(&disk->halted, memory_order_relaxed);
+}
+
 static void root_release(struct root *root)
 {
     if (--root->users > 0) return;

@@ -170,7 +170,8 @@ static void leaves_copy(struct job *job, const struct digest *leaves, uint32_t c
 }
 
 // Copies and hashes. What comes out is what was written, whatever happens to the source meanwhile.
-static enum err copy_hashed(int source_fd, int target_fd, struct content *out, struct job *job)
+static enum err copy_hashed(struct disk *disk, int source_fd, int target_fd, struct content *out,
+                            struct job *job)
 {
     AUTO(content_hash_destroy) struct content_hash *hash = content_hash_new();
     uint64_t size = 0;
@@ -179,6 +180,7 @@ static enum err copy_hashed(int source_fd, int target_fd, struct content *out, s
     buf_reserve(&piece, FS_IO_BYTES);
     for (;;) {
         size_t got = 0;
+        if (disk_halted(disk)) return err_from_errno(ECANCELED);
         int code = fd_read_at(cloned ? target_fd : source_fd, piece.data, FS_IO_BYTES, size, &got);
         if (code != 0) return err_from_errno(code);
         if (got == 0) break;
@@ -211,7 +213,7 @@ static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, stru
     AUTO(fd_close)
     int fd = openat(dir_fd, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return log_errno(LOG_FS, "create", slice_text(temp));
-    enum err err = copy_hashed(source_fd, fd, &found, job);
+    enum err err = copy_hashed(grip->disk, source_fd, fd, &found, job);
     if (err == ERR_OK && copy->outside) copy->content = found;
     if (err == ERR_OK && !content_equal(&found, &copy->content)) err = ERR_CHANGED;
     stage_name(&copy->content, name);

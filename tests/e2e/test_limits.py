@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """An agent that may not have more descriptors or memory: it waits, or ends with one message, and
-nothing is lost."""
+nothing is lost. And a file that is too large to be read soon."""
 
 import os
 import resource
@@ -104,6 +104,34 @@ def test_no_memory(world):
         agent.start()
         wait_for(lambda: a.connected("beta") and b.connected("alpha"), "connected")
         ends_well(a, b, on_a, on_b)
+
+
+def reads(agent, path):
+    fds = f"/proc/{agent.process.pid}/fd"
+    for fd in os.listdir(fds):
+        try:
+            if os.readlink(f"{fds}/{fd}") == str(path):
+                return True
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return False
+
+
+def test_stop_while_reading(world):
+    """What is too large to be read soon does not hold up a stop, nor the next start."""
+    a, b, on_a, on_b = world.pair()
+    huge = on_a / "huge"
+    for _ in range(2):
+        with open(huge, "wb") as file:
+            file.truncate(1 << 40)
+        wait_for(lambda: reads(a, huge), "it is being read")
+        a.stop()
+        a.start()
+    huge.unlink()
+    put(on_a / "small", b"small")
+    wait_for(lambda: (on_b / "small").exists(), "the next start goes on")
+    a.sync("f")
+    check(not (on_b / "huge").exists(), "nothing of it was published")
 
 
 if __name__ == "__main__":

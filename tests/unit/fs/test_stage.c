@@ -198,11 +198,78 @@ static void test_many_of_what_is_here(void **state)
     job_end(&job);
 }
 
+static enum err list_err(struct world *w, const struct big *big)
+{
+    struct read_entry entry = {
+        .content = big->content, .path = slice_text("big"), .before = print_at(w, "big")};
+    struct job *job = job_for(JOB_READ);
+    job->read = (struct job_read){&entry, 1, PROTO_LEAF_LIST};
+    disk_run(w->disk, job);
+    assert_true(entry.err == ERR_OK || entry.bytes.size == 0);
+    job_end(&job);
+    return entry.err;
+}
+
+static enum err copy_err(struct world *w, const struct big *big)
+{
+    struct job *job = job_for(JOB_COPY);
+    job->copy = (struct job_copy){
+        .content = big->content, .path = slice_text("big"), .before = print_at(w, "big")};
+    disk_run(w->disk, job);
+    enum err err = job->err;
+    job_end(&job);
+    return err;
+}
+
+static enum look_result look_result(struct world *w)
+{
+    struct look look = {.path = slice_text("big")};
+    struct job *job = job_for(JOB_LOOK);
+    job->look = (struct job_look){.looks = &look, .count = 1};
+    disk_run(w->disk, job);
+    job_end(&job);
+    return look.result;
+}
+
+// Nothing half done counts, and nothing that was there is lost.
+static void test_a_halt_ends_what_reads_much(void **state)
+{
+    struct world *w = *state;
+    struct big big;
+    big_make(&big);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/big", w->root);
+    FILE *file = fopen(path, "w");
+    assert_int_equal(fwrite(big.bytes, 1, BIG, file), BIG);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(part_have(w, &big, true), 0);
+    assert_int_equal(leaf_put(w, &big, 2, leaf_of(&big, 2)), ERR_OK);
+
+    disk_halt(w->disk);
+    assert_int_equal(look_result(w), LOOK_PROBLEM);
+    assert_int_equal(list_err(w, &big), ERR_IO);
+    assert_int_equal(copy_err(w, &big), ERR_IO);
+    struct job *job = job_for(JOB_PART);
+    job->part.content = big.content;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_IO);
+    job_end(&job);
+    assert_int_equal(count_in(w, ".cfgsync/staging", ""), 2); // the part and its map
+
+    atomic_store(&w->disk->halted, false); // as after the next start
+    assert_int_equal(part_have(w, &big, false), 4);
+    assert_int_equal(look_result(w), LOOK_VALUE);
+    assert_int_equal(list_err(w, &big), ERR_OK);
+    assert_int_equal(copy_err(w, &big), ERR_OK);
+    free(big.bytes);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
     const struct CMUnitTest tests[] = {
         T(test_large_content_by_leaves), T(test_wrong_bytes_are_refused),
-        T(test_read_and_copy_of_local_files), T(test_many_of_what_is_here)};
+        T(test_read_and_copy_of_local_files), T(test_many_of_what_is_here),
+        T(test_a_halt_ends_what_reads_much)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
