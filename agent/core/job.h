@@ -71,12 +71,17 @@ enum look_result {
     LOOK_VALUE,   // read; value, print and bytes are set
     LOOK_GONE,    // nothing there
     LOOK_MOVING,  // changed while being read: each time of three, or it is large
+    LOOK_LARGE,   // it would have to be read, and is larger than LOOK_LARGE_BYTES
     LOOK_PROBLEM, // cannot be read or synced: err, what
 };
+
+// What takes longer to be read than others are to wait for.
+#define LOOK_LARGE_BYTES (UINT64_C(256) << 20)
 
 struct look {
     struct slice path;
     bool force;                // read even if the fingerprint is equal (racy, dirty)
+    bool large;                // and however large it is
     struct fingerprint before; // what local says; present = false: none
     struct content was;        // likewise; size 0: none
     // results
@@ -100,6 +105,7 @@ struct look {
 struct job_look {
     struct look *looks;
     uint32_t count;
+    bool large; // the one that is looked at was found to be
     bool folds; // names are found whatever their case
 };
 

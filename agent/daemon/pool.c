@@ -22,6 +22,9 @@ struct pool {
     bool gives_way;
     struct mailbox *fast;
     struct mailbox *slow;
+    struct mailbox *large; // slow ones of which some thread is kept free
+    unsigned large_count;  // under way
+    unsigned large_max;
     struct mailbox *results;
     pool_run *run;
     void *context;
@@ -33,7 +36,7 @@ bool job_is_fast(const struct job *job)
 {
     switch (job->kind) {
     case JOB_HEALTH: return true;
-    case JOB_LOOK: return job->look.count == 1;
+    case JOB_LOOK: return job->look.count == 1 && !job->look.large;
     case JOB_APPLY: return job->apply.count <= FAST_STEPS_MAX;
     case JOB_STAGE: return job->stage.count <= FAST_STAGE_MAX;
     case JOB_READ:
@@ -54,6 +57,11 @@ bool job_is_fast(const struct job *job)
     return false;
 }
 
+static bool job_is_large(const struct job *job)
+{
+    return job->kind == JOB_LOOK && job->look.large;
+}
+
 static unsigned thread_count(unsigned wanted)
 {
     long cores = wanted > 0 ? (long)wanted : sysconf(_SC_NPROCESSORS_ONLN);
@@ -71,6 +79,20 @@ static void unlock(struct pool *pool)
     CHECK(pthread_mutex_unlock(&pool->mutex) == 0);
 }
 
+static struct job *large_try(struct pool *pool)
+{
+    struct job *job = pool->large_count < pool->large_max ? mailbox_try(pool->large) : NULL;
+    if (job != NULL) pool->large_count++;
+    return job;
+}
+
+static void large_ended(struct pool *pool)
+{
+    lock(pool);
+    pool->large_count--;
+    unlock(pool);
+}
+
 // The next job for this thread, or NULL when the pool has been closed.
 static struct job *next_job(struct pool *pool, bool dedicated)
 {
@@ -78,6 +100,7 @@ static struct job *next_job(struct pool *pool, bool dedicated)
     struct job *job = NULL;
     while (!pool->closed) {
         job = mailbox_try(pool->fast);
+        if (job == NULL && !dedicated) job = large_try(pool);
         if (job == NULL && !dedicated) job = mailbox_try(pool->slow);
         if (job != NULL) break;
         if (dedicated) pool->dedicated_sleeps = true;
@@ -93,6 +116,7 @@ static void serve(struct pool *pool, bool dedicated)
 {
     for (struct job *job; (job = next_job(pool, dedicated)) != NULL;) {
         pool->run(pool->context, job);
+        if (job_is_large(job)) large_ended(pool);
         mailbox_put(pool->results, job);
     }
 }
@@ -120,10 +144,12 @@ struct pool *pool_new(unsigned threads, bool gives_way, pool_run *run, void *con
     CHECK(pthread_cond_init(&pool->any_ready, NULL) == 0);
     pool->fast = mailbox_new(NULL, NULL);
     pool->slow = mailbox_new(NULL, NULL);
+    pool->large = mailbox_new(NULL, NULL);
     pool->results = results;
     pool->run = run;
     pool->context = context;
     pool->thread_count = thread_count(threads) + 1;
+    pool->large_max = pool->thread_count > 2 ? pool->thread_count - 2 : 1;
     for (unsigned i = 0; i < pool->thread_count; i++)
         CHECK(thread_start(&pool->threads[i], i == 0 ? serve_fast : serve_all, pool));
     return pool;
@@ -140,7 +166,7 @@ void pool_submit(struct pool *pool, struct job *job)
         if (pool->dedicated_sleeps) CHECK(pthread_cond_signal(&pool->fast_ready) == 0);
         if (!alone) CHECK(pthread_cond_signal(&pool->any_ready) == 0);
     } else {
-        mailbox_put(pool->slow, job);
+        mailbox_put(job_is_large(job) ? pool->large : pool->slow, job);
         CHECK(pthread_cond_signal(&pool->any_ready) == 0);
     }
     unlock(pool);
@@ -166,6 +192,7 @@ void pool_destroy(struct pool **pool)
         CHECK(pthread_join(self->threads[i], NULL) == 0);
     drop_all(&self->fast);
     drop_all(&self->slow);
+    drop_all(&self->large);
     CHECK(pthread_cond_destroy(&self->any_ready) == 0);
     CHECK(pthread_cond_destroy(&self->fast_ready) == 0);
     CHECK(pthread_mutex_destroy(&self->mutex) == 0);

@@ -3,7 +3,8 @@
 // agent/daemon/pool — worker threads that carry out the engine's disk jobs.
 //
 // Two lanes: what a person waits for (one edited file, a commit) does not stand behind hashing of
-// gigabytes. One thread serves the fast lane only, the others serve it first.
+// gigabytes. One thread serves the fast lane only, the others serve it first. Looks at large files
+// never take all of these.
 // Owns:    a job from pool_submit until it is in `results`.
 #ifndef AGENT_DAEMON_POOL_PRIV_H
 #define AGENT_DAEMON_POOL_PRIV_H

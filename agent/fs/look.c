@@ -130,7 +130,7 @@ static int large_read(struct disk *disk, int fd, struct content_hash *hash, stru
     return 0;
 }
 
-// EAGAIN: it changed meanwhile.
+// EAGAIN: it changed meanwhile; EFBIG: it is large.
 static int file_read(const struct grip *grip, struct arena *arena, const struct place *place,
                      struct look *look, bool first)
 {
@@ -144,6 +144,7 @@ static int file_read(const struct grip *grip, struct arena *arena, const struct 
     if (fstat(fd, &st) != 0) return errno;
     if (!S_ISREG(st.st_mode)) return EAGAIN;
     print_of(&st, &look->print);
+    if (look->print.size > LOOK_LARGE_BYTES && !look->large) return EFBIG;
     int64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     int code = look->print.size <= at_hand_max(look)
                    ? small_read(arena, fd, hash, look, &size)
@@ -244,6 +245,8 @@ static void look_place(const struct grip *grip, struct arena *arena, const struc
     if (code == 0 && look->print.device != grip->device) code = EXDEV;
     if (code == EAGAIN)
         look->result = LOOK_MOVING;
+    else if (code == EFBIG && !look->large)
+        look->result = LOOK_LARGE;
     else if (code == EOPNOTSUPP)
         problem(look, ERR_UNREPRESENTABLE, "not a file, directory or symbolic link");
     else if (code == EOVERFLOW)

@@ -444,9 +444,8 @@ static bool has_work(const struct folder *folder)
 
 static bool busy(const struct folder *folder)
 {
-    return folder->scan.active || folder->ready.count > 0 || folder->look_jobs > 0 ||
-           folder->apply_jobs > 0 || folder->resolve_jobs > 0 || folder->staging_jobs > 0 ||
-           folder->decides != NULL;
+    return folder->scan.active || dirty_looks_open(folder) || folder->apply_jobs > 0 ||
+           folder->resolve_jobs > 0 || folder->staging_jobs > 0 || folder->decides != NULL;
 }
 
 static struct job *job_make(struct folder *folder)

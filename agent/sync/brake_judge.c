@@ -227,8 +227,7 @@ static void decide(struct folder *folder)
 
 static bool looks_open(const struct folder *folder)
 {
-    return folder->scan.active || folder->ready.count > 0 || folder->look_jobs > 0 ||
-           folder->gone_expected > 0;
+    return folder->scan.active || dirty_looks_open(folder) || folder->gone_expected > 0;
 }
 
 bool brake_counting(const struct folder *folder)

@@ -21,7 +21,8 @@ static const char look_again; // in folder->busy
 
 static struct dirty_list *list_of(struct folder *folder, const struct dirty *dirty)
 {
-    return dirty->ready ? &folder->ready : &folder->timed;
+    if (!dirty->ready) return &folder->timed;
+    return dirty->large ? &folder->large_ready : &folder->ready;
 }
 
 static void list_remove(struct dirty_list *list, struct dirty *dirty)
@@ -205,9 +206,27 @@ static struct dirty *dirty_next(const struct folder *folder)
     return rules != NULL && rules->ready && !rules->looking ? rules : NULL;
 }
 
+static bool may_look(const struct folder *folder)
+{
+    return folder->look_jobs - folder->large_look_jobs < LOOK_JOBS_MAX;
+}
+
+// These go alone, and no other look waits for one.
+static struct dirty *large_next(const struct folder *folder)
+{
+    bool may = !rules_unsure(folder) && folder->large_look_jobs < LARGE_LOOK_JOBS_MAX;
+    return may ? folder->large_ready.first : NULL;
+}
+
+bool dirty_looks_open(const struct folder *folder)
+{
+    return folder->ready.count > 0 || folder->large_ready.count > 0 || folder->look_jobs > 0;
+}
+
 int64_t dirty_deadline(const struct folder *folder)
 {
-    if (dirty_next(folder) != NULL && folder->look_jobs < LOOK_JOBS_MAX) return 0;
+    if (dirty_next(folder) != NULL && may_look(folder)) return 0;
+    if (large_next(folder) != NULL) return 0;
     return folder->timed.first != NULL ? folder->timed_due_ms : INT64_MAX;
 }
 
@@ -277,6 +296,8 @@ static void look_fill(struct folder *folder, struct job *job, struct look *look,
     const struct value *was = &item.local.version.value;
     if (known && was->kind == KIND_FILE)
         look->was = (struct content){.id = was->content, .size = was->size};
+    // The rules cannot wait: while they are looked at, nothing else is.
+    look->large = dirty->large || rules_is_file(look->path);
     look->force = dirty->force || item.local.racy || item.local.state == LOCAL_DIRTY;
 }
 
@@ -322,22 +343,41 @@ static uint32_t looks_at_once(size_t ready)
     return ready < 2 * LOOKS_PER_JOB ? (uint32_t)(ready + 1) / 2 : LOOKS_PER_JOB;
 }
 
+static void look_add(struct folder *folder, struct job *job, struct dirty *dirty)
+{
+    list_remove(list_of(folder, dirty), dirty);
+    dirty->looking = true;
+    dirty->awaits_content = false;
+    look_fill(folder, job, &job->look.looks[job->look.count++], dirty);
+    dirty->force = false;
+}
+
+static void large_dispatch(struct folder *folder)
+{
+    for (struct dirty *dirty; (dirty = large_next(folder)) != NULL;) {
+        if (wait_for_step(folder, dirty)) continue;
+        struct job *job = job_new(JOB_LOOK, folder->number);
+        job->look.looks = arena_alloc(job->arena, 1, sizeof *job->look.looks);
+        job->look.large = true;
+        look_add(folder, job, dirty);
+        folder->look_jobs++;
+        folder->large_look_jobs++;
+        submit(folder, job);
+    }
+}
+
 void dirty_dispatch(struct folder *folder)
 {
     if (!folder_usable(folder)) return;
     timed_to_ready(folder);
-    while (dirty_next(folder) != NULL && folder->look_jobs < LOOK_JOBS_MAX) {
+    large_dispatch(folder);
+    while (dirty_next(folder) != NULL && may_look(folder)) {
         struct job *job = job_new(JOB_LOOK, folder->number);
         uint32_t max = looks_at_once(folder->ready.count);
         job->look.looks = arena_alloc(job->arena, max, sizeof *job->look.looks);
         struct dirty *dirty;
         while ((dirty = dirty_next(folder)) != NULL && job->look.count < max) {
-            if (wait_for_step(folder, dirty)) continue;
-            list_remove(&folder->ready, dirty);
-            dirty->looking = true;
-            dirty->awaits_content = false;
-            look_fill(folder, job, &job->look.looks[job->look.count++], dirty);
-            dirty->force = false;
+            if (!wait_for_step(folder, dirty)) look_add(folder, job, dirty);
         }
         if (job->look.count == 0) {
             job_destroy(&job);
@@ -422,6 +462,7 @@ void dirty_look_done(struct folder *folder, struct job *job)
 {
     const struct job_look *looks = &job->look;
     folder->look_jobs--;
+    folder->large_look_jobs -= looks->large;
     if (folder->gone) return;
     if (job->err != ERR_OK || !folder_usable(folder)) {
         looks_postpone(folder, looks);
@@ -450,6 +491,7 @@ void dirty_look_done(struct folder *folder, struct job *job)
         struct dirty *dirty = map_get(folder->dirty, looks->looks[i].path);
         if (dirty == NULL || !dirty->looking) continue;
         if (verdicts[i] == LOOK_AGAIN_LATER) dirty->force |= looks->looks[i].force;
+        dirty->large |= looks->looks[i].result == LOOK_LARGE;
         bool known = verdicts[i] == LOOK_SETTLED && looks->looks[i].result != LOOK_PROBLEM;
         if (known) unsettled_looked(folder, looks->looks[i].path);
         bool rules = verdicts[i] == LOOK_SETTLED && rules_is_file(looks->looks[i].path);

@@ -41,6 +41,7 @@ enum {
     LOOKS_BULK = 1024, // so many that wait: the last of them is what matters
     LOOKS_PER_BULK_JOB = 256,
     LOOK_JOBS_MAX = 4,
+    LARGE_LOOK_JOBS_MAX = 4, // besides
     SCAN_ENTRIES = 1024,
     DIRTY_MAX_FOR_SCAN = 4096, // the walk waits while so many looks are open
     STEPS_PER_JOB = 1024,

@@ -148,10 +148,11 @@ struct folder {
     bool walked_whole; // all was looked at wholly since the start
     struct bond *bonds;
     struct map *dirty; // path -> struct dirty
-    struct dirty_list ready, timed;
+    struct dirty_list ready, large_ready, timed;
     int64_t timed_due_ms;   // none of the timed is due before
     uint64_t gone_expected; // of them
     uint32_t look_jobs;
+    uint32_t large_look_jobs; // of them
     struct map *published;
     int64_t published_trim_ms; // not again before
     struct scan scan;

@@ -465,6 +465,9 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
         if (dirty_moved(folder, dirty))
             problem_note(folder, look->path, ERR_BUSY, "changes while it is read");
         return LOOK_AGAIN_LATER;
+    case LOOK_LARGE:
+        dirty->due_ms = folder->engine->now_ms + dirty->again_delay_ms;
+        return LOOK_AGAIN_LATER;
     case LOOK_PROBLEM:
         problem_note(folder, look->path, look->err,
                      look->what != NULL ? look->what : err_text(look->err));

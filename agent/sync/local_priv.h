@@ -15,6 +15,7 @@ struct dirty {
     int64_t not_before_ms; // it changed while it was read
     uint32_t moves;        // so many times
     bool ready;            // in the ready list, else in the timed one
+    bool large;            // was found to be: in the list of these instead of the ready one
     bool looking;          // a job has it
     bool again;            // something happened while it was looked at
     bool overtaken;        // a step has made a directory there since: what the look found is over
@@ -43,6 +44,7 @@ bool dirty_deferred(const struct folder *folder); // a save waits for the step a
 void dirty_dispatch(struct folder *folder);
 void dirty_all_now(struct folder *folder);
 void dirty_clear(struct folder *folder);
+bool dirty_looks_open(const struct folder *folder); // some are due or under way
 int64_t dirty_deadline(const struct folder *folder);
 void dirty_look_done(struct folder *folder, struct job *job);
 void dirty_free(struct folder *folder, struct slice path);      // its step has ended

@@ -134,5 +134,19 @@ def test_stop_while_reading(world):
     check(not (on_b / "huge").exists(), "nothing of it was published")
 
 
+def test_huge_files(world):
+    """However many there are: what is saved beside them goes out and comes in."""
+    _, _, on_a, on_b = world.pair()
+    for number in range(6):
+        with open(on_a / f"huge{number}", "wb") as file:
+            file.truncate(15 << 40)
+    time.sleep(1)  # the looks at them are under way
+    for number in range(5):
+        put(on_a / f"from-a{number}", b"small")
+        put(on_b / f"from-b{number}", b"small")
+    wait_for(lambda: all((on_b / f"from-a{n}").exists() and (on_a / f"from-b{n}").exists()
+                         for n in range(5)), "small files pass", 30)
+
+
 if __name__ == "__main__":
     main()

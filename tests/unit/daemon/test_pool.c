@@ -24,7 +24,7 @@ struct gate {
 static void run(void *context, struct job *job)
 {
     struct gate *gate = context;
-    if (job->kind != JOB_SCAN) return;
+    if (job->kind != JOB_SCAN && !job->look.large) return;
     pthread_mutex_lock(&gate->mutex);
     gate->waiting++;
     pthread_cond_broadcast(&gate->opened);
@@ -85,6 +85,37 @@ static void quick_jobs_pass_slow_ones(void **state)
     mailbox_destroy(&results);
 }
 
+static void large_looks_leave_a_thread(void **state)
+{
+    (void)state;
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
+    struct mailbox *results = mailbox_new(NULL, NULL);
+    struct pool *pool = pool_new(3, false, run, &gate, results);
+    for (uint64_t i = 0; i < 6; i++) {
+        struct job *job = numbered(JOB_LOOK, i);
+        job->look.count = 1;
+        job->look.large = true;
+        assert_false(job_is_fast(job));
+        pool_submit(pool, job);
+    }
+    gate_await(&gate, 2);
+    for (uint64_t i = 100; i < 150; i++)
+        pool_submit(pool, numbered(JOB_COPY, i));
+    for (int i = 0; i < 50; i++) {
+        struct job *job = mailbox_wait(results);
+        assert_int_equal(job->kind, JOB_COPY);
+        job_destroy(&job);
+    }
+    gate_open(&gate);
+    for (int i = 0; i < 6; i++) {
+        struct job *job = mailbox_wait(results);
+        assert_int_equal(job->kind, JOB_LOOK);
+        job_destroy(&job);
+    }
+    pool_destroy(&pool);
+    mailbox_destroy(&results);
+}
+
 static void no_wake_is_lost(void **state)
 {
     (void)state;
@@ -138,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quick_jobs_pass_slow_ones),
+        cmocka_unit_test(large_looks_leave_a_thread),
         cmocka_unit_test(no_wake_is_lost),
         cmocka_unit_test(closing_waits_for_running_and_drops_the_rest),
         cmocka_unit_test(which_jobs_are_quick),

@@ -286,6 +286,26 @@ static void test_look(void **state)
     }
 }
 
+static void test_a_large_file_is_read_only_when_asked_for(void **state)
+{
+    struct world *w = *state;
+    struct job *job;
+    struct look look = {.path = slice_text("big")};
+    shell("truncate -s 256M '%s/big' && truncate -s +1 '%s/big'", w->root, w->root);
+    look_one(w, &look, &job);
+    assert_int_equal(look.result, LOOK_LARGE);
+    assert_true(look.print.present && look.leaf_count == 0);
+    job_end(&job);
+    look = (struct look){.path = slice_text("big"), .before = print_at(w, "big")};
+    look_one(w, &look, &job);
+    assert_int_equal(look.result, LOOK_SAME);
+    job_end(&job);
+    look = (struct look){.path = slice_text("big"), .large = true};
+    look_one(w, &look, &job);
+    assert_true(look.result == LOOK_VALUE && look.zeros && look.leaf_count > 0);
+    job_end(&job);
+}
+
 static enum err look_err(struct world *w)
 {
     struct look look = {.path = slice_text("f"), .before = {.present = true}};
@@ -413,6 +433,7 @@ int main(void)
         T(test_the_root_goes_meanwhile),
         T(test_what_is_left_out),
         T(test_look),
+        T(test_a_large_file_is_read_only_when_asked_for),
         T(test_files_of_zeros),
         T(test_a_missing_root_is_no_deletion),
         T(test_layout_and_witness),

@@ -176,6 +176,7 @@ static struct job *job_take(struct rig *rig)
     for (uint32_t i = 0; i < rig->job_count; i++) {
         struct job *job = rig->jobs[i];
         if (rig->held >> job->kind & 1) continue;
+        if (rig->large_held && job->kind == JOB_LOOK && job->look.large) continue;
         rig->job_count--;
         memmove(&rig->jobs[i], &rig->jobs[i + 1], (rig->job_count - i) * sizeof rig->jobs[0]);
         return job;

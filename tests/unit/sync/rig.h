@@ -93,6 +93,7 @@ struct rig {
     bool left_out_secret;    // because it looks like a secret
     // A test's own disk. False: the job is carried out as usual, with what was set in it.
     bool (*instead)(struct rig *rig, struct job *job);
+    bool large_held; // nor are looks at what was found to be large
     uint32_t folder;
     struct folder_id id;
     uint64_t last_conn;

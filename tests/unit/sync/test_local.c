@@ -477,6 +477,51 @@ static void test_an_older_look(void **state)
     rig_close(&rig);
 }
 
+static bool finds_it_large(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    bool any = false;
+    for (uint32_t i = 0; job->kind == JOB_LOOK && i < job->look.count; i++) {
+        struct look *look = &job->look.looks[i];
+        assert_int_equal(look->large, job->look.large);
+        any |= look->path.data[0] == 'h' && !look->large;
+    }
+    for (uint32_t i = 0; any && i < job->look.count; i++) {
+        struct look *look = &job->look.looks[i];
+        disk_look(rig, look);
+        if (look->path.data[0] == 'h') look->result = LOOK_LARGE;
+    }
+    return any;
+}
+
+// However long it takes to read some, others do not wait.
+static void test_large_files_hold_up_nothing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    char name[] = "h0";
+    rig.instead = finds_it_large;
+    rig.large_held = true;
+    for (; name[1] < '6'; name[1]++)
+        rig_write(&rig, name, "huge");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_jobs(&rig, JOB_LOOK), 4);
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("h1"));
+    for (char small[] = "s0"; small[1] < '6'; small[1]++)
+        rig_write(&rig, small, "small");
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_jobs(&rig, JOB_LOOK), 4);
+    assert_true(rig_item(&rig, "s0").own_last > 0 && rig_item(&rig, "s5").own_last > 0);
+    assert_int_equal(rig_item(&rig, "h0").own_last, 0);
+    rig.large_held = false;
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig_jobs(&rig, JOB_LOOK), 0);
+    for (name[1] = '0'; name[1] < '6'; name[1]++)
+        assert_true(rig_item(&rig, name).own_last > 0);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_a_directory_is_open_for_a_step),
         cmocka_unit_test(test_doubt_outlives_a_process),
         cmocka_unit_test(test_a_time_that_is_not_over),
+        cmocka_unit_test(test_large_files_hold_up_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
