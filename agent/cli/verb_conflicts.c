@@ -185,18 +185,25 @@ static int decide(const struct cli_context *context, const struct args *args, co
     for (size_t i = 0; i < args->word_count && result == CLI_DONE; i++)
         result = paths_meant(answer, args->words[i], &paths);
     AUTO(json_drop) json_t *all = json_array();
+    bool left_alone = false;
     for (size_t i = 0; i < paths.count && result == CLI_DONE; i++) {
         AUTO(json_drop) json_t *decided = NULL;
         json_t *body = json_pack("{s:s}", "path", paths.list[i]);
         if (value != NULL) (void)json_object_set_new(body, key, json_string(value));
         result = agent_ask(context, "POST", route, body, ANSWER_S, &decided);
         if (result != CLI_DONE) break;
-        if (!context->json) printf("%s: %s\n", paths.list[i], done);
+        uint64_t left = field_number(decided, "left_alone");
+        left_alone |= left > 0;
+        if (left > 0)
+            cli_error("%s: %llu left alone: not possible here now; try again", paths.list[i],
+                      (unsigned long long)left);
+        else if (!context->json)
+            printf("%s: %s\n", paths.list[i], done);
         (void)json_array_append_new(
             all, json_pack("{s:s, s:O}", "path", paths.list[i], "result", decided));
     }
     if (context->json && result == CLI_DONE) print_json(all);
-    return result;
+    return result == CLI_DONE && left_alone ? CLI_FAILED : result;
 }
 
 static int take(const struct cli_context *context, const struct args *args)

@@ -154,7 +154,7 @@ void engine_decide_cancel(struct engine *engine, uint64_t ticket)
 
 // ---- one target
 
-enum fit { FIT_READY, FIT_WAIT, FIT_DONE, FIT_SKIP, FIT_HOLDS };
+enum fit { FIT_READY, FIT_WAIT, FIT_DONE, FIT_SKIP, FIT_HOLDS, FIT_UNSEEN };
 
 static bool settled(struct folder *folder, const struct item *item)
 {
@@ -188,7 +188,8 @@ static enum fit target_fit(struct folder *folder, const struct target *t, struct
     bool expected =
         out->local.state != LOCAL_NONE && dots_contain(out->local.version.dots, t->after);
     if (t->only_if && !expected) return FIT_SKIP;
-    if (!item_local_live(out) && t->value.kind == KIND_TOMB) return FIT_DONE;
+    if (!item_local_live(out) && t->value.kind == KIND_TOMB)
+        return t->known && heads_live(out) ? FIT_UNSEEN : FIT_DONE;
     bool same = item_local_live(out) && value_equal(&out->local.version.value, &t->value);
     if (same && out->head_count == 1) return FIT_DONE;
     if (holds_something(folder, out, t)) return FIT_HOLDS;
@@ -266,6 +267,30 @@ void decide_file_done(struct folder *folder, struct job *job)
     decide->targets[0].mtime_ns = folder->engine->wall_ms * 1000000;
 }
 
+// What is to end has not come to this disk, and may never: there is no step to wait for.
+static void end_unseen(struct folder *folder, struct decide *decide, const struct item *item,
+                       const struct target *t)
+{
+    struct member m;
+    uint64_t first = folder->row.counter + 1;
+    member_fill(folder, &m, item, t);
+    if (decide->result.changed == 0) folder->batch = 0;
+    txn_begin(folder);
+    bool minted = item_mint(folder, &m.item, &m.version, m.version.vv, NULL, (struct dots){0});
+    bool is_signed = minted && decide_minted(folder, first);
+    if (txn_end(folder) != ERR_OK) {
+        decide_end(folder, ERR_IO, "the index cannot be written");
+        return;
+    }
+    if (is_signed) brake_signed(folder);
+    decide->done++;
+    decide->result.changed += minted;
+    decide->result.left_alone += !minted;
+    decide->deadline_ms = folder->engine->now_ms + TIMEOUT_MS;
+    push_all(folder);
+    share_due(folder);
+}
+
 static void start(struct folder *folder, struct decide *decide)
 {
     struct resolution plan = {0};
@@ -281,7 +306,13 @@ static void start(struct folder *folder, struct decide *decide)
             return;
         }
         // What is in a directory may be leaving it with this very intent.
-        if (fit == FIT_WAIT || (fit == FIT_HOLDS && plan.count > 0)) break;
+        bool alone = fit == FIT_HOLDS || fit == FIT_UNSEEN;
+        if (fit == FIT_WAIT || (alone && plan.count > 0)) break;
+        if (fit == FIT_UNSEEN) {
+            decide->done = at;
+            end_unseen(folder, decide, &item, &decide->targets[at]);
+            return;
+        }
         bool late = fit == FIT_READY && decide->kept_file.size > 0;
         if (late && !late_write_fits(folder, decide->kept_file, &item)) {
             decide_end(folder, ERR_CHANGED, "the name was taken meanwhile");

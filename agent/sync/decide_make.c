@@ -32,10 +32,10 @@ struct target *target_add(struct decide *decide, struct slice path, const struct
     return t;
 }
 
-static void target_gone(struct decide *decide, struct slice path)
+static struct target *target_gone(struct decide *decide, struct slice path)
 {
     const struct version nothing = {.value = {.kind = KIND_TOMB}};
-    (void)target_add(decide, path, &nothing);
+    return target_add(decide, path, &nothing);
 }
 
 // ---- conflicts
@@ -100,7 +100,7 @@ static const char *make_conflict(struct folder *folder, const struct decision *d
         decide->first_counts = true;
     }
     for (uint32_t i = 0; i < count; i++)
-        target_gone(decide, items[i].path);
+        target_gone(decide, items[i].path)->known = true;
     return NULL;
 }
 
@@ -247,7 +247,7 @@ static void conflicts_gone(struct folder *folder, struct decide *decide)
     for (const struct item *item; (item = item_walk_next(&walk)) != NULL;) {
         bool is_first = (item->local.version.flags & VERSION_FIRST) != 0;
         if (item_local_live(item) && path_is_conflict_item(item->path) && !is_first)
-            target_gone(decide, item->path);
+            (void)target_gone(decide, item->path);
     }
 }
 

@@ -12,6 +12,7 @@ struct target {
     struct value value; // what shall be there; a tombstone: nothing
     int64_t mtime_ns;
     struct slice origin; // of a conflict item that is new
+    bool known;          // it was shown to the person, whether or not it has come to this disk
     bool only_if;        // nothing has happened to it since `after`
     struct dot after;    // of the version that is expected there
 };

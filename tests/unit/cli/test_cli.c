@@ -429,6 +429,20 @@ static void peer_add_checks_the_id(void **state)
     ERR_HAS(f, "group 2");
 }
 
+// Whatever it is shown as.
+static void what_is_left_alone_is_1(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(CLI(f, "init"), 0);
+    start_agent(f);
+    f->status = 200;
+    f->answer = "{\"conflicts\": [{\"path\": \"/r/x\"}], \"changed\": 1, \"left_alone\": 1}";
+    assert_int_equal(CLI(f, "conflicts", "dismiss", "/r/x"), 1);
+    ERR_HAS(f, "/r/x: 1 left alone");
+    assert_int_equal(CLI(f, "conflicts", "dismiss", "/r/x", "--json"), 1);
+    OUT_HAS(f, "\"left_alone\": 1");
+}
+
 static int hook(const struct cli_context *context)
 {
     printf("hook %s\n", context->home.config);
@@ -452,6 +466,7 @@ int main(int argc, char **argv)
         IN_A_HOME(sync_asks_and_reports),
         IN_A_HOME(folder_add_says_what_stays_behind),
         IN_A_HOME(peer_add_checks_the_id),
+        IN_A_HOME(what_is_left_alone_is_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,61 @@ static void test_changed_all_the_time(void **state)
     rig_close(&rig);
 }
 
+// ---- what was set aside and is not on this disk yet
+
+// Of "x", by somebody who has not sent its content.
+static struct script *open_unseen(struct rig *rig, struct version *out_items, uint32_t count)
+{
+    static const char *const paths[] = {".cfgsync/conflicts/aaaaaaaaaaaa-x",
+                                        ".cfgsync/conflicts/aaaaaaaaaaab-x"};
+    rig_open(rig);
+    rig_write(rig, "x", "ours");
+    rig_wait(rig, 1000);
+    struct script *peer = script_connect(rig, 3);
+    script_offer(peer, (struct vv){0});
+    for (uint32_t i = 0; i < count; i++) {
+        out_items[i] = script_file(peer, paths[i], "set aside");
+        out_items[i].origin = slice_text("x");
+    }
+    script_push(peer, 0, out_items, count, NULL);
+    rig_wait(rig, 1000);
+    assert_int_equal(conflicts(rig), count);
+    assert_false(rig_on_disk(rig, paths[0]));
+    return peer;
+}
+
+static void test_dismissed_before_it_comes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct version items[2];
+    (void)open_unseen(&rig, items, 2);
+    ask(&rig, (struct decision){.kind = DECIDE_DISMISS, .path = slice_text("x")});
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.decisions, 1);
+    assert_int_equal(rig.decided.err, ERR_OK);
+    assert_true(rig.decided.changed == 2 && rig.decided.left_alone == 0);
+    assert_int_equal(conflicts(&rig), 0);
+    const struct item item = rig_item(&rig, ".cfgsync/conflicts/aaaaaaaaaaaa-x");
+    assert_true(!item.need && item.head_count == 1);
+    assert_true(vv_le(items[0].vv, item.heads[0].vv));
+    rig_close(&rig);
+}
+
+static void test_dismissed_unwritten(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct version item;
+    (void)open_unseen(&rig, &item, 1);
+    rig_fail_commits(0, 1);
+    ask(&rig, (struct decision){.kind = DECIDE_DISMISS, .path = slice_text("x")});
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.decided.err, ERR_IO);
+    assert_int_equal(conflicts(&rig), 1);
+    rig_close(&rig);
+}
+
 // ---- resolved with a file of the person's
 
 static bool reads_file(struct rig *rig, struct job *job)
@@ -208,6 +263,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changed_all_the_time),
+        cmocka_unit_test(test_dismissed_before_it_comes),
+        cmocka_unit_test(test_dismissed_unwritten),
         cmocka_unit_test(test_file_with_leaves),
         cmocka_unit_test(test_folder_goes_while_it_is_read),
         cmocka_unit_test(test_undo_of_two_changes),
