@@ -32,10 +32,11 @@ static int choose(const json_t *orphans, const char *word, json_t *chosen)
         cli_error("%s: no such path", word);
         return CLI_USAGE;
     }
+    size_t plain = word_plain(buf_text(&full), orphans);
     json_array_foreach(orphans, at, one)
     {
         const char *path = field_text(one, "path", "");
-        bool meant = path_meant(buf_text(&full), path) || is_below(path, buf_text(&full));
+        bool meant = path_meant(buf_text(&full), plain, path) || is_below(path, buf_text(&full));
         if (meant && !field_true(one, "chosen")) (void)json_array_append(chosen, one);
         if (meant) (void)json_object_set_new(one, "chosen", json_true());
     }

@@ -82,6 +82,7 @@ static int list(const struct cli_context *context, const struct args *args)
 struct paths {
     char **list;
     size_t count;
+    bool by_pattern; // some of them
 };
 
 static void paths_fini(struct paths *paths)
@@ -110,10 +111,13 @@ static int paths_meant(const json_t *answer, const char *word, struct paths *out
         cli_error("%s: no such path", word);
         return CLI_USAGE;
     }
-    json_array_foreach(json_object_get(answer, "conflicts"), at, one)
+    const json_t *conflicts = json_object_get(answer, "conflicts");
+    size_t plain = word_plain(buf_text(&full), conflicts);
+    out->by_pattern |= is_pattern(buf_text(&full) + plain);
+    json_array_foreach(conflicts, at, one)
     {
         const char *path = field_text(one, "path", "");
-        if (path_meant(buf_text(&full), path)) paths_add(out, path);
+        if (path_meant(buf_text(&full), plain, path)) paths_add(out, path);
     }
     if (out->count > before) return CLI_DONE;
     cli_error("%s: there is no conflict over it; cfgsync-agent conflicts lists them", word);
@@ -184,6 +188,10 @@ static int decide(const struct cli_context *context, const struct args *args, co
     int result = all_conflicts(context, &answer);
     for (size_t i = 0; i < args->word_count && result == CLI_DONE; i++)
         result = paths_meant(answer, args->words[i], &paths);
+    if (result == CLI_DONE && paths.by_pattern && strcmp(key, "with") == 0) {
+        cli_error("conflicts resolve takes one path, not a pattern");
+        return CLI_USAGE;
+    }
     AUTO(json_drop) json_t *all = json_array();
     bool left_alone = false;
     for (size_t i = 0; i < paths.count && result == CLI_DONE; i++) {
@@ -226,16 +234,16 @@ static int resolve(const struct cli_context *context, const struct args *args)
         cli_error("conflicts resolve needs --with FILE: what the file shall be");
         return CLI_USAGE;
     }
-    if (is_pattern(args->words[0])) {
-        cli_error("conflicts resolve takes one path, not a pattern");
-        return CLI_USAGE;
-    }
     if (!path_absolute(with, &file) || access(buf_text(&file), R_OK) != 0) {
         cli_error("%s: cannot be read", with);
         return CLI_FAILED;
     }
     return decide(context, args, "/v1/conflicts/resolve", "with", buf_text(&file), "resolved");
 }
+
+#define PATH_HELP                                                                                  \
+    "PATH is the plain name of the file, or a quoted pattern; what has that very name, with\n"     \
+    "*, ? or [ in it, is meant alone."
 
 const struct cli_verb verb_conflicts = {
     .name = "conflicts",
@@ -258,7 +266,7 @@ const struct cli_verb verb_conflicts_show = {
     .name = "conflicts show",
     .usage = "PATH",
     .summary = "the difference between what is in place and what was set aside",
-    .help = "PATH is the plain name of the file, or a quoted pattern.",
+    .help = PATH_HELP,
     .words_min = 1,
     .words_max = 1,
     .completes = {COMPLETE_CONFLICT},
@@ -274,8 +282,8 @@ const struct cli_verb verb_conflicts_take = {
     .name = "conflicts take",
     .usage = "PATH... [--from DEVICE]",
     .summary = "put what was set aside in place, everywhere",
-    .help = "What was in place is kept: cfgsync-agent undo, or restore PATH, brings it back.\n"
-            "PATH is the plain name of the file, or a quoted pattern.",
+    .help = "What was in place is kept: cfgsync-agent undo, or restore PATH, brings it "
+            "back.\n" PATH_HELP,
     .options = take_options,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
@@ -304,7 +312,7 @@ const struct cli_verb verb_conflicts_dismiss = {
     .name = "conflicts dismiss",
     .usage = "PATH...",
     .summary = "keep what is in place; drop what was set aside, everywhere",
-    .help = "PATH is the plain name of the file, or a quoted pattern.",
+    .help = PATH_HELP,
     .words_min = 1,
     .words_max = ARGS_WORDS_MAX,
     .completes = {COMPLETE_CONFLICT, COMPLETE_CONFLICT},

@@ -429,6 +429,30 @@ static void peer_add_checks_the_id(void **state)
     ERR_HAS(f, "group 2");
 }
 
+static void the_very_name_is_no_pattern(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(CLI(f, "init"), 0);
+    start_agent(f);
+    f->status = 200;
+    f->answer =
+        "{\"conflicts\": [{\"path\": \"/r/x1\"}, {\"path\": \"/r/x[1]\"}, {\"path\": \"/r/x2\"},"
+        " {\"path\": \"/r/a1/y\"}, {\"path\": \"/r/a[1]/y\"}, {\"path\": \"/r/a[1]/z\"}]}";
+    assert_int_equal(CLI(f, "conflicts", "dismiss", "/r/x[1]"), 0);
+    assert_int_equal(strncmp(buf_text(&f->out), "/r/x[1]: ", 9), 0);
+    assert_null(strstr(buf_text(&f->out), "/r/x1: "));
+    assert_int_equal(CLI(f, "conflicts", "resolve", "/r/x[1]", "--with", f->dir), 0);
+    assert_non_null(strstr(buf_text(&f->asked), "/r/x[1]"));
+    assert_int_equal(CLI(f, "conflicts", "resolve", "/r/x[12]", "--with", f->dir), 2);
+    assert_int_equal(CLI(f, "conflicts", "take", "/r/x[12]"), 0);
+    OUT_HAS(f, "/r/x1: ");
+    OUT_HAS(f, "/r/x2: ");
+    assert_int_equal(CLI(f, "conflicts", "take", "/r/a[1]/*"), 0);
+    OUT_HAS(f, "/r/a[1]/y: ");
+    OUT_HAS(f, "/r/a[1]/z: ");
+    assert_null(strstr(buf_text(&f->out), "/r/a1/y: "));
+}
+
 // Whatever it is shown as.
 static void what_is_left_alone_is_1(void **state)
 {
@@ -466,6 +490,7 @@ int main(int argc, char **argv)
         IN_A_HOME(sync_asks_and_reports),
         IN_A_HOME(folder_add_says_what_stays_behind),
         IN_A_HOME(peer_add_checks_the_id),
+        IN_A_HOME(the_very_name_is_no_pattern),
         IN_A_HOME(what_is_left_alone_is_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
