@@ -102,15 +102,16 @@ static int show_result(const struct cli_context *context, const json_t *answer, 
     uint64_t left_alone = field_number(answer, "left_alone");
     if (context->json) {
         print_json(answer);
-        return CLI_DONE;
+    } else {
+        AUTO(buf_fini) struct buf text = {0};
+        print_count(&text, changed, "path");
+        printf("%s: %s\n", what,
+               changed > 0 ? buf_text(&text) : "nothing to do, it is like that already");
+        if (left_alone > 0)
+            cli_error("%llu left alone: changed since, or not empty",
+                      (unsigned long long)left_alone);
     }
-    AUTO(buf_fini) struct buf text = {0};
-    print_count(&text, changed, "path");
-    printf("%s: %s\n", what,
-           changed > 0 ? buf_text(&text) : "nothing to do, it is like that already");
-    if (left_alone == 0) return CLI_DONE;
-    cli_error("%llu left alone: changed since, or not empty", (unsigned long long)left_alone);
-    return CLI_FAILED;
+    return left_alone > 0 ? CLI_FAILED : CLI_DONE;
 }
 
 static int restore(const struct cli_context *context, const struct args *args)

@@ -124,19 +124,19 @@ static int plan(const struct cli_context *context, const struct args *args)
 
 static int done(const struct cli_context *context, const json_t *answer, const char *what)
 {
-    AUTO(buf_fini) struct buf text = {0};
     uint64_t left = field_number(answer, "left_alone");
     if (context->json) {
         print_json(answer);
-        return CLI_DONE;
+    } else {
+        AUTO(buf_fini) struct buf text = {0};
+        print_count(&text, field_number(answer, "changed"), "path");
+        printf("%s: %s\n", what, buf_text(&text));
+        if (left > 0)
+            cli_error("%" PRIu64 " cannot be had now: no connected peer has their content; "
+                      "cfgsync-agent plan and status show them",
+                      left);
     }
-    print_count(&text, field_number(answer, "changed"), "path");
-    printf("%s: %s\n", what, buf_text(&text));
-    if (left == 0) return CLI_DONE;
-    cli_error("%" PRIu64 " cannot be had now: no connected peer has their content; cfgsync-agent "
-              "plan and status show them",
-              left);
-    return CLI_FAILED;
+    return left > 0 ? CLI_FAILED : CLI_DONE;
 }
 
 static int approve(const struct cli_context *context, const struct args *args)
