@@ -122,7 +122,8 @@ static int plan(const struct cli_context *context, const struct args *args)
     return CLI_DONE;
 }
 
-static int done(const struct cli_context *context, const json_t *answer, const char *what)
+static int done(const struct cli_context *context, const json_t *answer, const char *what,
+                const char *left_how)
 {
     uint64_t left = field_number(answer, "left_alone");
     if (context->json) {
@@ -132,9 +133,7 @@ static int done(const struct cli_context *context, const json_t *answer, const c
         print_count(&text, field_number(answer, "changed"), "path");
         printf("%s: %s\n", what, buf_text(&text));
         if (left > 0)
-            cli_error("%" PRIu64 " cannot be had now: no connected peer has their content; "
-                      "cfgsync-agent plan and status show them",
-                      left);
+            cli_error("%" PRIu64 " %s; cfgsync-agent plan and status show them", left, left_how);
     }
     return left > 0 ? CLI_FAILED : CLI_DONE;
 }
@@ -145,14 +144,19 @@ static int approve(const struct cli_context *context, const struct args *args)
         return CLI_FAILED;
     AUTO(json_drop) json_t *answer = NULL;
     int result = ask(context, args, "/v1/approve", &answer);
-    return result != CLI_DONE ? result : done(context, answer, "approved");
+    return result != CLI_DONE
+               ? result
+               : done(context, answer, "approved",
+                      "have not gone on yet: they are being changed, or cannot be looked at now");
 }
 
 static int revert(const struct cli_context *context, const struct args *args)
 {
     AUTO(json_drop) json_t *answer = NULL;
     int result = ask(context, args, "/v1/revert", &answer);
-    return result != CLI_DONE ? result : done(context, answer, "put back");
+    return result != CLI_DONE ? result
+                              : done(context, answer, "put back",
+                                     "cannot be had now: no connected peer has their content");
 }
 
 const struct cli_verb verb_plan = {
@@ -178,8 +182,10 @@ const struct cli_verb verb_approve = {
     .name = "approve",
     .usage = "[FOLDER] [--yes]",
     .summary = "what is held is meant: it goes on",
-    .help = "Signed by this device, so that others who trust it to approve do not hold it again.\n"
-            "FOLDER may be left out if something is held in one only.",
+    .help =
+        "Signed by this device, so that others who trust it to approve do not hold it again.\n"
+        "FOLDER may be left out if something is held in one only. Exit 1 if some of it has not\n"
+        "gone on within a minute.",
     .options = approve_options,
     .words_max = 1,
     .completes = {COMPLETE_FOLDER},

@@ -142,7 +142,7 @@ void brake_published(struct folder *folder)
 {
     struct brake *b = folder->brake;
     if (b->approved_minted) approvals_signed(folder);
-    b->approved_minted = false;
+    brake_passed(b);
     if (map_count(b->admitted) == 0) b->approve_from = 0;
 }
 

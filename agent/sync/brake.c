@@ -19,6 +19,7 @@ void brake_open(struct folder *folder)
     b->waiting = map_new();
     b->found = map_new();
     b->admitted = map_new();
+    b->passing = map_new();
     b->incoming = map_new();
     b->appeared = map_new();
     b->coming = map_new();
@@ -62,9 +63,11 @@ static void found_empty(struct map *map)
 void brake_clear(struct folder *folder)
 {
     struct brake *b = folder->brake;
+    brake_not_let_out(b);
     found_empty(b->found);
     map_empty(b->waiting, false);
     map_empty(b->admitted, false);
+    map_empty(b->passing, false);
     map_empty(b->coming, false);
     map_empty(b->incoming, true);
     map_empty(b->appeared, true);
@@ -86,6 +89,7 @@ void brake_close(struct folder *folder)
     map_destroy(&b->waiting);
     map_destroy(&b->found);
     map_destroy(&b->admitted);
+    map_destroy(&b->passing);
     map_destroy(&b->incoming);
     map_destroy(&b->appeared);
     map_destroy(&b->coming);
@@ -137,7 +141,20 @@ void brake_txn_begin(struct folder *folder)
 
 void brake_txn_undone(struct folder *folder)
 {
-    memcpy(folder->brake->slots, folder->brake->slots_before, sizeof folder->brake->slots);
+    struct brake *b = folder->brake;
+    size_t at = 0;
+    struct slice path;
+    memcpy(b->slots, b->slots_before, sizeof b->slots);
+    for (void *value; map_next(b->passing, &at, &path, &value);)
+        map_add(b->admitted, path);
+    brake_passed(b);
+}
+
+// What had been admitted is in the index.
+void brake_passed(struct brake *b)
+{
+    map_empty(b->passing, false);
+    b->approved_minted = false;
 }
 
 // What was published until now has been decided.

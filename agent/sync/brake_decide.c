@@ -101,7 +101,30 @@ static void approve(struct folder *folder, uint64_t ticket)
              (unsigned long long)changes);
     holds_tell(folder);
     engine_changed(folder->engine);
-    answer(folder, ticket, ERR_OK, NULL, changes, 0);
+    struct brake *b = folder->brake;
+    b->ticket = ticket;
+    b->put_back = changes;
+    b->not_had = 0;
+    b->letting_out = map_count(b->admitted);
+    brake_answer_when_there(folder);
+}
+
+void brake_not_let_out(struct brake *b)
+{
+    uint64_t left = b->letting_out;
+    b->put_back -= left < b->put_back ? left : b->put_back;
+    b->not_had += left;
+    b->letting_out = 0;
+}
+
+// What was admitted is published, and signed for, with a look at it: before that a restart would
+// find it as it was, and hold it again.
+static void look_let_out(struct brake *b, int64_t now)
+{
+    size_t left = map_count(b->admitted);
+    if (left >= b->letting_out) return;
+    b->letting_out = left;
+    b->coming_until_ms = now + COMING_MS;
 }
 
 // ---- revert: what came from others
@@ -346,6 +369,7 @@ static void begin(struct folder *folder)
 void brake_decided(struct folder *folder, enum err err, const char *what)
 {
     struct brake *b = folder->brake;
+    brake_not_let_out(b);
     answer(folder, b->ticket, err, what, b->put_back, b->not_had + map_count(b->coming));
     b->ticket = 0;
     size_t at = 0;
@@ -397,7 +421,9 @@ void brake_decide_tick(struct folder *folder)
         b->put_back++;
         b->coming_until_ms = now + COMING_MS;
     }
-    if (map_count(b->coming) > 0 && now < b->coming_until_ms) return;
+    look_let_out(b, now);
+    bool waits = map_count(b->coming) > 0 || b->letting_out > 0;
+    if (waits && now < b->coming_until_ms) return;
     brake_decided(folder, ERR_OK, NULL);
 }
 
@@ -429,6 +455,7 @@ void brake_decide_cancel(struct folder *folder, uint64_t ticket)
     struct brake *b = folder->brake;
     if (b->ticket != ticket) return;
     b->ticket = 0;
+    b->letting_out = 0;
     b->begin = NULL;
 }
 

@@ -16,7 +16,9 @@ static bool braked(const struct folder *folder, struct slice path)
 
 bool brake_look_begin(struct folder *folder, struct slice path)
 {
-    folder->brake->pass = map_remove(folder->brake->admitted, path) != NULL;
+    struct brake *b = folder->brake;
+    b->pass = map_remove(b->admitted, path) != NULL;
+    if (b->pass) map_add(b->passing, path);
     return brake_leave(folder, path) != NOT_WAITING;
 }
 

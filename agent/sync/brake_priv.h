@@ -78,6 +78,7 @@ struct brake {
     struct map *found;   // those of them that are not gone: path -> struct found
     uint64_t waits[WAITS_COUNT];
     struct map *admitted; // paths that pass with the next look at them
+    struct map *passing;  // that were admitted, until the transaction of that look has ended
     bool pass;            // of the look that is being judged
     bool from_scan;
     uint64_t scan_counter; // own counter when the scan began
@@ -109,6 +110,7 @@ struct brake {
     brake_begin *begin; // when nothing it is about is being changed; NULL: it has begun
     int64_t begin_until_ms;
     struct map *coming; // paths that are being put back
+    size_t letting_out; // admitted paths that an approval waits for
     uint64_t put_back, not_had;
     int64_t coming_until_ms, look_ms;
 };
@@ -122,6 +124,7 @@ void brake_window_forget(struct folder *folder);
 enum unpublished brake_waits_for(const struct folder *folder, struct slice path);
 void brake_join(struct folder *folder, struct slice path, enum unpublished kind);
 enum unpublished brake_leave(struct folder *folder, struct slice path);
+void brake_passed(struct brake *b);
 void brake_release(struct folder *folder, const bool kinds[WAITS_COUNT]);
 int path_descending(const void *a, const void *b); // of struct slice
 
@@ -171,5 +174,6 @@ bool brake_changing(const struct folder *folder,
                     struct slice path); // by a step, or to be looked at
 void brake_decided(struct folder *folder, enum err err, const char *what); // the answer
 void brake_answer_when_there(struct folder *folder); // once what is `coming` is on the disk
+void brake_not_let_out(struct brake *b); // what an approval waits for has not gone, nor will
 
 #endif

@@ -418,6 +418,47 @@ static void test_decided_twice(void **state)
     rig_close(&rig);
 }
 
+static void hold_looks(struct rig *rig)
+{
+    open_full(rig);
+    remove_some(rig, 0, 60);
+    rig_wait(rig, 3000);
+    assert_held(rig, "mass-delete", 60);
+    rig->held = 1U << JOB_LOOK;
+    engine_decide(rig->engine, 7, &(struct decision){.kind = DECIDE_APPROVE, .folder = "f"});
+    rig_wait(rig, 1000);
+}
+
+// Nothing of it would be known after a restart before that.
+static void test_approved_when_published(void **state)
+{
+    (void)state;
+    struct rig rig;
+    hold_looks(&rig);
+    uint64_t before = counter(&rig);
+    assert_int_equal(rig.decisions, 0);
+    rig.held = 0;
+    rig_fail_commits(0, 1); // what was looked at is looked at again, and still approved
+    rig_wait(&rig, 5000);
+    assert_true(rig_commits_failed());
+    assert_int_equal(rig.decisions, 1);
+    assert_true(rig.decided.changed == 60 && rig.decided.left_alone == 0);
+    assert_int_equal(counter(&rig), before + 60);
+    assert_int_equal(rig_status(&rig).held, 0);
+    rig_close(&rig);
+}
+
+static void test_approved_not_yet(void **state)
+{
+    (void)state;
+    struct rig rig;
+    hold_looks(&rig);
+    rig_wait(&rig, 5 * 60 * 1000);
+    assert_int_equal(rig.decisions, 1);
+    assert_true(rig.decided.changed == 0 && rig.decided.left_alone == 60);
+    rig_close(&rig);
+}
+
 static void test_nothing_to_decide(void **state)
 {
     (void)state;
@@ -450,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_not_to_be_had),
         cmocka_unit_test(test_saved_meanwhile),
         cmocka_unit_test(test_decided_twice),
+        cmocka_unit_test(test_approved_when_published),
+        cmocka_unit_test(test_approved_not_yet),
         cmocka_unit_test(test_nothing_to_decide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
