@@ -243,7 +243,10 @@ void held_clear(struct disk *disk, struct root *root);
 
 // ---- watch.c: what an event of whatever system means
 // An error that does not say that nothing is there is none of the caller's: a look will tell.
-int watch_stat(struct disk *disk, uint32_t folder, struct slice path, struct stat *out);
+// disk_name: the only spelling that counts; empty: any, for which the directory may be gone
+// through.
+int watch_stat(struct disk *disk, uint32_t folder, struct slice path, struct slice disk_name,
+               struct stat *out);
 bool watch_reported(struct disk *disk, const struct watch_event *event, bool is_dir);
 
 // ---- watch_inotify.c, watch_fsevents.c

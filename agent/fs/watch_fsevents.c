@@ -310,7 +310,7 @@ static bool classify(const struct watcher *w, FSEventStreamEventFlags flags,
     struct stat st;
     bool is_dir = (flags & kFSEventStreamEventFlagItemIsDir) != 0;
     if (!watch_reported(w->disk, out, is_dir)) return false;
-    int code = watch_stat(w->disk, out->folder, out->path, &st);
+    int code = watch_stat(w->disk, out->folder, out->path, slice_of("", 0), &st);
     out->what = WATCH_WRITTEN;
     if (is_absence(code)) {
         out->what = WATCH_GONE;

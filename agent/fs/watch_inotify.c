@@ -249,24 +249,32 @@ uint64_t watcher_watches_max(void)
 
 // ---- events
 
-static bool is_there(const struct watcher *w, const struct watch_event *event)
+// Under the name that the event is about: of one in another spelling others tell.
+static int named_stat(const struct watcher *w, const struct watch_event *event, const char *raw,
+                      struct stat *out)
+{
+    return watch_stat(w->disk, event->folder, event->path, slice_text(raw), out);
+}
+
+static bool is_there(const struct watcher *w, const struct watch_event *event, const char *raw)
 {
     struct stat st;
-    return !is_absence(watch_stat(w->disk, event->folder, event->path, &st));
+    return !is_absence(named_stat(w, event, raw, &st));
 }
 
 // A file that was just made will be closed by its writer, unless it is a link of either sort.
-static bool classify_created(const struct watcher *w, struct watch_event *event)
+static bool classify_created(const struct watcher *w, struct watch_event *event, const char *raw)
 {
     struct stat st;
-    int code = watch_stat(w->disk, event->folder, event->path, &st);
+    int code = named_stat(w, event, raw, &st);
     if (is_absence(code)) return false;
     bool whole = code != 0 || S_ISLNK(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink > 1);
     event->what = whole ? WATCH_WRITTEN : WATCH_MODIFIED;
     return whole || S_ISREG(st.st_mode);
 }
 
-static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_event *event)
+static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_event *event,
+                          const char *raw)
 {
     if (mask & (IN_DELETE | IN_MOVED_FROM))
         event->what = WATCH_GONE;
@@ -275,17 +283,18 @@ static bool classify_file(const struct watcher *w, uint32_t mask, struct watch_e
     else if (mask & IN_MODIFY)
         event->what = WATCH_MODIFIED;
     else if (mask & IN_CREATE)
-        return classify_created(w, event);
+        return classify_created(w, event, raw);
     else if (mask & IN_ATTRIB) {
         event->what = WATCH_WRITTEN;
-        return is_there(w, event);
+        return is_there(w, event, raw);
     } else {
         return false;
     }
     return true;
 }
 
-static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *event)
+static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *event,
+                         const char *raw)
 {
     if (mask & (IN_CREATE | IN_MOVED_TO)) {
         event->what = WATCH_TREE;
@@ -299,7 +308,7 @@ static bool classify_dir(struct watcher *w, uint32_t mask, struct watch_event *e
         return true;
     }
     event->what = WATCH_WRITTEN;
-    return (mask & IN_ATTRIB) != 0 && is_there(w, event);
+    return (mask & IN_ATTRIB) != 0 && is_there(w, event, raw);
 }
 
 // Our own directory has gone, or the rules in it are others. While they are being written they are
@@ -343,7 +352,7 @@ static bool event_named(struct watcher *w, uint32_t mask, const char *raw, struc
         return true;
     }
     if (!watch_reported(w->disk, out, is_dir)) return false;
-    return is_dir ? classify_dir(w, mask, out) : classify_file(w, mask, out);
+    return is_dir ? classify_dir(w, mask, out, raw) : classify_file(w, mask, out, raw);
 }
 
 // Copies what is needed of the node, because the maps may change when the lock is let go.

@@ -59,6 +59,22 @@ static void test_saves(void **state)
     expect(w, "M .cfgsync/conflicts/c\nW .cfgsync/conflicts/c\n");
 }
 
+// What an event is about is looked for under its own spelling only: another, however large the
+// directory, is not searched for.
+static void test_spellings(void **state)
+{
+    struct world *w = *state;
+    put_file(w, "cafe\xcc\x81", "1");
+    scan(w, "");
+    expect(w, "");
+    shell("cd '%s' && : > caf\xc3\xa9 && rm caf\xc3\xa9", w->root);
+    expect(w, "W caf\xc3\xa9\nG caf\xc3\xa9\n");
+    put_file(w, "cafe\xcc\x81", "2");
+    expect(w, "M caf\xc3\xa9\nW caf\xc3\xa9\n");
+    shell("cd '%s' && chmod 600 cafe\xcc\x81", w->root);
+    expect(w, "W caf\xc3\xa9\n");
+}
+
 static void test_directories(void **state)
 {
     struct world *w = *state;
@@ -125,8 +141,11 @@ static void test_the_root_itself(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
-    const struct CMUnitTest tests[] = {T(test_saves), T(test_directories),
+    const struct CMUnitTest tests[] = {T(test_saves),
+                                       T(test_spellings),
+                                       T(test_directories),
                                        T(test_a_name_that_cannot_be),
-                                       T(test_lost_events_mean_a_rescan), T(test_the_root_itself)};
+                                       T(test_lost_events_mean_a_rescan),
+                                       T(test_the_root_itself)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
