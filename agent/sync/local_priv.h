@@ -34,7 +34,8 @@ struct dirty {
     struct dirty *prev, *next;
 };
 
-// ---- dirty.c, local.c, scan.c: local changes
+// ---- dirty.c, dirty_rate.c, local.c, scan.c: local changes
+enum { RATE_MAX_MS = 60 * 1000 }; // however often it is written, it is looked at so often
 // It changed while it was read: it is looked at ever more seldom, however much is written. True:
 // for so long that it is to be shown.
 bool dirty_moved(struct folder *folder, struct dirty *dirty);
