@@ -87,6 +87,15 @@ static uint64_t let_out(struct folder *folder)
     return count;
 }
 
+// What a reconciliation would drop at a peer has no dots that anybody could sign for.
+static bool can_be_signed(struct folder *folder)
+{
+    const struct peer *at = folder->engine->peers;
+    for (const struct peer_hold *hold; (hold = next_hold(folder, &at)) != NULL;)
+        if (hold->span_count > 0) return true;
+    return false;
+}
+
 static void approve(struct folder *folder, uint64_t ticket)
 {
     const struct peer *at = folder->engine->peers;
@@ -441,6 +450,8 @@ void brake_decide(struct folder *folder, uint64_t ticket, bool approves)
     if (here == 0 && !(there && approves)) {
         answer(folder, ticket, ERR_DENIED,
                there ? "it is held at a peer: revert it there" : "nothing is held", 0, 0);
+    } else if (here == 0 && !can_be_signed(folder)) {
+        answer(folder, ticket, ERR_DENIED, "it is held at a peer: approve it there", 0, 0);
     } else if (folder->brake->ticket != 0) {
         answer(folder, ticket, ERR_BUSY, "the decision before is still being carried out", 0, 0);
     } else if (approves) {

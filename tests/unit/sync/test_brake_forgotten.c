@@ -93,12 +93,38 @@ static void test_after_a_restart(void **state)
     rig_close(&rig);
 }
 
+// What a peer holds for that cannot be let go from here.
+static void test_held_there(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_full(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    join(peer);
+    struct message m = {.kind = MSG_HELD, .hold = {.folder = rig.id, .changes = 7}};
+    m.hold.brake = slice_text("mass-delete");
+    script_send(peer, LANE_CONTROL, &m);
+    rig_settle(&rig);
+    decide(&rig, DECIDE_APPROVE);
+    assert_int_equal(rig.decided.err, ERR_DENIED);
+    assert_int_equal(script_heard(peer, MSG_APPROVALS), 0);
+    struct span span = {peer->inc, 1, 7};
+    m.hold.spans = &span;
+    m.hold.span_count = 1;
+    script_send(peer, LANE_CONTROL, &m);
+    rig_settle(&rig);
+    decide(&rig, DECIDE_APPROVE);
+    assert_int_equal(rig.decided.err, ERR_OK);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approved),
         cmocka_unit_test(test_reverted),
         cmocka_unit_test(test_after_a_restart),
+        cmocka_unit_test(test_held_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
