@@ -89,6 +89,8 @@ int service_command(const char *const *words, struct buf *out)
     (void)posix_spawn_file_actions_adddup2(&actions, out != NULL ? ends[1] : STDERR_FILENO,
                                            STDOUT_FILENO);
     if (out != NULL) (void)posix_spawn_file_actions_addclose(&actions, ends[1]);
+    if (out != NULL) // a question: that nobody can be asked is no error
+        (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     (void)fflush(stdout);
     pid_t pid = 0;
     int number = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);

@@ -43,9 +43,9 @@ static void add_variable(const char *name, const char *value, struct buf *out)
     quote(buf_text(&pair), out);
 }
 
-void service_home(const struct service *service, struct buf *out)
+void service_home(const char *home, struct buf *out)
 {
-    add_variable("CFGSYNC_HOME", service->context->home.state_dir, out);
+    add_variable("CFGSYNC_HOME", home, out);
 }
 
 void service_text(const struct service *service, struct buf *out)
@@ -59,7 +59,8 @@ void service_text(const struct service *service, struct buf *out)
         buf_append_text(&program, service->program);
     }
     if (home->single) {
-        service_home(service, &environment);
+        AUTO(mem_free) char *real = realpath(home->state_dir, NULL);
+        service_home(real != NULL ? real : home->state_dir, &environment);
     } else if (!service->system) {
         add_variable("XDG_CONFIG_HOME", getenv("XDG_CONFIG_HOME"), &environment);
         add_variable("XDG_STATE_HOME", getenv("XDG_STATE_HOME"), &environment);

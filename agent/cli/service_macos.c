@@ -58,10 +58,10 @@ static void add_target(const struct service *service, bool with_label, struct bu
     add_label(service, out);
 }
 
-void service_home(const struct service *service, struct buf *out)
+void service_home(const char *home, struct buf *out)
 {
     buf_append_text(out, "<key>CFGSYNC_HOME</key>\n        <string>");
-    add_escaped(service->context->home.state_dir, out);
+    add_escaped(home, out);
     buf_append_text(out, "</string>");
 }
 
@@ -88,7 +88,8 @@ void service_text(const struct service *service, struct buf *out)
     if (service->context->home.single) {
         buf_printf(&environment, "%s    <key>EnvironmentVariables</key>\n    <dict>\n        ",
                    environment.size > 0 ? "\n" : "");
-        service_home(service, &environment);
+        AUTO(mem_free) char *real = realpath(service->context->home.state_dir, NULL);
+        service_home(real != NULL ? real : service->context->home.state_dir, &environment);
         buf_append_text(&environment, "\n    </dict>");
     }
     const char *const pairs[] = {

@@ -32,8 +32,8 @@ int service_command(const char *const *words, struct buf *out);
 // ---- service_linux.c, service_macos.c
 bool service_program(struct buf *out); // the file of this program
 void service_text(const struct service *service, struct buf *out);
-// How that text names the context's --home.
-void service_home(const struct service *service, struct buf *out);
+// How that text names a --home.
+void service_home(const char *home, struct buf *out);
 void service_path(const struct service *service, struct buf *out); // where the text is put
 // Where a package has put it, or NULL.
 const char *service_packaged(const struct service *service);

@@ -12,8 +12,6 @@
 #include "agent/cli/print_priv.h"
 #include "agent/cli/verb_priv.h"
 
-enum { ANSWER_S = 300 };
-
 static void count_add(struct buf *out, const json_t *counts, const char *key, const char *what)
 {
     uint64_t count = field_number(counts, key);
@@ -102,7 +100,7 @@ static int ask(const struct cli_context *context, const struct args *args, const
         cli_error("names are UTF-8 text");
         return CLI_USAGE;
     }
-    return agent_ask(context, "POST", route, body, ANSWER_S, out);
+    return agent_await(context, route, body, out); // as long as there is progress
 }
 
 static int plan(const struct cli_context *context, const struct args *args)
@@ -185,7 +183,7 @@ const struct cli_verb verb_approve = {
     .help =
         "Signed by this device, so that others who trust it to approve do not hold it again.\n"
         "FOLDER may be left out if something is held in one only. Exit 1 if some of it has not\n"
-        "gone on within a minute.",
+        "gone on after a minute without progress.",
     .options = approve_options,
     .words_max = 1,
     .completes = {COMPLETE_FOLDER},

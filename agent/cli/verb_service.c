@@ -33,15 +33,24 @@ static bool reads_as(const char *path, const struct buf *text)
     return text_read(path, &read) && slice_equal(buf_slice(&read), buf_slice(text));
 }
 
-// Homes of one name in different places have one service between them.
-static bool is_of_home(const struct service *service, const char *path)
+static bool names_home(const struct buf *text, const char *path)
 {
-    AUTO(buf_fini) struct buf text = {0};
     AUTO(buf_fini) struct buf home = {0};
-    if (!text_read(path, &text)) return false;
-    if (!service->context->home.single) return true;
-    service_home(service, &home);
-    return memmem(text.data, text.size, home.data, home.size) != NULL;
+    if (path != NULL) service_home(path, &home);
+    return path != NULL && memmem(text->data, text->size, home.data, home.size) != NULL;
+}
+
+// Homes of one name in different places have one service between them. A text that does not say
+// whose it is may be anybody's.
+static bool is_of_other(const struct service *service, const char *path)
+{
+    static const char key[] = "CFGSYNC_HOME";
+    const char *home = service->context->home.state_dir;
+    AUTO(buf_fini) struct buf text = {0};
+    if (!service->context->home.single || !text_read(path, &text)) return false;
+    if (memmem(text.data, text.size, key, sizeof key - 1) == NULL) return false;
+    AUTO(mem_free) char *real = realpath(home, NULL);
+    return !names_home(&text, home) && !names_home(&text, real);
 }
 
 static int refuse_other(const char *path)
@@ -107,7 +116,8 @@ static int check_free(const struct service *service)
 }
 
 // What was written goes if it cannot be started, and what it has replaced is back.
-static int start(const struct service *service, const char *written, const struct buf *before)
+static int start(const struct service *service, const char *written, const struct buf *before,
+                 const struct service_state *was)
 {
     int code = service_reload(service);
     if (code == 0) code = service_enable(service);
@@ -121,7 +131,8 @@ static int start(const struct service *service, const char *written, const struc
     }
     if (written == NULL) return CLI_FAILED;
     // It may be enabled though it could not be started, and is tried again then.
-    if (before->size == 0 && code != 127) (void)service_disable(service);
+    bool is_new = before->size == 0 && !was->enabled && !was->active;
+    if (is_new && code != 127) (void)service_disable(service);
     if (before->size == 0 || write_text(written, before) != CLI_DONE) (void)unlink(written);
     if (code != 127) (void)service_reload(service); // it has read the other one
     return CLI_FAILED;
@@ -139,10 +150,12 @@ static int install_text(const struct service *service, const struct buf *text)
     AUTO(buf_fini) struct buf before = {0};
     if (writes) (void)text_read(file, &before);
     bool replaces = writes && access(file, F_OK) == 0;
-    if (replaces && !is_of_home(service, file)) return refuse_other(file);
+    if (replaces && is_of_other(service, file)) return refuse_other(file);
     if (replaces) printf("%s is replaced\n", file);
+    struct service_state was = {0};
+    if (writes) service_state(service, &was); // a package's may be there
     int result = writes ? write_text(file, text) : CLI_DONE;
-    if (result == CLI_DONE) result = start(service, writes ? file : NULL, &before);
+    if (result == CLI_DONE) result = start(service, writes ? file : NULL, &before, &was);
     if (result != CLI_DONE) return result;
     printf("installed and started: %s\n", is_packaged ? packaged : file);
     service_hints(service);
@@ -183,7 +196,7 @@ static int uninstall(const struct cli_context *context, const struct args *args)
     service_path(&service, &path);
     service_state(&service, &state);
     bool is_there = access(buf_text(&path), F_OK) == 0;
-    if (is_there && !is_of_home(&service, buf_text(&path))) return refuse_other(buf_text(&path));
+    if (is_there && is_of_other(&service, buf_text(&path))) return refuse_other(buf_text(&path));
     if (!is_there && !state.enabled && !state.active) {
         (void)puts("not installed");
         return CLI_DONE;
@@ -207,8 +220,8 @@ static int status(const struct cli_context *context, const struct args *args)
     const struct service service = {context, args_has(args, "--system"), NULL, NULL};
     struct service_state state = {0};
     service_path(&service, &path);
-    bool is_there = is_of_home(&service, buf_text(&path));
-    bool of_other = !is_there && access(buf_text(&path), F_OK) == 0;
+    bool of_other = is_of_other(&service, buf_text(&path));
+    bool is_there = !of_other && access(buf_text(&path), F_OK) == 0;
     const char *packaged = service_packaged(&service);
     if (!is_there && packaged != NULL && access(packaged, F_OK) == 0) {
         is_there = true;

@@ -44,10 +44,11 @@ static bool port_valid(const char *text, bool listening)
     return port <= 65535 && (port > 0 || listening);
 }
 
+// The name of an interface, without what a shell would take for more than a name.
 static bool zone_valid(const char *zone)
 {
     size_t size = 0;
-    while (is_name_byte(zone[size]))
+    while (is_name_byte(zone[size]) || (zone[size] != '\0' && strchr(":%@+=,", zone[size]) != NULL))
         size++;
     return size > 0 && zone[size] == '\0';
 }

@@ -23,10 +23,11 @@ struct scan {
     bool active;
     bool job_out;
     bool wanted_again;
-    bool walked;     // the walk has ended, looks are still open
-    bool whole;      // not of a subtree
-    bool watched;    // all that it finds was done while the agent watched, and missed it
-    bool new_prefix; // the subtree's directory was not known yet
+    bool walked;       // the walk has ended, looks are still open
+    bool whole;        // not of a subtree
+    bool missed_again; // one of all is wanted for what no event tells of
+    bool watched;      // all that it finds was done while the agent watched, and missed it
+    bool new_prefix;   // the subtree's directory was not known yet
     struct buf prefix;
     struct walk *walk;
     struct buf cursor; // last path merged

@@ -19,6 +19,7 @@ static void scan_begin(struct folder *folder, struct slice prefix)
     scan->walked = false;
     scan->whole = prefix.size == 0;
     scan->watched = false;
+    if (scan->whole) scan->missed_again = false;
     scan->walk = NULL;
     scan->cursor_set = false;
     scan->gone_count = scan->unread_count = 0;
@@ -46,11 +47,17 @@ void scan_start(struct folder *folder)
     scan_begin(folder, slice_of(NULL, 0));
 }
 
+// A walk of all that is under way will do.
 void scan_missed(struct folder *folder)
 {
-    bool first = !folder->row.scanned || folder->scan.active || folder->scan.job_out;
-    scan_start(folder);
-    if (!first && folder->scan.active) folder->scan.watched = true;
+    struct scan *scan = &folder->scan;
+    if (!folder_usable(folder)) return;
+    if (scan->active || scan->job_out) {
+        scan->missed_again = !scan->whole;
+        return;
+    }
+    scan_begin(folder, slice_of(NULL, 0));
+    scan->watched = folder->row.scanned;
 }
 
 void scan_tree(struct folder *folder, struct slice prefix)
@@ -344,6 +351,8 @@ static void scan_finish(struct folder *folder)
     if (scan->wanted_again) {
         scan->wanted_again = false;
         scan_start(folder);
+    } else if (scan->missed_again) {
+        scan_missed(folder);
     } else {
         scan_next_tree(folder);
     }

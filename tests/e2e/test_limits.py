@@ -124,7 +124,9 @@ def test_stop_while_reading(world):
     for _ in range(2):
         with open(huge, "wb") as file:
             file.truncate(1 << 40)
-        wait_for(lambda: reads(a, huge), "it is being read")
+        wait_for(lambda: reads(a, huge), "it is looked at")
+        time.sleep(0.5)
+        check(reads(a, huge), "it is being read")
         a.stop()
         a.start()
     huge.unlink()
@@ -139,7 +141,7 @@ def test_huge_files(world):
     _, _, on_a, on_b = world.pair()
     for number in range(6):
         with open(on_a / f"huge{number}", "wb") as file:
-            file.truncate(15 << 40)
+            file.truncate(1 << 40)
     time.sleep(1)  # the looks at them are under way
     for number in range(5):
         put(on_a / f"from-a{number}", b"small")

@@ -45,6 +45,7 @@ static void addresses(void **state)
     assert_true(address_valid("tcp://hub:7575", false));
     assert_true(address_valid("tcp://192.168.1.5:1", false));
     assert_true(address_valid("tcp://[fe80::1%eth0]:7575", false));
+    assert_true(address_valid("tcp://[fe80::1%25eth0:1]:7575", false));
     assert_true(address_valid("tcp://*:7575", true));
     assert_true(address_valid("tcp://127.0.0.1:0", true));
     static const char *const wrong[] = {
