@@ -122,6 +122,7 @@ static void contents_held(const struct device *device, const struct inode *root,
     }
 }
 
+// What nobody sees is not there: neither what was kept nor what passes.
 static void tokens_below(const struct inode *root, struct map *tokens)
 {
     const struct inode *stack[DEPTH_MAX] = {root};
@@ -132,8 +133,9 @@ static void tokens_below(const struct inode *root, struct map *tokens)
             const struct inode *inode = dir->entries[i].inode;
             uint64_t token = S_ISDIR(inode->mode) ? 0 : token_of(inode);
             CHECK(depth < DEPTH_MAX);
-            if (S_ISDIR(inode->mode) && strcmp(dir->entries[i].name, "kept") != 0)
-                stack[depth++] = inode;
+            const char *name = dir->entries[i].name;
+            bool unseen = strcmp(name, "kept") == 0 || is_passing(name);
+            if (S_ISDIR(inode->mode) && !unseen) stack[depth++] = inode;
             if (token != 0) (void)map_put(tokens, slice_of(&token, sizeof token), tokens);
         }
     }
