@@ -283,8 +283,6 @@ struct step {
     bool unsorted;     // that is a save which met the step and could not be given back
 };
 
-enum { KEPT_OLD_MAX = 256 };
-
 struct job_apply {
     uint64_t journal;   // number of the journal row; names of swapped-out files carry it
     bool all_or_none;   // an intent: undo everything when one step fails
@@ -300,13 +298,8 @@ struct job_apply {
     uint32_t drop_mark_count;
     int64_t drop_parts_before_ms; // likewise: only unfinished large contents that nothing was
                                   // written into since then (wall clock) go; 0: none of this
-    int64_t kept_before_ms; // likewise, without names of such files: list those whose names and
-                            // inodes are older (wall clock) and come after `kept_after`; 0: none
-    struct slice kept_after;
-    struct slice *kept_old; // result, in order; KEPT_OLD_MAX: there may be more
-    uint32_t kept_old_count;
-    bool left_over;      // result: something in staging could not leave it
-    struct slice unread; // result of JOB_RECOVER
+    bool left_over;               // result: something in staging could not leave it
+    struct slice unread;          // result of JOB_RECOVER
 };
 
 // ---- JOB_RECOVER: same shape as apply; result DONE: the step had happened (print is what is

@@ -89,51 +89,6 @@ static void kept_drop(const struct group *group)
     }
 }
 
-// A name without a time, of a file that a file system without modes has, says nothing of its age.
-static bool kept_is_old(const struct group *group, const char *name, const char *time)
-{
-    struct stat st;
-    bool own = strncmp(name, "own-", 4) == 0 && !group->grip->modeless;
-    size_t size = strlen(time);
-    bool dated = strspn(name, "0123456789TZ") == size && name[size] == '-' && name[8] == 'T';
-    if (!own && !(dated && strncmp(name, time, size) < 0)) return false;
-    if (fstatat(group->kept_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
-    return !S_ISDIR(st.st_mode) && (int64_t)st.st_ctime < group->apply->kept_before_ms / 1000;
-}
-
-static int name_compare(const void *a, const void *b)
-{
-    const struct slice *left = a;
-    const struct slice *right = b;
-    return slice_compare(*left, *right);
-}
-
-// The first of them in the order of their names.
-static void kept_list_old(struct group *group)
-{
-    struct job_apply *apply = group->apply;
-    const time_t before = (time_t)(apply->kept_before_ms / 1000);
-    struct slice *names = arena_alloc(group->arena, (size_t)2 * KEPT_OLD_MAX, sizeof *names);
-    char text[sizeof group->time];
-    struct tm parts;
-    uint32_t count = 0;
-    bool known = gmtime_r(&before, &parts) != NULL &&
-                 strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts) > 0;
-    AUTO(dir_end) DIR *dir = known ? dir_list(group->kept_fd) : NULL;
-    for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;) {
-        struct slice name = slice_text(entry->d_name);
-        if (slice_compare(name, apply->kept_after) <= 0) continue;
-        if (!kept_is_old(group, entry->d_name, text)) continue;
-        names[count++] = arena_copy(group->arena, name);
-        if (count < 2 * KEPT_OLD_MAX) continue;
-        qsort(names, count, sizeof *names, name_compare);
-        count = KEPT_OLD_MAX;
-    }
-    qsort(names, count, sizeof *names, name_compare);
-    apply->kept_old = names;
-    apply->kept_old_count = count < KEPT_OLD_MAX ? count : KEPT_OLD_MAX;
-}
-
 static void staging_drop(const struct group *group)
 {
     for (uint32_t i = 0; i < group->apply->drop_count; i++) {
@@ -175,8 +130,6 @@ void left_over_drop(struct group *group)
     const struct job_apply *apply = group->apply;
     if (apply->drop_kept_count > 0)
         kept_drop(group);
-    else if (apply->kept_before_ms != 0)
-        kept_list_old(group);
     else if (apply->drop_count + apply->drop_mark_count > 0)
         staging_drop(group);
     else if (apply->journal == 0) // else a row that could not be read: others name what is there

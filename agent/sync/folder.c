@@ -94,7 +94,6 @@ void folder_destroy(struct folder *folder)
     buf_fini(&folder->unread);
     mem_free(&folder->new_marks);
     mem_free(&folder->kept_drops);
-    buf_fini(&folder->kept_left_after);
     mem_free(&folder->with);
     mem_free(&folder->name);
     mem_free(&folder->path);

@@ -213,8 +213,6 @@ struct folder {
     uint64_t *kept_drops; // numbers of kept rows that are to go
     uint32_t kept_drop_count, kept_drop_capacity;
     bool kept_dropping;
-    int64_t kept_left_ms;       // when kept files without rows are looked for; 0: not known yet
-    struct buf kept_left_after; // those behind this name come next
     struct brake *brake;
     struct base *base;
     enum engine_mode mode;

@@ -3,7 +3,7 @@
 // Kept versions: noting what a step took off the disk, in batches that can be taken back, and
 // letting go of what is old, too much, or between others.
 #include "agent/core/index.h"
-#include "agent/sync/kept_priv.h"
+#include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -204,16 +204,6 @@ static void find_old(struct folder *folder)
     }
 }
 
-void kept_submit(struct folder *folder, struct job *job)
-{
-    struct errand *errand = mem_zalloc(1, sizeof *errand);
-    errand->purpose = FOR_APPLY;
-    job->context = errand;
-    folder->kept_dropping = true;
-    folder->recover_jobs++;
-    submit(folder, job);
-}
-
 // The files go first: a row without its file is a version that can no longer be had, a file without
 // its row would stay for ever.
 static void drop_some(struct folder *folder)
@@ -238,7 +228,12 @@ static void drop_some(struct folder *folder)
         job_destroy(&job);
         return;
     }
-    kept_submit(folder, job);
+    struct errand *errand = mem_zalloc(1, sizeof *errand);
+    errand->purpose = FOR_APPLY;
+    job->context = errand;
+    folder->kept_dropping = true;
+    folder->recover_jobs++;
+    submit(folder, job);
 }
 
 // False: a file is still there, and keeps its row.
@@ -280,10 +275,7 @@ void kept_tick(struct folder *folder)
         drop_some(folder);
         return;
     }
-    if (now < folder->kept_check_ms) {
-        kept_left_tick(folder);
-        return;
-    }
+    if (now < folder->kept_check_ms) return;
     folder->kept_check_ms = now + CHECK_MS;
     find_old(folder);
     if (folder->kept_drop_count > 0) folder->kept_check_ms = now;
@@ -292,9 +284,7 @@ void kept_tick(struct folder *folder)
 int64_t kept_deadline(const struct folder *folder)
 {
     if (waits(folder)) return INT64_MAX;
-    int64_t left_ms = folder->kept_left_ms > 0 ? folder->kept_left_ms : INT64_MAX;
-    if (folder->kept_drop_count > 0) return 0;
-    return left_ms < folder->kept_check_ms ? left_ms : folder->kept_check_ms;
+    return folder->kept_drop_count > 0 ? 0 : folder->kept_check_ms;
 }
 
 void kept_set(struct folder *folder, uint64_t bytes_max, uint32_t days)

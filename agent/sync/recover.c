@@ -6,7 +6,6 @@
 
 #include "agent/base/planted.h"
 #include "agent/sync/folder_priv.h"
-#include "agent/sync/kept_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -183,10 +182,6 @@ void folder_recover_done(struct folder *folder, struct job *job)
 {
     folder->recover_jobs--;
     if (folder->gone) return;
-    if (job->apply.kept_before_ms != 0) {
-        kept_left_done(folder, job);
-        return;
-    }
     if (job->apply.drop_kept_count > 0) {
         kept_dropped(folder, job);
         return;

@@ -420,36 +420,6 @@ static void test_kept_not_removed(void **state)
     job_end(&job);
 }
 
-// Old by its name and by its inode, and what a command saved of a file of rules is not meant.
-static void test_kept_listed(void **state)
-{
-    struct world *w = *state;
-    struct job *job = job_for(JOB_RECOVER);
-    const char *const there[] = {"20200102T000000Z-1-1", "20200101T000000Z-1-0",     "own-1.1",
-                                 "29990101T000000Z-1-0", "rules-20200101T000000Z-1", "0-1-0"};
-    for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
-        char path[64];
-        (void)snprintf(path, sizeof path, ".cfgsync/kept/%s", there[i]);
-        put_file(w, path, "kept");
-    }
-    shell("mkdir '%s/.cfgsync/kept/20200101T000000Z-2-0'", w->root);
-    job->apply.kept_before_ms = ((int64_t)time(NULL) - 3600) * 1000;
-    run(w, job);
-    assert_int_equal(job->apply.kept_old_count, 0);
-    job->apply.kept_before_ms += INT64_C(7200) * 1000;
-    run(w, job);
-    assert_int_equal(job->apply.kept_old_count, 3);
-    for (uint32_t i = 0; i < 3; i++) {
-        const char *const names[] = {there[1], there[0], there[2]};
-        assert_true(slice_equal(job->apply.kept_old[i], slice_text(names[i])));
-    }
-    job->apply.kept_after = slice_text(there[1]);
-    run(w, job);
-    assert_int_equal(job->apply.kept_old_count, 2);
-    assert_int_equal(count_in(w, ".cfgsync/kept", ""), 7);
-    job_end(&job);
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -470,7 +440,6 @@ int main(void)
         T(test_cleaning_finds_the_name_taken),
         T(test_two_links_of_one_file),
         T(test_kept_not_removed),
-        T(test_kept_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

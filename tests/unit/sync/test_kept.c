@@ -235,70 +235,12 @@ static void test_the_age_was_wrong(void **state)
     rig_close(&rig);
 }
 
-// ---- files without a row
-
-static struct slice left_files[KEPT_OLD_MAX + 1];
-static uint32_t left_count, left_asked, left_went;
-
-static bool lists_left(struct rig *rig, struct job *job)
-{
-    (void)keeps(rig, job);
-    struct job_apply *apply = &job->apply;
-    if (job->kind != JOB_RECOVER || apply->kept_before_ms == 0) return false;
-    if (apply->drop_kept_count > 0) {
-        left_went += apply->drop_kept_count;
-        for (uint32_t i = 0; i < apply->drop_kept_count; i++)
-            assert_false(slice_equal(apply->drop_kept[i], left_files[0]));
-        return true;
-    }
-    left_asked++;
-    assert_true(apply->kept_before_ms <= 1700000000000 + rig->now_ms - 24 * HOUR_MS);
-    apply->kept_old = arena_alloc(job->arena, KEPT_OLD_MAX, sizeof *apply->kept_old);
-    for (uint32_t i = 0; i < left_count && apply->kept_old_count < KEPT_OLD_MAX; i++) {
-        if (slice_compare(left_files[i], apply->kept_after) > 0)
-            apply->kept_old[apply->kept_old_count++] = left_files[i];
-    }
-    return true;
-}
-
-// They have been known for as long as anything is kept before they go, and one with a row stays.
-static void test_left_without_rows(void **state)
-{
-    (void)state;
-    static struct rig rig;
-    struct kept_row rows[ROWS_MAX];
-    struct script *peer = open_kept(&rig);
-    script_down(peer);
-    left_files[0] = slice_text("left000");
-    for (left_count = 1; left_count <= KEPT_OLD_MAX; left_count++)
-        left_files[left_count] = slice_text(arena_printf(rig.arena, "left%03u", left_count));
-    left_asked = left_went = 0;
-    rig.instead = lists_left;
-    rig_wait(&rig, 30 * 60 * 1000);
-    assert_int_equal(left_asked, 0);
-    rig_wait(&rig, 22 * HOUR_MS);
-    assert_int_equal(left_asked, 1);
-    assert_int_equal(left_went, 0);
-    peer = script_connect(&rig, 4);
-    script_offer(peer, (struct vv){0});
-    struct version v = edit_of_x(peer, "theirs");
-    script_push(peer, 0, &v, 1, "theirs");
-    rig_wait(&rig, 5000);
-    assert_int_equal(rows_of(&rig, "x", rows), 1);
-    left_files[0] = rows[0].file;
-    rig_wait(&rig, 4 * HOUR_MS);
-    assert_int_equal(left_asked, 3);
-    assert_int_equal(left_went, KEPT_OLD_MAX);
-    rig_close(&rig);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_old_ones_go),       cmocka_unit_test(test_not_removed),
-        cmocka_unit_test(test_wanted_again),      cmocka_unit_test(test_start_in_the_past),
-        cmocka_unit_test(test_noted_ahead),       cmocka_unit_test(test_the_age_was_wrong),
-        cmocka_unit_test(test_left_without_rows),
+        cmocka_unit_test(test_old_ones_go),  cmocka_unit_test(test_not_removed),
+        cmocka_unit_test(test_wanted_again), cmocka_unit_test(test_start_in_the_past),
+        cmocka_unit_test(test_noted_ahead),  cmocka_unit_test(test_the_age_was_wrong),
     };
     return cmocka_run_group_tests_name("sync/kept", tests, NULL, NULL);
 }
