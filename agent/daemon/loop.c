@@ -144,8 +144,11 @@ static void walk_for_missed(struct agent *agent)
 {
     bool starts = agent->missed_due_ms == 0;
     if (agent->now_ms < agent->missed_due_ms) return;
-    for (uint32_t i = 0; i < agent->folder_count && !starts; i++)
-        engine_watch(agent->engine, agent->folders[i].folder, ENGINE_MISSED, slice_text(""));
+    for (uint32_t i = 0; i < agent->folder_count && !starts; i++) {
+        const struct live_folder *live = &agent->folders[i];
+        if (folders_unwatched(agent, live->name) > 0) continue; // walked as it is
+        engine_watch(agent->engine, live->folder, ENGINE_MISSED, slice_text(""));
+    }
     agent->missed_due_ms = agent->now_ms + MISSED_MS;
 }
 

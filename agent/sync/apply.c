@@ -288,8 +288,13 @@ static void step_done(struct folder *folder, struct item *item, const struct ste
     folder->engine->counters.applied++;
 }
 
-static void step_changed(struct folder *folder, struct item *item)
+static void step_changed(struct folder *folder, struct item *item, const struct step *step)
 {
+    // It could not be taken back, where its directory was moved; what it displaced is what was
+    // there.
+    if (step->kept && !step->unsorted && !step->written_late)
+        kept_note(folder, item, step, step->version.dots.entries[0],
+                  version_author(folder, &step->version));
     if (item->local.state == LOCAL_OK) item->local.state = LOCAL_DIRTY;
     item_save(folder, item, false, heads_live(item));
     dirty_mark(folder, item->path, 0, true);
@@ -347,7 +352,7 @@ static void step_settle(struct folder *folder, const struct step *step)
         step_done(folder, &item, step);
         if (rules_is_file(step->path)) rules_check(folder);
         break;
-    case STEP_CHANGED: step_changed(folder, &item); break;
+    case STEP_CHANGED: step_changed(folder, &item, step); break;
     case STEP_BLOCKED: step_blocked(folder, &item, step); break;
     case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;
     case STEP_FAILED:

@@ -128,10 +128,12 @@ void brake_not_let_out(struct brake *b)
 
 // What was admitted is published, and signed for, with a look at it: before that a restart would
 // find it as it was, and hold it again.
-static void look_let_out(struct brake *b, int64_t now)
+static void look_let_out(const struct folder *folder, int64_t now)
 {
+    struct brake *b = folder->brake;
     size_t left = map_count(b->admitted);
-    if (left >= b->letting_out) return;
+    bool goes_on = left < b->letting_out || (left > 0 && folder->large_look_jobs > 0);
+    if (!goes_on || b->letting_out == 0) return;
     b->letting_out = left;
     b->coming_until_ms = now + COMING_MS;
 }
@@ -430,7 +432,7 @@ void brake_decide_tick(struct folder *folder)
         b->put_back++;
         b->coming_until_ms = now + COMING_MS;
     }
-    look_let_out(b, now);
+    look_let_out(folder, now);
     bool waits = map_count(b->coming) > 0 || b->letting_out > 0;
     if (waits && now < b->coming_until_ms) return;
     brake_decided(folder, ERR_OK, NULL);

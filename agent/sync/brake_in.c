@@ -66,7 +66,7 @@ void brake_item_saved(struct folder *folder, const struct item *item)
     if (!brake_takes_away(folder, item, &found)) {
         moved_note(folder, item);
         if (in == NULL) return;
-        bool approved = approvals_cover(folder, in->dot);
+        bool approved = in->approved || approvals_cover(folder, in->dot);
         drop(folder, item->path, !item->need && !approved);
         return;
     }
@@ -420,7 +420,7 @@ void brake_in_forgotten_approved(struct folder *folder)
         struct incoming *in = value;
         if (!in->held || in->dot.inc != 0) continue;
         in->held = false;
-        in->cleared = b->in_changed = true;
+        in->approved = in->cleared = b->in_changed = true;
         b->in_held[in->kind]--;
     }
     work_again(folder);

@@ -227,7 +227,7 @@ static void decide(struct folder *folder)
 
 static bool looks_open(const struct folder *folder)
 {
-    return folder->scan.active || dirty_looks_open(folder) || folder->gone_expected > 0;
+    return folder->scan.active || dirty_walk_waits(folder) || folder->gone_expected > 0;
 }
 
 bool brake_counting(const struct folder *folder)

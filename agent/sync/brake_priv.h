@@ -51,6 +51,7 @@ enum incoming_kind { IN_DELETED, IN_REWRITTEN, IN_KINDS };
 struct incoming { // a change of others that would take a content off this disk
     enum incoming_kind kind;
     bool is_dir, moved, cleared, held;
+    bool approved; // without a dot: here alone
     int64_t birth_ms;
     struct dot dot;   // none: its deletion was forgotten elsewhere before it came here
     struct value was; // what it takes away; without the target of a link

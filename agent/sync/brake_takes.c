@@ -46,18 +46,19 @@ static bool is_again(struct folder *folder, const struct version *local, const s
 
 // A reconciliation has dropped what is on this disk. Other contents that count for nothing are left
 // out, or a person put them back: the head then covers what the disk had.
-static bool was_forgotten(const struct item *item)
+static bool was_forgotten(struct folder *folder, const struct item *item)
 {
     const struct local *local = &item->local;
     if (local->state != LOCAL_OBSOLETE || version_is_of_nothing(&local->version)) return false;
-    if (item->blocked != BLOCKED_NONE) return false;
+    if (item->blocked != BLOCKED_NONE || work_left_out(folder, item)) return false;
     return item->head_count == 0 || !vv_le(local->version.vv, item->heads[0].vv);
 }
 
 bool brake_takes_away(struct folder *folder, const struct item *item, struct incoming *out)
 {
     const struct local *local = &item->local;
-    bool counts = local->state == LOCAL_OK || local->state == LOCAL_DIRTY || was_forgotten(item);
+    bool counts =
+        local->state == LOCAL_OK || local->state == LOCAL_DIRTY || was_forgotten(folder, item);
     if (folder->mode == MODE_SEND_ONLY) return false; // it waits for another reason
     if (!counts || !version_live(&local->version) || !item->need || item->head_count > 1 ||
         path_is_conflict_item(item->path))

@@ -217,6 +217,15 @@ bool dirty_looks_open(const struct folder *folder)
     return folder->ready.count > 0 || folder->large_ready.count > 0 || folder->look_jobs > 0;
 }
 
+// In a first scan, and after a crash, what a look means hangs on the walk.
+bool dirty_walk_waits(const struct folder *folder)
+{
+    bool all = !folder->row.scanned || folder->after_crash || folder->row.doubt;
+    uint32_t large = all ? 0 : folder->large_look_jobs;
+    return folder->ready.count > 0 || folder->look_jobs > large ||
+           (all && folder->large_ready.count > 0);
+}
+
 int64_t dirty_deadline(const struct folder *folder)
 {
     if (dirty_next(folder) != NULL && may_look(folder)) return 0;

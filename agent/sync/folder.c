@@ -220,7 +220,8 @@ static enum err folder_load(struct folder *folder, const struct engine_folder *o
         folder->told = (struct dot){folder->row.inc, folder->row.counter};
         approvals_open(folder);
         folder->id_known = true;
-        return base_note(folder);
+        enum err err = base_note(folder);
+        return index_unread(engine) ? ERR_IO : err;
     }
     // The id is drawn now and kept unless the root's marker has one already.
     struct folder_id id = options->id;

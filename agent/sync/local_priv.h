@@ -46,6 +46,7 @@ void dirty_dispatch(struct folder *folder);
 void dirty_all_now(struct folder *folder);
 void dirty_clear(struct folder *folder);
 bool dirty_looks_open(const struct folder *folder); // some are due or under way
+bool dirty_walk_waits(const struct folder *folder); // a walk has not ended before they have
 int64_t dirty_deadline(const struct folder *folder);
 void dirty_look_done(struct folder *folder, struct job *job);
 void dirty_free(struct folder *folder, struct slice path);      // its step has ended

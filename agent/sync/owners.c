@@ -113,7 +113,10 @@ bool owners_confirm(struct session *session, struct folder *folder, struct vv in
     for (uint32_t i = 0; i < incs.count; i++) {
         if (owner_get(folder, incs.entries[i].inc, &known)) continue;
         const struct claim *claim = claim_find(share, incs.entries[i].inc);
-        CHECK(claim != NULL);
+        if (claim == NULL) { // it was in the index a moment ago
+            session_end(session, BYE_STOPPING, "the index cannot be read");
+            return false;
+        }
         const char *what = room_fault(folder, &claim->owner, more, false);
         if (what != NULL) {
             session_refuse(session, what);

@@ -364,7 +364,7 @@ void scan_continue(struct folder *folder)
     if (!scan->active || scan->job_out || folder->rules_wanted || base_awaited(folder)) return;
     size_t open = folder->ready.count + (size_t)folder->look_jobs * LOOKS_PER_JOB;
     if (scan->walked) {
-        if (!dirty_looks_open(folder)) scan_finish(folder);
+        if (!dirty_walk_waits(folder)) scan_finish(folder);
         return;
     }
     if (open > DIRTY_MAX_FOR_SCAN) return;

@@ -82,8 +82,10 @@ void engine_sync(struct engine *engine, uint64_t ticket, const struct sync_reque
     engine->waits = wait;
     for (struct folder *f = engine->folders; f != NULL; f = f->next) {
         if (!wait_concerns(wait, f)) continue;
-        if (request->unwatched) scan_start(f);
-        if (engine->now_ms - f->scan.ended_ms >= MISSED_MS) scan_missed(f);
+        if (request->unwatched)
+            scan_start(f);
+        else if (engine->now_ms - f->scan.ended_ms >= MISSED_MS)
+            scan_missed(f);
         dirty_all_now(f);
         dirty_dispatch(f);
     }

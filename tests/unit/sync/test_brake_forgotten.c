@@ -58,6 +58,20 @@ static void test_approved(void **state)
     assert_int_equal(on_disk(&rig), 0);
     assert_free(&rig);
     assert_int_equal(script_heard(peer, MSG_APPROVALS), said); // nothing has a dot to sign for
+    // What comes next is not counted with what was approved.
+    uint64_t after = peer->counter;
+    struct version one[2] = {script_file(peer, "x", "x"), script_file(peer, "y", "y")};
+    script_push(peer, after, one, 2, NULL);
+    rig_wait(&rig, 500);
+    while (script_answer(peer, one, 2, (const char *[]){"x", "y"}, 2))
+        rig_wait(&rig, 500);
+    assert_true(rig_on_disk(&rig, "x"));
+    after = peer->counter;
+    struct version gone = changed(peer, &one[0], NULL);
+    script_push(peer, after, &gone, 1, NULL);
+    rig_wait(&rig, 3000);
+    assert_free(&rig);
+    assert_false(rig_on_disk(&rig, "x"));
     rig_close(&rig);
 }
 

@@ -102,6 +102,10 @@ static void test_large_files_hold_up_nothing(void **state)
     assert_int_equal(rig_jobs(&rig, JOB_LOOK), 4);
     assert_true(rig_item(&rig, "s0").own_last > 0 && rig_item(&rig, "s5").own_last > 0);
     assert_int_equal(rig_item(&rig, "h0").own_last, 0);
+    // Nor does a walk wait for them, or what comes after it.
+    engine_watch(rig.engine, rig.folder, ENGINE_RESCAN, slice_text(""));
+    rig_wait(&rig, 1000);
+    assert_false(rig_status(&rig).scanning);
     rig.large_held = false;
     rig_wait(&rig, 1000);
     assert_int_equal(rig_jobs(&rig, JOB_LOOK), 0);
