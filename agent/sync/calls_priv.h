@@ -230,7 +230,6 @@ struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
 void share_start_anew(struct share *share); // what was said so far was said of another life
 void share_retire(struct share *share);     // in a spare session: contents asked for still come
-void share_recall(struct share *share);     // it may be used again, and starts anew
 bool share_ready(const struct share *share);
 void share_due(struct folder *folder); // K or A may have changed
 void share_needs_changed(struct folder *folder);

@@ -197,8 +197,9 @@ static bool pages_send(struct share *share, struct delta_out *d, const struct jo
         size_t left = diff->bytes.size - at;
         size_t size = left < PROTO_CHUNK_BYTES_MAX ? left : PROTO_CHUNK_BYTES_MAX;
         bool last = diff->done && size == left;
-        if (!page_send(share, d->round, ++d->page, last ? DELTA_LAST : DELTA_GOES_ON,
-                       slice_of(diff->bytes.data + at, size)))
+        struct slice part = {0};
+        if (size > 0) part = slice_of(diff->bytes.data + at, size);
+        if (!page_send(share, d->round, ++d->page, last ? DELTA_LAST : DELTA_GOES_ON, part))
             return false;
         at += size;
     } while (at < diff->bytes.size);

@@ -47,11 +47,13 @@ static void session_retire(struct session *session)
         share_retire(share);
 }
 
+// Of the other side nothing is taken before its OFFER has come again: it must not pass for heard.
 static void session_recall(struct session *session)
 {
     for (struct share *share = session->shares; share != NULL; share = share->next) {
-        if (share->joined && !share->retired) continue; // there it began before
-        share_recall(share);
+        if (!share->retired) continue;
+        share_start_anew(share);
+        share->offer_heard = false;
     }
 }
 

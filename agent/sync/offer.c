@@ -115,7 +115,7 @@ void offer_handle(struct session *session, const struct msg_offer *offer)
     if (folder == NULL) folder = folder_by_name(engine, offer->name);
     if (folder == NULL || !folder_shared_with(folder, session->peer->device)) return;
     struct share *share = share_get(session, folder);
-    if (share->retired) share_recall(share);
+    if (share->retired) share_start_anew(share);
     // What is news to us may mean that ours was lost on the other side: it had no such folder then.
     bool news = !share->offer_heard || share->offer_state != offer->state ||
                 share->offered_items != offer->has_items ||

@@ -78,13 +78,6 @@ void share_retire(struct share *share)
     share->retired = share->joined;
 }
 
-// Of the other side nothing is taken before its OFFER has come again: it must not pass for heard.
-void share_recall(struct share *share)
-{
-    share_start_anew(share);
-    share->offer_heard = false;
-}
-
 void share_destroy(struct share *share)
 {
     claims_clear(share);

@@ -155,30 +155,6 @@ static void test_an_offer_before_all_else(void **state)
     rig_close(&rig);
 }
 
-// The other way round: who goes over first says that it heard the OFFER from before, but takes
-// nothing until it comes again.
-static void test_an_offer_to_who_goes_over(void **state)
-{
-    (void)state;
-    static struct rig rig;
-    uint64_t conns[2];
-    struct lane_state lanes[2];
-    rig_open(&rig);
-    struct script *peer = script_connect(&rig, 1);
-    script_offer(peer, (struct vv){0});
-    rig_settle(&rig);
-    memcpy(conns, peer->conns, sizeof conns);
-    memcpy(lanes, peer->lanes, sizeof lanes);
-    move_on(peer);
-    memcpy(peer->conns, conns, sizeof conns);
-    memcpy(peer->lanes, lanes, sizeof lanes);
-    uint32_t before = peer->heard_count;
-    struct dot k = {peer->inc, peer->counter = 1};
-    offer_with(peer, (struct vv){&k, 1});
-    assert_in_range(place_of(peer, MSG_OFFER), before + 1, place_of(peer, MSG_PULL));
-    rig_close(&rig);
-}
-
 static void share_with(struct rig *rig, const struct device_id *devices, uint32_t count)
 {
     const struct engine_folder folder = {
@@ -241,7 +217,6 @@ int main(void)
         cmocka_unit_test(test_sync_wait_hears_of_what_is_blocked),
         cmocka_unit_test(test_contents_outlive_a_move),
         cmocka_unit_test(test_an_offer_before_all_else),
-        cmocka_unit_test(test_an_offer_to_who_goes_over),
         cmocka_unit_test(test_shared_again_within_a_round),
         cmocka_unit_test(test_contents_wait_for_the_bulk_lane),
     };
