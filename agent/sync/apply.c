@@ -266,13 +266,18 @@ static enum local_state state_done(const struct item *item, const struct step *s
     return version_live(&step->version) || item->head_count > 0 ? LOCAL_OBSOLETE : LOCAL_NONE;
 }
 
+static void displaced_note(struct folder *folder, const struct item *item, const struct step *step)
+{
+    kept_note(folder, item, step, step->version.dots.entries[0],
+              version_author(folder, &step->version));
+}
+
 static void step_done(struct folder *folder, struct item *item, const struct step *step)
 {
     bool created = version_live(&step->version) && !item_local_live(item);
     if (created) made_parents(folder, item->path);
     made_forget(folder, item->path);
-    kept_note(folder, item, step, step->version.dots.entries[0],
-              version_author(folder, &step->version));
+    displaced_note(folder, item, step);
     item->local.state = state_done(item, step);
     item->local.version = step->version;
     item->local.print = step->print;
@@ -292,9 +297,7 @@ static void step_changed(struct folder *folder, struct item *item, const struct 
 {
     // It could not be taken back, where its directory was moved; what it displaced is what was
     // there.
-    if (step->kept && !step->unsorted && !step->written_late)
-        kept_note(folder, item, step, step->version.dots.entries[0],
-                  version_author(folder, &step->version));
+    if (step->kept && !step->unsorted && !step->written_late) displaced_note(folder, item, step);
     if (item->local.state == LOCAL_OK) item->local.state = LOCAL_DIRTY;
     item_save(folder, item, false, heads_live(item));
     dirty_mark(folder, item->path, 0, true);

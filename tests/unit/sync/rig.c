@@ -115,6 +115,7 @@ static void job_carry_out(struct rig *rig, struct job *job)
         job->err = ERR_UNREACHABLE;
         return;
     }
+    rig->walks += job->kind == JOB_SCAN;
     if (rig->instead != NULL && rig->instead(rig, job)) return;
     switch (job->kind) {
     case JOB_HEALTH:

@@ -93,6 +93,7 @@ struct rig {
     bool left_out_secret;    // because it looks like a secret
     // A test's own disk. False: the job is carried out as usual, with what was set in it.
     bool (*instead)(struct rig *rig, struct job *job);
+    uint32_t walks;  // pieces of walks that the disk was asked for
     bool large_held; // nor are looks at what was found to be large
     uint32_t folder;
     struct folder_id id;
@@ -186,6 +187,7 @@ void script_push(struct script *script, uint64_t after, struct version *versions
 // answers what was asked since the last call. False: nothing was.
 bool script_answer(struct script *script, struct version *versions, uint32_t count,
                    const char *const *texts, uint32_t text_count);
+void script_pong(struct script *script); // answers PINGs since the last call, and nothing else
 struct owner owner_of(struct rig *rig, struct device_id device, uint64_t seed);
 
 #endif

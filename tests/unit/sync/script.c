@@ -278,3 +278,13 @@ bool script_answer(struct script *script, struct version *versions, uint32_t cou
     }
     return any;
 }
+
+void script_pong(struct script *script)
+{
+    while (script->answered < script->heard_count) {
+        const struct message *m = script->heard[script->answered++];
+        if (m->kind != MSG_PING) continue;
+        struct message answer = {.kind = MSG_PONG, .ping = m->ping};
+        script_send(script, LANE_CONTROL, &answer);
+    }
+}

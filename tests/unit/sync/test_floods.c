@@ -124,17 +124,6 @@ static void test_pushes_faster_than_disk(void **state)
     rig_close(&rig);
 }
 
-// Answers PINGs and nothing else.
-static void pong(struct script *script)
-{
-    while (script->answered < script->heard_count) {
-        const struct message *m = script->heard[script->answered++];
-        if (m->kind != MSG_PING) continue;
-        struct message answer = {.kind = MSG_PONG, .ping = m->ping};
-        script_send(script, LANE_CONTROL, &answer);
-    }
-}
-
 // A round that is left open is given up and begun again, not waited for until a restart.
 static void test_round_left_open(void **state)
 {
@@ -147,11 +136,11 @@ static void test_round_left_open(void **state)
     script_offer(hostile, (struct vv){&k, 1});
     rig_settle(&rig);
     assert_int_equal(script_heard(hostile, MSG_PULL), 1);
-    pong(hostile); // the PULL is passed over
+    script_pong(hostile); // the PULL is passed over
     for (int i = 0; i < 12; i++) {
         rig_wait(&rig, 15 * 1000);
         if (script_heard(hostile, MSG_PULL) > 1) break;
-        pong(hostile);
+        script_pong(hostile);
     }
     assert_true(rig_logged("round given up"));
     assert_int_equal(script_heard(hostile, MSG_PULL), 2);
@@ -181,7 +170,7 @@ static void test_silent_source(void **state)
     script_push(honest, 0, v, COUNT, NULL);
     for (int i = 0; i < 45; i++) {
         rig_wait(&rig, 1000);
-        pong(hostile);
+        script_pong(hostile);
         (void)script_answer(honest, v, COUNT, texts, COUNT);
     }
     assert_true(rig_logged("no answer to a request"));

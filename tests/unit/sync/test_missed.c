@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
 // What no event tells of, while the agent watches: a walk finds it.
-#include "agent/core/job.h"
 #include "tests/unit/sync/brake_test.h"
 
 enum { SOME = 30 }; // more than may be older in a restored backup
@@ -62,35 +61,26 @@ static void test_sync(void **state)
     rig_close(&rig);
 }
 
-static uint32_t walks;
-
-static bool counts_walks(struct rig *rig, struct job *job)
-{
-    (void)rig;
-    walks += job->kind == JOB_SCAN;
-    return false;
-}
-
 // A walk of all that is under way will do; after one of a tree it comes, as what it is.
 static void test_while_walking(void **state)
 {
     (void)state;
     struct rig rig;
     open_full(&rig);
-    rig.instead = counts_walks;
+    rig.walks = 0;
     rig.held = 1U << JOB_SCAN;
     engine_watch(rig.engine, rig.folder, ENGINE_RESCAN, slice_text(""));
     engine_watch(rig.engine, rig.folder, ENGINE_MISSED, slice_text(""));
     rig.held = 0;
     rig_wait(&rig, 1000);
-    assert_int_equal(walks, 1);
+    assert_int_equal(rig.walks, 1);
     save_older(&rig);
     rig.held = 1U << JOB_SCAN;
     engine_watch(rig.engine, rig.folder, ENGINE_TREE, slice_text("d"));
     engine_watch(rig.engine, rig.folder, ENGINE_MISSED, slice_text(""));
     rig.held = 0;
     rig_wait(&rig, 5000);
-    assert_int_equal(walks, 3);
+    assert_int_equal(rig.walks, 3);
     assert_free(&rig);
     assert_true(is_published(&rig, 0));
     rig_close(&rig);

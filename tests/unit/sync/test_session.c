@@ -91,14 +91,19 @@ static void move_on(struct script *peer)
     rig_settle(peer->rig);
 }
 
+// What it says goes into the session that `older` was of.
+static void speak_in(struct script *script, const struct script *older)
+{
+    memcpy(script->conns, older->conns, sizeof script->conns);
+    memcpy(script->lanes, older->lanes, sizeof script->lanes);
+}
+
 // It has dialled once more, to be nearer: that session is used from now on, and what was asked for
 // in the one before still comes there.
 static void test_contents_outlive_a_move(void **state)
 {
     (void)state;
     static struct rig rig;
-    uint64_t conns[2];
-    struct lane_state lanes[2];
     rig_open(&rig);
     struct script *peer = script_connect(&rig, 1);
     script_offer(peer, (struct vv){0});
@@ -107,8 +112,7 @@ static void test_contents_outlive_a_move(void **state)
     rig_settle(&rig);
     assert_int_equal(script_heard(peer, MSG_WANT), 1);
 
-    memcpy(conns, peer->conns, sizeof conns);
-    memcpy(lanes, peer->lanes, sizeof lanes);
+    const struct script older = *peer;
     move_on(peer);
     assert_int_equal(script_heard(peer, MSG_WANT), 1);
     assert_false(rig_on_disk(&rig, "y"));
@@ -119,8 +123,7 @@ static void test_contents_outlive_a_move(void **state)
     rig_settle(&rig);
     assert_int_equal(script_heard(peer, MSG_PUSH), news + 1); // the script hears the new one alone
 
-    memcpy(peer->conns, conns, sizeof conns);
-    memcpy(peer->lanes, lanes, sizeof lanes);
+    speak_in(peer, &older);
     struct content content = {.id = theirs.value.content, .size = theirs.value.size};
     struct message pack = {.kind = MSG_PACK, .pack = {.folder = rig.id, .contents = &content}};
     pack.pack.count = 1;
@@ -137,19 +140,15 @@ static void test_an_offer_before_all_else(void **state)
 {
     (void)state;
     static struct rig rig;
-    uint64_t conns[2];
-    struct lane_state lanes[2];
     rig_open(&rig);
     struct script *peer = script_connect(&rig, 1);
     script_offer(peer, (struct vv){0});
     rig_settle(&rig);
-    memcpy(conns, peer->conns, sizeof conns);
-    memcpy(lanes, peer->lanes, sizeof lanes);
+    const struct script older = *peer;
     move_on(peer);
     assert_true(script_last(peer, MSG_OFFER)->offer.heard);
     const struct script newer = *peer;
-    memcpy(peer->conns, conns, sizeof conns);
-    memcpy(peer->lanes, lanes, sizeof lanes);
+    speak_in(peer, &older);
     script_down(&newer);
     assert_false(script_last(peer, MSG_OFFER)->offer.heard);
     rig_close(&rig);

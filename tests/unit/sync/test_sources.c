@@ -51,16 +51,6 @@ static void test_one_of_very_many_has_it(void **state)
     rig_close(&rig);
 }
 
-static void pong(struct script *script)
-{
-    while (script->answered < script->heard_count) {
-        const struct message *m = script->heard[script->answered++];
-        if (m->kind != MSG_PING) continue;
-        struct message answer = {.kind = MSG_PONG, .ping = m->ping};
-        script_send(script, LANE_CONTROL, &answer);
-    }
-}
-
 // A content whose list has come in part gives its place to another. What it has of the list is no
 // list: it is asked for again, and no leaf before.
 static void test_half_a_list(void **state)
@@ -91,7 +81,7 @@ static void test_half_a_list(void **state)
     script_send(peer, LANE_BULK, &m);
     for (int turn = 0; turn < TURNS_OF_LIST; turn++) {
         rig_wait(&rig, 15 * 1000);
-        pong(peer);
+        script_pong(peer);
     }
     for (uint32_t i = 0; i < peer->heard_count; i++) {
         const struct message *heard = peer->heard[i];
