@@ -239,9 +239,10 @@ void fetch_expire(struct folder *folder)
             continue;
         }
         if (idle_for_long(folder, t)) parts_put_off(folder, t);
+        if (transfer_sought(folder, t))
+            emptied_review(folder, t->paths, t->path_count, t->kept_gone);
         // A content that no item needs any more is not worth waiting for.
         if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
-            emptied_review(folder, t->paths, t->path_count, t->kept_gone);
             if (t->large) staged_set(folder, &t->content, STAGED_PERHAPS);
             transfer_free(folder, t);
             folder->needs_done = false;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//
+// What a power cut left empty, or full of zeros: put back from what is stored of it, and published
+// as it is where nothing is.
+#include <string.h>
+
+#include "agent/core/index.h"
+#include "tests/unit/sync/rig.h"
+
+enum { ROOM = 8 * BASE_BLOCK_BYTES, LATER_MS = 5000 };
+
+static void write_and_wait(struct rig *rig, const char *path, const char *text)
+{
+    rig_write(rig, path, text);
+    rig_wait(rig, LATER_MS);
+}
+
+static void open_with_base(struct rig *rig)
+{
+    rig_open(rig);
+    rig_base_limit(rig, ROOM);
+}
+
+// What a step kept of it; the power cut took the file.
+static void kept_gone(struct rig *rig, const char *path)
+{
+    const struct kept_row row = {.version = rig_item(rig, path).local.version,
+                                 .file = slice_text("20250615T120000Z-1-0"),
+                                 .when_ms = rig->now_ms,
+                                 .by = identity_device(rig->identity),
+                                 .batch = 1};
+    store_kept_add(rig->store, rig->folder, &row);
+}
+
+// A power cut empties a file, or leaves so many zeros, and spoils what was put aside of it.
+static void emptied(const char *text, size_t zeros, bool spoilt, bool was_kept)
+{
+    const size_t size = strlen(text);
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", text);
+    if (was_kept) kept_gone(&rig, "a");
+    rig_save_zeros(&rig, "a", zeros, rig.now_ms);
+    rig.base_spoilt = spoilt;
+    rig_fail_commits(0, 2); // it never noted that it had come to its end
+    rig_restart(&rig);
+    rig_wait(&rig, 10 * LATER_MS);
+    struct item item = rig_item(&rig, "a");
+    assert_true(rig_logged("content lost in a crash, to be put back"));
+    assert_false(item.need);
+    assert_int_equal(item.local.state, LOCAL_OK);
+    assert_int_equal(item.heads[0].value.size, spoilt ? zeros : size);
+    assert_int_equal(disk_find(&rig, slice_text("a"))->value.size, spoilt ? zeros : size);
+    struct digest was = hash_sha256(slice_text(text));
+    assert_int_equal(digest_equal(item.heads[0].value.content, was), !spoilt);
+    rig_close(&rig);
+}
+
+static void test_emptied_comes_back(void **state)
+{
+    (void)state;
+    emptied("one", 0, false, false);
+    emptied("one", 3, false, false);
+    emptied("one", 5, false, false);
+    emptied("one", 3, false, true);
+}
+
+// What a crash had left of it is removed before it is put back from what is stored.
+static void open_removed(struct rig *rig, uint32_t zeros, bool spoilt)
+{
+    open_with_base(rig);
+    write_and_wait(rig, "a", "one");
+    rig_save_zeros(rig, "a", zeros, rig->now_ms);
+    rig->base_spoilt = spoilt;
+    rig->held = 1U << JOB_STAGE;
+    rig_fail_commits(0, 2);
+    rig_restart(rig);
+    rig_wait(rig, LATER_MS);
+    assert_true(rig_logged("content lost in a crash, to be put back"));
+    rig_write(rig, "a", NULL);
+    rig_wait(rig, LATER_MS);
+}
+
+static void emptied_gone(bool spoilt)
+{
+    struct rig rig;
+    open_removed(&rig, 3, spoilt);
+    rig.held = 0;
+    rig_wait(&rig, 10 * LATER_MS);
+    struct item item = rig_item(&rig, "a");
+    assert_false(item.need);
+    assert_int_equal(version_live(&item.heads[0]), !spoilt);
+    assert_int_equal(rig_on_disk(&rig, "a"), !spoilt);
+    rig_close(&rig);
+}
+
+static void test_emptied_and_removed(void **state)
+{
+    (void)state;
+    emptied_gone(false);
+    emptied_gone(true);
+}
+
+// Before it is put back another publishes just what was left of it.
+static void test_emptied_removed_and_emptied(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_removed(&rig, 0, false);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    struct version v = script_file(peer, "a", "");
+    v.value = rig_item(&rig, "a").local.version.value;
+    v.vv = vv_join(rig.arena, v.vv, rig_item(&rig, "a").local.version.vv);
+    script_push(peer, 0, &v, 1, NULL);
+    rig.held = 0;
+    for (uint32_t turn = 0; turn < 4; turn++) {
+        rig_wait(&rig, LATER_MS);
+        (void)script_answer(peer, &v, 1, (const char *const[]){""}, 1);
+    }
+    rig_wait(&rig, LATER_MS);
+    assert_false(rig_item(&rig, "a").need);
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.size, 0);
+    assert_true(version_live(&rig_item(&rig, "a").heads[0]) && rig_on_disk(&rig, "a"));
+    rig_close(&rig);
+}
+
+static void test_emptied_for_good(void **state)
+{
+    (void)state;
+    emptied("one", 0, true, false);
+    emptied("one", 3, true, false);
+    emptied("one", 3, true, true);
+}
+
+// So large that it is fetched by leaves: nobody has one.
+static void test_large_emptied_for_good(void **state)
+{
+    (void)state;
+    static char text[PROTO_PACK_CONTENT_BYTES_MAX + 2];
+    memset(text, 'x', sizeof text - 1);
+    emptied(text, 0, true, true);
+    emptied(text, 16, true, true);
+}
+
+// Zeros are zeros if there was no crash.
+static void test_zeros_are_published(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig_save_zeros(&rig, "a", 3, rig.now_ms);
+    rig_restart(&rig);
+    rig_wait(&rig, 10 * LATER_MS);
+    struct digest one = hash_sha256(slice_text("one"));
+    assert_false(digest_equal(rig_item(&rig, "a").heads[0].value.content, one));
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_emptied_comes_back),
+        cmocka_unit_test(test_emptied_for_good),
+        cmocka_unit_test(test_large_emptied_for_good),
+        cmocka_unit_test(test_emptied_and_removed),
+        cmocka_unit_test(test_emptied_removed_and_emptied),
+        cmocka_unit_test(test_zeros_are_published),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
