@@ -345,7 +345,6 @@ void apply_staged(struct folder *folder, const struct job *job);
 void apply_done(struct folder *folder, struct job *job);
 void resolve_item(struct folder *folder, struct item *item);
 void resolve_clash_above(struct folder *folder, struct slice path);
-bool more_may_come(struct folder *folder); // what is known has gaps that may be closed
 bool resolve_clash_at(struct folder *folder,
                       struct item *item); // true: a resolution is under way or must be waited for
 void resolve_done(struct folder *folder, struct job *job);

@@ -5,7 +5,7 @@
 // are remembered here, or they would pass for somebody's: the path's own step then takes them for
 // what it has to replace. Those that are there are in the index, too, noted with what was made in
 // them; those that a step under way may make are told again by its recovery.
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/awaited_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 

@@ -5,7 +5,7 @@
 #include "agent/core/resolve.h"
 
 #include "agent/base/planted.h"
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/awaited_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -175,55 +175,6 @@ static bool contents_held(struct folder *folder, const struct item *item)
     return held;
 }
 
-static bool is_joined(const struct share *share)
-{
-    return share->joined;
-}
-
-static bool knows_more(const struct share *share)
-{
-    return share->joined && !vv_le(share->said_k.v, share->folder->k.v);
-}
-
-// What somebody connected has said to know more than we do comes in a moment, or never.
-static bool is_awaited(const struct share *share)
-{
-    const struct folder *folder = share->folder;
-    if (pull_is_young(share)) return true;
-    bool fresh = folder->engine->now_ms - share->said_ms < NEWS_AWAITED_MS;
-    return fresh && knows_more(share);
-}
-
-static bool any_share(const struct folder *folder, bool (*is)(const struct share *))
-{
-    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && is(share)) return true;
-    }
-    return false;
-}
-
-// Versions are known here whose predecessors are not: a push left a gap, a round was cut. What is
-// missing may be the end of what stands against each other. Nobody may be left to bring it, though:
-// of a life that was lost with its index a dot may be left that no K ever covers.
-static bool has_gap(struct folder *folder)
-{
-    uint64_t changes, bytes;
-    const struct index_port *index = INDEX(folder);
-    bool even = any_share(folder, is_joined) && !any_share(folder, knows_more);
-    int64_t old_ms = even ? GAP_EVEN_MS : GAP_OLD_MS;
-    if (folder->engine->now_ms - folder->heard_ms >= old_ms) return false;
-    index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);
-    if (changes == 0) return false;
-    index->owed(index->self, folder->number, k_beyond_ends(folder), 1, &changes, &bytes);
-    return changes > 0;
-}
-
-bool more_may_come(struct folder *folder)
-{
-    return any_share(folder, is_awaited) || has_gap(folder);
-}
-
 static bool has_live_leaf(const struct item *item)
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
@@ -238,14 +189,7 @@ static bool may_end(struct folder *folder, const struct item *item)
 {
     return has_live_leaf(item) &&
            INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path) &&
-           more_may_come(folder);
-}
-
-// It has forgotten deletions that we may not know of: what stands against each other here may be
-// what was deleted and what was made since. Which it is shows when this round ends.
-static bool may_have_forgotten(const struct share *share)
-{
-    return pull_is_young(share) && !vv_le(share->said_floor.v, share->folder->k.v);
+           (more_may_come(folder) || ends_may_come(folder, item));
 }
 
 static bool enough_under_way(const struct folder *folder)
@@ -264,7 +208,7 @@ void resolve_item(struct folder *folder, struct item *item)
     struct index_view view = view_of(folder);
     struct resolution plan;
     if (enough_under_way(folder) || may_end(folder, item) || !contents_held(folder, item)) return;
-    if (any_share(folder, may_have_forgotten)) return;
+    if (deletions_may_come(folder)) return;
     if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
     if (waits_for_leaf(folder, &plan, item->path))
         resolve_clash_above(folder, path_parent(item->path));
@@ -276,7 +220,8 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (enough_under_way(folder) || more_may_come(folder)) return true;
+    if (enough_under_way(folder) || more_may_come(folder) || ends_may_come(folder, item))
+        return true;
     if (!contents_held(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, names_of(folder), item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);

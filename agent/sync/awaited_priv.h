@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// What may still come, and is waited for before a resolution: for resolve.c and made.c.
+#ifndef AGENT_SYNC_AWAITED_PRIV_H
+#define AGENT_SYNC_AWAITED_PRIV_H
+
+#include "agent/sync/engine_priv.h"
+
+// What is known has gaps that may be closed.
+bool more_may_come(struct folder *folder);
+// A peer has forgotten deletions that may not be known here.
+bool deletions_may_come(const struct folder *folder);
+// All that lives below `leaf` was published before it by those who made it, so that it had ended by
+// then: the transaction that changes a path's type publishes first what that ends (docs/PROTOCOL.md
+// "Local changes"). One of them is away with what says so.
+bool ends_may_come(struct folder *folder, const struct item *leaf);
+
+#endif
