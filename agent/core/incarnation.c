@@ -29,6 +29,11 @@ bool symlink_is_honest(const struct value *value)
     return digest_equal(value->content, hash_sha256(value->target));
 }
 
+bool empty_is_honest(const struct value *value)
+{
+    return digest_equal(value->content, hash_sha256(slice_of(NULL, 0)));
+}
+
 static struct slice number(uint64_t n, uint8_t out[8])
 {
     for (int i = 0; i < 8; i++)

@@ -116,6 +116,9 @@ static const char *version_over(const struct version *v)
         return "a version with too many dots";
     if (v->value.kind == KIND_SYMLINK && !symlink_is_honest(&v->value))
         return "a link whose content id is not its target's";
+    // What is made here of nothing would never be it.
+    if (v->value.kind == KIND_FILE && v->value.size == 0 && !empty_is_honest(&v->value))
+        return "an empty file whose content id is not that of nothing";
     return NULL;
 }
 

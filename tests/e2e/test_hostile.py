@@ -116,6 +116,9 @@ def test_contents(world):
     peer.push(*(peer.version(name, data=b"", s=2**63 - 1) for name in ("huge", "more")))
     siege.refused("a file larger than any")
     peer = siege.join()
+    peer.push(peer.version("nothing", data=b"", c=sha256(b"something")))
+    siege.refused("an empty file whose content id is not that of nothing")
+    peer = siege.join()
     for number in range(50):
         peer.push(*(peer.version(f"h/{number}-{n}", data=b"", s=2**48) for n in range(800)))
     peer.settle()

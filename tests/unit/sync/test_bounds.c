@@ -374,6 +374,20 @@ static void test_dishonest_link(void **state)
     rig_close(&rig);
 }
 
+// The engine made it of nothing, found that it was wrong, and did so again, without end.
+static void test_dishonest_nothing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct script *hostile = hostile_in(&rig);
+    struct version v = script_file(hostile, "n", "");
+    v.value.content.bytes[0] ^= 1;
+    script_push(hostile, 0, &v, 1, NULL);
+    rig_settle(&rig);
+    assert_refused(&rig, hostile, "an empty file whose content id is not that of nothing");
+    rig_close(&rig);
+}
+
 static void test_larger_than_any(void **state)
 {
     (void)state;
@@ -448,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_pull_claims),
         cmocka_unit_test(test_many_heads),
         cmocka_unit_test(test_dishonest_link),
+        cmocka_unit_test(test_dishonest_nothing),
         cmocka_unit_test(test_larger_than_any),
         cmocka_unit_test(test_many_dots),
         cmocka_unit_test(test_made_from_itself),
