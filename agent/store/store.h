@@ -20,6 +20,8 @@ enum err store_open(const char *path, struct store **out, struct fault *fault) M
 void store_close(struct store **store);
 // In memory, outside a transaction; for tests.
 struct store *store_copy(const struct store *store);
+// In memory, for tests: as it was when it was opened, but that its statements stay prepared.
+void store_clear(struct store *store);
 #define STORE_SCHEMA_VERSION 5
 
 // Looks through the whole file, beside an agent that may have it open. CORRUPT, with what is wrong

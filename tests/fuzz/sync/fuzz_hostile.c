@@ -14,6 +14,7 @@ struct play {
     struct version published[HONEST_MAX]; // by the honest peer
     const char *texts[HONEST_MAX];
     uint32_t count;
+    uint32_t told_ids; // before the hostile one said anything
 };
 
 static void send_raw(struct play *play, enum lane lane, struct slice bytes)
@@ -201,7 +202,7 @@ static void laws(struct play *play)
 static void honest_is_served(struct play *play)
 {
     struct rig *rig = &play->rig;
-    if (rig->told_ids > 0) return; // the folder is another one now
+    if (rig->told_ids > play->told_ids) return; // the folder is another one now
     struct script *honest = play->honest;
     for (int lane = 0; lane < 2; lane++) {
         honest->cut[lane] = true;
@@ -227,6 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     play->hostile = script_connect(&play->rig, 3);
     if (feed_byte(&play->feed) & 1) script_offer(play->hostile, (struct vv){0});
     rig_settle(&play->rig);
+    play->told_ids = play->rig.told_ids;
     for (int i = 0; i < STEPS_MAX && play->feed.size > 0; i++)
         step(play);
     play->rig.held = 0;

@@ -245,7 +245,8 @@ static void answer_want(struct script *script, const struct msg_want *want,
     for (uint32_t i = 0; i < want->id_count; i++) {
         for (uint32_t t = 0; t < count; t++) {
             struct slice text = slice_text(texts[t]);
-            if (!digest_equal(hash_sha256(text), want->ids[i].id)) continue;
+            bool same = digest_equal(hash_sha256(text), want->ids[i].id);
+            if (!same || want->ids[i].size != text.size) continue;
             struct message m = {.kind = MSG_PACK};
             m.pack.folder = script->rig->id;
             m.pack.contents = &want->ids[i];
