@@ -392,30 +392,8 @@ void rig_restart(struct rig *rig)
     engine_start(rig);
 }
 
-// Making the tables and preparing the statements is half of what a rig costs: one index serves
-// many, one after the other.
-static struct store *spare;
-
-static struct store *store_take(void)
-{
-    struct store *store = spare;
-    struct fault fault;
-    spare = NULL;
-    if (store == NULL) assert_int_equal(store_open(NULL, &store, &fault), ERR_OK);
-    store_clear(store);
-    return store;
-}
-
-static void store_give(struct store **store)
-{
-    if (spare != NULL) store_close(&spare);
-    spare = *store;
-    *store = NULL;
-}
-
 void rig_open_raw(struct rig *rig)
 {
-    static const uint8_t seed[32] = {1};
     crypto_init();
     *rig = (struct rig){.now_ms = 1000};
     rig_fail_commits(0, 0);
@@ -423,8 +401,8 @@ void rig_open_raw(struct rig *rig)
     random_state = 7;
     rig_log_begin();
     rig->arena = arena_new();
-    rig->identity = identity_from_seed(seed);
-    rig->store = store_take();
+    rig->identity = rig_identity(1, 0);
+    rig->store = rig_store_take();
     rig->id.bytes[0] = 0x80;
     engine_start(rig);
 }
@@ -440,12 +418,9 @@ void rig_open(struct rig *rig)
 void rig_close(struct rig *rig)
 {
     engine_end(rig);
-    for (uint32_t i = 0; i < rig->script_count; i++) {
-        identity_destroy(&rig->scripts[i]->identity);
+    for (uint32_t i = 0; i < rig->script_count; i++)
         mem_free(&rig->scripts[i]);
-    }
-    store_give(&rig->store);
-    identity_destroy(&rig->identity);
+    rig_store_give(&rig->store);
     arena_destroy(&rig->arena);
     log_set_sink(NULL);
 }

@@ -43,7 +43,7 @@ struct rig;
 
 struct script { // a peer
     struct rig *rig;
-    struct identity *identity;
+    const struct identity *identity;
     struct device_id device;
     uint64_t conns[2];
     struct lane_state lanes[2]; // its own side: it dialled
@@ -61,7 +61,7 @@ struct script { // a peer
 struct rig {
     struct engine *engine;
     struct store *store;
-    struct identity *identity;
+    const struct identity *identity;
     struct arena *arena; // as long as the test
     struct job *jobs[RIG_JOBS_MAX];
     uint32_t job_count;
@@ -140,7 +140,11 @@ void rig_base_limit(struct rig *rig, uint64_t bytes_max);
 bool rig_base_has(const struct rig *rig, const char *text);
 bool rig_base_copy(struct rig *rig, const struct job_copy *copy);
 void rig_base_do(struct rig *rig, struct job *job);
-struct on_disk *disk_find(struct rig *rig, struct slice path); // NULL
+// Empty; until it is given back.
+struct store *rig_store_take(void);
+void rig_store_give(struct store **store);
+const struct identity *rig_identity(uint8_t first, uint8_t second); // of the seed that begins so
+struct on_disk *disk_find(struct rig *rig, struct slice path);      // NULL
 struct on_disk *disk_put(struct rig *rig, struct slice path);
 void disk_look(struct rig *rig, struct look *look);
 void disk_remove(struct rig *rig, struct slice path);

@@ -80,11 +80,10 @@ void script_down(const struct script *script)
 struct script *script_connect(struct rig *rig, uint8_t seed)
 {
     struct script *script = mem_zalloc(1, sizeof *script);
-    uint8_t bytes[32] = {seed, 99};
     assert_true(rig->script_count < sizeof rig->scripts / sizeof rig->scripts[0]);
     rig->scripts[rig->script_count++] = script;
     script->rig = rig;
-    script->identity = identity_from_seed(bytes);
+    script->identity = rig_identity(seed, 99);
     script->device = identity_device(script->identity);
     script->nonce[0] = seed;
     script->inc = incarnation_of(script->device, rig->id, script->nonce);

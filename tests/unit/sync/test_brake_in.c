@@ -130,8 +130,7 @@ static void test_in_approved_by_nobody(void **state)
     static struct theirs theirs;
     struct script *peer = open_theirs(&rig, &theirs);
     struct script *other = script_connect(&rig, 4), nobody = {.rig = &rig};
-    const uint8_t seed[32] = {99};
-    nobody.identity = identity_from_seed(seed);
+    nobody.identity = rig_identity(99, 0);
     join(other);
     engine_peer_approves(rig.engine, peer->device, false);
     struct span span = {peer->inc, peer->counter + 1, peer->counter + 60};
@@ -145,7 +144,6 @@ static void test_in_approved_by_nobody(void **state)
     rig_wait(&rig, 1000);
     assert_free(&rig);
     assert_true(script_heard(other, MSG_APPROVALS) > 0);
-    identity_destroy(&nobody.identity);
     rig_close(&rig);
 }
 
