@@ -64,14 +64,42 @@ static void honest_answers(struct play *play)
     (void)script_answer(play->honest, play->published, play->count, play->texts, play->count);
 }
 
+// Where a file can be saved: no directory is there, and above it is nothing else.
+static bool may_save(struct rig *rig, struct slice path)
+{
+    const struct on_disk *at = disk_find(rig, path);
+    if (at != NULL && at->value.kind == KIND_DIR) return false;
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        at = disk_find(rig, p);
+        if (at != NULL && at->value.kind != KIND_DIR) return false;
+    }
+    return true;
+}
+
+static void tree_delete(struct rig *rig, struct slice path)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
+    for (uint32_t i = rig->disk_count; i-- > 0;) {
+        if (path_below(rig->disk[i].path, path)) disk_remove(rig, rig->disk[i].path);
+    }
+    rig_write(rig, name, NULL);
+}
+
 static void user_does(struct play *play)
 {
+    struct rig *rig = &play->rig;
     struct slice path = speech_path(&play->feed);
     char name[64];
     (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
-    bool gone = feed_byte(&play->feed) & 1;
-    if (gone && !rig_on_disk(&play->rig, name)) return;
-    rig_write(&play->rig, name, gone ? NULL : speech_text(&play->feed));
+    if (feed_byte(&play->feed) & 1) {
+        if (rig_on_disk(rig, name)) tree_delete(rig, path);
+        return;
+    }
+    const char *text = speech_text(&play->feed);
+    if (!may_save(rig, path)) return;
+    disk_parents(rig, path);
+    rig_write(rig, name, text);
 }
 
 static void person_asks(struct play *play)

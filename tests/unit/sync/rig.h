@@ -146,6 +146,7 @@ void rig_store_give(struct store **store);
 const struct identity *rig_identity(uint8_t first, uint8_t second); // of the seed that begins so
 struct on_disk *disk_find(struct rig *rig, struct slice path);      // NULL
 struct on_disk *disk_put(struct rig *rig, struct slice path);
+void disk_parents(struct rig *rig, struct slice path); // directories, where nothing is
 void disk_look(struct rig *rig, struct look *look);
 void disk_remove(struct rig *rig, struct slice path);
 void disk_step(struct rig *rig, struct step *step);

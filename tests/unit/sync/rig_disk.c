@@ -98,6 +98,17 @@ struct folder_status rig_status(struct rig *rig)
     return status.folders[0];
 }
 
+void disk_parents(struct rig *rig, struct slice path)
+{
+    for (struct slice p = path_parent(path); p.size > 0; p = path_parent(p)) {
+        struct on_disk *above = disk_put(rig, p);
+        if (above->print.present) continue;
+        above->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755};
+        above->print.ino = ++rig->last_ino;
+        above->value = (struct value){.kind = KIND_DIR, .mode = 0755};
+    }
+}
+
 void disk_step(struct rig *rig, struct step *step)
 {
     const struct value *value = &step->version.value;
@@ -107,13 +118,7 @@ void disk_step(struct rig *rig, struct step *step)
         disk_remove(rig, step->path);
         return;
     }
-    for (struct slice p = path_parent(step->path); p.size > 0; p = path_parent(p)) {
-        struct on_disk *above = disk_put(rig, p);
-        if (above->print.present) continue;
-        above->print = (struct fingerprint){.present = true, .kind = KIND_DIR, .mode = 0755};
-        above->print.ino = ++rig->last_ino;
-        above->value = (struct value){.kind = KIND_DIR, .mode = 0755};
-    }
+    disk_parents(rig, step->path);
     struct on_disk *at = disk_put(rig, step->path);
     at->value = *value;
     at->value.target = arena_copy(rig->arena, value->target);
