@@ -3,13 +3,16 @@
 """Runs a fuzz target, or keeps what it has found.
 
     tests/fuzz/run.py TARGET [RUNS]     RUNS (1,000,000) executions; libFuzzer options may follow
+    tests/fuzz/run.py --fast TARGET [RUNS]
+                                        without sanitizers (preset fuzz-fast), for long runs
     tests/fuzz/run.py --keep TARGET     the fewest inputs that reach all lines reached so far
                                         become tests/fuzz/corpus/TARGET.txt
     tests/fuzz/run.py --list
 
 TARGET is <room>_<subject>, as in tests/fuzz/<room>/fuzz_<subject>.c. Builds with preset fuzz. What
-is found on the way is collected in build/fuzz/corpus/TARGET; an input that ends the target is
-written to build/fuzz/found. CFGSYNC_FUZZ_BUILD=FOLDER is another build folder of that preset.
+is found on the way is collected in build/fuzz/corpus/TARGET (build/fuzz-fast with --fast); an input
+that ends the target is written to build/fuzz/found. CFGSYNC_FUZZ_BUILD=FOLDER is another build
+folder of the preset.
 
 A corpus is a text: an input a line, in hex. Inputs that once ended a target stand under a remark
 that says so, and stay."""
@@ -22,7 +25,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("CFGSYNC_FUZZ_BUILD", ROOT / "build" / "fuzz"))
+FAST = sys.argv[1:2] == ["--fast"]
+PRESET = "fuzz-fast" if FAST else "fuzz"
+BUILD = pathlib.Path(os.environ.get("CFGSYNC_FUZZ_BUILD", ROOT / "build" / PRESET))
 INPUT_BYTES_MAX = 4096
 KEEP_MAX, KEEP_BYTES_MAX = 100, 32 << 10
 
@@ -54,7 +59,7 @@ def inputs(target):
 
 def build(target):
     if not (BUILD / "build.ninja").exists():
-        subprocess.run(["cmake", "--preset", "fuzz", "-B", BUILD], cwd=ROOT, check=True)
+        subprocess.run(["cmake", "--preset", PRESET, "-B", BUILD], cwd=ROOT, check=True)
     subprocess.run(["cmake", "--build", BUILD, "--target", f"fuzz_{target}"], check=True)
     own = BUILD / "corpus" / target
     own.mkdir(parents=True, exist_ok=True)
@@ -67,8 +72,9 @@ def run(target, runs, options):
     program, own = build(target)
     found = BUILD / "found"
     found.mkdir(parents=True, exist_ok=True)
+    # With entropic, choosing what to change next costs more than trying it.
     return subprocess.run(
-        [program, f"-runs={runs}", f"-max_len={INPUT_BYTES_MAX}", "-timeout=20",
+        [program, f"-runs={runs}", f"-max_len={INPUT_BYTES_MAX}", "-timeout=20", "-entropic=0",
          "-rss_limit_mb=3000", "-print_final_stats=1", f"-artifact_prefix={found}/{target}-",
          *options, own], check=False).returncode
 
@@ -117,7 +123,7 @@ def keep(target):
 
 
 def main():
-    arguments = sys.argv[1:]
+    arguments = sys.argv[2:] if FAST else sys.argv[1:]
     if arguments == ["--list"]:
         print("\n".join(targets()))
         return 0
