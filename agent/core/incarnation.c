@@ -29,9 +29,9 @@ bool symlink_is_honest(const struct value *value)
     return digest_equal(value->content, hash_sha256(value->target));
 }
 
-bool empty_is_honest(const struct value *value)
+bool is_id_of_nothing(const struct digest *id)
 {
-    return digest_equal(value->content, hash_sha256(slice_of(NULL, 0)));
+    return digest_equal(*id, hash_sha256(slice_of(NULL, 0)));
 }
 
 static struct slice number(uint64_t n, uint8_t out[8])

@@ -20,9 +20,9 @@ bool leaves_are(const struct digest *id, const struct digest *leaves, uint32_t c
 // and value.
 struct digest version_digest(const struct version *version);
 
-// Whether a symlink's content id is the hash of its target, as it must be; and an empty file's that
-// of nothing.
+// Whether a symlink's content id is the hash of its target, as it must be.
 bool symlink_is_honest(const struct value *value);
-bool empty_is_honest(const struct value *value);
+// Whether it is the id of an empty file's content.
+bool is_id_of_nothing(const struct digest *id);
 
 #endif

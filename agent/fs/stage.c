@@ -77,6 +77,14 @@ static enum err patch_make(const struct grip *grip, const struct stage_entry *en
     return decompress_against(buf_slice(&base), entry->patch, (size_t)entry->content.size, out);
 }
 
+// Too many open files, say, is no reason to hold that it is gone.
+static enum err unopened(int code)
+{
+    bool transient = code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO ||
+                     code == EACCES || code == EINTR;
+    return transient ? err_from_errno(code) : ERR_CHANGED;
+}
+
 static enum err entry_make(const struct grip *grip, const struct stage_entry *entry,
                            struct buf *out)
 {
@@ -89,7 +97,7 @@ static enum err entry_make(const struct grip *grip, const struct stage_entry *en
     case STAGE_ITEM: code = item_read_open(grip, entry->path, &fd); break;
     case STAGE_KEPT: code = kept_open(grip, entry->path, &fd); break;
     }
-    return code == 0 ? fd_slurp(fd, entry->content.size, out) : ERR_CHANGED;
+    return code == 0 ? fd_slurp(fd, entry->content.size, out) : unopened(code);
 }
 
 static enum err temp_write(int dir_fd, const char *name, struct slice bytes, bool sync)
@@ -260,7 +268,7 @@ static enum err copy_open(const struct grip *grip, const struct job_copy *copy, 
 {
     struct place place;
     int code = copy->kept ? kept_open(grip, copy->path, out_fd) : 0;
-    if (copy->kept) return code == 0 ? ERR_OK : ERR_CHANGED;
+    if (copy->kept) return code == 0 ? ERR_OK : unopened(code);
     code = place_open(grip, copy->path, slice_of("", 0), &place);
     if (code != 0) return ERR_CHANGED;
     struct stat st;

@@ -6,6 +6,8 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+enum { BELOW_MAX = 4096 };
+
 static const int64_t AWAY_MS = INT64_C(24) * 3600 * 1000;
 
 static bool is_joined(const struct share *share)
@@ -71,73 +73,84 @@ bool deletions_may_come(const struct folder *folder)
 
 // ---- the ends of what is below a leaf
 
-static bool is_leaf(const struct version *v)
-{
-    return v->value.kind == KIND_FILE || v->value.kind == KIND_SYMLINK;
-}
-
-// One of those who made the leaf may come back and bring what else it knew.
+// He may come back and bring what else he knew; what he offers comes before his first PONG.
 static bool maker_is_away(struct folder *folder, uint64_t inc)
 {
+    const struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
     struct owner owner;
-    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, inc, &owner))
-        return false;
+    if (!index->owner_get(index->self, engine->scratch, folder->number, inc, &owner)) return false;
     const struct peer *peer = peer_find(folder->engine, owner.device);
     if (peer == NULL || !folder_shared_with(folder, owner.device)) return false;
-    const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
-    return share == NULL || !share->joined;
+    if (engine->wall_ms - peer->last_seen_wall_ms >= AWAY_MS) return false;
+    if (peer->in_use == NULL) return true;
+    const struct share *share = share_find(peer->in_use, folder);
+    return (share == NULL || !share->joined) && peer->in_use->ping_sent_ms != 0;
 }
 
-// Had its maker published it before, it had ended before the leaf was made.
-static bool made_after(const struct item *leaf, struct dot dot)
+// Its dots that K has not come to, of makers that are away.
+static struct dots dots_ahead(struct folder *folder, const struct item *leaf)
 {
+    struct arena *arena = folder->engine->scratch;
+    struct vv k = k_beyond_ends(folder);
+    struct dots ahead = {0};
     for (uint32_t h = 0; h < leaf->head_count; h++) {
         const struct version *v = &leaf->heads[h];
-        for (uint32_t i = 0; is_leaf(v) && i < v->dots.count; i++) {
+        if (v->value.kind != KIND_FILE && v->value.kind != KIND_SYMLINK) continue;
+        for (uint32_t i = 0; i < v->dots.count; i++) {
             struct dot d = v->dots.entries[i];
-            if (d.inc == dot.inc && d.counter > dot.counter) return true;
+            if (!vv_covers(k, d) && maker_is_away(folder, d.inc))
+                ahead = dots_union(arena, ahead, (struct dots){&d, 1});
         }
+    }
+    return ahead;
+}
+
+// Had its maker published it before the leaf, it had ended by then.
+static bool dot_has_ended(struct dots ahead, struct dot dot)
+{
+    for (uint32_t i = 0; i < ahead.count; i++) {
+        struct dot d = ahead.entries[i];
+        if (d.inc == dot.inc && d.counter > dot.counter) return true;
     }
     return false;
 }
 
-static bool has_ended(const struct item *leaf, const struct item *below)
+static bool has_ended(struct dots ahead, const struct item *below)
 {
     for (uint32_t h = 0; h < below->head_count; h++) {
         const struct version *v = &below->heads[h];
-        if (!version_live(v)) continue;
-        for (uint32_t i = 0; i < v->dots.count; i++) {
-            if (!made_after(leaf, v->dots.entries[i])) return false;
+        for (uint32_t i = 0; version_live(v) && i < v->dots.count; i++) {
+            if (!dot_has_ended(ahead, v->dots.entries[i])) return false;
         }
     }
     return true;
 }
 
-static bool all_below_has_ended(struct folder *folder, const struct item *leaf)
+static bool all_below_has_ended(struct folder *folder, struct slice path, struct dots ahead)
 {
     AUTO(item_walk_end) struct item_walk walk;
-    item_walk_begin(&walk, folder, leaf->path);
-    for (const struct item *item; (item = item_walk_next(&walk)) != NULL;) {
-        if (!has_ended(leaf, item)) return false;
+    item_walk_begin(&walk, folder, path);
+    uint32_t count = 0;
+    for (const struct item *item; (item = item_walk_next(&walk)) != NULL; count++) {
+        if (count == BELOW_MAX || !has_ended(ahead, item)) return false;
     }
     return true;
 }
 
-static bool is_ahead_of_its_maker(struct folder *folder, const struct item *leaf)
-{
-    for (uint32_t h = 0; h < leaf->head_count; h++) {
-        const struct version *v = &leaf->heads[h];
-        for (uint32_t i = 0; is_leaf(v) && i < v->dots.count; i++) {
-            struct dot d = v->dots.entries[i];
-            if (!vv_covers(folder->k.v, d) && maker_is_away(folder, d.inc)) return true;
-        }
-    }
-    return false;
-}
-
+// Each need below the leaf asks the same.
 bool ends_may_come(struct folder *folder, const struct item *leaf)
 {
-    return folder->engine->now_ms - folder->heard_ms < AWAY_MS &&
-           is_ahead_of_its_maker(folder, leaf) && all_below_has_ended(folder, leaf);
+    struct ends_asked *asked = &folder->ends_asked;
+    struct dots ahead = dots_ahead(folder, leaf);
+    if (ahead.count == 0) return false;
+    bool same = slice_equal(buf_slice(&asked->path), leaf->path) && asked->seq == folder->row.seq &&
+                asked->ahead == ahead.count;
+    if (same) return asked->may_come;
+    buf_clear(&asked->path);
+    buf_append(&asked->path, leaf->path.data, leaf->path.size);
+    asked->seq = folder->row.seq;
+    asked->ahead = ahead.count;
+    asked->may_come = all_below_has_ended(folder, leaf->path, ahead);
+    return asked->may_come;
 }

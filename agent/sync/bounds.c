@@ -117,7 +117,7 @@ static const char *version_over(const struct version *v)
     if (v->value.kind == KIND_SYMLINK && !symlink_is_honest(&v->value))
         return "a link whose content id is not its target's";
     // What is made here of nothing would never be it.
-    if (v->value.kind == KIND_FILE && v->value.size == 0 && !empty_is_honest(&v->value))
+    if (v->value.kind == KIND_FILE && v->value.size == 0 && !is_id_of_nothing(&v->value.content))
         return "an empty file whose content id is not that of nothing";
     return NULL;
 }

@@ -2,6 +2,7 @@
 //
 // Contents that are here already, in a file or put aside: they cost no network. Small ones go into
 // staging many to a job, with one flush.
+#include "agent/core/incarnation.h"
 #include "agent/sync/fetch_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -102,11 +103,17 @@ static void small_copy(struct copies *copies, const struct stage_entry *entry)
     if (copies->job->stage.count == COPIES_PER_JOB) copies_submit(copies);
 }
 
+// Else it would be found wrong, and made again.
+static bool is_nothing(const struct content *content)
+{
+    return content->size == 0 && is_id_of_nothing(&content->id);
+}
+
 enum start copy_begin(struct folder *folder, struct transfer *t, struct copies *copies)
 {
     struct stage_entry entry = {.content = t->content, .from = STAGE_GIVEN}; // of nothing
     struct fingerprint print = {0};
-    enum start start = t->content.size == 0 ? START_BEGUN : START_NONE;
+    enum start start = is_nothing(&t->content) ? START_BEGUN : START_NONE;
     if (start == START_NONE && !t->copy_tried) {
         start = of_item(folder, &t->content, &entry, &print);
         t->copy_tried = start != START_WAIT;

@@ -22,20 +22,32 @@ static bool zeroed(const struct item *item, const struct look *look)
            !digest_equal(local->version.value.content, look->value.content) && look->zeros;
 }
 
+// What is blocked there counts as applied: it has said which items that are, or not of all.
+static bool is_blocked_there(struct folder *folder, const struct bond *bond, struct slice path)
+{
+    struct message m = {.kind = MSG_APPLIED};
+    struct fault fault;
+    if (bond->blocked_total == 0) return false;
+    if (message_decode(folder->engine->scratch, buf_slice(&bond->blocked), &m, &fault) != ERR_OK ||
+        m.applied.blocked_count < bond->blocked_total)
+        return true;
+    for (uint32_t i = 0; i < m.applied.blocked_count; i++) {
+        if (slice_equal(m.applied.blocked[i].path, path)) return true;
+    }
+    return false;
+}
+
 // A peer has it on its disk, or it was kept here: it can be had again. A row of what is kept may
 // have lost its file.
-static bool held_elsewhere(struct folder *folder, const struct version *v, bool kept_gone)
+static bool held_elsewhere(struct folder *folder, struct slice path, const struct version *v,
+                           bool kept_gone)
 {
     const struct index_port *index = INDEX(folder);
     struct slice name;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        if (!folder_shared_with(folder, p->device)) continue;
         const struct bond *bond = bond_get(folder, p->device);
-        if (bond->blocked_total > 0) continue; // what is blocked there counts as applied
-        bool has = true;
-        for (uint32_t i = 0; i < v->dots.count && has; i++)
-            has = vv_covers(bond->a.v, v->dots.entries[i]);
-        if (has) return true;
+        if (!folder_shared_with(folder, p->device) || !dots_covered(v->dots, bond->a.v)) continue;
+        if (!is_blocked_there(folder, bond, path)) return true;
     }
     const struct content content = {.id = v->value.content, .size = v->value.size};
     if (base_has(folder, &content)) return true;
@@ -50,7 +62,7 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     char escaped[LOG_ESCAPED_MAX];
     bool crash = folder->after_crash || is_unsettled(folder, item->path, UNSETTLED_CRASH);
     if (!crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
-    if (!held_elsewhere(folder, &item->local.version, false)) return false;
+    if (!held_elsewhere(folder, item->path, &item->local.version, false)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));
     item->local.state = LOCAL_OBSOLETE;
@@ -112,7 +124,8 @@ static void stays_empty(struct folder *folder, struct item *item, const struct v
 static void review(struct folder *folder, struct item *item, bool kept_gone)
 {
     const struct version *was = put_back(item);
-    if (was != NULL && !held_elsewhere(folder, was, kept_gone)) stays_empty(folder, item, was);
+    if (was != NULL && !held_elsewhere(folder, item->path, was, kept_gone))
+        stays_empty(folder, item, was);
 }
 
 static void review_below(struct folder *folder, struct slice path, bool kept_gone)

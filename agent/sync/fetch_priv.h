@@ -115,8 +115,6 @@ void copies_submit(struct copies *copies);
 // ---- sources.c, fetch.c
 void transfer_not_held(struct share *share, struct transfer *t);
 void fetch_expire(struct folder *folder);
-// Nobody is asked for it now, and nobody is left to be asked.
-bool transfer_sought(struct folder *folder, const struct transfer *t);
 // Every connected peer was asked, and none has it.
 bool transfer_refused_by_all(struct folder *folder, const struct transfer *t);
 

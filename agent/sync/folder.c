@@ -87,6 +87,7 @@ void folder_destroy(struct folder *folder)
     buf_fini(&folder->needs_cursor);
     buf_fini(&folder->intents_over);
     buf_fini(&folder->sound_parent);
+    buf_fini(&folder->ends_asked.path);
     vvbox_fini(&folder->k);
     vvbox_fini(&folder->gcfloor);
     vvbox_fini(&folder->marks);

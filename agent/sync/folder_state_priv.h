@@ -48,6 +48,13 @@ struct tree_want { // a subtree to walk
     struct tree_want *next;
 };
 
+struct ends_asked { // awaited.c: what was last asked, and the answer
+    struct buf path;
+    uint64_t seq; // the folder's then
+    uint32_t ahead;
+    bool may_come;
+};
+
 struct transfer; // fetch_priv.h
 
 struct transfer_list {
@@ -143,6 +150,7 @@ struct folder {
     struct device_id accepted_from;
     int64_t root_retry_ms;
     int64_t heard_ms; // versions of anybody, or the start
+    struct ends_asked ends_asked;
     int64_t verified_wall_ms;
     int64_t links_looked_ms, links_due_ms; // walks for the other names of a file
     bool after_crash;  // nothing has been looked at wholly since a run that did not end cleanly

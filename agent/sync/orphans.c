@@ -43,7 +43,7 @@ static bool nobody_is_asked(const struct transfer *t)
     return looked && t->jobs == 0 && !parts_asked(t);
 }
 
-bool transfer_sought(struct folder *folder, const struct transfer *t)
+static bool is_sought(struct folder *folder, const struct transfer *t)
 {
     bool any;
     return nobody_is_asked(t) && transfer_source(folder, t, &any) == NULL && !any;
@@ -87,7 +87,7 @@ void orphans_note(struct folder *folder)
         struct transfer *t = value;
         if (t->moved) note(folder, t, 0); // it begins anew
         t->moved = false;
-        if (transfer_sought(folder, t)) note(folder, t, age);
+        if (is_sought(folder, t)) note(folder, t, age);
     }
     folder->sought_noted_ms = now;
     if (index->commit(index->self) != ERR_OK)

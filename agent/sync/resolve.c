@@ -207,7 +207,8 @@ void resolve_item(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (enough_under_way(folder) || may_end(folder, item) || !contents_held(folder, item)) return;
+    // The contents are wanted however it ends.
+    if (enough_under_way(folder) || !contents_held(folder, item) || may_end(folder, item)) return;
     if (deletions_may_come(folder)) return;
     if (!resolve_heads(folder->engine->scratch, &view, names_of(folder), item, &plan)) return;
     if (waits_for_leaf(folder, &plan, item->path))
@@ -220,9 +221,8 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
 {
     struct index_view view = view_of(folder);
     struct resolution plan;
-    if (enough_under_way(folder) || more_may_come(folder) || ends_may_come(folder, item))
-        return true;
-    if (!contents_held(folder, item)) return true;
+    if (enough_under_way(folder) || !contents_held(folder, item)) return true;
+    if (more_may_come(folder) || ends_may_come(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, names_of(folder), item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
     return true;

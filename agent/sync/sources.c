@@ -10,7 +10,8 @@ enum {
     IDLE_MS = 20 * 1000,
     SLOW_MS = 120 * 1000,
     SILENT_MS = 30 * 1000,
-    SILENCES_MAX = 5
+    SILENCES_MAX = 5,
+    VAIN_MS = 60 * 1000 // nothing of a large content came, and everybody has said that he has none
 };
 
 // ---- choosing whom to ask
@@ -217,7 +218,7 @@ static bool is_wanted(struct folder *folder, const struct transfer *t)
 
 void fetch_expire(struct folder *folder)
 {
-    int64_t old = folder->engine->now_ms - REQUEST_TIMEOUT_MS;
+    int64_t now = folder->engine->now_ms, old = now - REQUEST_TIMEOUT_MS;
     // Needs that found no place among the transfers must come to theirs.
     bool full = map_count(folder->transfers) >= TRANSFERS_MAX;
     bool settled = folder->needs_done || full;
@@ -239,10 +240,11 @@ void fetch_expire(struct folder *folder)
             continue;
         }
         if (idle_for_long(folder, t)) parts_put_off(folder, t);
-        if (transfer_sought(folder, t))
+        if (t->large && now - t->progress_ms >= VAIN_MS && transfer_refused_by_all(folder, t))
             emptied_review(folder, t->paths, t->path_count, t->kept_gone);
         // A content that no item needs any more is not worth waiting for.
         if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
+            emptied_review(folder, t->paths, t->path_count, t->kept_gone);
             if (t->large) staged_set(folder, &t->content, STAGED_PERHAPS);
             transfer_free(folder, t);
             folder->needs_done = false;

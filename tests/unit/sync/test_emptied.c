@@ -44,7 +44,7 @@ static void emptied(const char *text, size_t zeros, bool spoilt, bool was_kept)
     rig.base_spoilt = spoilt;
     rig_fail_commits(0, 2); // it never noted that it had come to its end
     rig_restart(&rig);
-    rig_wait(&rig, 10 * LATER_MS);
+    rig_wait(&rig, 20 * LATER_MS);
     struct item item = rig_item(&rig, "a");
     assert_true(rig_logged("content lost in a crash, to be put back"));
     assert_false(item.need);
