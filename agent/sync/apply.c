@@ -9,7 +9,7 @@
 
 #define CLOCK_AHEAD_MAX_NS (INT64_C(2) * 86400 * 1000000000) // two days
 
-enum { WAIT_RETRY_MS = 200, FAILED_RETRY_MS = 5000, AHEAD_MIN = 32 };
+enum { WAIT_RETRY_MS = 200, WAIT_DOUBLES_MAX = 6, FAILED_RETRY_MS = 5000, AHEAD_MIN = 32 };
 
 void apply_add(struct folder *folder, struct slice path)
 {
@@ -345,6 +345,13 @@ static void step_blocked(struct folder *folder, struct item *item, const struct 
     if (step->blocked == BLOCKED_SYMLINK) dirty_mark(folder, path_parent(item->path), 0, true);
 }
 
+// What is in the way may stay there: each try writes and flushes.
+static void step_waits(struct folder *folder)
+{
+    work_later(folder, (int64_t)WAIT_RETRY_MS << folder->step_waits);
+    if (folder->step_waits < WAIT_DOUBLES_MAX) folder->step_waits++;
+}
+
 static void step_settle(struct folder *folder, const struct step *step)
 {
     const struct index_port *index = INDEX(folder);
@@ -353,11 +360,12 @@ static void step_settle(struct folder *folder, const struct step *step)
     switch (step->result) {
     case STEP_DONE:
         step_done(folder, &item, step);
+        folder->step_waits = 0;
         if (rules_is_file(step->path)) rules_check(folder);
         break;
     case STEP_CHANGED: step_changed(folder, &item, step); break;
     case STEP_BLOCKED: step_blocked(folder, &item, step); break;
-    case STEP_WAIT: work_later(folder, WAIT_RETRY_MS); break;
+    case STEP_WAIT: step_waits(folder); break;
     case STEP_FAILED:
         if (step->blocked != BLOCKED_NONE)
             step_blocked(folder, &item, step);

@@ -161,6 +161,34 @@ static bool known(const struct approval_row *rows, uint32_t count, const struct 
     return false;
 }
 
+// ---- a table that is full lets go of the oldest: two that hold different ones would send each
+// other's back for ever
+
+enum { SEEN_MAX = 4096, SEEN_BYTES = sizeof(struct signature) + 1 };
+
+static struct slice seen_key(const struct approval *a, bool vouched, uint8_t out[SEEN_BYTES])
+{
+    memcpy(out, a->signature.bytes, SEEN_BYTES - 1);
+    out[SEEN_BYTES - 1] = vouched;
+    return slice_of(out, SEEN_BYTES);
+}
+
+static bool was_seen(const struct folder *folder, const struct approval *a, bool vouched)
+{
+    uint8_t key[SEEN_BYTES];
+    return map_get(folder->approvals_seen, seen_key(a, vouched, key)) != NULL;
+}
+
+static void note_seen(struct folder *folder, const struct msg_approvals *m, bool vouched)
+{
+    if (map_count(folder->approvals_seen) >= SEEN_MAX) map_clear(folder->approvals_seen);
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint8_t key[SEEN_BYTES];
+        struct slice k = seen_key(&m->approvals[i], vouched, key);
+        if (map_get(folder->approvals_seen, k) == NULL) map_add(folder->approvals_seen, k);
+    }
+}
+
 void approvals_handle(struct share *share, const struct msg_approvals *m)
 {
     struct folder *folder = share->folder;
@@ -174,7 +202,8 @@ void approvals_handle(struct share *share, const struct msg_approvals *m)
     txn_begin(folder);
     for (uint32_t i = 0; i < m->count; i++) {
         struct approval_row row = {.approval = m->approvals[i], .vouched = vouched};
-        if (known(rows, count, &row.approval, vouched)) continue;
+        if (known(rows, count, &row.approval, vouched) || was_seen(folder, &row.approval, vouched))
+            continue;
         if (!folder->engine->o.keys.approved(folder->row.id, &row.approval)) {
             txn_undo(folder);
             session_refuse(share->session, "an approval that its signer has not signed");
@@ -182,7 +211,9 @@ void approvals_handle(struct share *share, const struct msg_approvals *m)
         }
         added |= index->approval_put(index->self, folder->number, &row);
     }
-    if (txn_end(folder) == ERR_OK && added) approvals_signed(folder);
+    if (txn_end(folder) != ERR_OK) return;
+    note_seen(folder, m, vouched);
+    if (added) approvals_signed(folder);
 }
 
 // ---- who is believed

@@ -335,7 +335,10 @@ static void start(struct folder *folder, struct decide *decide)
     intent_start(folder, &plan, true);
     if (txn_end(folder) == ERR_OK) return;
     decide->running = 0;
-    if (!decide->leaves) decide_end(folder, ERR_IO, "the index cannot be written");
+    if (decide->leaves)
+        decide->next_ms = folder->engine->now_ms + INDEX_RETRY_MS;
+    else
+        decide_end(folder, ERR_IO, "the index cannot be written");
 }
 
 // Whoever takes a join back gets what can be had, and is told how much could not.

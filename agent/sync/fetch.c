@@ -147,7 +147,7 @@ void fetch_step(struct folder *folder)
 
 int64_t fetch_deadline(const struct folder *folder)
 {
-    if (map_count(folder->transfers) == 0) return INT64_MAX;
+    if (map_count(folder->transfers) == 0 || join_ending(folder)) return INT64_MAX;
     bool waits = folder->small_new.first != NULL || folder->large_new.first != NULL ||
                  folder->large_count > 0;
     const struct engine *engine = folder->engine;
@@ -204,20 +204,14 @@ void transfer_blocked(struct folder *folder, struct transfer *t, enum err err)
     share_due(folder);
 }
 
-// It would fail with what another peer sends, too.
-static bool is_the_disk(enum err err)
-{
-    return err == ERR_ACCESS || (err_reaction(err) == REACT_TRY_LATER && err != ERR_UNREACHABLE);
-}
-
+// Else it would fail with what another peer sends, too.
 static void stage_failed(struct folder *folder, struct transfer *t, enum err err)
 {
-    if (is_the_disk(err)) {
+    if (t->asked == NULL || err != ERR_MALFORMED) {
         transfer_blocked(folder, t, err);
         return;
     }
-    if (t->asked != NULL && err == ERR_MALFORMED)
-        transfer_wrong(t, t->asked->session->peer, "wrong content");
+    transfer_wrong(t, t->asked->session->peer, "wrong content");
     t->asked = NULL;
     transfer_list_new(folder, t);
 }
@@ -252,6 +246,8 @@ static void stage_done(struct folder *folder, struct job *job)
         else
             stage_failed(folder, t, err);
     }
+    // Somebody has taken our own directory away.
+    if (job->err == ERR_CHANGED) folder_check_root(folder);
     if (count > 0)
         transfers_done(folder, done, count);
     else

@@ -28,6 +28,7 @@ static struct folder *folder_make(struct engine *engine, const struct engine_fol
     folder->busy = map_new();
     folder->staged = map_new();
     folder->made = map_new();
+    folder->approvals_seen = map_new();
     folder->transfers = map_new();
     folder->problems = map_new();
     folder->unsettled = map_new();
@@ -77,6 +78,7 @@ void folder_destroy(struct folder *folder)
     map_destroy(&folder->busy);
     map_destroy(&folder->staged);
     map_destroy(&folder->made);
+    map_destroy(&folder->approvals_seen);
     map_destroy(&folder->transfers);
     map_destroy(&folder->step_paths);
     map_destroy(&folder->applying);

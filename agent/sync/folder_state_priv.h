@@ -151,6 +151,7 @@ struct folder {
     int64_t root_retry_ms;
     int64_t heard_ms; // versions of anybody, or the start
     struct ends_asked ends_asked;
+    uint32_t step_waits, intents_dropped; // in a row
     int64_t verified_wall_ms;
     int64_t links_looked_ms, links_due_ms; // walks for the other names of a file
     bool after_crash;  // nothing has been looked at wholly since a run that did not end cleanly
@@ -166,12 +167,13 @@ struct folder {
     int64_t published_trim_ms; // not again before
     struct scan scan;
     struct tree_want *trees;
-    struct map *busy;        // paths of steps under way; see dirty.c
-    struct map *staged;      // content key -> (void *)1
-    size_t staged_kept;      // of them, for what is blocked, when the rest was let go of last
-    struct map *made;        // path -> what is known of a directory that a step made on its way
-    bool made_unsaved;       // the index has it otherwise
-    struct buf intents_over; // their journal numbers: the marks of them in staging can go
+    struct map *busy;           // paths of steps under way; see dirty.c
+    struct map *staged;         // content key -> (void *)1
+    size_t staged_kept;         // of them, for what is blocked, when the rest was let go of last
+    struct map *approvals_seen; // by signature, and whether a peer vouched for it
+    struct map *made;           // path -> what is known of a directory that a step made on its way
+    bool made_unsaved;          // the index has it otherwise
+    struct buf intents_over;    // their journal numbers: the marks of them in staging can go
     struct map *transfers;
     struct transfer_list small_new, large_new; // nobody asked yet
     uint32_t large_count;

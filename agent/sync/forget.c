@@ -155,7 +155,11 @@ void forget_tick(struct folder *folder)
     int64_t now = folder->engine->now_ms;
     if (folder->forget_at_ms == 0)
         folder->forget_at_ms = now + (forget_ms(folder) < FIRST_MS ? forget_ms(folder) : FIRST_MS);
-    if (now < folder->forget_at_ms || !folder->row.scanned || index_unread(folder->engine)) return;
+    if (now < folder->forget_at_ms || !folder->row.scanned) return;
+    if (index_unread(folder->engine)) {
+        folder->forget_at_ms = now + INDEX_FAILED_MS;
+        return;
+    }
     int64_t age = age_now(folder->engine);
     members_read(folder, &members);
     txn_begin(folder);

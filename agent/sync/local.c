@@ -214,7 +214,8 @@ void local_directory(struct folder *folder, struct item *item, const struct fing
     }
     if (item_local_live(item) && value_equal(&item->local.version.value, &value)) {
         bool stale = item->local.state == LOCAL_DIRTY || item->local.print.ino != print->ino ||
-                     item->local.print.device != print->device;
+                     item->local.print.device != print->device ||
+                     item->local.print.mode != print->mode;
         if (!stale) return;
         item->local.print = *print;
         if (item->local.state == LOCAL_DIRTY) item->local.state = LOCAL_OK;
@@ -492,6 +493,7 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
     dirty->unpublished |= was_held || was_changed;
     enum look_verdict verdict = judge(folder, look, dirty);
     brake_look_end(folder, look->path, verdict);
-    if (was_changed) mode_looked(folder, look->path);
+    // Also when the transaction of the look before failed.
+    if (was_changed || dirty->unpublished) mode_looked(folder, look->path);
     return verdict;
 }

@@ -167,6 +167,7 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
     bool ended = item->head_count == 1 && !version_live(&item->heads[0]);
     bool applied = item->local.state != LOCAL_NONE;
     if (made_is_left(folder, item)) {
+        note(folder, item->path, mode & 07777); // the step looks for what is there
         apply_add(folder, item->path);
         return true;
     }

@@ -9,6 +9,9 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
+// An intent that the disk refuses may be refused for long: each try writes and flushes.
+enum { DROPPED_RETRY_MS = 500, DROPPED_DOUBLES_MAX = 5 };
+
 // An intent has no dots yet; the journal's form of a version wants one. Incarnations are never 0.
 static const struct dot NO_DOT = {.inc = 0, .counter = 1};
 
@@ -283,6 +286,7 @@ void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
         folder_recover(folder); // the row is still there, and decides
         return;
     }
+    folder->intents_dropped = 0;
     late_writes_during(folder, apply);
     if (is_signed) brake_signed(folder);
     buf_append(&folder->intents_over, &apply->journal, sizeof apply->journal);
@@ -339,7 +343,8 @@ static void intent_drop(struct folder *folder, const struct job *job)
         late_writes_failed(folder, job);
         folder_recover(folder);
     }
-    work_later(folder, 500);
+    work_later(folder, (int64_t)DROPPED_RETRY_MS << folder->intents_dropped);
+    if (folder->intents_dropped < DROPPED_DOUBLES_MAX) folder->intents_dropped++;
 }
 
 // A file or a link is where a directory has to be: that is resolved first.
