@@ -234,6 +234,23 @@ static void cursor_set(struct scan *scan, struct slice path)
     scan->cursor_set = true;
 }
 
+// What a step has put there may have gone again before its directory was watched, and the index
+// does not have it yet: it is looked at when the step has ended.
+static void steps_marked(struct folder *folder, struct slice after, bool first,
+                         const struct job_scan *batch)
+{
+    struct slice prefix = buf_slice(&folder->scan.prefix), last = buf_slice(&folder->scan.cursor);
+    size_t at = 0;
+    struct slice path;
+    void *mark;
+    while (map_next(folder->busy, &at, &path, &mark)) {
+        bool within = prefix.size == 0 || path_in_tree(path, prefix);
+        bool ahead = !batch->done && path_compare(path, last) > 0;
+        if (!within || ahead || (!first && path_compare(path, after) <= 0)) continue;
+        dirty_mark(folder, path, 0, false);
+    }
+}
+
 static void merge_batch(struct folder *folder, const struct job_scan *batch)
 {
     struct merge m = {.folder = folder};
@@ -426,8 +443,11 @@ void scan_job_done(struct folder *folder, struct job *job)
         return;
     }
     scan_note(folder, batch);
+    struct slice after = arena_copy(folder->engine->scratch, buf_slice(&scan->cursor));
+    bool first = !scan->cursor_set;
     txn_begin(folder);
     merge_batch(folder, batch);
+    steps_marked(folder, after, first, batch);
     if (txn_end(folder) != ERR_OK) {
         scan->active = false;
         if (batch->done) scan->walk = NULL;
