@@ -40,7 +40,7 @@ class Watcher(threading.Thread):
                 key = (before.st_ino, before.st_size, before.st_ctime_ns)
                 if self.seen.get(name) == key:
                     return
-                sizes = {size for size, _ in self.legal.get(name, ())}
+                sizes = {size for size, _ in list(self.legal.get(name, ()))}
                 if before.st_size not in sizes:
                     self.bad.append(f"{name}: {before.st_size} bytes, it never had so many")
                     return
@@ -119,6 +119,7 @@ def test_kill9(world):
     a.sync("f", timeout=60)
     b.sync("f", timeout=60)
     for watcher in watchers:
+        check(watcher.is_alive() and watcher.looks > 0, "the files are watched", watcher.looks)
         watcher.ended.set()
         watcher.join(30)
         check(not watcher.bad, "only whole files", *watcher.bad[:5])

@@ -117,8 +117,12 @@ static bool plan(struct arena *arena, struct index *index, const struct item *it
     struct index_view view = {index, view_item, view_conflicts, view_below};
     struct item below;
     bool over = is_leaf(item) && view_below(index, arena, item->path, 1, &below) > 0;
-    if (item->head_count > 1) return resolve_heads(arena, &view, folder, item, out);
-    return over && resolve_clash(arena, &view, folder, item, out);
+    // Nothing is on a disk here, so that no conflict's name is taken by what is not known yet.
+    if (item->head_count > 1)
+        CHECK(resolve_heads(arena, &view, folder, item, out));
+    else if (over)
+        CHECK(resolve_clash(arena, &view, folder, item, out));
+    return item->head_count > 1 || over;
 }
 
 static void plan_fits(const struct resolution *plan)

@@ -108,6 +108,15 @@ const char *text_of(struct world *w, const char *path, char out[256])
     return out;
 }
 
+const char *link_of(struct world *w, const char *path, char out[256])
+{
+    char at[512];
+    ssize_t size = readlink(full(w, path, at), out, 255);
+    if (size < 0) return NULL;
+    out[size] = '\0';
+    return out;
+}
+
 bool exists(struct world *w, const char *path)
 {
     return print_at(w, path).present;

@@ -62,7 +62,10 @@ static void check_shape(struct world *w, const char *path, enum shape shape,
         assert_int_equal(now.mode, 0640);
         assert_true(now.mtime_ns == 1700000000123456789);
         break;
-    case LINK_A: assert_int_equal(now.kind, KIND_SYMLINK); break;
+    case LINK_A:
+        assert_int_equal(now.kind, KIND_SYMLINK);
+        assert_string_equal(link_of(w, path, text), "new target");
+        break;
     case DIR_A:
         assert_int_equal(now.kind, KIND_DIR);
         assert_int_equal(now.mode, 0700);

@@ -45,4 +45,15 @@ static inline bool files_show(struct machine *m, bool there)
     return true;
 }
 
+static inline uint32_t files_gone(struct machine *m)
+{
+    char path[32];
+    uint32_t gone = 0;
+    for (int i = 0; i < FILES; i++) {
+        path_of(i, path);
+        gone += !shows(m, path, path);
+    }
+    return gone;
+}
+
 #endif

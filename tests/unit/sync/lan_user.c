@@ -144,7 +144,8 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-// All that is below a root and not our own, a line each. What is in .cfgsync is, but for conflicts.
+// All that is below a root and not our own, with contents, targets and modes, a line each. What is
+// in .cfgsync is, but for conflicts.
 static struct slice tree_of(struct machine *m)
 {
     char *const roots[] = {m->root, NULL};
@@ -159,8 +160,13 @@ static struct slice tree_of(struct machine *m)
         if (own || e->fts_info == FTS_DP || strcmp(path, "/.cfgsync/conflicts") == 0) continue;
         AUTO(buf_fini) struct buf bytes = {0};
         bool is_file = read_all(m, path[0] != 0 ? path + 1 : path, &bytes);
+        char target[512];
+        ssize_t size = e->fts_info == FTS_SL ? readlink(e->fts_accpath, target, sizeof target) : 0;
+        if (size > 0) buf_append(&bytes, target, (size_t)size);
         struct digest id = hash_sha256(buf_slice(&bytes));
-        buf_printf(&out, "%s%s ", path, is_dir ? "/" : is_file ? "" : "@");
+        // A directory that is nobody's has no mode that all agree on.
+        unsigned mode = is_file ? (unsigned)e->fts_statp->st_mode & 0777 : 0;
+        buf_printf(&out, "%s%s %o ", path, is_dir ? "/" : is_file ? "" : "@", mode);
         buf_append(&out, id.bytes, sizeof id.bytes);
     }
     (void)fts_close(walk);

@@ -53,6 +53,21 @@ static void make_private(struct machine *m, const char *path)
     assert_int_equal(chmod(at, 0600), 0);
 }
 
+static bool links_to(struct machine *m, const char *path, const char *target)
+{
+    char at[256], text[256] = {0};
+    in_root(m, path, at);
+    return readlink(at, text, sizeof text - 1) > 0 && strcmp(text, target) == 0;
+}
+
+static bool is_private(struct machine *m, const char *path)
+{
+    char at[256];
+    struct stat st;
+    in_root(m, path, at);
+    return stat(at, &st) == 0 && (st.st_mode & 0777) == 0600;
+}
+
 // ---- one of each kind
 
 static void make_tree(struct lan *lan)
@@ -96,6 +111,7 @@ static void all_changed(struct lan *lan)
         assert_true(shows(m, "moved", "it will be elsewhere"));
         assert_true(shows(m, "moves", NULL));
         assert_true(shows(m, "an odd name", ""));
+        assert_true(links_to(m, "link", "long") && is_private(m, "long"));
     }
 }
 

@@ -297,6 +297,9 @@ static void reverted(struct lan *lan)
             assert_int_equal(say(&lan->machines[i], DECIDE_REVERT)->err, ERR_OK);
     }
     laws_hold(lan, false);
+    // What went before the brake had counted enough is all that may be gone.
+    for (uint32_t i = 0; i < lan->count; i++)
+        assert_in_range(files_gone(&lan->machines[i]), 0, narrow.deleted);
 }
 
 static const struct scenario scenarios[] = {
