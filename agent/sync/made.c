@@ -123,8 +123,9 @@ void made_becomes_head(struct folder *folder, const struct item *item)
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode)
 {
     uintptr_t what = (uintptr_t)map_get(folder->made, path);
+    if (what == 0 || what - 1 == MADE_PERHAPS) return false;
     *out_mode = (uint32_t)(what - 1) & 07777;
-    return what != 0 && what - 1 != MADE_PERHAPS;
+    return true;
 }
 
 static bool holds_something(struct folder *folder, struct slice path)

@@ -270,7 +270,8 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     made_forget(folder, step->path);
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
     bool lived_on = step->dir_implied_mode && !version_live(&step->version);
-    if (lived_on) local_implied_now(folder, &item, &item.local.version, mode);
+    // What a step made on its way may have set-id bits; no version has.
+    if (lived_on) local_implied_now(folder, &item, &item.local.version, mode & 0777);
 }
 
 void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
