@@ -109,13 +109,36 @@ void disk_parents(struct rig *rig, struct slice path)
     }
 }
 
+static bool holds_something(const struct rig *rig, struct slice path)
+{
+    for (uint32_t i = 0; i < rig->disk_count; i++) {
+        if (path_below(rig->disk[i].path, path)) return true;
+    }
+    return false;
+}
+
+// Nobody's, for what is in it; or it was to go.
+static void directory_stays(struct rig *rig, struct step *step)
+{
+    const struct on_disk *at = disk_find(rig, step->path);
+    if (step->dir_implied_mode && at != NULL) {
+        step->print = at->print;
+        return;
+    }
+    step->result = STEP_BLOCKED;
+    step->blocked = BLOCKED_NOT_EMPTY;
+}
+
 void disk_step(struct rig *rig, struct step *step)
 {
     const struct value *value = &step->version.value;
     step->result = STEP_DONE;
     step->print = (struct fingerprint){0};
     if (value->kind == KIND_TOMB) {
-        disk_remove(rig, step->path);
+        if (holds_something(rig, step->path))
+            directory_stays(rig, step);
+        else
+            disk_remove(rig, step->path);
         return;
     }
     disk_parents(rig, step->path);
