@@ -218,6 +218,17 @@ def test_declared_peer(world):
     refused(a, "peer", "remove", "beta", codes=(1,), words=[f"{config}:{number}"])
 
 
+def test_staging_gone(world):
+    """Who tidies up empty directories takes one of ours: what comes next comes all the same."""
+    a, b, on_a, on_b = world.pair()
+    put(on_a / "one", b"1")
+    a.sync("f")
+    (on_b / ".cfgsync" / "staging").rmdir()
+    put(on_a / "two", b"2")
+    put(on_a / "empty", b"")
+    wait_for(lambda: (on_b / "two").exists() and (on_b / "empty").exists(), "they come", 40)
+
+
 def test_missing_root(world):
     """A root that has gone away never means deletions; it goes on by itself when it is back."""
     a, b, on_a, on_b = world.pair()
