@@ -278,7 +278,7 @@ class Peer:
         """Returns when the agent has taken all that was sent on the control lane."""
         token = int.from_bytes(os.urandom(6), "big")
         self.send("PING", token=token, wall=0)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not any(kind == "PONG" and body["token"] == token for _, kind, body in self.heard):
             if time.monotonic() > end:
                 raise TimeoutError("no PONG")
