@@ -11,10 +11,11 @@
 #include "agent/daemon/nearby_priv.h"
 #include "agent/daemon/pairing_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/store/invites.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/sync/rig.h"
 
-enum { REQUESTS_MAX = 24, PAIRS_MAX = 5 };
+enum { REQUESTS_MAX = 24, ROUTES = 64 };
 
 struct play {
     struct agent agent;
@@ -92,7 +93,7 @@ static bool is_of_machine(const struct api_request *r)
 
 // ---- requests
 
-static json_t *value_any(struct feed *feed)
+static const char *text_any(struct feed *feed)
 {
     static const char id[] = "NN44K7TK-KBFJDSKM-BMASAY5N-FQRF47QF-HJAADOUM-XUVSMEOI-CSUPY6U2-X6AT";
     static const char *const texts[] = {"f",
@@ -114,89 +115,86 @@ static json_t *value_any(struct feed *feed)
                                         "brake_deletes=5",
                                         "mode=send-only",
                                         "mode=receive-only"};
-    json_t *list;
+    return texts[feed_below(feed, sizeof texts / sizeof texts[0])];
+}
+
+static json_t *texts_any(struct feed *feed)
+{
+    json_t *list = json_array();
+    for (uint32_t i = feed_below(feed, 3); i > 0; i--)
+        json_array_append_new(list, json_string(text_any(feed)));
+    return list;
+}
+
+static json_t *value_any(struct feed *feed)
+{
     switch (feed_below(feed, 8)) {
     case 0: return json_boolean(feed_byte(feed) & 1);
     case 1: return json_integer((json_int_t)feed_number(feed));
     case 2: return json_real((double)feed_number(feed) / 3);
     case 3: return json_null();
-    case 4:
-        list = json_array();
-        for (uint32_t i = feed_below(feed, 3); i > 0; i--)
-            json_array_append_new(
-                list, json_string(texts[feed_below(feed, sizeof texts / sizeof texts[0])]));
-        return list;
-    default: return json_string(texts[feed_below(feed, sizeof texts / sizeof texts[0])]);
+    case 4: return texts_any(feed);
+    default: return json_string(text_any(feed));
     }
 }
 
-static void body_any(struct feed *feed, struct buf *out)
+static json_t *value_of(struct feed *feed, enum field_type type)
 {
-    static const char *const keys[] = {
-        "name",        "id",    "addresses", "approves", "old",
-        "new",         "path",  "with",      "with_all", "include_secrets",
-        "include_vcs", "from",  "folder",    "peer",     "wait",
-        "timeout_s",   "at_ms", "number",    "rules",    "settings",
-        "paths",       "local", "now",       "odd",      "since_ms",
-        "before",      "max",   "for_s"};
-    if (feed_byte(feed) % 8 == 0) {
+    switch (type) {
+    case FIELD_TEXT: return json_string(text_any(feed));
+    case FIELD_TEXTS: return texts_any(feed);
+    case FIELD_BOOL: return json_boolean(feed_byte(feed) & 1);
+    case FIELD_NUMBER: return json_integer((json_int_t)feed_number(feed));
+    }
+    return NULL;
+}
+
+// A bit a field: what is required is left out seldom, and seldom of another type.
+static json_t *body_of(struct feed *feed, const struct route *route)
+{
+    json_t *body = json_object();
+    uint8_t odd = feed_byte(feed), given = feed_byte(feed);
+    for (uint32_t i = 0; route->fields[i].key != NULL; i++) {
+        const struct field *field = &route->fields[i];
+        bool is_odd = odd % 16 == i;
+        if (is_odd || field->required || (given >> i & 1) != 0)
+            json_object_set_new(body, field->key,
+                                is_odd ? value_any(feed) : value_of(feed, field->type));
+    }
+    if (odd % 16 == 15) json_object_set_new(body, "odd", json_true());
+    return body;
+}
+
+static void body_any(struct feed *feed, const struct route *route, struct buf *out)
+{
+    if (feed_byte(feed) % 16 == 0) {
         struct slice raw = feed_record(feed);
         buf_append(out, raw.data, raw.size);
         return;
     }
-    AUTO(json_drop) json_t *body = json_object();
-    for (uint32_t i = feed_below(feed, PAIRS_MAX); i > 0; i--) {
-        const char *key = keys[feed_below(feed, sizeof keys / sizeof keys[0])];
-        json_object_set_new(body, key, value_any(feed));
-    }
+    AUTO(json_drop) json_t *body = body_of(feed, route);
     AUTO(mem_free) char *text = json_dumps(body, JSON_COMPACT);
     buf_append_text(out, text);
 }
 
+// Two listen and dial as soon as they are asked.
+static bool has_sockets(const struct route *route)
+{
+    return strcmp(route->path, "/v1/pair/offer") == 0 || strcmp(route->path, "/v1/pair/join") == 0;
+}
+
 static void request(struct play *play)
 {
-    static const char *const paths[] = {"/v1/status",
-                                        "/v1/peers",
-                                        "/v1/folders",
-                                        "/v1/events",
-                                        "/metrics",
-                                        "/v1/peers/remove",
-                                        "/v1/peers/rename",
-                                        "/v1/folders/share",
-                                        "/v1/folders/accept",
-                                        "/v1/folders/remove",
-                                        "/v1/sync",
-                                        "/v1/conflicts",
-                                        "/v1/conflicts/take",
-                                        "/v1/conflicts/resolve",
-                                        "/v1/conflicts/dismiss",
-                                        "/v1/kept",
-                                        "/v1/restore",
-                                        "/v1/undo",
-                                        "/v1/plan",
-                                        "/v1/approve",
-                                        "/v1/revert",
-                                        "/v1/why",
-                                        "/v1/verify",
-                                        "/v1/folders/set",
-                                        "/v1/ignore/add",
-                                        "/v1/ignore/list",
-                                        "/v1/ignore/remove",
-                                        "/v1/abandon",
-                                        "/v1/orphans",
-                                        "/v1/log",
-                                        "/v1/pause",
-                                        "/v1/resume",
-                                        "/v1/folders/override",
-                                        "/v1/folders/reset",
-                                        "/v1/none"};
+    static const struct route none = {.method = "GET", .path = "/v1/none"};
+    const struct route *route = control_route(feed_below(&play->feed, ROUTES));
+    if (route == NULL || has_sockets(route)) route = &none;
     if (play->asked == REQUESTS_MAX) return;
     struct api_request *r = mem_zalloc(1, sizeof *r);
+    bool other = feed_byte(&play->feed) % 16 == 0;
     r->number = ++play->asked;
-    (void)snprintf(r->method, sizeof r->method, "%s",
-                   feed_byte(&play->feed) % 4 == 0 ? "GET" : "POST");
-    r->path = mem_strdup(paths[feed_below(&play->feed, sizeof paths / sizeof paths[0])]);
-    body_any(&play->feed, &r->body);
+    (void)snprintf(r->method, sizeof r->method, "%s", other ? "PUT" : route->method);
+    r->path = mem_strdup(route->path);
+    body_any(&play->feed, route, &r->body);
     if (is_of_machine(r))
         api_request_destroy(&r);
     else
@@ -224,11 +222,13 @@ static void user_does(struct play *play)
 static void step(struct play *play)
 {
     struct agent *agent = &play->agent;
-    switch (feed_byte(&play->feed) % 8) {
-    case 0: user_does(play); break;
+    switch (feed_byte(&play->feed) % 32) {
+    case 0: user_does(play); break; // what costs most is not what this is about
     case 1: rig_wait(&play->rig, feed_byte(&play->feed) * 20); break;
-    case 2: hangs_up(play); break;
-    case 3: control_settle(agent); break;
+    case 2:
+    case 3: hangs_up(play); break;
+    case 4:
+    case 5: control_settle(agent); break;
     default: request(play); break;
     }
     arena_reset(agent->scratch);
@@ -277,6 +277,7 @@ static void agent_open(struct play *play)
     agent->api = (struct api_server *)(void *)play;
     agent->scratch = arena_new();
     agent->pairing = pairing_new(agent);
+    agent->invites = invites_new();
     nearby_start(agent); // as with `discovery = off`
     struct registry_peer known = {.name = agent->name, .device = peer->device};
     char name[] = "peer3", folder[] = "f", path[] = "/f";
@@ -284,6 +285,8 @@ static void agent_open(struct play *play)
     CHECK(registry_put_peer(agent->registry, &known) == ERR_OK);
     struct registry_folder f = {.name = folder, .path = path, .with_all = true, .id = rig->id};
     CHECK(registry_put_folder(agent->registry, &f) == ERR_OK);
+    struct invite invite = {.uses = 1, .folder_count = 1, .folders = {folder}};
+    CHECK(invites_add(agent->invites, &invite) == ERR_OK);
     uint32_t number;
     CHECK(folders_open(agent, &f, false, &number) == ERR_OK && number == rig->folder);
 }
@@ -303,6 +306,7 @@ static void agent_close(struct play *play)
     disk_close(&agent->workers.disk);
     trust_destroy(&agent->trust);
     registry_close(&agent->registry);
+    invites_close(&agent->invites);
     pauses_close(&agent->pauses);
     arena_destroy(&agent->scratch);
     mem_free(&agent->folders);

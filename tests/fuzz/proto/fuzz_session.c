@@ -46,6 +46,29 @@ static void taken(struct talk *talk, const struct message *m)
     CHECK(!knows || (talk->lane.lane == LANE_BULK ? on_bulk(m->kind) : on_control(m->kind)));
 }
 
+static bool may_come(const struct talk *talk, const struct message *m)
+{
+    const struct lane_state *lane = &talk->lane;
+    if (m->kind == MSG_BYE) return m->session == OWN_NUMBER || (m->session == 0 && !is_open(talk));
+    if (m->kind != MSG_HELLO)
+        return is_open(talk) && m->session == OWN_NUMBER &&
+               (lane->lane == LANE_BULK ? on_bulk(m->kind) : on_control(m->kind));
+    bool fits =
+        lane->dialled ? m->session == OWN_NUMBER && m->hello.lane == lane->lane : m->session == 0;
+    return fits && !talk->hello_in && talk->hello_out == lane->dialled &&
+           m->hello.protocol == PROTO_VERSION;
+}
+
+// What is refused says so of something that the grammar has not, or is no message.
+static void refused(const struct talk *talk, struct arena *arena, struct slice frame, enum err err,
+                    const struct fault *fault)
+{
+    struct message m;
+    struct fault of_frame;
+    CHECK(err_reaction(err) == REACT_DROP_PEER && fault->code == err && fault->what != NULL);
+    CHECK(message_decode(arena, frame, &m, &of_frame) != ERR_OK || !may_come(talk, &m));
+}
+
 // False: the lane must end.
 static bool receive(struct talk *talk, struct arena *arena, struct slice frame)
 {
@@ -59,11 +82,13 @@ static bool receive(struct talk *talk, struct arena *arena, struct slice frame)
         return true;
     }
     if (err != ERR_OK) {
-        CHECK(err_reaction(err) == REACT_DROP_PEER && fault.code == err && fault.what != NULL);
         CHECK(talk->lane.state == before.state);
+        talk->lane = before;
+        refused(talk, arena, frame, err, &fault);
         return false;
     }
     if (stale) {
+        CHECK(!may_come(talk, &m));
         CHECK(talk->lane.state == before.state && talk->lane.other_number == before.other_number);
         bool first = m.kind == MSG_HELLO && !talk->lane.dialled && !talk->hello_in;
         CHECK(m.session != (first ? 0 : OWN_NUMBER));

@@ -24,6 +24,7 @@ static void journal_again(struct arena *arena, struct slice bytes)
 static void item_again(struct arena *arena, struct feed *feed)
 {
     AUTO(buf_fini) struct buf heads = {0};
+    AUTO(buf_fini) struct buf heads_again = {0};
     AUTO(buf_fini) struct buf local = {0};
     AUTO(buf_fini) struct buf again = {0};
     struct item first = {.path = slice_text("p")}, second = {.path = slice_text("p")};
@@ -31,7 +32,9 @@ static void item_again(struct arena *arena, struct feed *feed)
     if (!heads_decode(arena, record, &first.heads, &first.head_count)) return;
     heads_encode(&first, &heads);
     CHECK(heads_decode(arena, buf_slice(&heads), &second.heads, &second.head_count));
+    heads_encode(&second, &heads_again);
     CHECK(second.head_count == first.head_count);
+    CHECK(slice_equal(buf_slice(&heads), buf_slice(&heads_again)));
     (void)heads_summarise(arena, first.heads, first.head_count);
     if (!local_decode(arena, slice_of(feed->data, feed->size), &first)) return;
     local_encode(&first, &local);

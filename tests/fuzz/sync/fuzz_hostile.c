@@ -76,14 +76,12 @@ static bool may_save(struct rig *rig, struct slice path)
     return true;
 }
 
-static void tree_delete(struct rig *rig, struct slice path)
+static void tree_delete(struct rig *rig, const char *path)
 {
-    char name[64];
-    (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
     for (uint32_t i = rig->disk_count; i-- > 0;) {
-        if (path_below(rig->disk[i].path, path)) disk_remove(rig, rig->disk[i].path);
+        if (path_below(rig->disk[i].path, slice_text(path))) disk_remove(rig, rig->disk[i].path);
     }
-    rig_write(rig, name, NULL);
+    rig_write(rig, path, NULL);
 }
 
 static void user_does(struct play *play)
@@ -93,7 +91,7 @@ static void user_does(struct play *play)
     char name[64];
     (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(path));
     if (feed_byte(&play->feed) & 1) {
-        if (rig_on_disk(rig, name)) tree_delete(rig, path);
+        if (rig_on_disk(rig, name)) tree_delete(rig, name);
         return;
     }
     const char *text = speech_text(&play->feed);
