@@ -16,7 +16,7 @@
 enum { INVITES_FORM = 1 };
 
 struct invites {
-    int dir_fd;
+    int dir_fd; // -1: in memory
     char *name;
     struct invite list[INVITES_MAX];
     uint32_t count;
@@ -103,6 +103,7 @@ static bool load(struct invites *invites, const json_t *root)
 
 static enum err save(const struct invites *invites)
 {
+    if (invites->dir_fd < 0) return ERR_OK;
     AUTO(json_drop) json_t *root = json_object();
     json_t *list = json_array();
     for (uint32_t i = 0; i < invites->count; i++)
@@ -138,6 +139,13 @@ enum err invites_open(int dir_fd, const char *name, struct invites **out, struct
     }
     *out = TAKE(invites);
     return ERR_OK;
+}
+
+struct invites *invites_new(void)
+{
+    struct invites *invites = mem_zalloc(1, sizeof *invites);
+    invites->dir_fd = -1;
+    return invites;
 }
 
 void invites_close(struct invites **invites)
@@ -222,35 +230,37 @@ enum err invites_remove(struct invites *invites, struct device_id key)
     return err;
 }
 
-// The number of `name` among the folders, or their count.
-static uint32_t find_folder(const struct invite *invite, const char *name)
+// Brings what is called so behind the others. How many.
+static uint32_t folders_aside(struct invite *invite, const char *name)
 {
-    uint32_t at = 0;
-    while (at < invite->folder_count && strcmp(invite->folders[at], name) != 0)
-        at++;
-    return at;
+    uint32_t aside = 0;
+    for (uint32_t at = 0; at + aside < invite->folder_count;) {
+        if (strcmp(invite->folders[at], name) != 0) {
+            at++;
+            continue;
+        }
+        char *last = invite->folders[invite->folder_count - ++aside];
+        invite->folders[invite->folder_count - aside] = invite->folders[at];
+        invite->folders[at] = last;
+    }
+    invite->folder_count -= aside;
+    return aside;
 }
 
 enum err invites_drop_folder(struct invites *invites, const char *name)
 {
-    bool named[INVITES_MAX] = {false};
-    bool any = false;
-    // The last one takes its place, and goes when that is written down.
+    uint32_t aside[INVITES_MAX], all = 0;
     for (uint32_t i = 0; i < invites->count; i++) {
-        struct invite *invite = &invites->list[i];
-        uint32_t at = find_folder(invite, name);
-        if (at == invite->folder_count) continue;
-        any = named[i] = true;
-        char *gone = invite->folders[at];
-        invite->folders[at] = invite->folders[--invite->folder_count];
-        invite->folders[invite->folder_count] = gone;
+        aside[i] = folders_aside(&invites->list[i], name);
+        all += aside[i];
     }
-    if (!any) return ERR_OK;
+    if (all == 0) return ERR_OK;
     enum err err = save(invites);
     for (uint32_t i = 0; i < invites->count; i++) {
         struct invite *invite = &invites->list[i];
-        if (named[i] && err) invite->folder_count++;
-        if (named[i] && !err) free(invite->folders[invite->folder_count]);
+        for (uint32_t j = 0; j < aside[i] && !err; j++)
+            free(invite->folders[invite->folder_count + j]);
+        if (err) invite->folder_count += aside[i];
     }
     return err;
 }

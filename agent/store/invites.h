@@ -27,6 +27,7 @@ struct invites;
 
 enum err invites_open(int dir_fd, const char *name, struct invites **out,
                       struct fault *fault) MUST_USE; // missing file: none
+struct invites *invites_new(void);                   // in memory
 void invites_close(struct invites **invites);
 
 // Good until the next change.

@@ -19,6 +19,7 @@ struct registry {
     int dir_fd; // -1: in memory
     char *name;
     struct tables *tables;
+    uint64_t version;
 };
 
 // ---- opening
@@ -75,6 +76,11 @@ void registry_close(struct registry **registry)
 
 // ---- looking
 
+uint64_t registry_version(const struct registry *registry)
+{
+    return registry->version;
+}
+
 uint32_t registry_peers(const struct registry *registry, const struct registry_peer **out)
 {
     *out = registry->tables->peers;
@@ -88,14 +94,6 @@ uint32_t registry_folders(const struct registry *registry, const struct registry
 }
 
 // The index of the name, or the count.
-static uint32_t find_peer(const struct tables *tables, const char *name)
-{
-    uint32_t at = 0;
-    while (at < tables->peer_count && strcmp(tables->peers[at].name, name) != 0)
-        at++;
-    return at;
-}
-
 static uint32_t find_folder(const struct tables *tables, const char *name)
 {
     uint32_t at = 0;
@@ -106,18 +104,14 @@ static uint32_t find_folder(const struct tables *tables, const char *name)
 
 const struct registry_peer *registry_peer(const struct registry *registry, const char *name)
 {
-    uint32_t at = find_peer(registry->tables, name);
+    uint32_t at = tables_peer(registry->tables, name);
     return at < registry->tables->peer_count ? &registry->tables->peers[at] : NULL;
 }
 
 const struct registry_peer *registry_peer_by_device(const struct registry *registry,
                                                     struct device_id device)
 {
-    for (uint32_t i = 0; i < registry->tables->peer_count; i++) {
-        const struct registry_peer *peer = &registry->tables->peers[i];
-        if (memcmp(&peer->device, &device, sizeof device) == 0) return peer;
-    }
-    return NULL;
+    return tables_peer_of(registry->tables, device);
 }
 
 const struct registry_folder *registry_folder(const struct registry *registry, const char *name)
@@ -166,6 +160,7 @@ static enum err adopt(struct registry *registry, struct tables **next, bool writ
     }
     tables_destroy(&registry->tables);
     registry->tables = TAKE(*next);
+    registry->version++;
     return ERR_OK;
 }
 
@@ -196,42 +191,20 @@ enum err registry_note_removed(struct registry *registry, struct device_id devic
     return adopt(registry, &next, true);
 }
 
-// NULL: it goes.
-static void rename_in_folder(struct registry_folder *folder, const char *old, char *name)
-{
-    bool accepting = folder->accept_from && strcmp(folder->accept_from, old) == 0;
-    if (accepting) folder->accept_from = name;
-    uint32_t kept = 0;
-    for (uint32_t j = 0; j < folder->with_count; j++) {
-        bool same = strcmp(folder->with[j], old) == 0;
-        char *now = same ? name : folder->with[j];
-        if (now) folder->with[kept++] = now;
-    }
-    folder->with_count = kept;
-}
-
-// Someone of this name was removed from the config file, where nobody looks for who is to have a
-// folder: what was shared then is not shared with whoever comes by that name now.
-static void newcomer_has_nothing(struct tables *tables, const char *name)
-{
-    for (uint32_t i = 0; i < tables->folder_count; i++) {
-        bool declared = tables->folders[i].declared_at != NULL;
-        if (!declared) rename_in_folder(&tables->folders[i], name, NULL);
-    }
-}
-
 enum err registry_put_peer(struct registry *registry, const struct registry_peer *peer)
 {
     if (!is_name(peer->name) || peer->address_count > REGISTRY_ADDRESSES_MAX) return ERR_CONFIG;
     AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
-    uint32_t at = find_peer(next, peer->name);
+    uint32_t at = tables_peer(next, peer->name);
     bool declared = peer->declared_at != NULL;
     bool is_new = at == next->peer_count;
     if (is_new)
         next->peer_count++;
     else if (next->peers[at].declared_at && !declared)
         return ERR_DENIED;
-    if (is_new && !declared) newcomer_has_nothing(next, peer->name);
+    // Someone of this name was removed from the config file, where nobody looks for who is to have
+    // a folder: what was shared then is not shared with whoever comes by that name now.
+    if (is_new && !declared) names_replace(next, peer->name, NULL);
     next->peers[at] = registry_peer_copy(next->arena, peer);
     removed_set(next, peer->device, false);
     return adopt(registry, &next, !declared);
@@ -252,18 +225,13 @@ enum err registry_put_folder(struct registry *registry, const struct registry_fo
     return adopt(registry, &next, !declared);
 }
 
-static void rename_in_folders(struct tables *tables, const char *old, char *name)
-{
-    for (uint32_t i = 0; i < tables->folder_count; i++)
-        rename_in_folder(&tables->folders[i], old, name);
-}
-
-enum err registry_remove_peer(struct registry *registry, const char *name)
+enum err registry_remove_peer(struct registry *registry, const char *name, bool by_person)
 {
     AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
-    uint32_t at = find_peer(next, name);
+    uint32_t at = tables_peer(next, name);
     if (at == next->peer_count) return ERR_OK;
     if (next->peers[at].declared_at) return ERR_DENIED;
+    if (by_person) removed_set(next, next->peers[at].device, true);
     json_drop(&next->peer_json[at]);
     next->peer_count--;
     for (uint32_t i = at; i < next->peer_count; i++) {
@@ -271,7 +239,7 @@ enum err registry_remove_peer(struct registry *registry, const char *name)
         next->peer_json[i] = next->peer_json[i + 1];
     }
     next->peer_json[next->peer_count] = NULL;
-    rename_in_folders(next, name, NULL);
+    names_replace(next, name, NULL);
     return adopt(registry, &next, true);
 }
 
@@ -294,33 +262,21 @@ enum err registry_remove_folder(struct registry *registry, const char *name)
 enum err registry_follow_names(struct registry *registry, const struct registry *before)
 {
     AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
-    bool changed = false;
-    for (uint32_t i = 0; i < next->folder_count; i++) {
-        struct registry_folder *folder = &next->folders[i];
-        for (uint32_t j = 0; j < folder->with_count && folder->declared_at == NULL; j++) {
-            const struct registry_peer *was = registry_peer(before, folder->with[j]);
-            const struct registry_peer *is =
-                was != NULL ? registry_peer_by_device(registry, was->device) : NULL;
-            if (is == NULL || strcmp(is->name, was->name) == 0) continue;
-            folder->with[j] = arena_text(next->arena, slice_text(is->name));
-            changed = true;
-        }
-    }
-    return changed ? adopt(registry, &next, true) : ERR_OK;
+    return names_follow(next, before) ? adopt(registry, &next, before != NULL) : ERR_OK;
 }
 
 enum err registry_rename_peer(struct registry *registry, const char *old, const char *name)
 {
     if (!is_name(name)) return ERR_CONFIG;
     AUTO(tables_destroy) struct tables *next = tables_copy(registry->tables);
-    uint32_t at = find_peer(next, old);
+    uint32_t at = tables_peer(next, old);
     if (at == next->peer_count) return ERR_CONFIG;
     if (next->peers[at].declared_at) return ERR_DENIED;
     if (strcmp(old, name) == 0) return ERR_OK;
-    if (find_peer(next, name) < next->peer_count) return ERR_IN_THE_WAY;
+    if (tables_peer(next, name) < next->peer_count) return ERR_IN_THE_WAY;
     char *copy = arena_text(next->arena, slice_text(name));
-    newcomer_has_nothing(next, name);
-    rename_in_folders(next, old, copy);
+    names_replace(next, name, NULL); // of somebody who is gone
     next->peers[at].name = copy;
+    names_replace(next, old, copy);
     return adopt(registry, &next, true);
 }

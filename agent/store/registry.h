@@ -46,6 +46,8 @@ enum err registry_open(int dir_fd, const char *name, struct registry **out,
 struct registry *registry_new(void);                  // in memory, for tests
 void registry_close(struct registry **registry);
 
+uint64_t registry_version(const struct registry *registry); // another after each change
+
 uint32_t registry_peers(const struct registry *registry, const struct registry_peer **out);
 uint32_t registry_folders(const struct registry *registry, const struct registry_folder **out);
 const struct registry_peer *registry_peer(const struct registry *registry, const char *name);
@@ -68,13 +70,14 @@ uint32_t registry_removed(const struct registry *registry, struct device_id *out
 enum err registry_put_peer(struct registry *registry, const struct registry_peer *peer) MUST_USE;
 enum err registry_put_folder(struct registry *registry,
                              const struct registry_folder *folder) MUST_USE;
-enum err registry_remove_peer(struct registry *registry,
-                              const char *name) MUST_USE; // and from every folder's `with`
+// And from every folder's `with`. By a person: as registry_note_removed.
+enum err registry_remove_peer(struct registry *registry, const char *name, bool by_person) MUST_USE;
 // By a person; it counts until the device is a peer again.
 enum err registry_note_removed(struct registry *registry, struct device_id device) MUST_USE;
 enum err registry_remove_folder(struct registry *registry, const char *name) MUST_USE;
-// The config file has other names for peers than before: folders added by command are shared with
-// the same devices as before.
+// Names may have come to other devices while nobody looked: folders added by command are shared
+// with the same devices as when they were written, or as in `before`, which may be NULL; then
+// nothing is written.
 enum err registry_follow_names(struct registry *registry, const struct registry *before) MUST_USE;
 enum err registry_rename_peer(struct registry *registry, const char *old,
                               const char *name) MUST_USE;

@@ -227,7 +227,7 @@ static bool set(json_t *object, const char *key, json_t *value)
     return value && json_object_set_new(object, key, value) == 0;
 }
 
-static json_t *dump_texts(char *const *texts, uint32_t count)
+json_t *texts_dump(char *const *texts, uint32_t count)
 {
     AUTO(json_drop) json_t *array = json_array();
     for (uint32_t i = 0; i < count; i++) {
@@ -242,7 +242,7 @@ static bool dump_peer(json_t *object, const struct registry_peer *peer)
     if (peer->unconfirmed && !set(object, "unconfirmed", json_true())) return false;
     return set(object, "name", json_string(peer->name)) &&
            set(object, "id", hex_dump(peer->device.bytes, sizeof peer->device.bytes)) &&
-           set(object, "addresses", dump_texts(peer->addresses, peer->address_count)) &&
+           set(object, "addresses", texts_dump(peer->addresses, peer->address_count)) &&
            set(object, "approves", json_boolean(peer->approves));
 }
 
@@ -279,7 +279,7 @@ static bool dump_settings(json_t *object, const struct registry_folder *folder)
 static bool dump_folder(json_t *object, const struct registry_folder *folder)
 {
     json_t *with =
-        folder->with_all ? json_string("all") : dump_texts(folder->with, folder->with_count);
+        folder->with_all ? json_string("all") : texts_dump(folder->with, folder->with_count);
     return set(object, "with", with) && set(object, "name", json_string(folder->name)) &&
            set(object, "path", json_string(folder->path)) &&
            set(object, "include_secrets", json_boolean(folder->include_secrets)) &&
@@ -299,7 +299,10 @@ static bool dump_entries(struct tables *tables, json_t *peers, json_t *folders)
     for (uint32_t i = 0; i < tables->folder_count && good; i++) {
         bool declared = tables->folders[i].declared_at != NULL;
         if (!declared && !tables->folder_json[i]) tables->folder_json[i] = json_object();
-        if (!declared) good = dump_folder(tables->folder_json[i], &tables->folders[i]);
+        if (!declared) {
+            good = dump_folder(tables->folder_json[i], &tables->folders[i]);
+            names_dump(tables, tables->folder_json[i], &tables->folders[i]);
+        }
         if (tables->folder_json[i]) (void)json_array_append(folders, tables->folder_json[i]);
     }
     return good;

@@ -26,9 +26,22 @@ struct tables {
 struct tables *tables_new(json_t *root, uint32_t peers_max, uint32_t folders_max); // takes root
 struct tables *tables_copy(const struct tables *from); // with room for one more of each
 void tables_destroy(struct tables **tables);
+uint32_t tables_peer(const struct tables *tables, const char *name); // its index, or the count
+const struct registry_peer *tables_peer_of(const struct tables *tables,
+                                           struct device_id device); // NULL: none
 struct registry_peer registry_peer_copy(struct arena *arena, const struct registry_peer *peer);
 struct registry_folder registry_folder_copy(struct arena *arena,
                                             const struct registry_folder *folder);
+void registry_folder_rename(struct registry_folder *folder, const char *old,
+                            char *name); // NULL: it goes
+
+// ---- registry_names.c
+void names_dump(const struct tables *tables, json_t *entry, const struct registry_folder *folder);
+// In all entries, also those that the config file stands before; names live as long as `tables`.
+void names_replace(struct tables *tables, const char *old, char *name);  // NULL: it goes
+bool names_follow(struct tables *tables, const struct registry *before); // whether any changed
+
+json_t *texts_dump(char *const *texts, uint32_t count); // NULL: one is not UTF-8
 
 // Lower-case hex digits, as ids stand in files; at most 32 bytes.
 json_t *hex_dump(const uint8_t *bytes, size_t size);

@@ -3,9 +3,11 @@
 // Deep copies of registry entries. A registry is a few dozen entries, so copying all of it for a
 // change costs nothing and leaves nothing half changed.
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/base/check.h"
 #include "agent/store/registry_priv.h"
+#include "proto/vv.h"
 
 struct tables *tables_new(json_t *root, uint32_t peers_max, uint32_t folders_max)
 {
@@ -68,6 +70,34 @@ struct registry_folder registry_folder_copy(struct arena *arena,
         copy.settings[i] = copy_text(arena, folder->settings[i]);
     copy.declared_at = copy_text(arena, folder->declared_at);
     return copy;
+}
+
+uint32_t tables_peer(const struct tables *tables, const char *name)
+{
+    uint32_t at = 0;
+    while (at < tables->peer_count && strcmp(tables->peers[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+const struct registry_peer *tables_peer_of(const struct tables *tables, struct device_id device)
+{
+    for (uint32_t i = 0; i < tables->peer_count; i++)
+        if (device_equal(tables->peers[i].device, device)) return &tables->peers[i];
+    return NULL;
+}
+
+void registry_folder_rename(struct registry_folder *folder, const char *old, char *name)
+{
+    bool accepting = folder->accept_from && strcmp(folder->accept_from, old) == 0;
+    if (accepting) folder->accept_from = name;
+    uint32_t kept = 0;
+    for (uint32_t j = 0; j < folder->with_count; j++) {
+        bool same = strcmp(folder->with[j], old) == 0;
+        char *now = same ? name : folder->with[j];
+        if (now) folder->with[kept++] = now;
+    }
+    folder->with_count = kept;
 }
 
 static json_t *copy_json(json_t *value)

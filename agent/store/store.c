@@ -69,6 +69,8 @@ static enum err connect_db(struct store *store, const char *path, struct fault *
                       "the index cannot be opened");
     }
     (void)sqlite3_busy_timeout(store->db, BUSY_WAIT_MS);
+    // Else what asks a partial index by a value is prepared anew for each value.
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     code = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
     if (PLANTED(commit_not_full))
         (void)sqlite3_exec(store->db, "PRAGMA synchronous=NORMAL", 0, 0, 0);

@@ -90,6 +90,7 @@ static void a_folder_that_goes_is_shared_no_more(void **state)
     struct invite one = example(1), two = example(2), three = example(3);
     one.folders[one.folder_count++] = other;
     two.folders[0] = other;
+    three.folders[three.folder_count++] = three.folders[0]; // named twice
     assert_int_equal(invites_add(invites, &one), ERR_OK);
     assert_int_equal(invites_add(invites, &two), ERR_OK);
     assert_int_equal(invites_add(invites, &three), ERR_OK);

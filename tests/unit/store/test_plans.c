@@ -52,11 +52,25 @@ static void test_kept_by_index(void **state)
     assert_true(plan_has(store, SQL_KEPT_BY_CONTENT, "kept_content"));
 }
 
+static void test_prepared_once(void **state)
+{
+    (void)state;
+    AUTO(store_close) struct store *store = open_store(NULL);
+    AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct slice paths[1];
+    for (int reason = BLOCKED_NONE + 1; reason < BLOCKED_COUNT; reason++)
+        (void)store_blocked(store, arena, 1, (enum blocked)reason, 0, 1, paths);
+    sqlite3_stmt *asked = store->statements[SQL_BLOCKED_REASON];
+    assert_int_equal(sqlite3_stmt_status(asked, SQLITE_STMTSTATUS_REPREPARE, 0), 0);
+    assert_true(sqlite3_stmt_status(asked, SQLITE_STMTSTATUS_RUN, 0) > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_items_by_index),
         cmocka_unit_test(test_kept_by_index),
+        cmocka_unit_test(test_prepared_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

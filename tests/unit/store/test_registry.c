@@ -129,7 +129,7 @@ static void test_remove_and_rename(void **state)
     put_laptop(registry);
     assert_int_equal(registry_rename_peer(registry, "laptop", "desk"), ERR_IN_THE_WAY);
     assert_int_equal(registry_rename_peer(registry, "nobody", "x"), ERR_CONFIG);
-    assert_int_equal(registry_remove_peer(registry, "desk"), ERR_OK);
+    assert_int_equal(registry_remove_peer(registry, "desk", false), ERR_OK);
     registry_close(&registry);
     registry = open_registry(room);
     assert_null(registry_peer(registry, "desk"));
@@ -222,6 +222,60 @@ static void test_names_of_the_config_file_change(void **state)
     registry_close(&both[0]);
 }
 
+static void declare_peer(struct registry *registry, const char *name, unsigned device)
+{
+    char at[] = "config:12", text[16];
+    struct registry_peer peer = laptop();
+    (void)snprintf(text, sizeof text, "%s", name);
+    peer.name = text;
+    peer.device = device_of(device);
+    peer.declared_at = at;
+    assert_int_equal(registry_put_peer(registry, &peer), ERR_OK);
+}
+
+// The config file names other devices by the same names than when the agent last ran: a folder is
+// shared with whom it was, under the new name, and not with who has the old one.
+static void test_names_change_while_stopped(void **state)
+{
+    struct room *room = *state;
+    struct registry *registry = open_registry(room);
+    declare_peer(registry, "a", 1);
+    declare_peer(registry, "b", 2);
+    declare_peer(registry, "c", 3);
+    put_folder(registry, "dots", "a");
+    put_folder(registry, "notes", "c");
+    registry_close(&registry);
+    registry = open_registry(room);
+    declare_peer(registry, "a", 2);
+    declare_peer(registry, "b", 1);
+    declare_peer(registry, "c", 4); // 3 is gone
+    assert_int_equal(registry_follow_names(registry, NULL), ERR_OK);
+    assert_int_equal(registry_follow_names(registry, NULL), ERR_OK);
+    assert_string_equal(registry_folder(registry, "dots")->with[0], "b");
+    assert_int_equal(registry_folder(registry, "notes")->with_count, 0);
+    registry_close(&registry);
+}
+
+// Behind what the config file says of a folder waits what a command has said.
+static void test_removed_behind_a_declaration(void **state)
+{
+    struct room *room = *state;
+    char at[] = "config:12";
+    struct registry *registry = open_registry(room);
+    put_laptop(registry);
+    put_folder(registry, "dots", "laptop");
+    struct registry_folder folder = *registry_folder(registry, "dots");
+    folder.declared_at = at;
+    folder.with_count = 0;
+    assert_int_equal(registry_put_folder(registry, &folder), ERR_OK);
+    assert_int_equal(registry_remove_peer(registry, "laptop", false), ERR_OK);
+    put_laptop(registry);
+    registry_close(&registry);
+    registry = open_registry(room);
+    assert_int_equal(registry_folder(registry, "dots")->with_count, 0);
+    registry_close(&registry);
+}
+
 // Whoever gets a name that a folder still has of somebody else gets no folder with it.
 static void test_renamed_to_one_that_was(void **state)
 {
@@ -254,7 +308,7 @@ static void test_declared_is_not_written(void **state)
     put_folder(registry, "dots", "server"); // writes the file
     server.declared_at = NULL;
     assert_int_equal(registry_put_peer(registry, &server), ERR_DENIED);
-    assert_int_equal(registry_remove_peer(registry, "server"), ERR_DENIED);
+    assert_int_equal(registry_remove_peer(registry, "server", false), ERR_DENIED);
     assert_int_equal(registry_rename_peer(registry, "server", "s"), ERR_DENIED);
     assert_non_null(registry_peer(registry, "server"));
     registry_close(&registry);
@@ -412,7 +466,7 @@ static void test_in_memory(void **state)
     AUTO(registry_close) struct registry *registry = registry_new();
     put_laptop(registry);
     assert_non_null(registry_peer(registry, "laptop"));
-    assert_int_equal(registry_remove_peer(registry, "laptop"), ERR_OK);
+    assert_int_equal(registry_remove_peer(registry, "laptop", false), ERR_OK);
     assert_null(registry_peer(registry, "laptop"));
 }
 
@@ -424,6 +478,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_of_the_same_name, setup, room_close),
         cmocka_unit_test_setup_teardown(test_removed, setup, room_close),
         cmocka_unit_test_setup_teardown(test_names_of_the_config_file_change, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_names_change_while_stopped, setup, room_close),
+        cmocka_unit_test_setup_teardown(test_removed_behind_a_declaration, setup, room_close),
         cmocka_unit_test_setup_teardown(test_renamed_to_one_that_was, setup, room_close),
         cmocka_unit_test_setup_teardown(test_declared_is_not_written, setup, room_close),
         cmocka_unit_test_setup_teardown(test_unknown_keys_stay, setup, room_close),
