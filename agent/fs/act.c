@@ -244,10 +244,8 @@ static int exchange_back(struct group *group, uint32_t index, const struct place
     bool dir = code == ESTALE && look_out(group, index, &out) == 0 && is_dir(&out);
     if (code == ENOENT || dir) // what is in a directory may be later than that
         put_back(group, index, place);
-    else if (code == ESTALE)
-        (void)swap_to_kept(group, index); // a later save has taken its place
     else if (code != 0)
-        swap_unsorted(group, index);
+        swap_unsorted(group, index); // of ESTALE: a later save has taken its place
     return ESTALE;
 }
 
@@ -334,21 +332,18 @@ static int now_of(struct place *place, struct fingerprint *out)
     return code == ENOENT ? 0 : code;
 }
 
-// A directory of ours that forbids writing is opened for the moment of one step.
 static int step_try(struct group *group, uint32_t index, struct place *place)
 {
     struct fingerprint now;
-    struct stat dir;
+    uint32_t mode;
     int code = now_of(place, &now);
     if (code == 0) code = step_do(group, index, place, &now);
-    if (code != EACCES || fstat(place->fd, &dir) != 0) return code;
-    uint32_t mode = dir.st_mode & 07777;
-    if (dir.st_uid != geteuid() || (mode & 0300) == 0300) return code;
-    if (mode_set_fd(place->fd, mode | 0300) != 0) return code;
+    if (code != EACCES) return code;
+    code = dir_unlock(group, index, place, &mode);
+    if (code != 0) return code;
     code = now_of(place, &now);
     if (code == 0) code = step_do(group, index, place, &now);
-    int restored = mode_set_fd(place->fd, mode);
-    if (restored != 0) log_warn(LOG_FS, "mode of a directory not restored", "errno=%d", restored);
+    dir_lock(group, index, place, mode);
     return code;
 }
 

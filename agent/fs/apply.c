@@ -227,19 +227,17 @@ static void dir_print_again(struct group *group, struct step *step)
     struct place place = {.fd = -1};
     struct stat st;
     if (place_open(group->grip, step->path, step->disk_name, &place) == 0 &&
-        place_stat(&place, &st) == 0 && S_ISDIR(st.st_mode)) {
+        place_find(&place, &st) == 0 && S_ISDIR(st.st_mode)) {
         print_of(&st, &step->print);
         if (!step_left_alone(step, &step->print)) print_doubt(&step->print);
     }
     place_close(&place);
 }
 
-static void steps_finish(struct group *group)
+static void dirs_print_again(struct group *group)
 {
     for (uint32_t i = 0; i < group->apply->count; i++) {
         struct step *step = &group->apply->steps[i];
-        swap_return(group, i);
-        kept_finish(group, i);
         // Steps inside a directory have changed its times since.
         if (step->result == STEP_DONE && step->version.value.kind == KIND_DIR)
             dir_print_again(group, step);
@@ -264,8 +262,10 @@ void apply_run(const struct grip *grip, struct job *job)
     if (errno == 0 && !kept_up) errno = mark_drop(&group);
     // In place, but perhaps not durable, or elsewhere: the journal row must stay until recovery has
     // looked.
-    if (errno != 0)
+    if (errno != 0) {
         job->err = log_errno(LOG_FS, call, slice_text(""));
-    else
-        steps_finish(&group);
+        return;
+    }
+    job->err = steps_finish(&group);
+    dirs_print_again(&group);
 }

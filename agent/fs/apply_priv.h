@@ -43,6 +43,7 @@ struct act {
     uint32_t old_mode;       // before DID_MODE
     int fd;                  // of the new file, when it is to be flushed on its own; else -1
     bool unflushed;          // that failed: what the kernel holds of it may never reach the disk
+    bool was_open;           // recovery: the crash came while its directory was open for it
 };
 
 struct group {
@@ -76,9 +77,10 @@ void swap_return(struct group *group, uint32_t index); // x back to staging's ow
 // x to kept; the step tells under which name. 0, or an errno. Nothing is moved while something is
 // unseen.
 int swap_to_kept(struct group *group, uint32_t index);
-// The last of a step: what it displaced is in kept, and the step tells whether it was written to
-// on the way there. From then on the watch does.
-void kept_finish(struct group *group, uint32_t index);
+// The last of all steps: what each displaced is in kept, and the step tells whether it was written
+// to on the way there. From then on the watch does. An error: some of it is under x still, and the
+// journal row must stay, for no row of kept would lead to it.
+enum err steps_finish(struct group *group);
 // To kept, under the job's time and this, and a number if that name is taken.
 int kept_as(struct group *group, int dir_fd, const char *name, const char *as, char **out);
 int kept_take(struct group *group, uint32_t index, int dir_fd, const char *name);
@@ -103,8 +105,11 @@ bool print_is_before(const struct step *step, const struct fingerprint *print, i
                      const char *name);
 
 // recover_kept.c
-// What had already gone to kept comes back to `to`, so that there is one case less.
-void kept_back(struct group *group, uint32_t index, int to_fd, const char *to);
+// What had already gone to kept comes back to `to`, so that there is one case less. `between` the
+// two moves of a replacement without an exchange: also what cannot be told from a file of an older
+// journal.
+void kept_back(struct group *group, uint32_t index, int to_fd, const char *to, bool between);
+bool lacks_exchange(struct group *group); // also true if it cannot be said: group->unseen
 // True: a save that met the step was moved there, and the crash came before the index heard of it.
 bool met_is_kept(struct group *group, uint32_t index);
 
@@ -115,6 +120,14 @@ int dir_create(struct group *group, const struct place *place, uint32_t mode);
 int mode_put(const struct grip *grip, int dir_fd, const char *name, uint32_t mode);
 bool mode_is(const struct grip *grip, uint32_t mode, uint32_t wanted); // true where there are none
 int parent_open(struct group *group, const struct step *step, bool make, struct place *out);
+
+// opened.c
+// For the moment of a step a directory that forbids writing does not. 0: it did, and is to be
+// locked again with that mode; EACCES: that is not it, or it is not ours; else an errno.
+int dir_unlock(struct group *group, uint32_t index, const struct place *place, uint32_t *mode);
+void dir_lock(struct group *group, uint32_t index, const struct place *place, uint32_t mode);
+void dir_lock_after(struct group *group, uint32_t index);      // after a crash, if it was open
+void opened_forget(const struct group *group, uint32_t index); // it has its mode again
 
 // over.c
 int replace_over(struct group *group, uint32_t index, const struct place *place);

@@ -49,6 +49,7 @@ struct root {
     // Under disk->lock:
     struct rules *rules;
     int64_t rules_gone_ns[RULES_FILES]; // JOB_HEALTH's own: since when a file of them is not there
+    bool rules_unkept[RULES_FILES];     // JOB_HEALTH's own: their last text could not be written
     bool modeless;                      // its file system has no permissions to be set
     int fd;                             // the held directory; -1 while the root is away
     uint64_t device;
@@ -221,6 +222,9 @@ int disk_exchanges(const struct grip *grip, int dir_fd);
 int names_exchange(int a_fd, const char *a, int b_fd, const char *b);
 int names_move(int a_fd, const char *a, int b_fd, const char *b); // to a name that nobody has
 int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
+// Whether a directory refuses names to be made and taken away in it. Asked where a step would have
+// to take something back else.
+bool names_refused(int dir_fd);
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b);
 // If both are links of one file, the move from or to *a was cut off between its two halves, where
 // there is no other: `name` goes, and *a is absent.

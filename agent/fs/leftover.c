@@ -66,7 +66,8 @@ static void left_over(struct group *group, const char *name)
         return;
     }
     bool temp = strncmp(name, "t-", 2) == 0;
-    bool mark = strncmp(name, "r-", 2) == 0; // of an intent that has no row any more
+    // Of an intent, or of an open directory, that has no row any more.
+    bool mark = strncmp(name, "r-", 2) == 0 || strncmp(name, "o-", 2) == 0;
     bool old = temp ? temp_is_left(group, name) : is_older(group->staging_fd, name, week);
     if (mark || old || map_is_left(group, name) || (!temp && is_small_content(name))) {
         (void)unlinkat(group->staging_fd, name, 0);

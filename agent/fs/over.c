@@ -61,6 +61,29 @@ static int replace_apart(struct group *group, uint32_t index, const struct place
     return code == EEXIST || step->kept ? ESTALE : code;
 }
 
+// An error may be of the answer alone, on a file system of another machine: then the second name is
+// the only one that the old file has.
+static int over_failed(struct group *group, uint32_t index, const struct place *place,
+                       const struct fingerprint *old, const char *kept, int code)
+{
+    struct step *step = &group->apply->steps[index];
+    const struct act *act = &group->acts[index];
+    struct stat st;
+    int seen = place_stat(place, &st);
+    if (seen == 0 && (uint64_t)st.st_ino == old->ino) {
+        (void)unlinkat(group->kept_fd, kept, 0);
+        return code;
+    }
+    if (seen == 0 && (uint64_t)st.st_ino == act->ours.ino) {
+        over_done(group, index, kept);
+        return 0;
+    }
+    (void)group_unseen(group, seen);
+    step->kept = true;
+    step->kept_name = slice_text(kept);
+    return ESTALE;
+}
+
 int replace_over(struct group *group, uint32_t index, const struct place *place)
 {
     const struct act *act = &group->acts[index];
@@ -68,17 +91,20 @@ int replace_over(struct group *group, uint32_t index, const struct place *place)
     struct fingerprint print;
     char *kept = arena_printf(group->arena, "%s-%llu-%u", group->time,
                               (unsigned long long)group->apply->journal, index);
+    // A link alone changes the file's ctime: the step would begin anew, without end.
+    if (names_refused(place->fd)) return EACCES;
     int code = linkat(place->fd, place->name, group->kept_fd, kept, 0) == 0 ? 0 : errno;
     if (link_lacks(code)) return replace_apart(group, index, place, kept);
     if (code != 0) return code;
     code = kept_is_before(group, index, kept, &print);
     if (code == 0) code = place_stat(place, &st);
     if (code == 0 && (uint64_t)st.st_ino != print.ino) code = ESTALE;
-    if (code == 0 && renameat(group->staging_fd, act->swap, place->fd, place->name) != 0)
-        code = errno;
-    if (code == 0)
-        over_done(group, index, kept);
-    else
+    if (code != 0) {
         (void)unlinkat(group->kept_fd, kept, 0);
-    return code;
+        return code;
+    }
+    if (renameat(group->staging_fd, act->swap, place->fd, place->name) != 0)
+        return over_failed(group, index, place, &print, kept, errno);
+    over_done(group, index, kept);
+    return 0;
 }

@@ -60,26 +60,34 @@ int swap_to_kept(struct group *group, uint32_t index)
     return code;
 }
 
-void kept_finish(struct group *group, uint32_t index)
+static int kept_finish(struct group *group, uint32_t index)
 {
     struct step *step = &group->apply->steps[index];
     struct stat st;
     struct fingerprint print;
-    if (group->acts[index].out) (void)swap_to_kept(group, index);
-    if (!step->kept) return;
+    int code = group->acts[index].out ? swap_to_kept(group, index) : 0;
+    if (!step->kept) return code;
     const char *name = arena_text(group->arena, step->kept_name);
-    if (fstatat(group->kept_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (fstatat(group->kept_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return code;
     print_of(&st, &print);
     step->written_late = print.size != step->before.size || print.mtime_ns != step->before.mtime_ns;
+    return code;
 }
 
-static int staged_back(struct group *group, const struct act *act, const struct step *step)
+static int staged_back(struct group *group, uint32_t index)
 {
-    const struct content content = {step->version.value.content, step->version.value.size};
+    struct act *act = &group->acts[index];
+    const struct value *value = &group->apply->steps[index].version.value;
+    const struct content content = {value->content, value->size};
     const struct timespec now[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
     char name[STAGE_NAME_MAX];
+    struct fingerprint x;
     stage_name(&content, name);
-    int code = mode_put(group->grip, group->staging_fd, act->swap, 0600);
+    int code = look_out(group, index, &x);
+    // To set a mode takes a descriptor, and perhaps there are no more.
+    fd_close(&act->fd);
+    if (code == 0 && x.mode != 0600)
+        code = mode_put(group->grip, group->staging_fd, act->swap, 0600);
     // Staging is cleaned by age: this one is young again.
     (void)utimensat(group->staging_fd, act->swap, now, AT_SYMLINK_NOFOLLOW);
     if (code == 0)
@@ -101,8 +109,20 @@ void swap_return(struct group *group, uint32_t index)
         return;
     }
     bool again = step->version.value.kind == KIND_FILE && step->result != STEP_FAILED;
-    if (again && staged_back(group, act, step) == 0) return;
+    if (again && staged_back(group, index) == 0) return;
     (void)unlinkat(group->staging_fd, act->swap, 0);
+}
+
+enum err steps_finish(struct group *group)
+{
+    int code = 0;
+    for (uint32_t i = 0; i < group->apply->count; i++) {
+        swap_return(group, i);
+        int failed = kept_finish(group, i);
+        if (failed != 0) code = failed;
+        if (failed == ENOSPC || failed == EDQUOT) break; // nor is there room for the next
+    }
+    return code == 0 ? ERR_OK : err_from_errno(code);
 }
 
 static bool wanted_later(const struct group *group, uint32_t index)
@@ -142,6 +162,7 @@ static void old_xattrs(struct group *group, const struct step *step, int target_
     struct fingerprint print;
     if (!step->before.present || step->before.kind != KIND_FILE) return;
     if (place_open(group->grip, step->path, step->disk_name, &place) != 0) return;
+    (void)place_find(&place, &st);
     AUTO(fd_close)
     int fd = openat(place.fd, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     place_close(&place);
@@ -193,8 +214,12 @@ static int file_prepare(struct group *group, uint32_t index)
         code = errno;
     if (code != 0) return code;
     code = file_dress(group, step, act);
-    if (code != 0 || group->apply->count >= FS_SYNC_EACH_MAX) fd_close(&act->fd);
-    if (code != 0) (void)unlinkat(group->staging_fd, act->swap, 0);
+    if (group->apply->count >= FS_SYNC_EACH_MAX) fd_close(&act->fd);
+    // Only what is not to be trusted any more has to come again.
+    if (code != 0 && (code == EIO || staged_back(group, index) != 0)) {
+        fd_close(&act->fd);
+        (void)unlinkat(group->staging_fd, act->swap, 0);
+    }
     return code;
 }
 

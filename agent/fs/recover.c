@@ -130,15 +130,19 @@ static void dress_again(struct group *group, uint32_t index, const struct place 
     (void)group_unseen(group, code);
 }
 
+bool lacks_exchange(struct group *group)
+{
+    int code = disk_exchanges(group->grip, group->staging_fd);
+    if (group_let_go(group, code)) code = disk_exchanges(group->grip, group->staging_fd);
+    return code == EINVAL || code == ENOSYS || group_unseen(group, code);
+}
+
 // Where names cannot be exchanged the old file is in kept before the new one has the name; and a
 // power cut may have taken that from x as well, unless a mark says that it was durable there. Then
 // what has the name may be an edit of either: if of the old one nothing is lost.
 static bool is_over_in_doubt(struct group *group, bool holds)
 {
-    if (holds || group->marked) return false;
-    int code = disk_exchanges(group->grip, group->staging_fd);
-    if (group_let_go(group, code)) code = disk_exchanges(group->grip, group->staging_fd);
-    return code == EINVAL || code == ENOSYS || group_unseen(group, code);
+    return !holds && !group->marked && lacks_exchange(group);
 }
 
 static enum state content_state(struct group *group, uint32_t index, const struct place *place,
@@ -169,8 +173,8 @@ static enum state content_state(struct group *group, uint32_t index, const struc
     if (x->present) {
         act->ours = *x;
         act->ready = true;
-        // Between the two moves of a replacement without an exchange.
-        if (replaces && !now->present) kept_back(group, index, place->fd, place->name);
+        // Between the two moves of a replacement without an exchange: a save may have met it.
+        if (replaces && !now->present) kept_back(group, index, place->fd, place->name, true);
         if (is_dir(&step->before) && !now->present)
             (void)dir_create(group, place, step->before.mode);
         return STATE_NOT;
@@ -270,7 +274,7 @@ static enum state state_at(struct group *group, uint32_t index, const struct pla
     int code = look_out(group, index, &x);
     if (code == ENOENT) {
         if (met_is_kept(group, index)) return STATE_RACED;
-        kept_back(group, index, group->staging_fd, group->acts[index].swap);
+        kept_back(group, index, group->staging_fd, group->acts[index].swap, false);
         code = look_out(group, index, &x);
     }
     (void)group_unseen(group, code);
@@ -311,6 +315,7 @@ static enum state step_examine(struct group *group, uint32_t index)
     struct place place = {.fd = -1};
     struct stat st;
     struct fingerprint now = {0};
+    uint32_t mode = 0;
     int seen = 0;
     step->kept = false;
     step->print = (struct fingerprint){0};
@@ -319,10 +324,18 @@ static enum state step_examine(struct group *group, uint32_t index)
     // Without its directory the path holds nothing; what was displaced from it has to go to kept.
     if (code != 0) place.fd = -1;
     (void)group_unseen(group, code);
-    if (code == 0 && (seen = place_stat(&place, &st)) == 0) print_of(&st, &now);
+    // What the crash has interrupted in it may have to be taken back.
+    bool was_open = code == 0 && group->acts[index].was_open;
+    int unlocked = was_open ? dir_unlock(group, index, &place, &mode) : EACCES;
+    (void)group_unseen(group, unlocked);
+    if (code == 0) seen = place_find(&place, &st);
+    if (group_let_go(group, seen)) seen = place_find(&place, &st);
+    if (code == 0 && seen == 0) print_of(&st, &now);
     (void)group_unseen(group, seen);
     enum state state = state_at(group, index, &place, &now, is_hidden(code) || is_hidden(seen));
     if (code == 0 && state == STATE_HAPPENED) print_recovered(group, index, &place);
+    if (unlocked == 0) dir_lock(group, index, &place, mode);
+    if (was_open && group->unseen == 0) opened_forget(group, index);
     if (code == 0) group_touch(group, place.fd);
     place_close(&place);
     step->result = state == STATE_HAPPENED ? STEP_DONE
@@ -379,6 +392,10 @@ static bool steps_recover(struct group *group)
     bool intent = group->apply->all_or_none, all = true;
     group->marked = intent && mark_there(group);
     for (uint32_t i = 0; i < count && group->unseen == 0; i++) {
+        dir_lock_after(group, i);
+        unseen_note(group, i);
+    }
+    for (uint32_t i = 0; i < count && group->unseen == 0; i++) {
         (void)step_examine(group, i);
         unseen_note(group, i);
     }
@@ -414,8 +431,5 @@ void recover_run(const struct grip *grip, struct job *job)
                                      : log_errno(LOG_FS, "recovery", slice_text(""));
         return;
     }
-    for (uint32_t i = 0; i < job->apply.count; i++) {
-        swap_return(&group, i);
-        kept_finish(&group, i);
-    }
+    job->err = steps_finish(&group);
 }

@@ -32,24 +32,51 @@ static bool was_before(const struct group *group, const struct fingerprint *prin
            print->mtime_ns == before->mtime_ns;
 }
 
-// The next file of the step in kept. `before`: it is what was there; else `met` tells whether it is
-// a save that met the step.
-static const char *kept_next(struct group *group, uint32_t index, DIR *dir, bool *before, bool *met)
+// A program that had it open has gone on writing; or the disk has another number since a restart.
+// An inode in kept is nobody else's, but on FAT it may have been another's before a restart.
+static bool was_written_to(const struct group *group, const struct fingerprint *print,
+                           const struct fingerprint *before)
+{
+    bool device = !group->grip->modeless || print->device == before->device;
+    return print->kind == before->kind && print->ino == before->ino && device;
+}
+
+enum found {
+    FOUND_BEFORE,  // what was there, and nobody has written to it since
+    FOUND_WRITTEN, // the same file, written to since
+    FOUND_MET,     // a save that met the step
+    FOUND_OTHER,   // of an older journal, as far as can be told
+};
+
+static enum found found_of(const struct group *group, const struct step *step,
+                           const struct fingerprint *print, bool met)
+{
+    const struct fingerprint *before = &step->before;
+    if (before->present && was_before(group, print, before)) return FOUND_BEFORE;
+    if (met) return FOUND_MET;
+    return before->present && was_written_to(group, print, before) ? FOUND_WRITTEN : FOUND_OTHER;
+}
+
+// The next file of the step in kept. NULL: there is none, or group->unseen.
+static const char *kept_next(struct group *group, uint32_t index, DIR *dir, enum found *out)
 {
     const struct step *step = &group->apply->steps[index];
     const char *tail = group->acts[index].swap + 1; // "-<journal>-<index>"
-    for (struct dirent *entry; dir != NULL && (entry = dir_next(dir)) != NULL;) {
+    bool met;
+    if (dir == NULL) return NULL;
+    for (struct dirent *entry; (entry = dir_next(dir)) != NULL;) {
         struct stat st;
         struct fingerprint print;
-        if (!is_kept_of(entry->d_name, tail, met)) continue;
+        if (!is_kept_of(entry->d_name, tail, &met)) continue;
         if (fstatat(group->kept_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
             (void)group_unseen(group, errno);
             continue;
         }
         print_of(&st, &print);
-        *before = step->before.present && was_before(group, &print, &step->before);
+        *out = found_of(group, step, &print, met);
         return entry->d_name;
     }
+    (void)group_unseen(group, errno); // a list that broke off says nothing of the rest
     return NULL;
 }
 
@@ -61,25 +88,40 @@ static DIR *kept_list(struct group *group)
     return dir;
 }
 
-void kept_back(struct group *group, uint32_t index, int to_fd, const char *to)
+// Its name. Empty: there is none. `between` the two moves of a replacement without an exchange it
+// may be one that nobody can tell: the youngest.
+static struct slice kept_find(struct group *group, uint32_t index, bool between)
+{
+    enum found found;
+    const char *youngest = "";
+    AUTO(dir_end) DIR *dir = kept_list(group);
+    for (const char *name; (name = kept_next(group, index, dir, &found)) != NULL;) {
+        if (found == FOUND_BEFORE || found == FOUND_WRITTEN)
+            return arena_copy(group->arena, slice_text(name));
+        bool younger = found == FOUND_OTHER && strcmp(name, youngest) > 0; // a time comes first
+        if (between && younger) youngest = arena_text(group->arena, slice_text(name));
+    }
+    return slice_text(youngest[0] != '\0' && lacks_exchange(group) ? youngest : "");
+}
+
+void kept_back(struct group *group, uint32_t index, int to_fd, const char *to, bool between)
 {
     const struct step *step = &group->apply->steps[index];
-    bool before = false, met = false;
-    if (!step->before.present || step->before.kind == KIND_DIR) return;
-    AUTO(dir_end) DIR *dir = kept_list(group);
-    for (const char *name; (name = kept_next(group, index, dir, &before, &met)) != NULL;) {
-        if (!before) continue;
-        if (swap_noreplace(group->grip->disk, group->kept_fd, name, to_fd, to) == 0) return;
-    }
+    if (to_fd < 0 || !step->before.present || step->before.kind == KIND_DIR) return;
+    struct slice name = kept_find(group, index, between);
+    if (name.size == 0 || group->unseen != 0) return;
+    int code = swap_noreplace(group->grip->disk, group->kept_fd, arena_text(group->arena, name),
+                              to_fd, to);
+    (void)group_unseen(group, code);
 }
 
 bool met_is_kept(struct group *group, uint32_t index)
 {
     struct step *step = &group->apply->steps[index];
-    bool before = false, met = false;
+    enum found found;
     AUTO(dir_end) DIR *dir = kept_list(group);
-    for (const char *name; (name = kept_next(group, index, dir, &before, &met)) != NULL;) {
-        if (before || !met) continue;
+    for (const char *name; (name = kept_next(group, index, dir, &found)) != NULL;) {
+        if (found != FOUND_MET) continue;
         step->kept = true;
         step->kept_name = arena_copy(group->arena, slice_text(name));
         group->touched_more = true; // the move may not be on the disk yet

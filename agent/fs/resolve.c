@@ -42,28 +42,35 @@ int internal_open(const struct grip *grip, const char *path, int *out_fd)
     return beneath_open(grip, slice_text(path), O_RDONLY | O_DIRECTORY, out_fd);
 }
 
-static bool spells(struct arena *arena, const char *disk_name, struct slice name)
+static bool spells(struct arena *arena, const char *disk_name, struct slice normal)
 {
-    struct slice normal;
+    struct slice own;
     struct slice raw = slice_text(disk_name);
     if (path_is_ascii(raw)) return false;
-    return path_normalize(arena, raw, &normal) == ERR_OK && slice_equal(normal, name);
+    return path_normalize(arena, raw, &own) == ERR_OK && slice_equal(own, normal);
 }
 
-// The name in this directory whose normal form is `name`.
+// The name in this directory whose normal form is that of `name`; best the normal form itself.
 static int spell_find(int dir_fd, struct slice name, char out[FS_NAME_MAX])
 {
     AUTO(dir_end) DIR *dir = dir_list(dir_fd);
     if (dir == NULL) return errno;
+    AUTO(arena_destroy) struct arena *own = arena_new();
     AUTO(arena_destroy) struct arena *arena = arena_new();
+    struct slice normal;
+    if (path_normalize(own, name, &normal) != ERR_OK) return ENOENT;
+    bool is_normal = slice_equal(name, normal), found = false; // it is not there under its own
     for (struct dirent *entry; (entry = dir_next(dir)) != NULL; arena_reset(arena)) {
-        if (!spells(arena, entry->d_name, name)) continue;
+        if (!spells(arena, entry->d_name, normal)) continue;
         // Some file systems count in characters.
         if (strlen(entry->d_name) >= FS_NAME_MAX) return ENAMETOOLONG;
-        memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
-        return 0;
+        bool best = slice_equal(slice_text(entry->d_name), normal);
+        if (best || !found) memcpy(out, entry->d_name, strlen(entry->d_name) + 1);
+        if (best || is_normal) return 0;
+        found = true;
     }
-    return errno != 0 ? errno : ENOENT;
+    if (errno != 0) return errno;
+    return found ? 0 : ENOENT;
 }
 
 // On a file system that folds names: is what has this name spelled so? SPELLED_OTHERWISE: as
@@ -72,13 +79,15 @@ static int check_spelling(int dir_fd, char name[FS_NAME_MAX], char out_clash[FS_
 {
     char found[FS_NAME_MAX];
     struct slice normal;
+    struct slice wanted;
     out_clash[0] = '\0';
     int code = name_spelled(dir_fd, name, found);
     if (code == ENOENT) return 0;
     if (code != 0 || strcmp(found, name) == 0) return code;
     AUTO(arena_destroy) struct arena *arena = arena_new();
     bool same = path_normalize(arena, slice_text(found), &normal) == ERR_OK &&
-                slice_equal(normal, slice_text(name));
+                path_normalize(arena, slice_text(name), &wanted) == ERR_OK &&
+                slice_equal(normal, wanted);
     memcpy(same ? name : out_clash, found, strlen(found) + 1);
     return same ? 0 : SPELLED_OTHERWISE;
 }

@@ -96,15 +96,17 @@ static struct ignore *good_read(const struct grip *grip, enum rules_layer layer,
     return source.state == FILE_GOOD ? source.rules : NULL;
 }
 
+// One that could not be written is none: that of before lacks rules which have been in force since.
 static void good_write(const struct grip *grip, int internal_fd, enum rules_layer layer,
                        const struct ignore *rules)
 {
     const char *name = sources[layer].good;
-    int code = 0;
-    if (rules != NULL)
-        code = file_write(grip->disk, internal_fd, name, ignore_text(rules));
-    else if (unlinkat(internal_fd, name, 0) != 0 && errno != ENOENT)
-        code = errno;
+    int code = rules != NULL ? file_write(grip->disk, internal_fd, name, ignore_text(rules)) : 0;
+    if (rules == NULL || code != 0) {
+        int removed = unlinkat(internal_fd, name, 0) != 0 && errno != ENOENT ? errno : 0;
+        if (code == 0) code = removed;
+    }
+    grip->root->rules_unkept[layer - RULES_SYNCED] = code != 0;
     if (code == 0) return;
     errno = code;
     (void)log_errno(LOG_FS, "keep rules", slice_text(name));
@@ -116,6 +118,13 @@ static bool same_rules(const struct ignore *a, const struct ignore *b)
 {
     if (a == NULL || b == NULL) return a == b;
     return slice_equal(ignore_text(a), ignore_text(b));
+}
+
+// No file and an empty one leave out the same: nothing.
+static bool same_effect(const struct ignore *a, const struct ignore *b)
+{
+    bool none = (a == NULL || ignore_count(a) == 0) && (b == NULL || ignore_count(b) == 0);
+    return none || same_rules(a, b);
 }
 
 // A file that is gone or empty, where there were rules, is believed when it stays so.
@@ -133,29 +142,40 @@ static bool is_unsettled(struct root *root, enum rules_layer layer, const struct
     return now - *since_ns < UNSETTLED_NS;
 }
 
+static struct ignore *no_rules(void)
+{
+    struct ignore_fault fault;
+    return ignore_parse(slice_of("", 0), &fault);
+}
+
+// What is in force now of a layer that had `last`. NULL: nothing. That there were no rules before
+// is something, or it could not be told from rules that were lost.
+static struct ignore *layer_choose(const struct grip *grip, enum rules_layer layer, struct job *job,
+                                   struct source *source, const struct ignore *last)
+{
+    bool is_faulty = source->state == FILE_FAULTY;
+    bool unsettled = is_unsettled(grip->root, layer, source, last);
+    if (!is_faulty && !unsettled) return source->rules;
+    if (is_faulty) job->health.rules_faults[job->health.rules_fault_count++] = source->fault;
+    if (unsettled) job->health.rules_again = true;
+    ignore_destroy(&source->rules);
+    return last == NULL && grip->rules->loaded ? no_rules() : ignore_again(last);
+}
+
 // False: faulty, and there is nothing to fall back on.
 static bool layer_load(const struct grip *grip, int internal_fd, enum rules_layer layer,
                        struct job *job, struct ignore **out)
 {
     struct source source;
     const struct rules *old = grip->rules;
+    AUTO(ignore_destroy)
     struct ignore *last =
         old->loaded ? ignore_again(old->layers[layer]) : good_read(grip, layer, job->arena);
     source_read(grip, sources[layer].file, job->arena, &source);
-    *out = source.rules;
-    if (is_unsettled(grip->root, layer, &source, last)) {
-        job->health.rules_again = true;
-        ignore_destroy(out);
-        *out = last;
-        return true;
-    }
-    if (source.state == FILE_FAULTY) {
-        job->health.rules_faults[job->health.rules_fault_count++] = source.fault;
-        *out = last;
-        return old->loaded || last != NULL;
-    }
-    if (!same_rules(last, *out)) good_write(grip, internal_fd, layer, *out);
-    ignore_destroy(&last);
+    *out = layer_choose(grip, layer, job, &source, last);
+    if (source.state == FILE_FAULTY && *out == NULL) return false;
+    if (!same_rules(last, *out) || grip->root->rules_unkept[layer - RULES_SYNCED])
+        good_write(grip, internal_fd, layer, *out);
     return true;
 }
 
@@ -167,20 +187,20 @@ bool rules_load(const struct grip *grip, int root_fd, int internal_fd, struct jo
     const struct rules *old = grip->rules;
     struct rules *fresh = rules_new(old->include_secrets, old->include_vcs);
     bool usable = true;
-    bool changed = !old->loaded;
+    bool changed = !old->loaded, other = changed;
     fresh->loaded = true;
     for (int i = RULES_SYNCED; i < RULES_LAYERS; i++) {
         struct ignore **layer = &fresh->layers[i];
         usable = layer_load(&at, internal_fd, (enum rules_layer)i, job, layer) && usable;
-        changed = changed || !same_rules(old->layers[i], *layer);
+        changed = changed || !same_effect(old->layers[i], *layer);
+        other = other || !same_rules(old->layers[i], *layer);
         job->health.rules_count += *layer != NULL ? ignore_count(*layer) : 0;
     }
-    // A folder that was never here: better not to begin than to publish what its owner left out.
-    bool refused = job->health.create && !usable;
-    job->health.rules_changed = changed && !refused;
-    if (job->health.rules_changed)
+    // Better not to begin than to publish what its owner left out.
+    job->health.rules_changed = changed && usable;
+    if (other && usable)
         rules_publish(grip, fresh);
     else
         rules_free(&fresh);
-    return !refused;
+    return usable;
 }

@@ -14,11 +14,28 @@ int swap_exchange(const struct disk *disk, int a_fd, const char *a, int b_fd, co
     return disk->without_exchange ? EINVAL : names_exchange(a_fd, a, b_fd, b);
 }
 
-// A hard link refuses an existing name just as atomically; the old name goes afterwards.
+bool names_refused(int dir_fd)
+{
+    return faccessat(dir_fd, ".", W_OK | X_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+// The old name could not be taken away: the new one goes, as long as it is not the only one.
+static int link_undo(int a_fd, const char *a, int b_fd, const char *b, int code)
+{
+    struct stat at_a, at_b;
+    if (fstatat(a_fd, a, &at_a, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : code;
+    if (fstatat(b_fd, b, &at_b, AT_SYMLINK_NOFOLLOW) != 0) return code;
+    if (at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino) (void)unlinkat(b_fd, b, 0);
+    return code;
+}
+
+// A hard link refuses an existing name just as atomically; the old name goes afterwards. A link
+// changes the file's times, which are compared: none is made where the old name is to stay.
 static int link_and_unlink(int a_fd, const char *a, int b_fd, const char *b)
 {
+    if (names_refused(a_fd)) return EACCES;
     if (linkat(a_fd, a, b_fd, b, 0) != 0) return errno;
-    return unlinkat(a_fd, a, 0) == 0 ? 0 : errno;
+    return unlinkat(a_fd, a, 0) == 0 ? 0 : link_undo(a_fd, a, b_fd, b, errno);
 }
 
 int swap_noreplace(const struct disk *disk, int a_fd, const char *a, int b_fd, const char *b)

@@ -185,9 +185,12 @@ static bool undo_create(struct group *group, uint32_t index, const struct place 
 
 static bool undo_exchange(struct group *group, uint32_t index, const struct place *place)
 {
+    struct fingerprint out;
     if (!holds_ours(group, index, place)) return false;
     int code = exchange_newest(group, index, place);
-    if (code != 0 && code != ESTALE) swap_unsorted(group, index);
+    bool old =
+        code == ESTALE && look_out(group, index, &out) == 0 && out_is_before(group, index, &out);
+    if (code != 0 && !old) swap_unsorted(group, index);
     return code == 0;
 }
 
@@ -266,9 +269,16 @@ void step_undo(struct group *group, uint32_t index)
 {
     struct step *step = &group->apply->steps[index];
     struct place place = {.fd = -1};
+    struct stat st;
+    uint32_t mode = 0;
     int code = parent_open(group, step, false, &place);
     (void)group_unseen(group, code);
+    if (code == 0) (void)group_unseen(group, place_find(&place, &st)); // under its spelling
+    bool did = code == 0 && group->acts[index].did != DID_NOTHING;
+    int unlocked = did ? dir_unlock(group, index, &place, &mode) : EACCES;
+    (void)group_unseen(group, unlocked);
     bool undone = code == 0 && step_take_back(group, index, &place);
+    if (unlocked == 0) dir_lock(group, index, &place, mode);
     if (code == 0) group_touch(group, place.fd);
     place_close(&place);
     // What could not go back is somebody's work: whoever asked must look at the path again.

@@ -28,8 +28,7 @@ void put_dir(struct world *w, const char *path, uint32_t mode);
 void put_link(struct world *w, const char *path, const char *target);
 void remove_all(struct world *w, const char *path);
 const char *text_of(struct world *w, const char *path, char out[256]); // NULL: not a readable file
-const char *link_of(struct world *w, const char *path,
-                    char out[256]); // NULL: not a link
+const char *link_of(struct world *w, const char *path, char out[256]); // NULL: not a link
 bool exists(struct world *w, const char *path);
 uint32_t mode_of(struct world *w, const char *path);
 struct fingerprint print_at(struct world *w, const char *path);

@@ -283,17 +283,15 @@ static void test_the_name_is_taken_before_it_is_given_back(void **state)
     job_end(&job);
 }
 
-// A save is moved to kept for what was there before, and when it is to have its name back that is
-// taken.
-static void test_a_save_where_names_cannot_be_exchanged(void **state)
+// The later save has the name, the first one is in kept; `apart`: names cannot be exchanged.
+static struct job *replaced_between_saves(struct world *w, bool apart)
 {
-    struct world *w = *state;
     char text[256];
     put_file(w, "f", "old bytes");
     struct job *job = job_of(JOB_APPLY, version_file("f", "new bytes", 0644), print_at(w, "f"));
     (void)stage_text(w, "new bytes");
     met.world = w;
-    met.apart = true;
+    met.apart = apart;
     met.swaps = 0;
     met.before[0] = save_first;
     met.before[1] = save_second;
@@ -303,6 +301,14 @@ static void test_a_save_where_names_cannot_be_exchanged(void **state)
     assert_string_equal(text_of(w, "f", text), "as long 2");
     assert_true(anywhere(w, ".cfgsync/kept", "first edit"));
     assert_true(job->apply.steps[0].kept && job->apply.steps[0].unsorted);
+    return job;
+}
+
+// A save is moved to kept for what was there before, and when it is to have its name back that is
+// taken.
+static void test_a_save_where_names_cannot_be_exchanged(void **state)
+{
+    struct job *job = replaced_between_saves(*state, true);
     job_end(&job);
 }
 
@@ -322,6 +328,17 @@ static void test_a_save_in_kept_is_durable(void **state)
     assert_string_equal(text_of(w, "f", text), "as long 2");
     assert_true(job->apply.steps[0].kept && anywhere(w, ".cfgsync/kept", "first edit"));
     assert_int_equal(met.flushes, 1);
+    job_end(&job);
+}
+
+// The later save has the name; the other one is told of, also after a crash: its name says what it
+// is.
+static void test_a_save_that_another_has_taken_the_name_of(void **state)
+{
+    struct job *job = replaced_between_saves(*state, false);
+    const struct step *step = &job->apply.steps[0];
+    size_t size = step->kept_name.size;
+    assert_true(size > 4 && memcmp(step->kept_name.data + size - 4, "-met", 4) == 0);
     job_end(&job);
 }
 
@@ -350,6 +367,45 @@ static void test_written_to_on_the_way_to_kept(void **state)
         job_end(&job);
         memset(&met, 0, sizeof met);
     }
+}
+
+// No room for its name there: a row of kept that leads to nothing is not to be written.
+static void test_no_room_in_kept(void **state)
+{
+    struct world *w = *state;
+    met.second_fails = true;
+    struct fingerprint before = apply(w, version_gone("f"), ERR_IO);
+    assert_int_equal(count_in(w, ".cfgsync/staging", X), 1);
+    struct job *job = job_of(JOB_RECOVER, version_gone("f"), before);
+    met.world = w;
+    met.swaps = 1;
+    met.second_fails = true;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_IO);
+    assert_int_equal(count_in(w, ".cfgsync/staging", X), 1);
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->apply.steps[0].result, STEP_DONE);
+    assert_true(job->apply.steps[0].kept && anywhere(w, ".cfgsync/kept", "old bytes"));
+    job_end(&job);
+}
+
+// It was in kept already, and has to come back while another waits for room there.
+static void test_no_room_on_the_way_back(void **state)
+{
+    struct world *w = *state;
+    put_file(w, "f", "old bytes");
+    struct job *job = job_of(JOB_RECOVER, version_gone("f"), print_at(w, "f"));
+    shell("mv %s/f %s/.cfgsync/kept/20260101T000000Z-7-0", w->root, w->root);
+    met.world = w;
+    met.swaps = 1;
+    met.second_fails = true;
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_IO);
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_true(job->apply.steps[0].kept && anywhere(w, ".cfgsync/kept", "old bytes"));
+    job_end(&job);
 }
 
 // A file that changes all the time is not read to its end, nor at once again.
@@ -386,7 +442,10 @@ int main(void)
         T(test_the_name_is_taken_before_it_is_given_back),
         T(test_a_save_where_names_cannot_be_exchanged),
         T(test_a_save_in_kept_is_durable),
+        T(test_a_save_that_another_has_taken_the_name_of),
         T(test_written_to_on_the_way_to_kept),
+        T(test_no_room_in_kept),
+        T(test_no_room_on_the_way_back),
         T(test_a_large_file_changes_while_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,26 @@
 //
 // Rules of a root: their files, which layer decides, and that a file that cannot be used, or is
 // being written, takes no rule away.
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/base/own.h"
 #include "fs_test.h"
+
+static void (*at_fsync)(struct world *w);
+static struct world *at_fsync_world;
+static bool fsync_fails;
+
+// The moment between what is compared first and what is put in place.
+int fsync(int fd)
+{
+    if (at_fsync != NULL) at_fsync(at_fsync_world);
+    at_fsync = NULL;
+    if (fsync_fails) errno = EIO;
+    return fsync_fails ? -1 : fdatasync(fd);
+}
 
 static struct job_health read_rules(struct world *w)
 {
@@ -177,6 +191,90 @@ static void a_new_root_with_faulty_rules_is_refused(void **state)
     job_end(&job);
 }
 
+static void expect_refused(struct world *w, const char *file, uint32_t line, const char *what)
+{
+    struct job *job = job_for(JOB_HEALTH);
+    memset(job->health.id.bytes, 7, sizeof job->health.id.bytes);
+    disk_run(w->disk, job);
+    assert_int_equal(job->err, ERR_OK);
+    assert_false(job->health.healthy);
+    assert_string_equal(job->health.what, "its rules of what is left out cannot be used");
+    expect_fault(&job->health, file, line, what);
+    job_end(&job);
+}
+
+// In the place of the last text: it cannot be written, as on a full disk.
+static void block_last(struct world *w)
+{
+    shell("mkdir '%s/.cfgsync/ignore.last'", w->root);
+}
+
+static void unblock_last(struct world *w)
+{
+    shell("rmdir '%s/.cfgsync/ignore.last'", w->root);
+}
+
+static void a_last_text_that_could_not_be_written_is_written_later(void **state)
+{
+    struct world *w = *state;
+    block_last(w);
+    put_file(w, ".cfgsync/ignore", "private*\n");
+    (void)read_rules(w);
+    unblock_last(w);
+    put_file(w, ".cfgsync/ignore", "private*\ngr\xfc\n");
+    struct job_health health = read_rules(w);
+    expect_fault(&health, ".cfgsync/ignore", 2, "is not UTF-8");
+    reopen(w);
+    (void)read_rules(w);
+    expect(w, "private1", ".cfgsync/ignore:1: private*");
+}
+
+static void without_a_last_text_a_known_root_is_refused_too(void **state)
+{
+    struct world *w = *state;
+    block_last(w);
+    put_file(w, ".cfgsync/ignore", "private*\n");
+    (void)read_rules(w);
+    put_file(w, ".cfgsync/ignore", "private*\ngr\xfc\n");
+    (void)read_rules(w);
+    expect(w, "private1", ".cfgsync/ignore:1: private*");
+    reopen(w);
+    expect_refused(w, ".cfgsync/ignore", 2, "is not UTF-8");
+    expect_refused(w, ".cfgsync/ignore", 2, "is not UTF-8");
+    put_file(w, ".cfgsync/ignore", "private*\n");
+    assert_true(read_rules(w).rules_changed);
+    expect(w, "private1", ".cfgsync/ignore:1: private*");
+}
+
+// It lacks what has come into force since.
+static void a_last_text_that_is_older_does_not_stay(void **state)
+{
+    struct world *w = *state;
+    put_file(w, ".cfgsync/ignore", "*.log\n");
+    (void)read_rules(w);
+    put_file(w, ".cfgsync/ignore", "*.log\nprivate*\n");
+    fsync_fails = true;
+    (void)read_rules(w);
+    put_file(w, ".cfgsync/ignore", "\xff\n");
+    (void)read_rules(w);
+    fsync_fails = false;
+    reopen(w);
+    expect_refused(w, ".cfgsync/ignore", 1, "is not UTF-8");
+}
+
+static void that_there_were_no_rules_is_known_after_a_restart(void **state)
+{
+    struct world *w = *state;
+    (void)read_rules(w);
+    put_file(w, ".cfgsyncignore", "gr\xfc\n");
+    struct job_health health = read_rules(w);
+    expect_fault(&health, ".cfgsyncignore", 1, "is not UTF-8");
+    assert_false(read_rules(w).rules_changed);
+    reopen(w);
+    health = read_rules(w);
+    expect_fault(&health, ".cfgsyncignore", 1, "is not UTF-8");
+}
+
 static bool watch_tells_root(struct world *w)
 {
     struct watch_event event;
@@ -204,17 +302,6 @@ static void own_rules_are_watched(void **state)
 }
 
 // ---- changed by command, while somebody saves
-
-static void (*at_fsync)(struct world *w);
-static struct world *at_fsync_world;
-
-// The moment between what is compared first and what is put in place.
-int fsync(int fd)
-{
-    if (at_fsync != NULL) at_fsync(at_fsync_world);
-    at_fsync = NULL;
-    return fdatasync(fd);
-}
 
 static void editor_renames(struct world *w)
 {
@@ -288,6 +375,14 @@ int main(void)
                                         world_close),
         cmocka_unit_test_setup_teardown(a_new_root_with_faulty_rules_is_refused, world_open,
                                         world_close),
+        cmocka_unit_test_setup_teardown(a_last_text_that_could_not_be_written_is_written_later,
+                                        world_open, world_close),
+        cmocka_unit_test_setup_teardown(without_a_last_text_a_known_root_is_refused_too, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(a_last_text_that_is_older_does_not_stay, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(that_there_were_no_rules_is_known_after_a_restart,
+                                        world_open, world_close),
         cmocka_unit_test_setup_teardown(own_rules_are_watched, world_open, world_close),
         cmocka_unit_test_setup_teardown(what_is_saved_meanwhile_stays, world_open, world_close),
     };
