@@ -19,6 +19,25 @@ bool blocked_minded(enum blocked reason)
     return reason != BLOCKED_IGNORED && reason != BLOCKED_SEND_ONLY;
 }
 
+bool bond_blocked(struct arena *arena, const struct bond *bond, struct msg_applied *out)
+{
+    struct message m;
+    struct fault fault;
+    *out = (struct msg_applied){0};
+    if (bond->blocked.size == 0) return true;
+    if (message_decode(arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK) return false;
+    *out = m.applied;
+    return true;
+}
+
+const struct blocked_item *applied_names(const struct msg_applied *applied, struct slice path)
+{
+    for (uint32_t i = 0; i < applied->blocked_count; i++) {
+        if (slice_equal(applied->blocked[i].path, path)) return &applied->blocked[i];
+    }
+    return NULL;
+}
+
 bool applied_minded(struct slice reason)
 {
     for (int i = 0; i < BLOCKED_COUNT; i++) {

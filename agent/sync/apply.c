@@ -345,13 +345,6 @@ static void step_blocked(struct folder *folder, struct item *item, const struct 
     if (step->blocked == BLOCKED_SYMLINK) dirty_mark(folder, path_parent(item->path), 0, true);
 }
 
-// What is in the way may stay there: each try writes and flushes.
-static void step_waits(struct folder *folder)
-{
-    work_later(folder, (int64_t)WAIT_RETRY_MS << folder->step_waits);
-    if (folder->step_waits < WAIT_DOUBLES_MAX) folder->step_waits++;
-}
-
 static void step_settle(struct folder *folder, const struct step *step)
 {
     const struct index_port *index = INDEX(folder);
@@ -365,7 +358,9 @@ static void step_settle(struct folder *folder, const struct step *step)
         break;
     case STEP_CHANGED: step_changed(folder, &item, step); break;
     case STEP_BLOCKED: step_blocked(folder, &item, step); break;
-    case STEP_WAIT: step_waits(folder); break;
+    case STEP_WAIT:
+        work_later_still(folder, WAIT_RETRY_MS, &folder->step_waits, WAIT_DOUBLES_MAX);
+        break;
     case STEP_FAILED:
         if (step->blocked != BLOCKED_NONE)
             step_blocked(folder, &item, step);

@@ -184,8 +184,7 @@ static void note_seen(struct folder *folder, const struct msg_approvals *m, bool
     if (map_count(folder->approvals_seen) >= SEEN_MAX) map_clear(folder->approvals_seen);
     for (uint32_t i = 0; i < m->count; i++) {
         uint8_t key[SEEN_BYTES];
-        struct slice k = seen_key(&m->approvals[i], vouched, key);
-        if (map_get(folder->approvals_seen, k) == NULL) map_add(folder->approvals_seen, k);
+        map_add(folder->approvals_seen, seen_key(&m->approvals[i], vouched, key));
     }
 }
 

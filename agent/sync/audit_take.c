@@ -79,18 +79,26 @@ static bool of_rolled_back(struct folder *folder, const struct version *w)
     return false;
 }
 
-// What it changes then is that other dots go, which somebody has superseded.
+static bool has_or_had(const struct item *item, struct dot dot)
+{
+    for (uint32_t h = 0; h < item->head_count; h++) {
+        if (dots_contain(item->heads[h].dots, dot) || vv_covers(item->heads[h].vv, dot))
+            return true;
+    }
+    return false;
+}
+
+// What it changes then is that other dots go, which somebody has superseded; or one of its own was
+// superseded here, and what had the same value with it there has not been.
 static bool has_its_dots(struct folder *folder, const struct version *w)
 {
     struct item item;
-    uint32_t found = 0;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, w->path,
                             &item);
-    for (uint32_t h = 0; h < item.head_count; h++) {
-        for (uint32_t i = 0; i < w->dots.count; i++)
-            found += dots_contain(item.heads[h].dots, w->dots.entries[i]);
+    for (uint32_t i = 0; i < w->dots.count; i++) {
+        if (!has_or_had(&item, w->dots.entries[i])) return false;
     }
-    return found == w->dots.count;
+    return true;
 }
 
 // It came although K covered it.

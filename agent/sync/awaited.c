@@ -88,19 +88,23 @@ static bool maker_is_away(struct folder *folder, uint64_t inc)
     return (share == NULL || !share->joined) && peer->in_use->ping_sent_ms != 0;
 }
 
-// Its dots that K has not come to, of makers that are away.
+// K has not come to it, and may yet; nearly all end with the first look.
+static bool is_ahead(struct folder *folder, struct dot dot)
+{
+    return !vv_covers(folder->k.v, dot) && maker_is_away(folder, dot.inc) &&
+           !vv_covers(k_beyond_ends(folder), dot);
+}
+
 static struct dots dots_ahead(struct folder *folder, const struct item *leaf)
 {
     struct arena *arena = folder->engine->scratch;
-    struct vv k = k_beyond_ends(folder);
     struct dots ahead = {0};
     for (uint32_t h = 0; h < leaf->head_count; h++) {
         const struct version *v = &leaf->heads[h];
         if (v->value.kind != KIND_FILE && v->value.kind != KIND_SYMLINK) continue;
         for (uint32_t i = 0; i < v->dots.count; i++) {
             struct dot d = v->dots.entries[i];
-            if (!vv_covers(k, d) && maker_is_away(folder, d.inc))
-                ahead = dots_union(arena, ahead, (struct dots){&d, 1});
+            if (is_ahead(folder, d)) ahead = dots_union(arena, ahead, (struct dots){&d, 1});
         }
     }
     return ahead;
@@ -139,7 +143,7 @@ static bool all_below_has_ended(struct folder *folder, struct slice path, struct
 }
 
 // Each need below the leaf asks the same.
-bool ends_may_come(struct folder *folder, const struct item *leaf)
+static bool ends_may_come(struct folder *folder, const struct item *leaf)
 {
     struct ends_asked *asked = &folder->ends_asked;
     struct dots ahead = dots_ahead(folder, leaf);
@@ -153,4 +157,9 @@ bool ends_may_come(struct folder *folder, const struct item *leaf)
     asked->ahead = ahead.count;
     asked->may_come = all_below_has_ended(folder, leaf->path, ahead);
     return asked->may_come;
+}
+
+bool clash_may_end(struct folder *folder, const struct item *leaf)
+{
+    return more_may_come(folder) || ends_may_come(folder, leaf);
 }

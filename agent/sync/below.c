@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What stands above and below a path: walking the items there, whether some of them are on this
-// disk, and whether a step is under way.
+// disk, whether a step is under way, and what waits for it to be gone.
 #include "agent/core/heads.h"
 #include "agent/sync/engine_priv.h"
 
@@ -87,4 +87,17 @@ bool local_step_below(const struct folder *folder, struct slice path)
         if (path_below(below, path)) return true;
     }
     return false;
+}
+
+// A directory that could not go may be empty now.
+void local_gone_below(struct folder *folder, struct slice path)
+{
+    const struct index_port *index = INDEX(folder);
+    struct item item;
+    if (folder->row.blocked == 0 || path_parent(path).size == 0) return;
+    index->item_get(index->self, folder->engine->scratch, folder->number, path_parent(path), &item);
+    if (item.blocked != BLOCKED_NOT_EMPTY) return;
+    item.blocked = BLOCKED_NONE;
+    index->item_put(index->self, folder->number, &item, false);
+    work_again(folder);
 }

@@ -330,6 +330,9 @@ void work_more(struct folder *folder);  // needs from the store, as long as ther
 void work_again(struct folder *folder); // something changed: look at all needs again
 // The same in a while: the index could not be written, or something is in the way for a moment.
 void work_later(struct folder *folder, int64_t ms);
+// The same, twice as late with each of `times` in a row, up to `max` times: each try writes and
+// flushes, and what is in its way may stay there.
+void work_later_still(struct folder *folder, int64_t ms, uint32_t *times, uint32_t max);
 void staging_unclean(struct folder *folder); // something could not leave it
 bool work_left(const struct folder *folder);
 bool work_left_out(struct folder *folder, const struct item *item);
@@ -490,5 +493,6 @@ int64_t waits_deadline(const struct engine *engine);
 void waits_pong(struct session *session, uint64_t token);
 void waits_round_done(struct share *share, struct vv k);
 void waits_destroy(struct engine *engine);
+void waits_forget(struct folder *folder);
 
 #endif

@@ -181,6 +181,8 @@ static const char *make_restore(struct folder *folder, const struct decision *de
     if (decision->kept != 0) {
         bool there = index->kept_get(index->self, arena, folder->number, decision->kept, &row);
         if (!there || row.file.size == 0) return "no kept version has that number";
+        if (!path_in_tree(row.version.path, decision->path))
+            return "the kept version of that number is of another path";
     } else {
         const char *what = kept_choose(folder, decision, &row);
         if (what != NULL && decision->at_ms == 0 && make_tree(folder, decision, decide) == NULL)

@@ -25,16 +25,10 @@ static bool zeroed(const struct item *item, const struct look *look)
 // What is blocked there counts as applied: it has said which items that are, or not of all.
 static bool is_blocked_there(struct folder *folder, const struct bond *bond, struct slice path)
 {
-    struct message m = {.kind = MSG_APPLIED};
-    struct fault fault;
+    struct msg_applied said;
     if (bond->blocked_total == 0) return false;
-    if (message_decode(folder->engine->scratch, buf_slice(&bond->blocked), &m, &fault) != ERR_OK ||
-        m.applied.blocked_count < bond->blocked_total)
-        return true;
-    for (uint32_t i = 0; i < m.applied.blocked_count; i++) {
-        if (slice_equal(m.applied.blocked[i].path, path)) return true;
-    }
-    return false;
+    if (!bond_blocked(folder->engine->scratch, bond, &said)) return true;
+    return said.blocked_count < bond->blocked_total || applied_names(&said, path) != NULL;
 }
 
 // A peer has it on its disk, or it was kept here: it can be had again. A row of what is kept may

@@ -304,6 +304,7 @@ void engine_folder_remove(struct engine *engine, const char *name)
     }
     abandons_forget(folder);
     verifies_forget(folder);
+    waits_forget(folder);
     base_empty(folder);
     INDEX(folder)->folder_remove(INDEX(folder)->self, folder->number);
     engine_changed(engine);

@@ -39,14 +39,9 @@ static bool tombs_fit(struct folder *folder, const struct bond *bond,
 
 static bool member_read(struct folder *folder, const struct bond *bond, struct member *out)
 {
-    struct message m = {.kind = MSG_APPLIED};
-    struct fault fault;
-    *out = (struct member){.bond = bond};
-    if (bond->blocked.size > 0 &&
-        message_decode(folder->engine->scratch, buf_slice(&bond->blocked), &m, &fault) != ERR_OK)
-        return false;
-    out->blocked = m.applied;
-    return tombs_fit(folder, bond, &m.applied);
+    out->bond = bond;
+    return bond_blocked(folder->engine->scratch, bond, &out->blocked) &&
+           tombs_fit(folder, bond, &out->blocked);
 }
 
 // Who has said all its folders, and never showed this one, does not have it.
@@ -71,11 +66,8 @@ static void members_read(struct folder *folder, struct members *out)
 
 static bool member_has(const struct member *member, const struct version *tomb)
 {
-    if (!dots_covered(tomb->dots, member->bond->a.v)) return false;
-    for (uint32_t i = 0; i < member->blocked.blocked_count; i++) {
-        if (slice_equal(member->blocked.blocked[i].path, tomb->path)) return false;
-    }
-    return true;
+    return dots_covered(tomb->dots, member->bond->a.v) &&
+           applied_names(&member->blocked, tomb->path) == NULL;
 }
 
 static bool is_applied(const struct folder *folder, const struct item *item)

@@ -155,13 +155,13 @@ static void raced_note(struct folder *folder, const struct step *step, bool reso
         add(folder, &folder->late_writes, step->kept_name, folder->engine->now_ms);
 }
 
-// Two saves met a step, and a crash or the disk kept them from being sorted out: which is the later
-// one nobody knows. Inside a transaction.
+// Two saves met a step, and the older one, or of which nobody knows that it is not, went to kept;
+// or what the step had displaced could not go back, and was written to there. Inside a transaction.
 void late_writes_raced(struct folder *folder, const struct job *job)
 {
     for (uint32_t i = 0; i < job->apply.count; i++) {
         const struct step *step = &job->apply.steps[i];
-        bool met = job->kind == JOB_RECOVER || step->unsorted;
+        bool met = job->kind == JOB_RECOVER || step->unsorted || step->written_late;
         if (met && step->result == STEP_CHANGED && step->kept)
             raced_note(folder, step, job->apply.all_or_none);
     }

@@ -43,5 +43,10 @@ struct version version_of_nothing(struct arena *arena, struct slice path);
 bool version_is_of_nothing(const struct version *v);
 bool blocked_minded(enum blocked reason); // whether a peer minds what is blocked for it
 bool applied_minded(struct slice reason); // as the peer's APPLIED says it
+// What a peer has last said is blocked there, in `arena`; nothing if it has named nothing. False:
+// it cannot be read.
+bool bond_blocked(struct arena *arena, const struct bond *bond, struct msg_applied *out);
+const struct blocked_item *applied_names(const struct msg_applied *applied,
+                                         struct slice path); // NULL: not named
 
 #endif

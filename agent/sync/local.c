@@ -185,6 +185,7 @@ static bool is_on_the_way(struct folder *folder, const struct item *item)
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode)
 {
+    mode &= 0777; // what a step made on its way may have set-id bits; no version has
     item->local.state = LOCAL_OK;
     item->local.version = *tomb;
     item->local.version.value = (struct value){.kind = KIND_DIR, .mode = mode};
@@ -257,6 +258,7 @@ static void same_value(struct folder *folder, struct item *item, const struct lo
 {
     item->local.print = look->print;
     item->local.racy = look->racy;
+    item->local.disk_name = look->disk_name;
     if (item->local.state == LOCAL_DIRTY) item->local.state = LOCAL_OK;
     item_save(folder, item, false, heads_live(item));
 }
@@ -369,19 +371,6 @@ static enum look_verdict look_value(struct folder *folder, struct item *item,
     return LOOK_SETTLED;
 }
 
-// A directory that could not go may be empty now.
-void local_gone_below(struct folder *folder, struct slice path)
-{
-    const struct index_port *index = INDEX(folder);
-    struct item item;
-    if (folder->row.blocked == 0 || path_parent(path).size == 0) return;
-    index->item_get(index->self, folder->engine->scratch, folder->number, path_parent(path), &item);
-    if (item.blocked != BLOCKED_NOT_EMPTY) return;
-    item.blocked = BLOCKED_NONE;
-    index->item_put(index->self, folder->number, &item, false);
-    work_again(folder);
-}
-
 static enum look_verdict look_gone(struct folder *folder, struct item *item, struct dirty *dirty)
 {
     const struct index_port *index = INDEX(folder);
@@ -418,6 +407,14 @@ static enum look_verdict look_gone(struct folder *folder, struct item *item, str
     return LOOK_SETTLED;
 }
 
+// Where a rename leaves no trace in the fingerprint.
+static void follow_name(struct folder *folder, struct item *item, const struct look *look)
+{
+    if (!item_local_live(item) || slice_equal(item->local.disk_name, look->disk_name)) return;
+    item->local.disk_name = look->disk_name;
+    item_save(folder, item, false, heads_live(item));
+}
+
 static void look_same(struct folder *folder, struct item *item, const struct look *look)
 {
     bool is_dir = look->print.present && look->print.kind == KIND_DIR;
@@ -427,6 +424,8 @@ static void look_same(struct folder *folder, struct item *item, const struct loo
         local_directory(folder, item, &look->print);
     else if (is_back(item, &item->local.version.value))
         become_head(folder, item, &look->print);
+    else
+        follow_name(folder, item, look);
 }
 
 // A directory that is not in the index as it is here is looked at after each walk: were what is in
@@ -494,6 +493,6 @@ enum look_verdict local_look(struct folder *folder, struct look *look, struct di
     enum look_verdict verdict = judge(folder, look, dirty);
     brake_look_end(folder, look->path, verdict);
     // Also when the transaction of the look before failed.
-    if (was_changed || dirty->unpublished) mode_looked(folder, look->path);
+    if (dirty->unpublished) mode_looked(folder, look->path);
     return verdict;
 }

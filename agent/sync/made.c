@@ -176,9 +176,11 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
         made_forget(folder, item->path);
         return false;
     }
-    if (ended || applied) {
+    // An end that another life has forgotten is nothing to go by: who bears it takes no version.
+    bool known = applied && item->local.state != LOCAL_OBSOLETE;
+    if (ended || known) {
         struct version tomb = ended ? item->heads[0] : item->local.version;
-        local_implied_now(folder, item, &tomb, mode & 0777);
+        local_implied_now(folder, item, &tomb, mode);
     } else {
         note(folder, item->path, mode & 07777);
     }

@@ -9,7 +9,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-// An intent that the disk refuses may be refused for long: each try writes and flushes.
+// An intent that the disk refuses is tried again.
 enum { DROPPED_RETRY_MS = 500, DROPPED_DOUBLES_MAX = 5 };
 
 // An intent has no dots yet; the journal's form of a version wants one. Incarnations are never 0.
@@ -192,7 +192,7 @@ static bool may_end(struct folder *folder, const struct item *item)
 {
     return has_live_leaf(item) &&
            INDEX(folder)->live_below(INDEX(folder)->self, folder->number, item->path) &&
-           (more_may_come(folder) || ends_may_come(folder, item));
+           clash_may_end(folder, item);
 }
 
 static bool enough_under_way(const struct folder *folder)
@@ -225,7 +225,7 @@ bool resolve_clash_at(struct folder *folder, struct item *item)
     struct index_view view = view_of(folder);
     struct resolution plan;
     if (enough_under_way(folder) || !contents_held(folder, item)) return true;
-    if (more_may_come(folder) || ends_may_come(folder, item)) return true;
+    if (clash_may_end(folder, item)) return true;
     if (!resolve_clash(folder->engine->scratch, &view, names_of(folder), item, &plan)) return true;
     if (members_ready(folder, &plan, item->path)) intent_start(folder, &plan, false);
     return true;
@@ -270,8 +270,7 @@ static void member_publish(struct folder *folder, const struct step *step, struc
     made_forget(folder, step->path);
     if (!item_mint(folder, &item, &step->version, context, &step->print, bundle)) return;
     bool lived_on = step->dir_implied_mode && !version_live(&step->version);
-    // What a step made on its way may have set-id bits; no version has.
-    if (lived_on) local_implied_now(folder, &item, &item.local.version, mode & 0777);
+    if (lived_on) local_implied_now(folder, &item, &item.local.version, mode);
 }
 
 void resolve_final(struct folder *folder, struct job_apply *apply, bool decided)
@@ -344,8 +343,7 @@ static void intent_drop(struct folder *folder, const struct job *job)
         late_writes_failed(folder, job);
         folder_recover(folder);
     }
-    work_later(folder, (int64_t)DROPPED_RETRY_MS << folder->intents_dropped);
-    if (folder->intents_dropped < DROPPED_DOUBLES_MAX) folder->intents_dropped++;
+    work_later_still(folder, DROPPED_RETRY_MS, &folder->intents_dropped, DROPPED_DOUBLES_MAX);
 }
 
 // A file or a link is where a directory has to be: that is resolved first.

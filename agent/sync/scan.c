@@ -244,9 +244,9 @@ static void steps_marked(struct folder *folder, struct slice after, bool first,
     struct slice path;
     void *mark;
     while (map_next(folder->busy, &at, &path, &mark)) {
-        bool within = prefix.size == 0 || path_in_tree(path, prefix);
         bool ahead = !batch->done && path_compare(path, last) > 0;
-        if (!within || ahead || (!first && path_compare(path, after) <= 0)) continue;
+        if (!path_in_tree(path, prefix) || ahead || (!first && path_compare(path, after) <= 0))
+            continue;
         dirty_mark(folder, path, 0, false);
     }
 }

@@ -231,6 +231,7 @@ void share_join(struct share *share, const struct msg_offer *offer)
     share_said_k(share, offer->k, true);
     vvbox_set(&share->said_floor, offer->gcfloor);
     buf_clear(&share->applied_sent); // said again: it may have been heard in a session now unused
+    share->applied_due = true; // what was blocked when it was said last may be blocked no more
     if (is_in_use(share)) {
         vvbox_set(&bond->a, offer->a);
         bond_heard(share, offer->a, 0, 0); // its needs are not known yet: what is on its disk is

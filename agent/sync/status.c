@@ -201,13 +201,12 @@ static void owed_by(struct folder *folder, const struct peer *peer, struct arena
 static bool peer_blocked(struct folder *folder, struct arena *arena, const struct peer *peer)
 {
     const struct bond *bond = bond_get(folder, peer->device);
-    struct message m;
-    struct fault fault;
+    struct msg_applied said;
     if (bond->blocked_total == 0) return false;
-    if (message_decode(arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK) return true;
-    bool minded = m.applied.blocked_count == 0;
-    for (uint32_t i = 0; i < m.applied.blocked_count && !minded; i++)
-        minded = applied_minded(m.applied.blocked[i].reason);
+    if (!bond_blocked(arena, bond, &said)) return true;
+    bool minded = said.blocked_count == 0;
+    for (uint32_t i = 0; i < said.blocked_count && !minded; i++)
+        minded = applied_minded(said.blocked[i].reason);
     return minded;
 }
 

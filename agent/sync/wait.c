@@ -12,20 +12,31 @@ enum {
     MISSED_MS = 60 * 1000,    // the last walk is so old that another one is worth it
 };
 
-static void targets_free(struct sync_wait *wait)
+// Of one folder; NULL: of all.
+static void targets_drop(struct sync_wait *wait, const struct folder *folder)
 {
-    while (wait->targets != NULL) {
-        struct target *t = wait->targets;
-        wait->targets = t->next;
+    for (struct target **at = &wait->targets; *at != NULL;) {
+        struct target *t = *at;
+        if (folder != NULL && t->folder != folder) {
+            at = &t->next;
+            continue;
+        }
+        *at = t->next;
         vvbox_fini(&t->theirs);
         vvbox_fini(&t->own);
         mem_free(&t);
     }
 }
 
+void waits_forget(struct folder *folder)
+{
+    for (struct sync_wait *w = folder->engine->waits; w != NULL; w = w->next)
+        targets_drop(w, folder);
+}
+
 static void wait_free(struct sync_wait *wait)
 {
-    targets_free(wait);
+    targets_drop(wait, NULL);
     mem_free(&wait->folder);
     mem_free(&wait);
 }
@@ -236,7 +247,7 @@ static bool in_done(const struct target *t, struct arena *arena)
 
 bool target_over(const struct target *t)
 {
-    return t->folder->gone || peer_find(t->folder->engine, t->device) == NULL ||
+    return peer_find(t->folder->engine, t->device) == NULL ||
            !folder_shared_with(t->folder, t->device);
 }
 

@@ -39,14 +39,10 @@ static const char *peer_name(struct engine *engine, struct device_id device)
 static void report_blocked_there(struct report *report, const struct target *t)
 {
     struct bond *bond = bond_get(t->folder, t->device);
-    struct message m;
-    struct fault fault;
-    if (bond->blocked_total == 0) return;
-    if (bond->blocked.size == 0 ||
-        message_decode(report->arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK)
-        return;
-    for (uint32_t i = 0; i < m.applied.blocked_count; i++) {
-        const struct blocked_item *b = &m.applied.blocked[i];
+    struct msg_applied said;
+    if (bond->blocked_total == 0 || !bond_blocked(report->arena, bond, &said)) return;
+    for (uint32_t i = 0; i < said.blocked_count; i++) {
+        const struct blocked_item *b = &said.blocked[i];
         if (!applied_minded(b->reason)) continue;
         char path[LOG_ESCAPED_MAX], reason[LOG_ESCAPED_MAX];
         report_add(report, 1, true,

@@ -23,17 +23,11 @@ static struct slice device_name(struct folder *folder, struct arena *arena, uint
 static bool blocked_there(struct arena *arena, const struct bond *bond, struct slice path,
                           struct slice *out_reason)
 {
-    struct message m;
-    struct fault fault;
-    if (bond->blocked_total == 0 || bond->blocked.size == 0 ||
-        message_decode(arena, buf_slice(&bond->blocked), &m, &fault) != ERR_OK)
-        return false;
-    for (uint32_t i = 0; i < m.applied.blocked_count; i++) {
-        if (!slice_equal(m.applied.blocked[i].path, path)) continue;
-        *out_reason = m.applied.blocked[i].reason;
-        return true;
-    }
-    return false;
+    struct msg_applied said;
+    if (bond->blocked_total == 0 || !bond_blocked(arena, bond, &said)) return false;
+    const struct blocked_item *named = applied_names(&said, path);
+    if (named != NULL) *out_reason = named->reason;
+    return named != NULL;
 }
 
 static bool heads_covered(const struct item *item, struct vv v)

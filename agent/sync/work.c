@@ -206,6 +206,12 @@ void work_later(struct folder *folder, int64_t ms)
     if (folder->wait_retry_ms == 0 || at < folder->wait_retry_ms) folder->wait_retry_ms = at;
 }
 
+void work_later_still(struct folder *folder, int64_t ms, uint32_t *times, uint32_t max)
+{
+    work_later(folder, ms << *times);
+    if (*times < max) ++*times;
+}
+
 static bool has_room(const struct folder *folder)
 {
     return map_count(folder->transfers) < TRANSFERS_MAX &&

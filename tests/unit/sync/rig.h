@@ -83,6 +83,8 @@ struct rig {
     int64_t now_ms;
     int64_t skew_ms;         // of its wall clock
     const char *unread;      // a directory that gives errors
+    const char *spelled;     // how the disk spells what is looked at, if not as in the path
+    bool looks_same;         // the fingerprint says that nothing was changed
     const char *unread_name; // as the disk spells it; NULL: likewise
     enum err unread_err;     // OK: ERR_IO
     uint32_t names_wrong;    // that many others cannot be synced

@@ -44,6 +44,8 @@ void disk_look(struct rig *rig, struct look *look)
     look->value = at->value;
     look->bytes = at->bytes;
     look->zeros = at->zeros;
+    if (rig->spelled != NULL) look->disk_name = slice_text(rig->spelled);
+    if (rig->looks_same) look->result = LOOK_SAME;
 }
 
 static struct on_disk *save(struct rig *rig, const char *path, struct slice bytes, int64_t mtime_ms)

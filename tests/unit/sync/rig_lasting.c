@@ -23,14 +23,15 @@ void rig_store_give(struct store **store)
     *store = NULL;
 }
 
+static struct made {
+    uint8_t seed[32];
+    struct identity *identity;
+    struct made *next;
+} * made_all;
+
 const struct identity *rig_identity(uint8_t first, uint8_t second)
 {
-    static struct made {
-        uint8_t seed[32];
-        struct identity *identity;
-        struct made *next;
-    } * all;
-    struct made *made = all;
+    struct made *made = made_all;
     while (made != NULL && (made->seed[0] != first || made->seed[1] != second))
         made = made->next;
     if (made != NULL) return made->identity;
@@ -38,7 +39,7 @@ const struct identity *rig_identity(uint8_t first, uint8_t second)
     made->seed[0] = first;
     made->seed[1] = second;
     made->identity = identity_from_seed(made->seed);
-    made->next = all;
-    all = made;
+    made->next = made_all;
+    made_all = made;
     return made->identity;
 }

@@ -256,6 +256,12 @@ static void answer_want(struct script *script, const struct msg_want *want,
     }
 }
 
+static void answer_ping(struct script *script, const struct msg_ping *ping)
+{
+    struct message pong = {.kind = MSG_PONG, .ping = *ping};
+    script_send(script, LANE_CONTROL, &pong);
+}
+
 bool script_answer(struct script *script, struct version *versions, uint32_t count,
                    const char *const *texts, uint32_t text_count)
 {
@@ -269,10 +275,7 @@ bool script_answer(struct script *script, struct version *versions, uint32_t cou
     while (script->answered < script->heard_count) {
         const struct message *m = script->heard[script->answered++];
         if (m->kind == MSG_PULL) answer_pull(script, &m->pull, versions, count);
-        if (m->kind == MSG_PING) {
-            struct message pong = {.kind = MSG_PONG, .ping = m->ping};
-            script_send(script, LANE_CONTROL, &pong);
-        }
+        if (m->kind == MSG_PING) answer_ping(script, &m->ping);
         if (m->kind == MSG_WANT) answer_want(script, &m->want, texts, text_count);
         any = true;
     }
@@ -283,8 +286,6 @@ void script_pong(struct script *script)
 {
     while (script->answered < script->heard_count) {
         const struct message *m = script->heard[script->answered++];
-        if (m->kind != MSG_PING) continue;
-        struct message answer = {.kind = MSG_PONG, .ping = m->ping};
-        script_send(script, LANE_CONTROL, &answer);
+        if (m->kind == MSG_PING) answer_ping(script, &m->ping);
     }
 }

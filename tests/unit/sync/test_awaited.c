@@ -49,6 +49,12 @@ static bool has_conflict(struct scene *s)
                               &path) > 0;
 }
 
+static void both_are_kept(struct scene *s)
+{
+    assert_false(rig_item(&s->rig, "a").need);
+    assert_true(rig_on_disk(&s->rig, "a/b") && has_conflict(s));
+}
+
 // Nobody else was there: no conflict of two versions that one machine made one after the other.
 static void test_its_maker_comes_back(void **state)
 {
@@ -94,8 +100,7 @@ static void test_its_maker_stays_away(void **state)
         rig_wait(&s.rig, 60 * MINUTE_MS);
         script_reconnect(other);
     }
-    assert_false(rig_item(&s.rig, "a").need);
-    assert_true(rig_on_disk(&s.rig, "a/b") && has_conflict(&s));
+    both_are_kept(&s);
     rig_close(&s.rig);
 }
 
@@ -115,8 +120,7 @@ static void test_its_maker_knows_no_more(void **state)
         script_pong(s.peer);
     }
     assert_false(script_is_cut(s.peer));
-    assert_false(rig_item(&s.rig, "a").need);
-    assert_true(rig_on_disk(&s.rig, "a/b") && has_conflict(&s));
+    both_are_kept(&s);
     rig_close(&s.rig);
 }
 
@@ -129,8 +133,7 @@ static void test_written_below(void **state)
     rig_write(&s.rig, "a/b", "written here");
     script_down(s.peer);
     rig_wait(&s.rig, 15 * MINUTE_MS);
-    assert_false(rig_item(&s.rig, "a").need);
-    assert_true(rig_on_disk(&s.rig, "a/b") && has_conflict(&s));
+    both_are_kept(&s);
     rig_close(&s.rig);
 }
 

@@ -2,9 +2,7 @@
 //
 // The base store: what is put aside and what gives way, and what is kept of what is overwritten.
 #include "agent/core/index.h"
-#include "tests/unit/sync/rig.h"
-
-enum { ROOM = 8 * BASE_BLOCK_BYTES, LATER_MS = 5000 };
+#include "tests/unit/sync/base_test.h"
 
 static uint32_t kept(struct rig *rig, const char *path, struct kept_row rows[8])
 {
@@ -22,18 +20,6 @@ static uint64_t counter(struct rig *rig)
     struct folder_row row;
     assert_true(store_folder_reload(rig->store, rig->arena, rig->folder, &row));
     return row.counter;
-}
-
-static void write_and_wait(struct rig *rig, const char *path, const char *text)
-{
-    rig_write(rig, path, text);
-    rig_wait(rig, LATER_MS);
-}
-
-static void open_with_base(struct rig *rig)
-{
-    rig_open(rig);
-    rig_base_limit(rig, ROOM);
 }
 
 static void test_edit_and_deletion(void **state)

@@ -362,14 +362,19 @@ static void test_many_heads(void **state)
     rig_close(&rig);
 }
 
+// A content id that is not that of what it is said to be the content of.
+static void push_with_other_id(struct script *hostile, struct version v)
+{
+    v.value.content.bytes[0] ^= 1;
+    script_push(hostile, 0, &v, 1, NULL);
+}
+
 static void test_dishonest_link(void **state)
 {
     (void)state;
     struct rig rig;
     struct script *hostile = hostile_in(&rig);
-    struct version v = script_link(hostile, "l", "nowhere");
-    v.value.content.bytes[0] ^= 1;
-    script_push(hostile, 0, &v, 1, NULL);
+    push_with_other_id(hostile, script_link(hostile, "l", "nowhere"));
     assert_refused(&rig, hostile, "a link whose content id is not its target's");
     rig_close(&rig);
 }
@@ -380,9 +385,7 @@ static void test_dishonest_nothing(void **state)
     (void)state;
     struct rig rig;
     struct script *hostile = hostile_in(&rig);
-    struct version v = script_file(hostile, "n", "");
-    v.value.content.bytes[0] ^= 1;
-    script_push(hostile, 0, &v, 1, NULL);
+    push_with_other_id(hostile, script_file(hostile, "n", ""));
     rig_settle(&rig);
     assert_refused(&rig, hostile, "an empty file whose content id is not that of nothing");
     rig_close(&rig);

@@ -248,6 +248,9 @@ static void test_restore_number(void **state)
     uint32_t count =
         engine_kept(b_of(&lan)->engine, lan.arena, "f", slice_text("d/x"), 0, 16, rows);
     assert_int_equal(count, 2);
+    struct decision other = {.kind = DECIDE_RESTORE, .folder = "f", .path = slice_text("d/y")};
+    other.kept = rows[1].number;
+    is_refused(decide(b_of(&lan), &other), "the kept version of that number is of another path");
     is_done(restore_number(b_of(&lan), rows[1].number), 1);
     laws_hold(&lan, false);
     assert_true(shows(a_of(&lan), "d/x", "one"));

@@ -5,21 +5,7 @@
 #include <string.h>
 
 #include "agent/core/index.h"
-#include "tests/unit/sync/rig.h"
-
-enum { ROOM = 8 * BASE_BLOCK_BYTES, LATER_MS = 5000 };
-
-static void write_and_wait(struct rig *rig, const char *path, const char *text)
-{
-    rig_write(rig, path, text);
-    rig_wait(rig, LATER_MS);
-}
-
-static void open_with_base(struct rig *rig)
-{
-    rig_open(rig);
-    rig_base_limit(rig, ROOM);
-}
+#include "tests/unit/sync/base_test.h"
 
 // What a step kept of it; the power cut took the file.
 static void kept_gone(struct rig *rig, const char *path)

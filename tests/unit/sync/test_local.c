@@ -403,6 +403,37 @@ static void test_an_older_look(void **state)
     rig_close(&rig);
 }
 
+static void expect_spelled(struct rig *rig, const char *name, uint64_t counter)
+{
+    rig_wait(rig, 3000);
+    struct item item = rig_item(rig, "caf\xc3\xa9");
+    assert_true(slice_equal(item.local.disk_name, slice_text(name)));
+    assert_int_equal(item.own_last, counter);
+}
+
+// The name goes from one normal form to the other: no edit, and the next step finds it.
+static void test_a_name_that_is_spelled_anew(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig.spelled = "cafe\xcc\x81";
+    rig_write(&rig, "caf\xc3\xa9", "x");
+    rig_wait(&rig, 3000);
+    uint64_t counter = rig_item(&rig, "caf\xc3\xa9").own_last;
+    expect_spelled(&rig, rig.spelled, counter);
+    for (int i = 0; i < 2; i++) {
+        rig.looks_same = i == 1;
+        rig.spelled = NULL;
+        engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("caf\xc3\xa9"));
+        expect_spelled(&rig, "", counter);
+        rig.spelled = "cafe\xcc\x81";
+        engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("caf\xc3\xa9"));
+        expect_spelled(&rig, rig.spelled, counter);
+    }
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_in_a_folder_that_receives),
         cmocka_unit_test(test_two_names_of_a_file),
         cmocka_unit_test(test_a_disk_without_permissions),
+        cmocka_unit_test(test_a_name_that_is_spelled_anew),
         cmocka_unit_test(test_obsolete_directory_lives_on),
         cmocka_unit_test(test_a_directory_is_open_for_a_step),
         cmocka_unit_test(test_doubt_outlives_a_process),

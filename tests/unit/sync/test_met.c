@@ -8,6 +8,7 @@
 // What the disk does with the next step of "x", and with the copy of what the step has kept.
 static struct {
     bool meets;
+    bool late;          // it could not go back, and was written to in kept
     const char *target; // it was a link
     const char *text;   // it was a file with this
     enum err copy_err;
@@ -20,7 +21,9 @@ static void meet(struct step *step)
 {
     met.meets = false;
     step->result = STEP_CHANGED;
-    step->kept = step->unsorted = true;
+    step->kept = true;
+    step->unsorted = !met.late;
+    step->written_late = met.late;
     step->kept_name = slice_text("7-x");
 }
 
@@ -119,6 +122,20 @@ static void test_a_file(void **state)
     assert_true(on_disk(&rig, "saved"));
     assert_true(on_disk(&rig, "by hand")); // an edit of its own
     assert_true(on_disk(&rig, "two"));
+    rig_close(&rig);
+}
+
+static void test_a_file_that_is_written_to(void **state)
+{
+    (void)state;
+    struct rig rig;
+    memset(&met, 0, sizeof met);
+    met.text = "saved";
+    met.late = true;
+    (void)open_met(&rig);
+    rig_wait(&rig, 60 * 1000);
+    assert_int_equal(set_aside(&rig, "saved").kind, KIND_FILE);
+    assert_true(on_disk(&rig, "saved"));
     rig_close(&rig);
 }
 
@@ -224,11 +241,9 @@ static void test_told_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_file),
-        cmocka_unit_test(test_a_link),
-        cmocka_unit_test(test_until_it_can_be_read),
-        cmocka_unit_test(test_it_is_gone),
-        cmocka_unit_test(test_another_process),
+        cmocka_unit_test(test_a_file),     cmocka_unit_test(test_a_file_that_is_written_to),
+        cmocka_unit_test(test_a_link),     cmocka_unit_test(test_until_it_can_be_read),
+        cmocka_unit_test(test_it_is_gone), cmocka_unit_test(test_another_process),
         cmocka_unit_test(test_told_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,50 +2,7 @@
 //
 // `sync` and `sync --wait`: when they end, and what they say then.
 #include "agent/core/job.h"
-#include "tests/unit/sync/status_test.h"
-
-enum { TICKET = 7, TIMEOUT_MS = 5000 };
-
-static void ask(struct rig *rig, bool wait)
-{
-    const struct sync_request request = {.folder = "f", .wait = wait, .timeout_ms = TIMEOUT_MS};
-    rig->synced = 0;
-    engine_sync(rig->engine, TICKET, &request);
-}
-
-static void pong(struct script *script)
-{
-    struct message m = {.kind = MSG_PONG, .ping = script_last(script, MSG_PING)->ping};
-    script_send(script, LANE_CONTROL, &m);
-    rig_settle(script->rig);
-}
-
-static void ended(struct rig *rig, int code, const char *said)
-{
-    assert_int_equal(rig->synced, TICKET);
-    if (strcmp(rig->sync_said, said) != 0) print_message("%s", rig->sync_said);
-    assert_string_equal(rig->sync_said, said);
-    assert_int_equal(rig->sync_exit, code);
-}
-
-// Joined, with nothing to do.
-static struct script *open_joined(struct rig *rig)
-{
-    rig_open(rig);
-    struct script *peer = script_connect(rig, 3);
-    script_offer(peer, (struct vv){0});
-    rig_wait(rig, 100);
-    return peer;
-}
-
-static void answer(struct script *peer)
-{
-    for (int turn = 0; turn < 10; turn++) {
-        rig_wait(peer->rig, 100);
-        (void)script_answer(peer, NULL, 0, NULL, 0);
-    }
-    rig_settle(peer->rig);
-}
+#include "tests/unit/sync/wait_test.h"
 
 static void test_all_well(void **state)
 {
@@ -393,49 +350,6 @@ static void test_saved_in_another_life(void **state)
     rig_close(&rig);
 }
 
-// Without a folder there is nothing to wait for, and nothing wrong.
-static void test_no_folder(void **state)
-{
-    (void)state;
-    struct rig rig;
-    const struct sync_request request = {.wait = true, .timeout_ms = TIMEOUT_MS};
-    (void)open_joined(&rig);
-    engine_folder_remove(rig.engine, "f");
-    rig_settle(&rig);
-    engine_sync(rig.engine, TICKET, &request);
-    ended(&rig, 0, "");
-    rig_close(&rig);
-}
-
-// One folder cannot go on; of the other all is waited for, and that the peer is away is worse.
-static void test_one_of_two_folders(void **state)
-{
-    (void)state;
-    struct rig rig;
-    uint32_t number;
-    struct script *peer = open_joined(&rig);
-    const struct engine_folder other = {
-        .name = "g", .path = "/g", .id = {{0x81}}, .with_all = true};
-    assert_int_equal(engine_folder_put(rig.engine, &other, &number), ERR_OK);
-    rig_wait(&rig, 1000);
-    rig.away = true;
-    engine_watch(rig.engine, number, ENGINE_ROOT, slice_text(""));
-    rig_wait(&rig, 100);
-    rig.away = false;
-    const struct sync_request request = {.wait = true, .timeout_ms = 2000};
-    rig.synced = 0;
-    engine_sync(rig.engine, TICKET, &request);
-    rig_settle(&rig);
-    assert_int_equal(rig.synced, 0);
-    script_down(peer);
-    rig_wait(&rig, 2000);
-    assert_int_equal(rig.synced, TICKET);
-    assert_int_equal(rig.sync_exit, 4);
-    assert_non_null(strstr(rig.sync_said, "! f: peer3 is not connected\n"));
-    assert_non_null(strstr(rig.sync_said, "! g: stopped: "));
-    rig_close(&rig);
-}
-
 // Of two peers one cannot take it, the other is away. Whoever is named first: that it did not end
 // in time is what the exit code says.
 static void test_blocked_there_and_late(void **state)
@@ -485,8 +399,6 @@ int main(void)
         cmocka_unit_test(test_saved_in_another_life),
         cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_blocked_there_and_late),
-        cmocka_unit_test(test_no_folder),
-        cmocka_unit_test(test_one_of_two_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
