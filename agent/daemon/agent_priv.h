@@ -115,12 +115,14 @@ struct agent {
     struct pairing *pairing;
     struct nearby *nearby;
     struct invites *invites;
-    struct guest *guests; // connections that came with an invitation
+    int64_t expire_due_ms; // invitations are not looked at before
+    struct guest *guests;  // connections that came with an invitation
     uint32_t guest_count;
     struct redeem *redeem;       // NULL: this device was not invited
     int config_fd;               // tells when its file may have changed; -1: nobody does
     struct digest config_digest; // of the file as it was read last
     int64_t config_due_ms;       // it is read again
+    uint64_t reload_beside;      // the version of the registry then
     char *reload_problem;        // NULL, or why the file is not in force,
     char *reload_later;          // and what of it waits for the next start
     struct pauses *pauses;
@@ -161,7 +163,7 @@ struct engine_options wire_options(struct agent *agent);
 void peers_start(struct agent *agent);
 void peers_trust(struct agent *agent);
 enum err peers_put(struct agent *agent, const struct registry_peer *peer) MUST_USE;
-enum err peers_remove(struct agent *agent, const char *name) MUST_USE;
+enum err peers_remove(struct agent *agent, const char *name, bool by_person) MUST_USE;
 // Whether it trusts this device is known, or it is not.
 void peers_confirm(struct agent *agent, struct device_id device, bool confirmed);
 // The engine's and the dialler's part of it, when registry and trust have it, or have it no more.
@@ -176,6 +178,9 @@ enum err folders_open(struct agent *agent, const struct registry_folder *folder,
 void folders_close(struct agent *agent,
                    const char *name); // of engine and disk; the registry is the caller's
 // A root may be made only for a folder that never had one.
+// False, with a sentence: it is, contains or is inside another's, or our own state.
+bool folders_root_fits(const struct agent *agent, const struct registry_folder *folder,
+                       struct buf *out_why);
 bool folders_never_ran(struct agent *agent, const struct registry_folder *folder);
 void folders_share_again(struct agent *agent); // after the peers have changed
 const struct live_folder *folders_find(const struct agent *agent, const char *name);

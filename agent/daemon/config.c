@@ -453,6 +453,7 @@ enum err config_declare(const struct config *config, struct device_id own,
     for (uint32_t i = 0; i < config->folder_count && !err; i++) {
         err = declare_folder(&config->folders[i], registry);
     }
+    if (!err) err = registry_follow_names(registry, NULL);
     if (err) buf_printf(out_message, "the registry cannot be written: %s", err_text(err));
     return err;
 }

@@ -11,22 +11,7 @@
 #include "agent/daemon/control_priv.h"
 #include "agent/daemon/nearby_priv.h"
 
-enum field_type { FIELD_TEXT, FIELD_TEXTS, FIELD_BOOL, FIELD_NUMBER };
-
-struct field {
-    const char *key;
-    enum field_type type;
-    bool required;
-};
-
-enum { FIELDS_MAX = 6, TEXTS_MAX = 256 };
-
-struct route {
-    const char *method;
-    const char *path;
-    control_handler *handler;
-    struct field fields[FIELDS_MAX + 1];
-};
+enum { TEXTS_MAX = 256 };
 
 static void control_stop(struct agent *agent, uint64_t request, const json_t *body)
 {
@@ -275,6 +260,21 @@ bool body_bool(const json_t *body, const char *key, bool absent)
     return value != NULL && !json_is_null(value) ? json_is_true(value) : absent;
 }
 
+bool body_whole(struct agent *agent, uint64_t request, const json_t *body, const char *key,
+                int64_t min, int64_t max, int64_t *inout)
+{
+    const json_t *value = json_object_get(body, key);
+    if (value == NULL || json_is_null(value)) return true;
+    double number = json_number_value(value);
+    if (number >= (double)min && number <= (double)max && number == (double)(int64_t)number) {
+        *inout = (int64_t)number;
+        return true;
+    }
+    control_refuse(agent, request, REFUSE_BAD_VALUE, NULL, "%s: a whole number of %lld to %lld",
+                   key, (long long)min, (long long)max);
+    return false;
+}
+
 char **body_texts(struct agent *agent, const json_t *body, const char *key, uint32_t *out_count)
 {
     const json_t *list = json_object_get(body, key);
@@ -345,6 +345,11 @@ static bool body_fits(struct agent *agent, uint64_t request, const struct route 
 }
 
 // ---- dispatch
+
+const struct route *control_route(uint32_t n)
+{
+    return n < sizeof routes / sizeof routes[0] ? &routes[n] : NULL;
+}
 
 static const struct route *find_route(const char *method, const char *path, bool *out_path_known)
 {

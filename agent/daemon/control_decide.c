@@ -182,10 +182,11 @@ void control_conflicts_dismiss(struct agent *agent, uint64_t request, const json
 void control_restore(struct agent *agent, uint64_t request, const json_t *body)
 {
     struct decision decision = {.kind = DECIDE_RESTORE};
-    const json_t *number = json_object_get(body, "number");
-    const json_t *at = json_object_get(body, "at_ms");
-    if (number != NULL) decision.kept = (uint64_t)json_number_value(number);
-    if (at != NULL) decision.at_ms = (int64_t)json_number_value(at);
+    int64_t number = 0, last = INT64_C(1) << 53;
+    if (!body_whole(agent, request, body, "number", 1, last, &number) ||
+        !body_whole(agent, request, body, "at_ms", 1, last, &decision.at_ms))
+        return;
+    decision.kept = (uint64_t)number;
     decide_at(agent, request, body, &decision);
 }
 

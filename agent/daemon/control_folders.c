@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Folders in and out, and with whom they are shared. Adding one is answered when its first scan has
-// ended, because only then can be said what is in it and what was held; until then the request
-// waits in agent->folder_waits.
+// Folders in and out, and with whom they are shared.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +15,10 @@
 #include "agent/daemon/left_out_priv.h"
 #include "agent/daemon/names_priv.h"
 #include "agent/daemon/pausing_priv.h"
+#include "agent/daemon/reload_priv.h"
 #include "agent/daemon/roots_priv.h"
 #include "agent/daemon/view_priv.h"
 #include "crypto/hash.h"
-
-enum { SETTLE_MS = 50 }; // how often a waiting request looks at its folder
 
 // ---- as JSON
 
@@ -30,7 +27,7 @@ static json_t *text_or_null(const char *text)
     return text != NULL && text[0] != '\0' ? json_bytes(slice_text(text)) : json_null();
 }
 
-static json_t *folder_json(const struct folder_view *view)
+json_t *control_folder_json(const struct folder_view *view)
 {
     static const struct folder_id none;
     const struct registry_folder *folder = view->registry;
@@ -57,15 +54,7 @@ static json_t *folder_json(const struct folder_view *view)
     return out;
 }
 
-static const struct folder_view *view_folder(const struct view *view, const char *name)
-{
-    for (uint32_t i = 0; i < view->folder_count; i++) {
-        if (strcmp(view->folders[i].registry->name, name) == 0) return &view->folders[i];
-    }
-    return NULL;
-}
-
-static json_t *shared_with(const struct agent *agent, const struct registry_folder *folder)
+json_t *control_shared_with(const struct agent *agent, const struct registry_folder *folder)
 {
     if (!folder->with_all) return json_texts(folder->with, folder->with_count);
     const struct registry_peer *peers;
@@ -102,7 +91,7 @@ void control_folders_list(struct agent *agent, uint64_t request, const json_t *b
     view_take(agent, agent->scratch, &view);
     json_t *list = json_array();
     for (uint32_t i = 0; i < view.folder_count; i++) {
-        json_array_append_new(list, folder_json(&view.folders[i]));
+        json_array_append_new(list, control_folder_json(&view.folders[i]));
     }
     json_t *out = json_object();
     json_object_set_new(out, "folders", list);
@@ -116,8 +105,8 @@ static void answer_folder(struct agent *agent, uint64_t request, const char *nam
     view_take(agent, agent->scratch, &view);
     const struct folder_view *folder = view_folder(&view, name);
     json_t *out = json_object();
-    json_object_set_new(out, "folder", folder_json(folder));
-    json_object_set_new(out, "shared_with", shared_with(agent, folder->registry));
+    json_object_set_new(out, "folder", control_folder_json(folder));
+    json_object_set_new(out, "shared_with", control_shared_with(agent, folder->registry));
     control_answer(agent, request, out);
 }
 
@@ -218,7 +207,8 @@ static bool path_usable(struct agent *agent, uint64_t request, const char *name,
     AUTO(buf_fini) struct buf why = {0};
     struct stat st;
     if (path[0] != '/') return refuse_path(agent, request, path, "is not an absolute path");
-    if (root_allowed(agent->registry, &agent->home, name, path, &why) != ERR_OK) {
+    if (root_allowed(agent->registry, &agent->home, name, path, &why) != ERR_OK ||
+        !reload_leaves(agent, name, path, &why)) {
         control_refuse(agent, request, REFUSE_BAD_PATH, NULL, "%s", buf_text(&why));
         return false;
     }
@@ -231,20 +221,6 @@ static bool path_usable(struct agent *agent, uint64_t request, const char *name,
         return refuse_path(agent, request, path, strerror(errno));
     }
     return true;
-}
-
-static void wait_for_scan(struct agent *agent, uint64_t request, const char *name, uint32_t number,
-                          bool is_new, bool unchanged)
-{
-    uint32_t count = agent->folder_wait_count + 1;
-    agent->folder_waits = mem_realloc(agent->folder_waits, count * sizeof *agent->folder_waits);
-    agent->folder_waits[agent->folder_wait_count++] = (struct folder_wait){
-        .request = request,
-        .name = mem_strdup(name),
-        .folder = number,
-        .is_new = is_new,
-        .unchanged = unchanged,
-    };
 }
 
 // It could not be opened when it came, or at the start.
@@ -274,7 +250,7 @@ static void add_again(struct agent *agent, uint64_t request, const json_t *body,
     } else if (changed) {
         if (!control_folder_keep(agent, request, &folder, false, &number)) return;
     }
-    wait_for_scan(agent, request, body_text(body, "name"), number, false, !changed);
+    control_added_wait(agent, request, body_text(body, "name"), number, false, !changed);
 }
 
 static void add_new(struct agent *agent, uint64_t request, const json_t *body, const char *name,
@@ -302,7 +278,7 @@ static void add_new(struct agent *agent, uint64_t request, const json_t *body, c
     char escaped[LOG_ESCAPED_MAX];
     log_info(LOG_DAEMON, "folder added", "name=%s path=\"%s\"", name,
              log_escape(slice_text(trimmed), escaped));
-    wait_for_scan(agent, request, name, number, true, false);
+    control_added_wait(agent, request, name, number, true, false);
 }
 
 static bool same_place(const char *a, const char *b)
@@ -332,100 +308,6 @@ void control_folders_add(struct agent *agent, uint64_t request, const json_t *bo
     } else {
         control_refuse(agent, request, REFUSE_EXISTS, "choose another name",
                        "a folder is called %s already, at %s", name, known->path);
-    }
-}
-
-// ---- the answer after the first scan
-
-static void answer_added(struct agent *agent, const struct folder_wait *wait,
-                         const struct folder_view *view)
-{
-    uint64_t left_out_total = 0;
-    const struct registry_folder *folder = view->registry;
-    json_t *left_out =
-        left_out_list(agent->workers.disk, wait->folder, folder->path, &left_out_total);
-    json_t *held = json_array();
-    for (uint32_t i = 0; i < view->held_listed; i++) {
-        json_array_append_new(held, json_bytes(view->held_paths[i]));
-    }
-    struct slice none[1];
-    uint32_t held_total = disk_held(agent->workers.disk, wait->folder, agent->scratch, 0, none);
-    json_t *out = json_object();
-    json_object_set_new(out, "folder", folder_json(view));
-    json_object_set_new(out, "left_out", left_out);
-    json_object_set_new(out, "left_out_total", json_integer((json_int_t)left_out_total));
-    json_object_set_new(out, "held", held);
-    json_object_set_new(out, "held_total", json_integer((json_int_t)held_total));
-    json_object_set_new(out, "shared_with", shared_with(agent, folder));
-    json_object_set_new(out, "exit", json_integer(held_total > 0 ? 5 : 0));
-    if (wait->unchanged) json_object_set_new(out, "unchanged", json_true());
-    control_answer(agent, wait->request, out);
-}
-
-// A folder whose root cannot be used is not kept: nothing has changed then.
-static void give_up(struct agent *agent, const struct folder_wait *wait,
-                    const struct folder_view *view)
-{
-    const struct folder_status *status = view != NULL ? view->engine : NULL;
-    const char *why = status != NULL && status->error_count > 0 && status->errors[0].message != NULL
-                          ? status->errors[0].message
-                          : "its root cannot be used";
-    control_refuse(agent, wait->request, REFUSE_BAD_PATH, NULL, "folder %s: %s", wait->name, why);
-    if (!wait->is_new) return;
-    folders_close(agent, wait->name);
-    enum err err = registry_remove_folder(agent->registry, wait->name);
-    if (err) log_error(LOG_DAEMON, "registry not written", "error=\"%s\"", err_text(err));
-}
-
-// True when the request has been answered.
-static bool settle_one(struct agent *agent, const struct folder_wait *wait)
-{
-    struct view view;
-    bool here = folders_find(agent, wait->name) != NULL;
-    bool scanned = here && engine_folder_scanned(agent->engine, wait->folder);
-    if (!scanned && here && agent->now_ms < agent->folder_look_ms) return false;
-    view_take(agent, agent->scratch, &view);
-    const struct folder_view *folder = view_folder(&view, wait->name);
-    if (!here || folder == NULL) {
-        control_refuse(agent, wait->request, REFUSE_UNKNOWN_FOLDER, NULL,
-                       "folder %s was removed meanwhile", wait->name);
-        return true;
-    }
-    bool failed = folder->engine == NULL || (folder->engine->state == FOLDER_ERROR &&
-                                             strcmp(folder->code, "root-missing") == 0);
-    if (!scanned && !failed) return false;
-    if (scanned) answer_added(agent, wait, folder);
-    if (!scanned) give_up(agent, wait, folder);
-    show_dirty(agent);
-    return true;
-}
-
-void control_folders_settle(struct agent *agent)
-{
-    for (uint32_t i = 0; i < agent->folder_wait_count;) {
-        struct folder_wait wait = agent->folder_waits[i];
-        if (!settle_one(agent, &wait)) {
-            i++;
-            continue;
-        }
-        free(wait.name);
-        agent->folder_waits[i] = agent->folder_waits[--agent->folder_wait_count];
-    }
-    if (agent->now_ms >= agent->folder_look_ms) agent->folder_look_ms = agent->now_ms + SETTLE_MS;
-}
-
-int64_t control_folders_deadline(const struct agent *agent)
-{
-    return agent->folder_wait_count > 0 ? agent->folder_look_ms : INT64_MAX;
-}
-
-void control_folders_gone(struct agent *agent, uint64_t request)
-{
-    for (uint32_t i = 0; i < agent->folder_wait_count; i++) {
-        if (agent->folder_waits[i].request != request) continue;
-        free(agent->folder_waits[i].name);
-        agent->folder_waits[i] = agent->folder_waits[--agent->folder_wait_count];
-        return;
     }
 }
 

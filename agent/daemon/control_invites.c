@@ -40,17 +40,6 @@ void control_invites_list(struct agent *agent, uint64_t request, const json_t *b
 
 // ---- a new one
 
-static bool number_fits(struct agent *agent, uint64_t request, const json_t *body, const char *key,
-                        int64_t absent, int64_t min, int64_t max, int64_t *out)
-{
-    const json_t *value = json_object_get(body, key);
-    *out = value == NULL || json_is_null(value) ? absent : json_integer_value(value);
-    if (*out >= min && *out <= max) return true;
-    control_refuse(agent, request, REFUSE_BAD_VALUE, NULL, "%s: a whole number of %lld to %lld",
-                   key, (long long)min, (long long)max);
-    return false;
-}
-
 static bool folders_fit(struct agent *agent, uint64_t request, struct invite *invite,
                         char *const *names, uint32_t count)
 {
@@ -71,7 +60,10 @@ static bool folders_fit(struct agent *agent, uint64_t request, struct invite *in
                 "folder %s stands in the config file, %s", names[i], folder->declared_at);
             return false;
         }
-        invite->folders[invite->folder_count++] = names[i];
+        bool twice = false;
+        for (uint32_t j = 0; j < invite->folder_count; j++)
+            twice = twice || strcmp(invite->folders[j], names[i]) == 0;
+        if (!twice) invite->folders[invite->folder_count++] = names[i];
     }
     return true;
 }
@@ -149,15 +141,13 @@ static enum err make_room(struct agent *agent)
 void control_invites_add(struct agent *agent, uint64_t request, const json_t *body)
 {
     struct ticket ticket = {.device = agent->device};
-    int64_t uses, seconds;
+    int64_t uses = 1, seconds = EXPIRES_S;
     uint32_t folder_count;
     char **folders = body_texts(agent, body, "folders", &folder_count);
     struct invite *invite = arena_alloc(agent->scratch, 1, sizeof *invite);
-    if (!number_fits(agent, request, body, "uses", 1, 1, INVITE_USES_MAX, &uses)) return;
-    if (!number_fits(agent, request, body, "expires_s", EXPIRES_S, EXPIRES_S_MIN, EXPIRES_S_MAX,
-                     &seconds)) {
+    if (!body_whole(agent, request, body, "uses", 1, INVITE_USES_MAX, &uses)) return;
+    if (!body_whole(agent, request, body, "expires_s", EXPIRES_S_MIN, EXPIRES_S_MAX, &seconds))
         return;
-    }
     if (!folders_fit(agent, request, invite, folders, folder_count)) return;
     if (!ticket_addresses(agent, request, body, &ticket)) return;
     crypto_random(ticket.seed, sizeof ticket.seed);

@@ -56,21 +56,6 @@ static bool who(struct agent *agent, uint64_t request, const char *name,
     return false;
 }
 
-static bool number_in(struct agent *agent, uint64_t request, const json_t *body, const char *key,
-                      int64_t min, int64_t max, int64_t *out)
-{
-    const json_t *value = json_object_get(body, key);
-    if (value == NULL || json_is_null(value)) return true;
-    double number = json_number_value(value);
-    if (number >= (double)min && number <= (double)max) {
-        *out = (int64_t)number;
-        return true;
-    }
-    control_refuse(agent, request, REFUSE_BAD_VALUE, NULL, "%s: must be %lld to %lld", key,
-                   (long long)min, (long long)max);
-    return false;
-}
-
 static void answer(struct agent *agent, uint64_t request, const struct registry_folder *folder,
                    const struct change_filter *filter, uint32_t max)
 {
@@ -98,9 +83,9 @@ void control_log(struct agent *agent, uint64_t request, const json_t *body)
         control_refuse(agent, request, REFUSE_BAD_VALUE, NULL, "either folder or path is needed");
         return;
     }
-    if (!number_in(agent, request, body, "since_ms", 0, INT64_C(1) << 52, &filter.since_ms) ||
-        !number_in(agent, request, body, "before", 0, INT64_C(1) << 52, &before) ||
-        !number_in(agent, request, body, "max", 1, CHANGES_MAX, &max) ||
+    if (!body_whole(agent, request, body, "since_ms", 0, INT64_C(1) << 52, &filter.since_ms) ||
+        !body_whole(agent, request, body, "before", 0, INT64_C(1) << 52, &before) ||
+        !body_whole(agent, request, body, "max", 1, CHANGES_MAX, &max) ||
         !who(agent, request, body_text(body, "peer"), &filter))
         return;
     if (path != NULL) {

@@ -219,7 +219,7 @@ static void undo(struct agent *agent, struct pairing *pairing)
 {
     if (pairing->state != PAIRING_AGREED || pairing->peer == NULL || !pairing->is_new) return;
     if (registry_peer(agent->registry, pairing->peer) == NULL) return;
-    enum err err = peers_remove(agent, pairing->peer);
+    enum err err = peers_remove(agent, pairing->peer, false);
     if (err) log_error(LOG_DAEMON, "new peer not removed again", "error=\"%s\"", err_text(err));
     show_dirty(agent);
 }

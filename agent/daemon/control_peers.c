@@ -220,10 +220,8 @@ static const struct registry_peer *changeable(struct agent *agent, uint64_t requ
 void control_peers_remove(struct agent *agent, uint64_t request, const json_t *body)
 {
     const char *name = body_text(body, "name");
-    const struct registry_peer *peer = changeable(agent, request, name);
-    if (peer == NULL) return;
-    enum err err = registry_note_removed(agent->registry, peer->device);
-    if (!err) err = peers_remove(agent, name);
+    if (changeable(agent, request, name) == NULL) return;
+    enum err err = peers_remove(agent, name, true);
     if (err) {
         control_refuse(agent, request, REFUSE_FAILED, NULL, "the registry cannot be written: %s",
                        err_text(err));

@@ -35,6 +35,27 @@ enum refusal {
     REFUSE_ENDING,
 };
 
+enum field_type { FIELD_TEXT, FIELD_TEXTS, FIELD_BOOL, FIELD_NUMBER };
+
+struct field {
+    const char *key; // NULL: there are no more
+    enum field_type type;
+    bool required;
+};
+
+enum { FIELDS_MAX = 6 };
+
+typedef void control_handler(struct agent *agent, uint64_t request, const json_t *body);
+
+struct route {
+    const char *method;
+    const char *path;
+    control_handler *handler;
+    struct field fields[FIELDS_MAX + 1];
+};
+
+const struct route *control_route(uint32_t n); // NULL: there are no more
+
 void control_answer(struct agent *agent, uint64_t request, json_t *take); // 200
 // `hint` may be NULL.
 void control_refuse(struct agent *agent, uint64_t request, enum refusal code, const char *hint,
@@ -47,13 +68,14 @@ void control_unknown_folder(struct agent *agent, uint64_t request, const char *n
 // ---- reading a body. Absent keys have the default.
 const char *body_text(const json_t *body, const char *key); // NULL
 bool body_bool(const json_t *body, const char *key, bool absent);
+// False, and answered: it is none of min to max, within +-2^53. Absent: *inout stays.
+bool body_whole(struct agent *agent, uint64_t request, const json_t *body, const char *key,
+                int64_t min, int64_t max, int64_t *inout);
 // Texts of a list, on the agent's scratch arena.
 char **body_texts(struct agent *agent, const json_t *body, const char *key, uint32_t *out_count);
 
 // ---- control_status.c, control_peers.c, control_folders.c, control_sync.c, control_why.c,
 // metrics.c
-typedef void control_handler(struct agent *agent, uint64_t request, const json_t *body);
-
 control_handler control_status, control_events, control_metrics;
 control_handler control_peers_list, control_peers_add, control_peers_remove, control_peers_rename;
 control_handler control_peers_trust;
@@ -81,6 +103,12 @@ bool control_declared(struct agent *agent, uint64_t request, const struct regist
 // Registry first: what is not kept is not begun. False: answered.
 bool control_folder_keep(struct agent *agent, uint64_t request,
                          const struct registry_folder *folder, bool is_new, uint32_t *out_folder);
+struct folder_view;
+json_t *control_folder_json(const struct folder_view *view); // as in GET /v1/folders
+json_t *control_shared_with(const struct agent *agent, const struct registry_folder *folder);
+// control_added.c. `unchanged`: it was there already.
+void control_added_wait(struct agent *agent, uint64_t request, const char *name, uint32_t number,
+                        bool is_new, bool unchanged);
 json_t *settings_json(const struct registry_folder *folder);
 // False, and answered: there is none of this name. NULL is any.
 bool control_folder_known(struct agent *agent, uint64_t request, const char *name);

@@ -142,6 +142,13 @@ static json_t *error_json(const char *code, const char *folder, struct slice pat
 static void folder_errors(json_t *list, const struct folder_view *folder)
 {
     const char *name = folder->registry->name;
+    if (folder->engine == NULL) {
+        json_array_append_new(
+            list, error_json(folder->code, name, slice_text(""),
+                             folder->why != NULL ? folder->why : "the folder could not be opened",
+                             "take one of the directories away, or remove its folder; then start "
+                             "the agent again"));
+    }
     for (uint32_t i = 0; folder->engine != NULL && i < folder->engine->error_count; i++) {
         const struct status_error *error = &folder->engine->errors[i];
         json_array_append_new(

@@ -12,12 +12,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,7 +40,14 @@
 #include "agent/daemon/roots_priv.h"
 #include "agent/daemon/sleep_priv.h"
 
-enum { DESCRIPTORS_WANTED = 8192, LINGER_MS = 500, LOCK_TRIES = 20, LOCK_PAUSE_MS = 50 };
+enum {
+    DESCRIPTORS_WANTED = 8192,
+    LINGER_MS = 500,
+    LOCK_TRIES = 20,
+    LOCK_PAUSE_MS = 50,
+    ROOM_RETRY_MS = 10 * 1000,
+    ROOM_BYTES_MIN = 1 << 20,
+};
 
 // A signal handler has no argument: the stop flag, as a descriptor to write to.
 static volatile sig_atomic_t signal_fd = -1;
@@ -147,10 +156,35 @@ static enum err load_registry(struct agent *agent, struct buf *out)
     return err;
 }
 
+// SQLite says of a full disk that a file cannot be opened.
+static bool open_in_room(struct agent *agent, struct fault *fault, enum err *out)
+{
+    struct statvfs space;
+    *out = store_open(agent->home.index, &agent->store, fault);
+    bool passes = *out != ERR_OK && err_reaction(*out) == REACT_TRY_LATER;
+    // The last blocks are no file's.
+    bool full = passes && fstatvfs(agent->state_fd, &space) == 0 &&
+                (uint64_t)space.f_bavail * space.f_frsize < ROOM_BYTES_MIN;
+    if (full) *out = ERR_NO_SPACE;
+    return !full;
+}
+
+// A full disk ends no start: no service manager would begin it again when there is room.
+static enum err wait_for_room(struct agent *agent, struct fault *fault)
+{
+    enum err err;
+    if (open_in_room(agent, fault, &err)) return err;
+    log_error(LOG_DAEMON, "waits for space", "index=\"%s\"", agent->home.index);
+    struct pollfd ends = {.fd = agent->signals.read_fd, .events = POLLIN};
+    while (poll(&ends, 1, ROOM_RETRY_MS) == 0 && !open_in_room(agent, fault, &err))
+        continue;
+    return err;
+}
+
 static enum err open_index(struct agent *agent, struct buf *out)
 {
     struct fault fault = {0};
-    enum err err = store_open(agent->home.index, &agent->store, &fault);
+    enum err err = wait_for_room(agent, &fault);
     if (!err) return ERR_OK;
     const char *what = fault.what != NULL ? fault.what : err_text(err);
     if (err == ERR_CORRUPT) {
@@ -159,7 +193,8 @@ static enum err open_index(struct agent *agent, struct buf *out)
                    "anew from the folders and the peers",
                    agent->home.index, what);
     } else {
-        buf_printf(out, "the index %s cannot be opened: %s", agent->home.index, what);
+        buf_printf(out, "the index %s cannot be opened: %s", agent->home.index,
+                   err == ERR_NO_SPACE ? err_text(err) : what);
     }
     return err;
 }

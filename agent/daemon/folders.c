@@ -189,6 +189,13 @@ bool folders_never_ran(struct agent *agent, const struct registry_folder *folder
     return memcmp(&folder->id, &none, sizeof none) == 0;
 }
 
+bool folders_root_fits(const struct agent *agent, const struct registry_folder *folder,
+                       struct buf *out_why)
+{
+    return root_allowed(agent->registry, &agent->home, folder->name, folder->path, out_why) ==
+           ERR_OK;
+}
+
 enum err folders_start(struct agent *agent, struct buf *out_message)
 {
     const struct registry_folder *folders;
@@ -196,17 +203,21 @@ enum err folders_start(struct agent *agent, struct buf *out_message)
     for (uint32_t i = 0; i < count; i++) {
         const struct registry_folder *folder = &folders[i];
         AUTO(buf_fini) struct buf why = {0};
-        enum err err =
-            root_allowed(agent->registry, &agent->home, folder->name, folder->path, &why);
-        if (err) {
-            if (folder->declared_at) buf_printf(out_message, "%s: ", folder->declared_at);
-            buf_printf(out_message, "folder %s: path: %s", folder->name, buf_text(&why));
-            return err;
-        }
+        if (folder->declared_at == NULL || folders_root_fits(agent, folder, &why)) continue;
+        buf_printf(out_message, "%s: folder %s: path: %s", folder->declared_at, folder->name,
+                   buf_text(&why));
+        return ERR_CONFIG;
     }
     for (uint32_t i = 0; i < registry_folders(agent->registry, &folders); i++) {
         uint32_t number;
+        AUTO(buf_fini) struct buf why = {0};
         bool new_root = folders_never_ran(agent, &folders[i]);
+        // Somebody has moved directories about: the other folders have nothing to do with it.
+        if (!folders_root_fits(agent, &folders[i], &why)) {
+            log_error(LOG_DAEMON, "folder not opened", "name=%s error=\"%s\"", folders[i].name,
+                      buf_text(&why));
+            continue;
+        }
         AUTO(mem_free) char *name = mem_strdup(folders[i].name);
         enum err err = folders_open(agent, &folders[i], new_root, &number);
         if (!err) continue;

@@ -14,6 +14,8 @@
 #include "crypto/pairing.h"
 #include "proto/vv.h"
 
+enum { EXPIRE_AGAIN_MS = 60 * 1000 };
+
 enum err invites_start(struct agent *agent, struct buf *out_message)
 {
     struct fault fault = {0};
@@ -64,12 +66,17 @@ enum err invites_revoke_of(struct agent *agent, struct device_id device)
 void invites_expire(struct agent *agent)
 {
     const struct invite *list;
+    if (agent->now_ms < agent->expire_due_ms) return;
     for (uint32_t i = invites_all(agent->invites, &list); i-- > 0;) {
         if (list[i].expires_ms > agent->wall_ms) continue;
         char id[DEVICE_ID_TEXT_MAX];
-        log_info(LOG_DAEMON, "invitation expired", "id=%s", device_id_short(list[i].key, id));
-        // What cannot be written now is refused all the same, and is removed at the next start.
-        if (invites_revoke(agent, list[i].key) != ERR_OK) return;
+        (void)device_id_short(list[i].key, id);
+        // What cannot be written now is refused all the same, and is tried again.
+        if (invites_revoke(agent, list[i].key) != ERR_OK) {
+            agent->expire_due_ms = agent->now_ms + EXPIRE_AGAIN_MS;
+            return;
+        }
+        log_info(LOG_DAEMON, "invitation expired", "id=%s", id);
     }
 }
 
@@ -80,11 +87,10 @@ int64_t invites_deadline(const struct agent *agent)
     uint32_t count = invites_all(agent->invites, &list);
     for (uint32_t i = 0; i < count; i++) {
         int64_t left = list[i].expires_ms - agent->wall_ms;
-        // Failed once to be removed: not at once again.
-        int64_t due = agent->now_ms + (left > 1000 ? left : 1000);
+        int64_t due = agent->now_ms + (left > 0 ? left : 0);
         if (due < next) next = due;
     }
-    return next;
+    return next > agent->expire_due_ms ? next : agent->expire_due_ms;
 }
 
 // ---- guests
@@ -123,45 +129,44 @@ static void answer(struct agent *agent, const struct guest *guest, enum join_ans
 }
 
 // A folder that has gone meanwhile, or is declared in the config file, is left as it is.
-static void share(struct agent *agent, const char *name, const char *peer)
+static enum err share(struct agent *agent, const char *name, const char *peer)
 {
     const struct registry_folder *known = registry_folder(agent->registry, name);
-    if (known == NULL || known->with_all || known->declared_at != NULL) return;
+    if (known == NULL || known->with_all || known->declared_at != NULL) return ERR_OK;
     for (uint32_t i = 0; i < known->with_count; i++)
-        if (strcmp(known->with[i], peer) == 0) return;
+        if (strcmp(known->with[i], peer) == 0) return ERR_OK;
     struct registry_folder folder = *known;
     folder.with = arena_alloc(agent->scratch, (size_t)known->with_count + 1, sizeof *folder.with);
     for (uint32_t i = 0; i < known->with_count; i++)
         folder.with[i] = known->with[i];
     folder.with[folder.with_count++] = arena_text(agent->scratch, slice_text(peer));
-    enum err err = registry_put_folder(agent->registry, &folder);
-    if (err) {
-        log_warn(LOG_DAEMON, "folder not shared", "folder=%s error=\"%s\"", name, err_text(err));
-    }
+    return registry_put_folder(agent->registry, &folder);
 }
 
-static enum join_answer admit(struct agent *agent, const struct guest *guest,
-                              const struct card *card)
+// OK: *out is to be said. What cannot be written is not answered: the guest comes again.
+static enum err admit(struct agent *agent, const struct guest *guest, const struct card *card,
+                      enum join_answer *out)
 {
     char *peer;
     bool is_new;
     const struct invite *invite = invites_find(agent->invites, guest->key);
-    if (invite == NULL || invite->expires_ms <= agent->wall_ms) return JOIN_EXPIRED;
-    if (device_equal(card->device, agent->device)) return JOIN_FAILED;
+    *out = JOIN_EXPIRED;
+    if (invite == NULL || invite->expires_ms <= agent->wall_ms) return ERR_OK;
+    *out = JOIN_FAILED;
+    if (device_equal(card->device, agent->device)) return ERR_OK;
+    *out = JOIN_USED_UP;
     enum err err = invites_use(agent->invites, guest->key, card->device);
-    if (err == ERR_DENIED) return JOIN_USED_UP;
+    if (err == ERR_DENIED) return ERR_OK;
     if (!err) err = introduce(agent, card, guest->host, NULL, &peer, &is_new);
-    if (err) {
-        log_error(LOG_DAEMON, "invited device not stored", "error=\"%s\"", err_text(err));
-        return JOIN_FAILED;
-    }
-    for (uint32_t i = 0; i < invite->folder_count; i++)
-        share(agent, invite->folders[i], peer);
+    for (uint32_t i = 0; i < invite->folder_count && !err; i++)
+        err = share(agent, invite->folders[i], peer);
+    if (err) return err;
     if (invite->folder_count > 0) folders_share_again(agent);
     char id[DEVICE_ID_TEXT_MAX];
     log_info(LOG_DAEMON, "invitation used", "id=%s peer=%s", device_id_short(guest->key, id), peer);
     show_dirty(agent);
-    return JOIN_OK;
+    *out = JOIN_OK;
+    return ERR_OK;
 }
 
 static bool join_read(struct agent *agent, const struct guest *guest, struct slice bytes,
@@ -187,7 +192,14 @@ static void on_join(struct agent *agent, const struct guest *guest, struct slice
         net_drop(agent->net, guest->conn);
         return;
     }
-    answer(agent, guest, admit(agent, guest, &card));
+    enum join_answer what;
+    enum err err = admit(agent, guest, &card, &what);
+    if (!err) {
+        answer(agent, guest, what);
+        return;
+    }
+    log_error(LOG_DAEMON, "invited device not stored", "error=\"%s\"", err_text(err));
+    net_drop(agent->net, guest->conn);
 }
 
 bool invites_net(struct agent *agent, const struct net_event *event)

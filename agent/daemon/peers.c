@@ -89,14 +89,14 @@ void peers_drop(struct agent *agent, struct device_id device)
     pausing_forget(agent, &(struct pause){.kind = PAUSE_PEER, .device = device});
 }
 
-enum err peers_remove(struct agent *agent, const char *name)
+enum err peers_remove(struct agent *agent, const char *name, bool by_person)
 {
     const struct registry_peer *known = registry_peer(agent->registry, name);
     CHECK(known != NULL);
     struct device_id device = known->device;
     // First: by what is left of an invitation it would be trusted again.
     enum err err = invites_revoke_of(agent, device);
-    if (!err) err = registry_remove_peer(agent->registry, name);
+    if (!err) err = registry_remove_peer(agent->registry, name, by_person);
     if (err) return err;
     peers_trust(agent);
     peers_drop(agent, device);

@@ -18,7 +18,7 @@
 #include "agent/daemon/reload_priv.h"
 #include "agent/daemon/roots_priv.h"
 
-enum { QUIET_MS = 300 };
+enum { QUIET_MS = 300, RETRY_MS = 60 * 1000 };
 
 static bool same_text(const char *a, const char *b)
 {
@@ -115,18 +115,32 @@ static enum err keep_folders(struct agent *agent, struct registry *fresh)
     for (uint32_t i = 0; i < count; i++) {
         const struct registry_folder *known = registry_folder(fresh, folders[i].name);
         if (folders[i].declared_at == NULL) continue;
-        struct registry_folder folder = known != NULL ? *known : folders[i];
-        if (known == NULL) folder_ends(agent, fresh, &folder);
-        if (known != NULL && strcmp(known->path, folders[i].path) != 0)
+        // What a command has said of it counts from the next start on.
+        bool declared = known != NULL && known->declared_at != NULL;
+        struct registry_folder folder = declared ? *known : folders[i];
+        if (!declared) folder_ends(agent, fresh, &folder);
+        if (declared && strcmp(known->path, folders[i].path) != 0)
             later(agent, "the path of folder ", folder.name);
         folder.path = folders[i].path;
         folder.id = folders[i].id;
         folder.accept_from = folders[i].accept_from;
-        if (folder.declared_at == NULL) folder.declared_at = folders[i].declared_at;
         enum err err = registry_put_folder(fresh, &folder);
         if (err) return err;
     }
     return ERR_OK;
+}
+
+bool reload_leaves(const struct agent *agent, const char *name, const char *path, struct buf *out)
+{
+    const struct config *config = &agent->config;
+    for (uint32_t i = 0; i < config->folder_count; i++) {
+        const struct registry_folder *other = &config->folders[i];
+        if (strcmp(other->name, name) == 0 || roots_apart(path, other->path)) continue;
+        buf_printf(out, "%s: from the next start on folder %s has its root there: %s", path,
+                   other->name, other->path);
+        return false;
+    }
+    return true;
 }
 
 static enum err roots_fit(struct agent *agent, const struct registry *fresh, struct buf *out)
@@ -252,7 +266,9 @@ void reload_now(struct agent *agent)
 {
     AUTO(buf_fini) struct buf message = {0};
     enum err err = reload(agent, &message);
-    agent->config_due_ms = INT64_MAX;
+    bool passes = err_reaction(err) == REACT_TRY_LATER;
+    agent->config_due_ms = passes ? agent->now_ms + RETRY_MS : INT64_MAX;
+    agent->reload_beside = registry_version(agent->registry);
     free(agent->reload_problem);
     agent->reload_problem = err ? mem_strdup(buf_text(&message)) : NULL;
     char escaped[LOG_ESCAPED_MAX];
@@ -291,10 +307,14 @@ void reload_settle(struct agent *agent)
 {
     AUTO(buf_fini) struct buf ignored = {0};
     struct config now;
-    if (agent->now_ms < agent->config_due_ms) return;
+    // What was wrong with it may be in order by a command.
+    bool problem = agent->reload_problem != NULL;
+    bool changed = problem && registry_version(agent->registry) != agent->reload_beside;
+    if (!changed && agent->now_ms < agent->config_due_ms) return;
     agent->config_due_ms = INT64_MAX;
     enum err err = config_read(agent->home.config, &now, &ignored);
-    bool news = err || memcmp(&now.digest, &agent->config_digest, sizeof now.digest) != 0;
+    bool news =
+        err || problem || memcmp(&now.digest, &agent->config_digest, sizeof now.digest) != 0;
     config_fini(&now);
     if (news) reload_now(agent);
 }

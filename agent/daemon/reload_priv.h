@@ -19,4 +19,7 @@ void reload_now(struct agent *agent); // whether it has changed or not
 const char *reload_problem(const struct agent *agent); // why the file is not in force
 const char *reload_later(const struct agent *agent);   // what waits for the next start
 
+// False, with a sentence: what waits for the next start has its root there.
+bool reload_leaves(const struct agent *agent, const char *name, const char *path, struct buf *out);
+
 #endif

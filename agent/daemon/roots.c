@@ -99,3 +99,10 @@ enum err root_allowed(const struct registry *registry, const struct home *home, 
     }
     return ERR_OK;
 }
+
+bool roots_apart(const char *path, const char *other)
+{
+    AUTO(mem_free) char *real = root_real(path);
+    AUTO(mem_free) char *real_other = root_real(other);
+    return relation(real, real_other) == NULL;
+}

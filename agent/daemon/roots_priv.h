@@ -22,4 +22,6 @@ bool root_contains(const char *a, const char *b);
 enum err root_allowed(const struct registry *registry, const struct home *home, const char *name,
                       const char *path, struct buf *out_message) MUST_USE;
 
+bool roots_apart(const char *path, const char *other); // neither is the other, or contains it
+
 #endif

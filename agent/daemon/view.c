@@ -3,6 +3,7 @@
 // Every look is taken anew from its sources: nothing here is kept between two of them.
 #include <string.h>
 
+#include "agent/base/own.h"
 #include "agent/daemon/view_priv.h"
 
 static const struct folder_status *engine_folder_of(const struct engine_status *status,
@@ -35,7 +36,11 @@ static void folder_view(struct agent *agent, struct arena *arena,
     out->engine = engine_folder_of(status, folder->name);
     out->state = FOLDER_ERROR;
     out->code = "not-open";
-    if (out->engine == NULL) return;
+    if (out->engine == NULL) {
+        AUTO(buf_fini) struct buf why = {0};
+        if (!folders_root_fits(agent, folder, &why)) out->why = arena_text(arena, buf_slice(&why));
+        return;
+    }
     out->state = out->engine->state;
     out->code = out->engine->code != NULL ? out->engine->code : "";
     out->held = out->engine->held;
@@ -64,4 +69,12 @@ void view_take(struct agent *agent, struct arena *arena, struct view *out)
             out->attention += view->engine->conflicts + view->engine->error_count;
         }
     }
+}
+
+const struct folder_view *view_folder(const struct view *view, const char *name)
+{
+    for (uint32_t i = 0; i < view->folder_count; i++) {
+        if (strcmp(view->folders[i].registry->name, name) == 0) return &view->folders[i];
+    }
+    return NULL;
 }

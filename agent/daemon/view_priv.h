@@ -14,6 +14,7 @@ struct folder_view {
     const struct folder_status *engine; // NULL: it does not have it
     enum folder_state state;
     const char *code; // "" if none
+    const char *why;  // its root cannot be used, or NULL; only if the engine does not have it
     struct slice held_paths[VIEW_HELD_MAX];
     uint32_t held_listed;
     uint64_t held; // secrets and what the engine holds
@@ -31,6 +32,7 @@ struct view {
 
 // Everything lives on the arena or in the registry.
 void view_take(struct agent *agent, struct arena *arena, struct view *out);
+const struct folder_view *view_folder(const struct view *view, const char *name); // or NULL
 json_t *view_json(const struct agent *agent, const struct view *view);
 
 #endif

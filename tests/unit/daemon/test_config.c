@@ -232,7 +232,7 @@ static void declared_ones_enter_the_registry(void **state)
     assert_int_equal(declare(state, text, own, registry, &message), ERR_OK);
     assert_non_null(registry_peer(registry, "hub")->declared_at);
     assert_non_null(registry_folder(registry, "f")->declared_at);
-    assert_int_equal(registry_remove_peer(registry, "hub"), ERR_DENIED);
+    assert_int_equal(registry_remove_peer(registry, "hub", false), ERR_DENIED);
 }
 
 static void what_does_not_fit_changes_nothing(void **state)
