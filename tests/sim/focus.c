@@ -169,6 +169,12 @@ static void modes(struct options *o, struct rng *rng)
     o->modes_us = means[rng_below(rng, 3)];
 }
 
+// One directory in so many has no watch; with 1 there is none at all.
+static void unwatched(struct options *o, struct rng *rng)
+{
+    o->watches_max = 1 + rng_below(rng, 4);
+}
+
 void focus_act(struct device *device, enum act act, const char *path, const char *to)
 {
     struct options *o = &device->world->o;
@@ -246,6 +252,7 @@ static const struct focus ALL[] = {
     {"pushes", pushes, NULL},
     {"commits", commits, NULL},
     {"modes", modes, NULL},
+    {"unwatched", unwatched, NULL},
     {"doubt", doubt_draw, doubt},
     {"hub-lost", hub_lost_draw, hub_lost},
     {"old-files", old_files_draw, old_files},

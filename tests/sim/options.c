@@ -61,7 +61,6 @@ static void faults_draw(struct options *o, struct rng *rng)
     o->crash_in_call = (uint32_t)ONE_OF(rng, 0, 0, 0, 300, 3000);
     o->tick_skipped = (uint32_t)ONE_OF(rng, 0, 50000, 500000);
     o->overflow = (uint32_t)ONE_OF(rng, 16384, 16384, 16384, 16);
-    o->watches_max = 0;
     o->skew_max_us = ONE_OF(rng, 0, SECOND, 3600 * SECOND, 10 * 365 * 24 * 3600 * SECOND);
 }
 

@@ -256,12 +256,12 @@ bool backup_restore(struct device *device)
     power_sync_all(&device->vfs);
     lost_excuse(world, tokens);
     // With the witness of its last start, what is not there looks deleted by a user.
-    if (files) {
+    if (files && !index) {
         struct map *here = map_new();
         tokens_below(device->vfs.root, here);
         lost_excuse(world, here);
-        moved_excuse(device);
     }
+    if (files) moved_excuse(device);
     world->restored = true;
     forgotten_unheard(world);
     return true;

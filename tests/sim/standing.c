@@ -43,8 +43,9 @@ uint32_t items_standing(struct arena *arena, struct item *items, uint32_t count,
 void quiet_idle(struct world *world)
 {
     uint64_t before[DEVICES_MAX];
-    // Lines that were cut are dialled again by and by, the dead ones when that is noticed.
-    world_settle(world, world->now_us + 180000000);
+    // Lines that were cut are dialled again by and by, the dead ones when that is noticed: a wait
+    // of 10 s on average may be twenty times that.
+    world_settle(world, world->now_us + 240000000);
     for (uint32_t i = 0; i < world->o.devices; i++)
         before[i] = world->devices[i].messages;
     uint64_t steps = world->steps;

@@ -286,23 +286,33 @@ static void peace(struct world *world)
     world_say(world, "---- peace");
 }
 
-static bool converge(struct world *world)
+static bool settles(struct world *world, char *why, size_t size)
 {
-    char why[400] = "";
     int64_t end = world->now_us + (int64_t)SETTLE_S * 1000000;
     int good = 0;
     uint32_t turns = 0;
-    if (world->failure[0] != 0) return false;
-    while (world->now_us < end && world->failure[0] == 0) {
+    while (world->now_us < end && world->failure[0] == 0 && good < 3) {
         // Where counters caught up before anybody compared, only an audit tells.
         bool compare = world->restored && good == 0 && ++turns % VERIFY_EVERY == 0;
         if (compare) device_verify(&world->devices[turns / VERIFY_EVERY % world->o.devices]);
         world_settle(world, world->now_us + 500000);
-        good = oracle_settled(world, why, sizeof why) ? good + 1 : 0;
-        if (good == 3) return world->failure[0] == 0;
+        good = oracle_settled(world, why, size) ? good + 1 : 0;
     }
-    if (!world->restored || !contents_orphaned(world)) world_fail(world, "not settled: %s", why);
-    return false;
+    return good == 3;
+}
+
+static bool converge(struct world *world)
+{
+    char why[400] = "";
+    bool settled = world->failure[0] == 0 && settles(world, why, sizeof why);
+    // What went down with a disk or an index is needed for ever, until a person gives it up.
+    for (uint32_t i = 0; i < world->o.devices && !settled && world->failure[0] == 0; i++) {
+        if (!world->restored || !contents_orphaned(world)) break;
+        device_abandon(&world->devices[i]);
+        settled = settles(world, why, sizeof why);
+    }
+    if (!settled && world->failure[0] == 0) world_fail(world, "not settled: %s", why);
+    return world->failure[0] == 0;
 }
 
 // Folders of one name become one before anybody has put anything into them.
