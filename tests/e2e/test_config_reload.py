@@ -258,6 +258,88 @@ def test_a_folder_that_ends(world):
     check(a.status()["peers"] == [], "trust is taken back")
 
 
+def test_behind_a_declaration(world):
+    """A folder was added by command and is declared, too: the declaration goes on until the next
+    start, then what the command has said counts, for the devices that it has named."""
+    a, b, c = start(world, "a", "b", "c")
+    for other in (b, c):
+        other.peer_add(a)
+    a.peer_add(b)
+    a.folder_add("f", share="b")
+    base = (a.home / "config").read_text()
+    rewrite(a, base + peer_line(c) +
+            f'folder f {{ path = "{a.paths["f"]}" with = {{"c"}} }}\n')
+
+    def shared():
+        folders = json.loads(a.cli("folder", "list", "--json").out)["folders"]
+        return [f["with"] for f in folders]
+
+    wait_for(lambda: shared() == [["c"]], "declared")
+    rewrite(a, base + peer_line(c))
+    wait_for(lambda: errors(a, "config-restart"), "it ends")
+    check(shared() == [["c"]], "as it was until then", shared())
+    check("ends at the next start" in a.cli("folder", "remove", "f", ok=(1,)).text, "it says so")
+    a.cli("peer", "remove", "b")
+    a.cli("peer", "add", "b", world.agent("d").device_id)
+    a.restart()
+    wait_for(lambda: shared() == [[]], lambda: f"another b has nothing: {shared()}")
+
+
+def test_a_problem_ends_by_a_command(world):
+    """What was wrong with the file is put in order by a command: it is read again by itself."""
+    a, b = start(world, "a", "b")
+    b.peer_add(a)
+    a.cli("peer", "add", "old", b.device_id, "--at", b.address)
+    rewrite(a, (a.home / "config").read_text() + peer_line(b))
+    wait_for(lambda: errors(a, "config"), "it is a peer already")
+    a.cli("peer", "remove", "old")
+    wait_for(lambda: not errors(a, "config") and b.connected("a"), "in force")
+
+
+def test_config_is_a_link(world):
+    """What the file leads to is edited where it is, and another file comes in its place."""
+    a, b, c = start(world, "a", "b", "c")
+    for other in (b, c):
+        other.peer_add(a)
+    base = (a.home / "config").read_text()
+    dotfiles = world.dir / "dotfiles"
+    dotfiles.mkdir()
+    (dotfiles / "mine").write_text(base)
+    (dotfiles / "others").write_text(base)
+    os.symlink(dotfiles / "mine", a.home / "link")
+    os.replace(a.home / "link", a.home / "config")
+    a.restart()
+    (dotfiles / "mine").write_text(base + peer_line(b))
+    wait_for(lambda: b.connected("a"), "read again")
+    os.symlink(dotfiles / "others", a.home / "link")
+    os.replace(a.home / "link", a.home / "config")
+    wait_for(lambda: a.status()["peers"] == [], "the other file")
+    (dotfiles / "others").write_text(base + peer_line(c))
+    wait_for(lambda: c.connected("a"), "read again there")
+
+
+def test_roots_have_moved(world):
+    """One root has come to lie in another while the agent was stopped: both stay closed, which is
+    said, and all other folders go on."""
+    a, b = world.company("alpha", "beta")
+    for name in ("outer", "inner", "apart"):
+        a.folder_add(name)
+        b.folder_add(name)
+    a.stop()
+    shutil.move(a.paths["inner"], world.dir / "moved")
+    (a.paths["outer"] / "sub").mkdir()
+    os.symlink(a.paths["outer"] / "sub", a.paths["inner"])
+    (a.paths["apart"] / "x").write_text("x")
+    a.start()
+    wait_for(lambda: (b.paths["apart"] / "x").exists(), "the other folder goes on")
+    found = {e["folder"]: e["message"] for e in errors(a, "not-open")}
+    check(sorted(found) == ["inner", "outer"] and "contains" in found["outer"], "said", found)
+    a.cli("folder", "remove", "inner")
+    a.restart()
+    a.sync("--wait", "outer")
+    check((b.paths["outer"] / "sub").is_dir(), "one alone is fine")
+
+
 def test_a_path_that_cannot_be(world):
     """The path of a declared folder is changed to what no start would take."""
     a, root, base = with_etc(world)
@@ -271,6 +353,12 @@ def test_a_path_that_cannot_be(world):
     check("other" in found, "says which", found)
     rewrite(a, declared)
     wait_for(lambda: not errors(a, "config"), "taken back")
+    fresh = world.dir / "a-fresh"
+    fresh.mkdir()
+    rewrite(a, declared.replace(f'"{other}"', f'"{fresh}"'))
+    wait_for(lambda: errors(a, "config-restart"), "it comes at the next start")
+    refused = a.cli("folder", "add", "more", fresh, ok=(1,)).text
+    check("other" in refused, "nothing else can have that root", refused)
 
 
 def test_show(world):

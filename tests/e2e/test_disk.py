@@ -190,6 +190,32 @@ def test_power_cut_while_editing(world):
                   f"had {number}, has {after.get(name)}")
 
 
+def test_full_at_the_start(world):
+    """A start waits for room in which the index can be opened; it can be ended meanwhile."""
+    disk = Mount(world, "alpha")
+    a = on_disk(world, "alpha", disk)
+    a.start()
+    a.folder_add("f", share=None)
+    a.stop()
+    filler = disk.path / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    a.start(wait=False)
+    wait_for(lambda: "waits for space" in a.log(), a.log)
+    a.process.terminate()
+    check(a.process.wait(timeout=10 * SLOW) == 1, "it can be ended", a.log())
+    a.process = None
+    a.start(wait=False)
+    wait_for(lambda: a.log().count("waits for space") == 2, a.log)
+    filler.unlink()
+    wait_for(lambda: a.answers(), a.log, 30)
+    check([f["name"] for f in a.status()["folders"]] == ["f"], "all is there", a.status())
+
+
 def test_full_in_the_middle(world):
     """A thousand files for a disk with room for some: it goes on by itself when there is room."""
     disk = Mount(world, "beta", megabytes=320)

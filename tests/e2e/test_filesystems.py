@@ -56,6 +56,16 @@ class Ext4(Mount):
         return "mkfs.ext4", "-q", "-F", self.image
 
 
+class SmallBlocks(Mount):
+    """A directory needs a new block every few dozen names."""
+
+    kind = "ext4"
+
+    def make(self):
+        return ("mkfs.ext4", "-q", "-F", "-b", "1024", "-N", "1024", "-m", "0",
+                "-O", "^has_journal", self.image)
+
+
 def mixed(world, kind):
     disk = kind(world, "beta", megabytes=96)
     a, b = world.company("alpha", "beta")
@@ -197,6 +207,42 @@ def test_ext2(world):
 
 def test_ext4(world):
     whole_seconds(world, Ext4)
+
+
+def test_no_block_for_kept(world):
+    """Files are deleted while kept cannot grow: each is listed there when there is room again."""
+    disk = SmallBlocks(world, "beta", megabytes=4)
+    a, b = world.company("alpha", "beta")
+    a.folder_add("f")
+    b.folder_add("f", path=disk.path / "root")
+    for one in (a, b):
+        one.cli("folder", "set", "f", "brake=off", "base_space=off")
+    a.sync("f")
+    on_a, on_b = a.paths["f"], b.paths["f"]
+    names = [f"file{n:03}" for n in range(120)]
+    for name in names:
+        put(on_a / name, name * 50)
+    a.sync("f")
+    ballast = disk.path / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        for size in (65536, 512):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+    for n, name in enumerate(names):
+        (on_a / name).unlink()
+        if n % 10 == 9:
+            time.sleep(1)
+    wait_for(lambda: "rename to kept" in b.log(), "kept is full")
+    ballast.unlink()
+    a.sync("f")
+    in_step(a, b)
+    listed = b.cli("kept", on_b).out
+    check(not [name for name in names if f"/{name}" not in listed], "all are kept", listed)
+    b.cli("restore", on_b / names[-1])
+    wait_for(lambda: (on_b / names[-1]).exists(), "and can be had again")
 
 
 if __name__ == "__main__":

@@ -140,6 +140,20 @@ def test_inviter_is_off(world):
     wait_for(lambda: peers(b) and peers(a), "joined", 30)
 
 
+def test_inviter_cannot_write(world):
+    """A disk that is full for a moment uses up no invitation: it is not answered."""
+    a = world.agent("alpha").start()
+    a.folder_add("f", share=None)
+    token = invite(a, "--folders", "f")
+    (a.home / "registry.json.new").mkdir()  # as if there were no room
+    b = invited(world, "beta", token)
+    wait_for(lambda: "invited device not stored" in a.log(), "it came")
+    stays(lambda: left(b) and not peers(a), "nothing is decided", 1)
+    (a.home / "registry.json.new").rmdir()
+    wait_for(lambda: peers(b) and not left(b), "joined", 30)
+    check(peers(a)["beta"]["folders"] == ["f"], "what is shared", peers(a))
+
+
 def test_another_is_there(world):
     """Whoever has taken the inviter's address gets neither a peer nor the secret."""
     a = world.agent("alpha").start()

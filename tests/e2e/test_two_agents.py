@@ -4,6 +4,8 @@
 
 import os
 import random
+import time
+import unicodedata
 
 from harness import check, connect, main, wait_for
 from proxy import Proxy
@@ -157,6 +159,30 @@ def test_odd_names(world):
     wait_for(lambda: any("caf" in (e["path"] or "") for e in pair[0].status()["errors"]),
              lambda: f"the name that is not UTF-8 is in errors: {pair[0].status()['errors']}", 8)
     check(not any("caf" in name for name in tree(pair[3], True)), "it is not sent")
+
+
+def test_a_name_in_another_normal_form(world):
+    """It came decomposed and is composed now: steps find it, and none is done for nothing."""
+    a, b, on_a, on_b = world.pair()
+    forms = [(unicodedata.normalize("NFC", n), unicodedata.normalize("NFD", n))
+             for n in ("caf\u00e9", "na\u00efve")]
+    for _, decomposed in forms:
+        put(on_a / decomposed, "one")
+    a.sync("f")
+    time.sleep(1)
+    minted = a.minted()
+    for composed, decomposed in forms:
+        os.rename(on_a / decomposed, on_a / composed)
+    a.sync("f")
+    (on_b / forms[0][0]).unlink()
+    put(on_b / forms[1][0], "edited")
+    b.sync("f")
+    wait_for(lambda: not (on_a / forms[0][0]).exists(), lambda: f"deleted: {os.listdir(on_a)}")
+    wait_for(lambda: (on_a / forms[1][0]).read_text() == "edited", "the edit")
+    check(a.minted() == minted, "no version of it is from here")
+    a.restart()
+    a.sync("f")
+    check(not (on_b / forms[0][0]).exists(), "it does not come back")
 
 
 def test_ignored(world):
