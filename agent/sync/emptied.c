@@ -3,7 +3,10 @@
 // Files that are empty and were not: an editor that is half way through, or what a power cut left,
 // which on some file systems is as many zeros as were saved.
 #include "agent/core/index.h"
+#include "agent/sync/awaited_priv.h"
 #include "agent/sync/engine_priv.h"
+
+enum { MAY_TELL_DAYS = 7 };
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
@@ -31,8 +34,8 @@ static bool is_blocked_there(struct folder *folder, const struct bond *bond, str
     return said.blocked_count < bond->blocked_total || applied_names(&said, path) != NULL;
 }
 
-// A peer has it on its disk, or it was kept here: it can be had again. A row of what is kept may
-// have lost its file.
+// A peer has it on its disk, or it was kept here: it can be had again. Who was there may have taken
+// it just before the cut, and said so too late. A row of what is kept may have lost its file.
 static bool held_elsewhere(struct folder *folder, struct slice path, const struct version *v,
                            bool kept_gone)
 {
@@ -40,6 +43,7 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
     struct slice name;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct bond *bond = bond_get(folder, p->device);
+        if (peer_may_tell(folder, p, MAY_TELL_DAYS)) return true;
         if (!folder_shared_with(folder, p->device) || !dots_covered(v->dots, bond->a.v)) continue;
         if (!is_blocked_there(folder, bond, path)) return true;
     }

@@ -7,6 +7,8 @@
 #include "agent/core/index.h"
 #include "tests/unit/sync/base_test.h"
 
+static const int64_t DAY_MS = INT64_C(24) * 3600 * 1000;
+
 // What a step kept of it; the power cut took the file.
 static void kept_gone(struct rig *rig, const char *path)
 {
@@ -129,6 +131,73 @@ static void test_large_emptied_for_good(void **state)
     emptied(text, 16, true, true);
 }
 
+// What was saved last was taken by a peer, who had not said so before the power cut.
+static struct script *open_taken(struct rig *rig)
+{
+    open_with_base(rig);
+    struct script *peer = script_connect(rig, 1);
+    script_offer(peer, (struct vv){0});
+    write_and_wait(rig, "a", "one");
+    rig_save_zeros(rig, "a", 3, rig->now_ms);
+    rig->base_count = 0; // what was put aside is gone
+    rig_fail_commits(0, 2);
+    rig_restart(rig);
+    engine_peer_put(rig->engine, peer->device, "peer1");
+    rig_wait(rig, 20 * LATER_MS);
+    assert_true(rig_item(rig, "a").need);
+    assert_int_equal(rig_item(rig, "a").heads[0].dots.entries[0].counter, 1);
+    return peer;
+}
+
+static bool is_one(struct rig *rig)
+{
+    struct digest one = hash_sha256(slice_text("one"));
+    return digest_equal(rig_item(rig, "a").heads[0].value.content, one) &&
+           digest_equal(disk_find(rig, slice_text("a"))->value.content, one);
+}
+
+static void peer_answers(struct script *peer, const char *text)
+{
+    for (int turn = 0; turn < 60; turn++) {
+        (void)script_answer(peer, NULL, 0, &text, text != NULL);
+        rig_wait(peer->rig, LATER_MS);
+    }
+}
+
+static void test_emptied_and_taken(void **state)
+{
+    struct rig rig;
+    (void)state;
+    peer_answers(open_taken(&rig), "one");
+    assert_true(is_one(&rig));
+    assert_false(rig_item(&rig, "a").need);
+    rig_close(&rig);
+}
+
+static void test_emptied_and_not_taken(void **state)
+{
+    struct rig rig;
+    (void)state;
+    peer_answers(open_taken(&rig), NULL);
+    assert_false(is_one(&rig));
+    assert_false(rig_item(&rig, "a").need);
+    rig_close(&rig);
+}
+
+// Who may have taken it stays away.
+static void test_emptied_and_never_told(void **state)
+{
+    struct rig rig;
+    (void)state;
+    (void)open_taken(&rig);
+    rig_wait(&rig, 6 * DAY_MS);
+    assert_true(rig_item(&rig, "a").need);
+    rig_wait(&rig, 2 * DAY_MS);
+    assert_false(is_one(&rig));
+    assert_false(rig_item(&rig, "a").need);
+    rig_close(&rig);
+}
+
 // Zeros are zeros if there was no crash.
 static void test_zeros_are_published(void **state)
 {
@@ -152,6 +221,9 @@ int main(void)
         cmocka_unit_test(test_large_emptied_for_good),
         cmocka_unit_test(test_emptied_and_removed),
         cmocka_unit_test(test_emptied_removed_and_emptied),
+        cmocka_unit_test(test_emptied_and_taken),
+        cmocka_unit_test(test_emptied_and_not_taken),
+        cmocka_unit_test(test_emptied_and_never_told),
         cmocka_unit_test(test_zeros_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
