@@ -110,6 +110,7 @@ void dirty_mark(struct folder *folder, struct slice path, int64_t delay_ms, bool
     dirty->awaits_content = dirty->walked = false;
     if (dirty->looking) {
         dirty->again = true;
+        dirty->written |= delay_ms == OPEN_QUIET_MS;
         dirty->again_delay_ms = delay_ms;
         return;
     }
@@ -354,7 +355,7 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
     dirty->overtaken = dirty->found_below = false;
     bool again = dirty->again;
     int64_t quiet = dirty->again_delay_ms;
-    dirty->again = false;
+    dirty->again = dirty->written = false;
     dirty->again_delay_ms = 0;
     list_append(list_of(folder, dirty), dirty);
     if (verdict == LOOK_AGAIN_LATER) {

@@ -34,7 +34,7 @@ static bool is_blocked_there(struct folder *folder, const struct bond *bond, str
     return said.blocked_count < bond->blocked_total || applied_names(&said, path) != NULL;
 }
 
-// A peer has it on its disk, or it was kept here: it can be had again. Who was there may have taken
+// A peer has it on its disk, or it was kept here: it can be had again. Who was here may have taken
 // it just before the cut, and said so too late. A row of what is kept may have lost its file.
 static bool held_elsewhere(struct folder *folder, struct slice path, const struct version *v,
                            bool kept_gone)
@@ -53,6 +53,16 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
                                                 folder->number, &content.id, &name);
 }
 
+// What they have of it was not all said before the cut, or not yet again.
+static bool somebody_is_here(struct folder *folder)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->joined) return true;
+    }
+    return false;
+}
+
 // After a power cut a file that was saved without a flush may be empty or hold zeros. Nothing is
 // lost by putting back what it last was; much would be by telling everybody that it is empty.
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
@@ -60,7 +70,8 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     char escaped[LOG_ESCAPED_MAX];
     bool crash = folder->after_crash || is_unsettled(folder, item->path, UNSETTLED_CRASH);
     if (!crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
-    if (!held_elsewhere(folder, item->path, &item->local.version, false)) return false;
+    bool held = held_elsewhere(folder, item->path, &item->local.version, false);
+    if (!held && !somebody_is_here(folder)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));
     item->local.state = LOCAL_OBSOLETE;

@@ -276,14 +276,13 @@ static bool wait_for_content(struct folder *folder, const struct item *item,
     return true;
 }
 
-// A program has begun to write the file anew while it was looked at, and has not closed it: what
-// was read may be half of that.
+// A program has begun to write the file anew while it was looked at: what was read may be half of
+// that, also if it has been closed since.
 static bool wait_for_writer(struct folder *folder, struct dirty *dirty)
 {
-    bool is_written = dirty->again && dirty->again_delay_ms == OPEN_QUIET_MS;
-    if (!is_written || dirty->now || dirty->writer_waits >= WRITER_WAITS_MAX) return false;
+    if (!dirty->written || dirty->now || dirty->writer_waits >= WRITER_WAITS_MAX) return false;
     dirty->writer_waits++;
-    dirty->due_ms = folder->engine->now_ms + OPEN_QUIET_MS;
+    dirty->due_ms = folder->engine->now_ms + dirty->again_delay_ms;
     return true;
 }
 

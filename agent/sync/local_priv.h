@@ -18,6 +18,7 @@ struct dirty {
     bool large;            // was found to be: in the list of these instead of the ready one
     bool looking;          // a job has it
     bool again;            // something happened while it was looked at
+    bool written;          // in place, likewise
     bool overtaken;        // a step has made a directory there since: what the look found is over
     bool found_below;      // something was, since the look began: that it is no directory is over
     int64_t again_delay_ms;

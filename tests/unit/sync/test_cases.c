@@ -46,6 +46,36 @@ static void test_half_of_a_save_is_not_published(void **state)
     rig_close(&rig);
 }
 
+// The look sees half of a save, which has ended when it comes back.
+static bool save_ends_meanwhile(struct rig *rig, struct job *job)
+{
+    if (job->kind != JOB_LOOK) return false;
+    disk_look(rig, &job->look.looks[0]);
+    rig->instead = NULL;
+    rig_save(rig, "a", "half and half", rig->now_ms);
+    engine_watch(rig->engine, rig->folder, ENGINE_MODIFIED, slice_text("a"));
+    engine_watch(rig->engine, rig->folder, ENGINE_WRITTEN, slice_text("a"));
+    return true;
+}
+
+static void test_half_of_a_save_that_has_ended(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "a", "first");
+    rig_wait(&rig, SECOND_MS);
+    uint64_t before = counter_of(&rig);
+    rig_save(&rig, "a", "hal", rig.now_ms);
+    rig.instead = save_ends_meanwhile;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
+    rig_wait(&rig, 100);
+    assert_null(rig.instead);
+    assert_int_equal(counter_of(&rig), before + 1);
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.size, strlen("half and half"));
+    rig_close(&rig);
+}
+
 // ---- a directory that gives errors is never taken for an empty one
 
 static void test_what_cannot_be_read_is_not_gone(void **state)
@@ -309,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_of_a_save_is_not_published),
+        cmocka_unit_test(test_half_of_a_save_that_has_ended),
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
         cmocka_unit_test(test_what_cannot_be_read_is_tried_again),
