@@ -8,7 +8,7 @@
 
 enum { BELOW_MAX = 4096 };
 
-static const int64_t DAY_MS = INT64_C(24) * 3600 * 1000;
+static const int64_t AWAY_MS = INT64_C(24) * 3600 * 1000;
 
 static bool is_joined(const struct share *share)
 {
@@ -73,27 +73,19 @@ bool deletions_may_come(const struct folder *folder)
 
 // ---- the ends of what is below a leaf
 
-// What he offers comes before his first PONG.
-bool peer_may_tell(struct folder *folder, const struct peer *peer, int64_t days)
+// He may come back and bring what else he knew; what he offers comes before his first PONG.
+static bool maker_is_away(struct folder *folder, uint64_t inc)
 {
     const struct engine *engine = folder->engine;
-    if (!folder_shared_with(folder, peer->device)) return false;
-    bond_get(folder, peer->device); // loads when he was last here
-    if (engine->wall_ms - peer->last_seen_wall_ms >= days * DAY_MS) return false;
+    const struct index_port *index = INDEX(folder);
+    struct owner owner;
+    if (!index->owner_get(index->self, engine->scratch, folder->number, inc, &owner)) return false;
+    const struct peer *peer = peer_find(folder->engine, owner.device);
+    if (peer == NULL || !folder_shared_with(folder, owner.device)) return false;
+    if (engine->wall_ms - peer->last_seen_wall_ms >= AWAY_MS) return false;
     if (peer->in_use == NULL) return true;
     const struct share *share = share_find(peer->in_use, folder);
     return (share == NULL || !share->joined) && peer->in_use->ping_sent_ms != 0;
-}
-
-// He may come back and bring what else he knew.
-static bool maker_is_away(struct folder *folder, uint64_t inc)
-{
-    const struct index_port *index = INDEX(folder);
-    struct owner owner;
-    if (!index->owner_get(index->self, folder->engine->scratch, folder->number, inc, &owner))
-        return false;
-    const struct peer *peer = peer_find(folder->engine, owner.device);
-    return peer != NULL && peer_may_tell(folder, peer, 1);
 }
 
 // K has not come to it, and may yet; nearly all end with the first look.

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// What may still come, and is waited for before a resolution or before a content is given up: for
-// resolve.c, made.c and emptied.c.
+// What may still come, and is waited for before a resolution: for resolve.c and made.c.
 #ifndef AGENT_SYNC_AWAITED_PRIV_H
 #define AGENT_SYNC_AWAITED_PRIV_H
 
 #include "agent/sync/engine_priv.h"
 
-// The folder is shared with him, he was here within so many days, and is away, or has not said yet
-// what he has of it.
-bool peer_may_tell(struct folder *folder, const struct peer *peer, int64_t days);
 // What is known has gaps that may be closed.
 bool more_may_come(struct folder *folder);
 // A peer has forgotten deletions that may not be known here.

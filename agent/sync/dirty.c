@@ -359,11 +359,12 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
     dirty->again_delay_ms = 0;
     list_append(list_of(folder, dirty), dirty);
     if (verdict == LOOK_AGAIN_LATER) {
-        dirty_schedule(folder, dirty, dirty->due_ms);
+        int64_t due = again && !dirty->now ? now + quiet : now;
+        dirty_schedule(folder, dirty, due > dirty->due_ms ? due : dirty->due_ms);
     } else if (again) {
         dirty->since_ms = now;
         dirty->not_before_ms = 0;
-        dirty->moves = 0;
+        dirty->moves = dirty->writer_waits = 0;
         int64_t wait = dirty_publish_delay(folder, slice_of(dirty->path, dirty->path_size));
         dirty_schedule(folder, dirty, now + (quiet > wait ? quiet : wait));
     } else {

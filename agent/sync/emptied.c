@@ -3,12 +3,11 @@
 // Files that are empty and were not: an editor that is half way through, or what a power cut left,
 // which on some file systems is as many zeros as were saved.
 #include "agent/core/index.h"
-#include "agent/sync/awaited_priv.h"
 #include "agent/sync/engine_priv.h"
 
-enum { MAY_TELL_DAYS = 7 };
-
 #define INDEX(folder) (&(folder)->engine->o.index)
+
+static const int64_t WEEK_MS = INT64_C(7) * 24 * 3600 * 1000;
 
 bool local_emptied(const struct item *item, const struct look *look)
 {
@@ -34,8 +33,20 @@ static bool is_blocked_there(struct folder *folder, const struct bond *bond, str
     return said.blocked_count < bond->blocked_total || applied_names(&said, path) != NULL;
 }
 
-// A peer has it on its disk, or it was kept here: it can be had again. Who was here may have taken
-// it just before the cut, and said so too late. A row of what is kept may have lost its file.
+// Who was here may have taken it just before the cut, and said so too late. Clocks may have been
+// years ahead.
+static bool may_tell_yet(struct folder *folder, const struct peer *peer)
+{
+    const struct bond *bond = bond_get(folder, peer->device); // loads when he was last here
+    int64_t away_ms = folder->engine->wall_ms - peer->last_seen_wall_ms;
+    if (!bond->joined || away_ms >= WEEK_MS || away_ms <= -WEEK_MS) return false;
+    const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
+    if (share == NULL || !share->offer_heard) return peer->in_use == NULL || !peer->folders_said;
+    return !share->joined;
+}
+
+// A peer has it on its disk, or may have it, or it was kept here: it can be had again. A row of
+// what is kept may have lost its file.
 static bool held_elsewhere(struct folder *folder, struct slice path, const struct version *v,
                            bool kept_gone)
 {
@@ -43,8 +54,9 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
     struct slice name;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
         const struct bond *bond = bond_get(folder, p->device);
-        if (peer_may_tell(folder, p, MAY_TELL_DAYS)) return true;
-        if (!folder_shared_with(folder, p->device) || !dots_covered(v->dots, bond->a.v)) continue;
+        if (!folder_shared_with(folder, p->device)) continue;
+        if (may_tell_yet(folder, p)) return true;
+        if (!dots_covered(v->dots, bond->a.v)) continue;
         if (!is_blocked_there(folder, bond, path)) return true;
     }
     const struct content content = {.id = v->value.content, .size = v->value.size};
@@ -53,7 +65,7 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
                                                 folder->number, &content.id, &name);
 }
 
-// What they have of it was not all said before the cut, or not yet again.
+// What they have on their disks is more than A says, where something before it is still to come.
 static bool somebody_is_here(struct folder *folder)
 {
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
@@ -70,8 +82,9 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     char escaped[LOG_ESCAPED_MAX];
     bool crash = folder->after_crash || is_unsettled(folder, item->path, UNSETTLED_CRASH);
     if (!crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
-    bool held = held_elsewhere(folder, item->path, &item->local.version, false);
-    if (!held && !somebody_is_here(folder)) return false;
+    // Dirty: all have been asked.
+    bool asks = item->local.state != LOCAL_DIRTY && somebody_is_here(folder);
+    if (!asks && !held_elsewhere(folder, item->path, &item->local.version, false)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));
     item->local.state = LOCAL_OBSOLETE;

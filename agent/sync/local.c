@@ -14,6 +14,7 @@ enum {
     PARENT_WAIT_MS = 10,
     PARENT_WAITS_MAX = 20,
     WRITER_WAITS_MAX = 5, // a log is published, too
+    WRITER_QUIET_MS = 100,
     STEP_WAIT_MS = 20,
     BELOW_WAIT_MS = 20,
 };
@@ -282,7 +283,7 @@ static bool wait_for_writer(struct folder *folder, struct dirty *dirty)
 {
     if (!dirty->written || dirty->now || dirty->writer_waits >= WRITER_WAITS_MAX) return false;
     dirty->writer_waits++;
-    dirty->due_ms = folder->engine->now_ms + dirty->again_delay_ms;
+    dirty->due_ms = folder->engine->now_ms + WRITER_QUIET_MS;
     return true;
 }
 

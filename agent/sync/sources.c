@@ -244,7 +244,8 @@ void fetch_expire(struct folder *folder)
             emptied_review(folder, t->paths, t->path_count, t->kept_gone);
         // A content that no item needs any more is not worth waiting for.
         if (t->state == TRANSFER_NO_SOURCE && t->jobs == 0 && settled) {
-            emptied_review(folder, t->paths, t->path_count, t->kept_gone);
+            if (transfer_refused_by_all(folder, t))
+                emptied_review(folder, t->paths, t->path_count, t->kept_gone);
             if (t->large) staged_set(folder, &t->content, STAGED_PERHAPS);
             transfer_free(folder, t);
             folder->needs_done = false;

@@ -238,21 +238,39 @@ static void answer_pull(struct script *script, const struct msg_pull *pull,
     script_send(script, LANE_CONTROL, &done);
 }
 
+static void answer_content(struct script *script, struct content *content, struct slice text)
+{
+    struct message m = {.kind = MSG_PACK};
+    m.pack.folder = script->rig->id;
+    m.pack.contents = content;
+    m.pack.count = 1;
+    m.pack.bytes = text;
+    script_send(script, LANE_BULK, &m);
+}
+
+static void answer_not_held(struct script *script, const struct content *content)
+{
+    struct digest id = content->id;
+    struct message m = {.kind = MSG_NOT_HELD};
+    m.not_held.folder = script->rig->id;
+    m.not_held.ids = &id;
+    m.not_held.count = 1;
+    script_send(script, LANE_CONTROL, &m);
+}
+
 static void answer_want(struct script *script, const struct msg_want *want,
                         const char *const *texts, uint32_t count)
 {
     for (uint32_t i = 0; i < want->id_count; i++) {
+        bool held = false;
         for (uint32_t t = 0; t < count; t++) {
             struct slice text = slice_text(texts[t]);
             bool same = digest_equal(hash_sha256(text), want->ids[i].id);
             if (!same || want->ids[i].size != text.size) continue;
-            struct message m = {.kind = MSG_PACK};
-            m.pack.folder = script->rig->id;
-            m.pack.contents = &want->ids[i];
-            m.pack.count = 1;
-            m.pack.bytes = text;
-            script_send(script, LANE_BULK, &m);
+            held = true;
+            answer_content(script, &want->ids[i], text);
         }
+        if (!held) answer_not_held(script, &want->ids[i]);
     }
 }
 
