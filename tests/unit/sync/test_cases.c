@@ -76,6 +76,37 @@ static void test_half_of_a_save_that_has_ended(void **state)
     rig_close(&rig);
 }
 
+// The look waits for the directory to be published first, and a program begins to write meanwhile.
+static bool save_begins_meanwhile(struct rig *rig, struct job *job)
+{
+    bool is_it = job->kind == JOB_LOOK &&
+                 slice_equal(job->look.looks[0].path, slice_text("d/a"));
+    if (!is_it) return false;
+    disk_look(rig, &job->look.looks[0]);
+    rig->instead = NULL;
+    engine_watch(rig->engine, rig->folder, ENGINE_MODIFIED, slice_text("d/a"));
+    return true;
+}
+
+static void test_half_of_a_save_while_its_directory_is_new(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_mkdir(&rig, "d");
+    rig_save(&rig, "d/a", "hal", rig.now_ms);
+    rig.instead = save_begins_meanwhile;
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d/a"));
+    rig_wait(&rig, SECOND_MS);
+    assert_null(rig.instead);
+    assert_int_equal(rig_item(&rig, "d/a").head_count, 0);
+    rig_save(&rig, "d/a", "half and half", rig.now_ms);
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d/a"));
+    rig_wait(&rig, 100);
+    assert_int_equal(rig_item(&rig, "d/a").heads[0].value.size, strlen("half and half"));
+    rig_close(&rig);
+}
+
 // ---- a directory that gives errors is never taken for an empty one
 
 static void test_what_cannot_be_read_is_not_gone(void **state)
@@ -340,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half_of_a_save_is_not_published),
         cmocka_unit_test(test_half_of_a_save_that_has_ended),
+        cmocka_unit_test(test_half_of_a_save_while_its_directory_is_new),
         cmocka_unit_test(test_what_cannot_be_read_is_not_gone),
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
         cmocka_unit_test(test_what_cannot_be_read_is_tried_again),
