@@ -85,8 +85,8 @@ void quiet_base(struct world *world)
     }
 }
 
-// A save that met a resolution becomes a conflict item once its path is in doubt no more: of one
-// that is written all the time that takes a while.
+// A save that met a step becomes a conflict item once its path is in doubt no more: of one that is
+// written all the time that takes a while, or where what was read of it is lost again.
 bool displaced_settled(const struct device *device, char *why, size_t size)
 {
     static const struct digest none;
@@ -101,7 +101,9 @@ bool displaced_settled(const struct device *device, char *why, size_t size)
             continue;
         enum kind kind = row.version.value.kind;
         bool leaf = kind == KIND_FILE || kind == KIND_SYMLINK;
-        if (!leaf || !digest_equal(row.version.value.content, none)) continue;
+        bool unread = digest_equal(row.version.value.content, none) ||
+                      (kind == KIND_FILE && row.version.mtime_ns == 0);
+        if (!leaf || !unread) continue;
         (void)snprintf(why, size, "%s: a save is only in kept: %s", device->name, name);
         settled = false;
     }

@@ -79,8 +79,7 @@ static void test_half_of_a_save_that_has_ended(void **state)
 // The look waits for the directory to be published first, and a program begins to write meanwhile.
 static bool save_begins_meanwhile(struct rig *rig, struct job *job)
 {
-    bool is_it = job->kind == JOB_LOOK &&
-                 slice_equal(job->look.looks[0].path, slice_text("d/a"));
+    bool is_it = job->kind == JOB_LOOK && slice_equal(job->look.looks[0].path, slice_text("d/a"));
     if (!is_it) return false;
     disk_look(rig, &job->look.looks[0]);
     rig->instead = NULL;

@@ -241,6 +241,24 @@ static void test_emptied_and_never_told(void **state)
     rig_close(&rig);
 }
 
+// Its user has removed what was left of it, and gives it up: nothing is there.
+static void test_emptied_removed_and_given_up(void **state)
+{
+    struct rig rig;
+    (void)state;
+    (void)open_taken(&rig);
+    rig_write(&rig, "a", NULL);
+    rig_wait(&rig, LATER_MS);
+    assert_true(rig_item(&rig, "a").need);
+    const struct slice path = slice_text("a");
+    const struct abandon_request request = {.folder = "f", .paths = &path, .count = 1, .now = true};
+    engine_abandon(rig.engine, 1, &request);
+    rig_wait(&rig, 20 * LATER_MS);
+    assert_int_equal(rig.abandon.count, 1);
+    assert_false(rig_item(&rig, "a").need || version_live(&rig_item(&rig, "a").heads[0]));
+    rig_close(&rig);
+}
+
 // Zeros are zeros if there was no crash.
 static void test_zeros_are_published(void **state)
 {
@@ -267,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_emptied_and_taken),
         cmocka_unit_test(test_emptied_and_not_taken),
         cmocka_unit_test(test_emptied_and_never_told),
+        cmocka_unit_test(test_emptied_removed_and_given_up),
         cmocka_unit_test(test_zeros_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
