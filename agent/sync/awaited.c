@@ -10,11 +10,6 @@ enum { BELOW_MAX = 4096 };
 
 static const int64_t AWAY_MS = INT64_C(24) * 3600 * 1000;
 
-static bool is_joined(const struct share *share)
-{
-    return share->joined;
-}
-
 static bool knows_more(const struct share *share)
 {
     return share->joined && !vv_le(share->said_k.v, share->folder->k.v);
@@ -45,7 +40,7 @@ static bool has_gap(struct folder *folder)
 {
     uint64_t changes, bytes;
     const struct index_port *index = INDEX(folder);
-    bool even = any_share(folder, is_joined) && !any_share(folder, knows_more);
+    bool even = share_any_joined(folder) && !any_share(folder, knows_more);
     int64_t old_ms = even ? GAP_EVEN_MS : GAP_OLD_MS;
     if (folder->engine->now_ms - folder->heard_ms >= old_ms) return false;
     index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);

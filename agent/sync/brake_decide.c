@@ -205,15 +205,6 @@ static bool keep_all_ours(struct folder *folder)
 
 // ---- revert: what was found here
 
-static bool peer_may_have(const struct folder *folder)
-{
-    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && share->joined) return true;
-    }
-    return false;
-}
-
 static bool elsewhere_here(struct folder *folder, const struct digest *content)
 {
     struct item item = {0};
@@ -230,7 +221,7 @@ bool brake_can_be_had(struct folder *folder, const struct value *value)
 {
     struct slice file;
     struct content content = {.id = value->content, .size = value->size};
-    if (value->kind != KIND_FILE || peer_may_have(folder)) return true;
+    if (value->kind != KIND_FILE || share_any_joined(folder)) return true;
     return content_staged(folder, &content) || base_has(folder, &content) ||
            elsewhere_here(folder, &value->content) ||
            INDEX(folder)->kept_by_content(INDEX(folder)->self, folder->engine->scratch,

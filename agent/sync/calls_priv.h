@@ -226,6 +226,7 @@ int64_t hellos_deadline(const struct engine *engine);
 // ---- share.c: owners, marks, NEWS, APPLIED
 void share_join(struct share *share, const struct msg_offer *offer);
 struct share *share_find(struct session *session, const struct folder *folder);
+bool share_any_joined(const struct folder *folder); // somebody could be asked for a content
 struct share *share_get(struct session *session, struct folder *folder);
 void share_destroy(struct share *share);
 void share_start_anew(struct share *share); // what was said so far was said of another life

@@ -35,9 +35,9 @@ static bool is_blocked_there(struct folder *folder, const struct bond *bond, str
 
 // Who was here may have taken it just before the cut, and said so too late. Clocks may have been
 // years ahead.
-static bool may_tell_yet(struct folder *folder, const struct peer *peer)
+static bool may_tell_yet(const struct folder *folder, const struct peer *peer,
+                         const struct bond *bond)
 {
-    const struct bond *bond = bond_get(folder, peer->device); // loads when he was last here
     int64_t away_ms = folder->engine->wall_ms - peer->last_seen_wall_ms;
     if (!bond->joined || away_ms >= WEEK_MS || away_ms <= -WEEK_MS) return false;
     const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
@@ -53,9 +53,9 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
     const struct index_port *index = INDEX(folder);
     struct slice name;
     for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        const struct bond *bond = bond_get(folder, p->device);
+        const struct bond *bond = bond_get(folder, p->device); // also: when he was last here
         if (!folder_shared_with(folder, p->device)) continue;
-        if (may_tell_yet(folder, p)) return true;
+        if (may_tell_yet(folder, p, bond)) return true;
         if (!dots_covered(v->dots, bond->a.v)) continue;
         if (!is_blocked_there(folder, bond, path)) return true;
     }
@@ -65,16 +65,6 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
                                                 folder->number, &content.id, &name);
 }
 
-// What they have on their disks is more than A says, where something before it is still to come.
-static bool somebody_is_here(struct folder *folder)
-{
-    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
-        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
-        if (share != NULL && share->joined) return true;
-    }
-    return false;
-}
-
 // After a power cut a file that was saved without a flush may be empty or hold zeros. Nothing is
 // lost by putting back what it last was; much would be by telling everybody that it is empty.
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
@@ -82,8 +72,9 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     char escaped[LOG_ESCAPED_MAX];
     bool crash = folder->after_crash || is_unsettled(folder, item->path, UNSETTLED_CRASH);
     if (!crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
-    // Dirty: all have been asked.
-    bool asks = item->local.state != LOCAL_DIRTY && somebody_is_here(folder);
+    // Who is here may have more than its A says, where something before it is still to come. Dirty:
+    // all have been asked.
+    bool asks = item->local.state != LOCAL_DIRTY && share_any_joined(folder);
     if (!asks && !held_elsewhere(folder, item->path, &item->local.version, false)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));

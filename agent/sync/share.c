@@ -212,6 +212,15 @@ static void bond_heard(struct share *share, struct vv k, uint64_t changes, uint6
     bond_changed(share->folder, bond);
 }
 
+bool share_any_joined(const struct folder *folder)
+{
+    for (const struct peer *p = folder->engine->peers; p != NULL; p = p->next) {
+        const struct share *share = p->in_use != NULL ? share_find(p->in_use, folder) : NULL;
+        if (share != NULL && share->joined) return true;
+    }
+    return false;
+}
+
 // What it does not have it has not got: its disk is there and was looked at.
 bool share_ready(const struct share *share)
 {

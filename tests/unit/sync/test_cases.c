@@ -20,6 +20,13 @@ static void walk(struct rig *rig)
 
 // ---- a file that is being written while it is looked at
 
+static void save_and_wait(struct rig *rig, const char *path, const char *text, int64_t ms)
+{
+    rig_save(rig, path, text, rig->now_ms);
+    engine_watch(rig->engine, rig->folder, ENGINE_WRITTEN, slice_text(path));
+    rig_wait(rig, ms);
+}
+
 // Saved, and at once opened to be saved again: the look that the first save asked for finds half of
 // the second.
 static void test_half_of_a_save_is_not_published(void **state)
@@ -31,17 +38,13 @@ static void test_half_of_a_save_is_not_published(void **state)
     rig_wait(&rig, SECOND_MS);
     uint64_t before = counter_of(&rig);
     rig.held = 1u << JOB_LOOK;
-    rig_save(&rig, "a", "hal", rig.now_ms);
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
-    rig_wait(&rig, SECOND_MS);
+    save_and_wait(&rig, "a", "hal", SECOND_MS);
     assert_int_equal(rig_jobs(&rig, JOB_LOOK), 1);
     engine_watch(rig.engine, rig.folder, ENGINE_MODIFIED, slice_text("a"));
     rig.held = 0;
     rig_wait(&rig, SECOND_MS);
     assert_int_equal(counter_of(&rig), before);
-    rig_save(&rig, "a", "half and half", rig.now_ms);
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
-    rig_wait(&rig, 100);
+    save_and_wait(&rig, "a", "half and half", 100);
     assert_int_equal(counter_of(&rig), before + 1);
     rig_close(&rig);
 }
@@ -66,10 +69,8 @@ static void test_half_of_a_save_that_has_ended(void **state)
     rig_write(&rig, "a", "first");
     rig_wait(&rig, SECOND_MS);
     uint64_t before = counter_of(&rig);
-    rig_save(&rig, "a", "hal", rig.now_ms);
     rig.instead = save_ends_meanwhile;
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("a"));
-    rig_wait(&rig, 100);
+    save_and_wait(&rig, "a", "hal", 100);
     assert_null(rig.instead);
     assert_int_equal(counter_of(&rig), before + 1);
     assert_int_equal(rig_item(&rig, "a").heads[0].value.size, strlen("half and half"));
@@ -93,15 +94,11 @@ static void test_half_of_a_save_while_its_directory_is_new(void **state)
     struct rig rig;
     rig_open(&rig);
     rig_mkdir(&rig, "d");
-    rig_save(&rig, "d/a", "hal", rig.now_ms);
     rig.instead = save_begins_meanwhile;
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d/a"));
-    rig_wait(&rig, SECOND_MS);
+    save_and_wait(&rig, "d/a", "hal", SECOND_MS);
     assert_null(rig.instead);
     assert_int_equal(rig_item(&rig, "d/a").head_count, 0);
-    rig_save(&rig, "d/a", "half and half", rig.now_ms);
-    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d/a"));
-    rig_wait(&rig, 100);
+    save_and_wait(&rig, "d/a", "half and half", 100);
     assert_int_equal(rig_item(&rig, "d/a").heads[0].value.size, strlen("half and half"));
     rig_close(&rig);
 }
