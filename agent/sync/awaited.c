@@ -33,20 +33,23 @@ static bool any_share(const struct folder *folder, bool (*is)(const struct share
     return false;
 }
 
+static bool is_known_beyond(const struct folder *folder, struct vv v)
+{
+    uint64_t changes, bytes;
+    const struct index_port *index = INDEX(folder);
+    index->owed(index->self, folder->number, v, 1, &changes, &bytes);
+    return changes > 0;
+}
+
 // Versions are known here whose predecessors are not: a push left a gap, a round was cut. What is
 // missing may be the end of what stands against each other. Nobody may be left to bring it, though:
 // of a life that was lost with its index a dot may be left that no K ever covers.
 static bool has_gap(struct folder *folder)
 {
-    uint64_t changes, bytes;
-    const struct index_port *index = INDEX(folder);
     bool even = share_any_joined(folder) && !any_share(folder, knows_more);
     int64_t old_ms = even ? GAP_EVEN_MS : GAP_OLD_MS;
     if (folder->engine->now_ms - folder->heard_ms >= old_ms) return false;
-    index->owed(index->self, folder->number, folder->k.v, 1, &changes, &bytes);
-    if (changes == 0) return false;
-    index->owed(index->self, folder->number, k_beyond_ends(folder), 1, &changes, &bytes);
-    return changes > 0;
+    return is_known_beyond(folder, folder->k.v) && is_known_beyond(folder, k_beyond_ends(folder));
 }
 
 bool more_may_come(struct folder *folder)
@@ -66,91 +69,137 @@ bool deletions_may_come(const struct folder *folder)
     return any_share(folder, may_have_forgotten);
 }
 
-// ---- the ends of what is below a leaf
+// ---- the ends of a leaf and of what is below it
 
-// He may come back and bring what else he knew; what he offers comes before his first PONG.
-static bool maker_is_away(struct folder *folder, uint64_t inc)
+// He may come back and bring what else he knew; what he offers comes before his first PONG. Of who
+// is no peer of this device, only when he made it is known.
+static bool maker_is_away(struct folder *folder, uint64_t inc, int64_t made_ms)
 {
     const struct engine *engine = folder->engine;
     const struct index_port *index = INDEX(folder);
     struct owner owner;
     if (!index->owner_get(index->self, engine->scratch, folder->number, inc, &owner)) return false;
     const struct peer *peer = peer_find(folder->engine, owner.device);
-    if (peer == NULL || !folder_shared_with(folder, owner.device)) return false;
-    if (engine->wall_ms - peer->last_seen_wall_ms >= AWAY_MS) return false;
+    int64_t now_ms = engine->wall_ms;
+    if (peer == NULL) return made_ms > now_ms - AWAY_MS && made_ms < now_ms + AWAY_MS;
+    if (!folder_shared_with(folder, owner.device)) return false;
+    if (now_ms - peer->last_seen_wall_ms >= AWAY_MS) return false;
     if (peer->in_use == NULL) return true;
     const struct share *share = share_find(peer->in_use, folder);
     return (share == NULL || !share->joined) && peer->in_use->ping_sent_ms != 0;
 }
 
 // K has not come to it, and may yet; nearly all end with the first look.
-static bool is_ahead(struct folder *folder, struct dot dot)
+static bool is_ahead(struct folder *folder, struct dot dot, const struct version *v)
 {
-    return !vv_covers(folder->k.v, dot) && maker_is_away(folder, dot.inc) &&
+    return !vv_covers(folder->k.v, dot) && maker_is_away(folder, dot.inc, v->birth.wall_ms) &&
            !vv_covers(k_beyond_ends(folder), dot);
 }
 
-static struct dots dots_ahead(struct folder *folder, const struct item *leaf)
+static bool is_leaf(const struct version *v)
 {
-    struct arena *arena = folder->engine->scratch;
-    struct dots ahead = {0};
+    return v->value.kind == KIND_FILE || v->value.kind == KIND_SYMLINK;
+}
+
+// What a maker publishes below a leaf, or as a leaf above something, comes after the end of what
+// was there: of each dot, whether an end may come.
+struct clash {
+    struct folder *folder;
+    struct leaf_dot {
+        struct dot dot;
+        bool ahead;
+        bool ended; // something below is ahead, and came after it
+    } * leaf;
+    uint32_t count;
+};
+
+static void clash_init(struct clash *clash, struct folder *folder, const struct item *leaf)
+{
+    uint32_t max = 1;
+    for (uint32_t h = 0; h < leaf->head_count; h++)
+        max += leaf->heads[h].dots.count;
+    *clash = (struct clash){.folder = folder};
+    clash->leaf = arena_alloc(folder->engine->scratch, max, sizeof *clash->leaf);
     for (uint32_t h = 0; h < leaf->head_count; h++) {
         const struct version *v = &leaf->heads[h];
-        if (v->value.kind != KIND_FILE && v->value.kind != KIND_SYMLINK) continue;
-        for (uint32_t i = 0; i < v->dots.count; i++) {
-            struct dot d = v->dots.entries[i];
-            if (is_ahead(folder, d)) ahead = dots_union(arena, ahead, (struct dots){&d, 1});
+        for (uint32_t i = 0; is_leaf(v) && i < v->dots.count; i++) {
+            struct dot dot = v->dots.entries[i];
+            clash->leaf[clash->count++] =
+                (struct leaf_dot){.dot = dot, .ahead = is_ahead(folder, dot, v)};
         }
     }
-    return ahead;
 }
 
 // Had its maker published it before the leaf, it had ended by then.
-static bool dot_has_ended(struct dots ahead, struct dot dot)
+static bool dot_has_ended(const struct clash *clash, struct dot dot)
 {
-    for (uint32_t i = 0; i < ahead.count; i++) {
-        struct dot d = ahead.entries[i];
-        if (d.inc == dot.inc && d.counter > dot.counter) return true;
+    for (uint32_t i = 0; i < clash->count; i++) {
+        const struct leaf_dot *leaf = &clash->leaf[i];
+        if (leaf->ahead && leaf->dot.inc == dot.inc && leaf->dot.counter > dot.counter) return true;
     }
     return false;
 }
 
-static bool has_ended(struct dots ahead, const struct item *below)
+static void leaf_ends_note(struct clash *clash, struct dot dot, const struct version *v)
 {
+    for (uint32_t i = 0; i < clash->count; i++) {
+        struct leaf_dot *leaf = &clash->leaf[i];
+        bool after = leaf->dot.inc == dot.inc && leaf->dot.counter < dot.counter;
+        if (after && !leaf->ended) leaf->ended = is_ahead(clash->folder, dot, v);
+    }
+}
+
+static bool has_ended(struct clash *clash, const struct item *below)
+{
+    bool ended = true;
     for (uint32_t h = 0; h < below->head_count; h++) {
         const struct version *v = &below->heads[h];
         for (uint32_t i = 0; version_live(v) && i < v->dots.count; i++) {
-            if (!dot_has_ended(ahead, v->dots.entries[i])) return false;
+            if (!dot_has_ended(clash, v->dots.entries[i])) ended = false;
+            leaf_ends_note(clash, v->dots.entries[i], v);
         }
     }
-    return true;
+    return ended;
 }
 
-static bool all_below_has_ended(struct folder *folder, struct slice path, struct dots ahead)
+static bool leaf_has_ended(const struct clash *clash)
 {
-    AUTO(item_walk_end) struct item_walk walk;
-    item_walk_begin(&walk, folder, path);
     uint32_t count = 0;
+    while (count < clash->count && clash->leaf[count].ended)
+        count++;
+    return count > 0 && count == clash->count;
+}
+
+static bool either_has_ended(struct folder *folder, const struct item *leaf)
+{
+    struct clash clash;
+    bool below_ended = false;
+    uint32_t count = 0;
+    clash_init(&clash, folder, leaf);
+    for (uint32_t i = 0; i < clash.count; i++)
+        below_ended = below_ended || clash.leaf[i].ahead;
+    AUTO(item_walk_end) struct item_walk walk;
+    item_walk_begin(&walk, folder, leaf->path);
     for (const struct item *item; (item = item_walk_next(&walk)) != NULL; count++) {
-        if (count == BELOW_MAX || !has_ended(ahead, item)) return false;
+        if (count == BELOW_MAX) return false;
+        if (!has_ended(&clash, item)) below_ended = false;
     }
-    return true;
+    return below_ended || leaf_has_ended(&clash);
 }
 
 // Each need below the leaf asks the same.
 static bool ends_may_come(struct folder *folder, const struct item *leaf)
 {
     struct ends_asked *asked = &folder->ends_asked;
-    struct dots ahead = dots_ahead(folder, leaf);
-    if (ahead.count == 0) return false;
+    int64_t now_ms = folder->engine->now_ms;
     bool same = slice_equal(buf_slice(&asked->path), leaf->path) && asked->seq == folder->row.seq &&
-                asked->ahead == ahead.count;
+                asked->at_ms == now_ms;
     if (same) return asked->may_come;
     buf_clear(&asked->path);
     buf_append(&asked->path, leaf->path.data, leaf->path.size);
     asked->seq = folder->row.seq;
-    asked->ahead = ahead.count;
-    asked->may_come = all_below_has_ended(folder, leaf->path, ahead);
+    asked->at_ms = now_ms;
+    asked->may_come = is_known_beyond(folder, folder->k.v) && either_has_ended(folder, leaf);
     return asked->may_come;
 }
 

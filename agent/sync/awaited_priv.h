@@ -10,10 +10,10 @@
 bool more_may_come(struct folder *folder);
 // A peer has forgotten deletions that may not be known here.
 bool deletions_may_come(const struct folder *folder);
-// Of a leaf with something that lives below it: the end of either may come, also from peers that
-// are away. All below was published before the leaf by peers that made it and are away, not for
-// longer than a day, with what K lacks of them: it had ended by then. The transaction that changes
-// a path's type publishes first what that ends (algorithm.md 2.3).
+// Of a leaf with something that lives below it: the end of either may come, also from a peer that
+// is away, not for longer than a day. It is known to have made one of them after the other, and K
+// lacks something of what it made in between: the transaction that changes a path's type publishes
+// first what that ends (algorithm.md 2.3).
 bool clash_may_end(struct folder *folder, const struct item *leaf);
 
 #endif

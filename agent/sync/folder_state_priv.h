@@ -51,7 +51,7 @@ struct tree_want { // a subtree to walk
 struct ends_asked { // awaited.c: what was last asked, and the answer
     struct buf path;
     uint64_t seq; // the folder's then
-    uint32_t ahead;
+    int64_t at_ms;
     bool may_come;
 };
 
