@@ -240,7 +240,7 @@ void device_start(struct device *device)
     world_say(world, "%s starts", device->name);
     device->epoch++;
     device->posix.pid = (pid_t)(1000 + device->epoch);
-    device->jobs = device->giving_up = 0;
+    device->jobs = 0;
     device->watch_due = false;
     device->rescan_us = INT64_MAX;
     device->engine = NULL;
@@ -285,6 +285,7 @@ void device_crash(struct device *device)
     process_gone(device);
     if (rng_chance(&device->world->rng, device->world->o.power_cut)) device_power_cut(device);
     if (device->index_here) device_index_open(device);
+    device_abandons_cut(device);
 }
 
 void device_stop(struct device *device)
@@ -296,6 +297,7 @@ void device_stop(struct device *device)
     engine_destroy(&device->engine);
     device_leave(device);
     process_gone(device);
+    device_abandons_cut(device);
 }
 
 void device_job_run(struct device *device, struct job *job)
@@ -349,28 +351,6 @@ void device_sync(struct device *device)
     watches_drain(device);
     engine_sync(device->engine, ++device->ticket, &request);
     device_leave(device);
-}
-
-// Whatever is needed, one by one: what does not wait for a content is refused.
-void device_abandon(struct device *device)
-{
-    enum { ITEMS_MAX = 400 };
-    if (!device->running || device->world->current != NULL) return;
-    struct arena *arena = arena_new();
-    struct item *items = arena_alloc(arena, ITEMS_MAX, sizeof *items);
-    device_enter(device);
-    watches_drain(device);
-    uint32_t count = store_items_after(device->store, arena, device->folder, slice_text(""),
-                                       slice_text(""), true, ITEMS_MAX, items);
-    for (uint32_t i = 0; i < count; i++) {
-        struct abandon_request request = {
-            .folder = "f", .paths = &items[i].path, .count = 1, .now = true};
-        if (!items[i].need || items[i].head_count == 0) continue;
-        device->giving_up++;
-        engine_abandon(device->engine, ++device->ticket, &request);
-    }
-    device_leave(device);
-    arena_destroy(&arena);
 }
 
 void device_verify(struct device *device)

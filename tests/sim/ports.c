@@ -282,12 +282,10 @@ static void on_verified(void *context, uint64_t ticket, const struct verify_resu
 static void on_abandoned(void *context, uint64_t ticket, const struct abandon_result *result)
 {
     struct device *device = device_of(context);
-    device->giving_up--;
     world_say(device->world, "%s abandon %llu done: %u given up, %u came, %u unsure%s%s",
               device->name, (unsigned long long)ticket, result->count, result->came, result->unsure,
               result->what != NULL ? ": " : "", result->what != NULL ? result->what : "");
-    for (uint32_t i = 0; i < result->count; i++)
-        user_gave_up(device->world, &result->list[i]);
+    device_abandoned(device, result);
 }
 
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)

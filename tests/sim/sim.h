@@ -139,6 +139,7 @@ struct device {
     uint64_t messages; // sent
     uint64_t ticket;
     uint32_t giving_up; // abandons under way
+    struct buf asked;   // abandon.c: what they ask for
     int verify_exit;
     struct store *backup_store; // NULL: none
     struct inode *backup_root;
@@ -254,7 +255,6 @@ void device_crash_maybe(struct device *device); // at a port call
 void device_sync(struct device *device);
 void device_verify(struct device *device);
 void device_folder_put(struct device *device);
-void device_abandon(struct device *device);
 
 // ---- saved.c
 bool path_internal(const char *path);                  // .cfgsync, or below it
@@ -309,9 +309,13 @@ void net_cut(struct world *world, bool oneway);
 void net_heal_all(struct world *world);
 void net_line_dies(struct world *world, struct wire *wire);
 
+// ---- abandon.c
+void device_abandon(struct device *device);
+void device_abandoned(struct device *device, const struct abandon_result *result);
+void device_abandons_cut(struct device *device);
+
 // ---- users.c
 void user_act(struct device *device);
-void user_gave_up(struct world *world, const struct given_up *given);
 uint64_t token_of(const struct inode *inode); // 0: none
 void user_saves_visit(struct world *world);
 

@@ -74,27 +74,6 @@ static void visit_tree(struct device *device, const char *path, const struct ino
     }
 }
 
-// Whoever gives up a content that nobody could be asked for has decided about it, wherever it is.
-void user_gave_up(struct world *world, const struct given_up *given)
-{
-    char path[1024];
-    (void)snprintf(path, sizeof path, "%.*s", SLICE_ARG(given->path));
-    for (uint32_t i = 0; i < world->o.devices; i++) {
-        const struct inode *stack[TREE_DEPTH_MAX] = {world->devices[i].vfs.root};
-        uint32_t depth = 1;
-        while (depth > 0) {
-            const struct inode *dir = stack[--depth];
-            for (uint32_t k = 0; k < dir->count; k++) {
-                const struct inode *inode = dir->entries[k].inode;
-                if (S_ISDIR(inode->mode) && depth < TREE_DEPTH_MAX) stack[depth++] = inode;
-                if (!S_ISREG(inode->mode) || inode->size != given->content.size) continue;
-                struct digest id = hash_content(slice_of(inode->data, inode->size));
-                if (digest_equal(id, given->content.id)) saved_excuse(world, path, token_of(inode));
-            }
-        }
-    }
-}
-
 // ---- hands
 
 static void tree_remove(struct device *device, struct inode *dir, const char *name)
