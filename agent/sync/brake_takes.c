@@ -40,8 +40,9 @@ static bool is_accepted(const struct folder *folder, const struct version *local
 // A file that is saved again and again is one rewrite.
 static bool is_again(struct folder *folder, const struct version *local, const struct version *w)
 {
-    int64_t apart = w->birth.wall_ms - local->birth.wall_ms;
-    return local->has_parent && apart < WINDOW_MS && apart > -WINDOW_MS && of_others(folder, local);
+    int64_t a = w->birth.wall_ms, b = local->birth.wall_ms; // whatever a peer says
+    uint64_t apart = a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+    return local->has_parent && apart < WINDOW_MS && of_others(folder, local);
 }
 
 // A reconciliation has dropped what is on this disk. Other contents that count for nothing are left
