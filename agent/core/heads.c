@@ -95,16 +95,10 @@ static uint64_t highest_lost(const struct item *item, const struct version *head
     return lost;
 }
 
-// What is obsolete may have gone from the disk without a word: its value is what it last was.
-static bool gone_unsaid(const struct local *local)
-{
-    bool live = local->version.value.kind != KIND_TOMB;
-    return local->state == LOCAL_OBSOLETE && live && !local->print.present;
-}
-
 void heads_local_follow(struct item *item)
 {
-    if (item->local.state == LOCAL_NONE || gone_unsaid(&item->local)) return;
+    bool gone_unsaid = item_local_live(item) && !item_local_shown(item);
+    if (item->local.state == LOCAL_NONE || gone_unsaid) return;
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct version *h = &item->heads[i];
         const struct version *local = &item->local.version;
@@ -187,6 +181,12 @@ bool heads_live(const struct item *item)
 bool item_local_live(const struct item *item)
 {
     return item->local.state != LOCAL_NONE && version_live(&item->local.version);
+}
+
+bool item_local_shown(const struct item *item)
+{
+    const struct local *local = &item->local;
+    return item_local_live(item) && (local->state != LOCAL_OBSOLETE || local->print.present);
 }
 
 bool local_implied(const struct item *item)

@@ -33,6 +33,9 @@ bool version_live(const struct version *version);
 
 // Whether something of the item's is on disk.
 bool item_local_live(const struct item *item);
+// And the disk shows it: what is obsolete may have gone from there without a word, and its value is
+// what it last was.
+bool item_local_shown(const struct item *item);
 
 // Whether the directory on disk is nobody's version: it was made for what lives in it and stands on
 // the tombstone that is its head (local has the dots of the head and the value of a directory).

@@ -224,9 +224,7 @@ static bool give_up(struct folder *folder, struct item *item, struct given *give
     struct arena *arena = folder->engine->scratch;
     const struct version *head = orphan_head(folder, item);
     const struct local *local = &item->local;
-    // What a power cut left of it may have been removed.
-    bool removed = local->state == LOCAL_OBSOLETE && !local->print.present;
-    bool here = local->state != LOCAL_NONE && version_live(&local->version) && !removed;
+    bool here = item_local_shown(item);
     struct vv seen = local->state != LOCAL_NONE ? local->version.vv : (struct vv){0};
     struct version v = {.flags = VERSION_AUTO, .birth = head->birth};
     v.value.kind = KIND_TOMB;

@@ -135,6 +135,7 @@ void offers_review(struct folder *folder)
 
 void offers_said(struct session *session)
 {
+    session->folders_said = true;
     session->peer->folders_said = true;
     for (struct folder *f = session->engine->folders; f != NULL; f = f->next) {
         const struct share *share = share_find(session, f);

@@ -7,7 +7,7 @@
 // never catch up.
 #include <string.h>
 
-#include "agent/sync/engine_priv.h"
+#include "agent/sync/age_priv.h"
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
@@ -50,6 +50,13 @@ int64_t age_now(struct engine *engine)
     if (index->commit(index->self) != ERR_OK)
         log_warn(LOG_SYNC, "age not noted", "now_ms=%lld", (long long)now);
     return now;
+}
+
+int64_t wall_unless_behind(struct engine *engine)
+{
+    int64_t noted;
+    bool behind = read_age(engine, &noted) && noted > engine->wall_ms;
+    return behind ? noted : engine->wall_ms;
 }
 
 int64_t age_recent(struct engine *engine)

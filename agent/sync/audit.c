@@ -12,6 +12,7 @@
 // the asker changes, and K may differ.
 #include <string.h>
 
+#include "agent/sync/age_priv.h"
 #include "agent/sync/page_priv.h"
 #include "agent/sync/ranges_priv.h"
 

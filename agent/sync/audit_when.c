@@ -4,6 +4,7 @@
 // of.
 #include <string.h>
 
+#include "agent/sync/age_priv.h"
 #include "agent/sync/ranges_priv.h"
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)

@@ -17,8 +17,6 @@ enum {
     FAILED_MS = 60 * 1000,
     STEP_MS = 10,
     ITEMS_PER_STEP = 32,
-    DOUBTS_PER_STEP = 256,
-    USES_MAX = 64,
     SAVE_EVERY = 4096,
     LOOKED_AT_BLOCKS = 2, // as many changes for each block that there is room for
 };
@@ -37,6 +35,7 @@ static void entries_clear(struct base *b)
         mem_free(&b->heap[i]);
     }
     b->count = 0;
+    b->doubted = 0;
     b->room = 0;
 }
 
@@ -46,7 +45,6 @@ void base_close(struct folder *folder)
     entries_clear(b);
     keeps_drop(b, 0);
     map_destroy(&b->entries);
-    buf_fini(&b->doubts);
     buf_fini(&b->drops);
     mem_free(&b->heap);
     mem_free(&b->keeps);
@@ -108,6 +106,7 @@ static void entry_remove(struct base *b, struct base_entry *entry)
     uint32_t at = entry->at;
     (void)map_remove(b->entries, content_key(&entry->content, key));
     b->room -= entry->room;
+    b->doubted -= entry->doubted;
     b->count--;
     if (at < b->count) {
         heap_place(b, at, b->heap[b->count]);
@@ -116,7 +115,7 @@ static void entry_remove(struct base *b, struct base_entry *entry)
     mem_free(&entry);
 }
 
-static void entry_drop(struct base *b, struct base_entry *entry)
+void base_drop(struct base *b, struct base_entry *entry)
 {
     buf_append(&b->drops, &entry->content, sizeof entry->content);
     entry_remove(b, entry);
@@ -165,7 +164,7 @@ void base_save(struct folder *folder)
 static void shrink(struct base *b)
 {
     while (b->room > b->room_max && b->heap[0]->keeps == 0 && !b->heap[0]->arriving)
-        entry_drop(b, b->heap[0]);
+        base_drop(b, b->heap[0]);
 }
 
 void base_limit(struct folder *folder, uint64_t bytes_max)
@@ -198,67 +197,16 @@ void base_quiet(struct folder *folder)
     b->next_ms = now + QUIET_MS < latest ? now + QUIET_MS : latest;
 }
 
-void base_doubt(struct folder *folder, const struct value *was)
-{
-    struct base *b = folder->base;
-    struct content content = {.id = was->content, .size = was->size};
-    if (was->kind != KIND_FILE || base_find(b, &content) == NULL) return;
-    buf_append(&b->doubts, &content, sizeof content);
-    base_quiet(folder);
-}
-
 // It is not what it was stored as: nothing of it is flushed, and the power may have gone.
 void base_spoilt(struct folder *folder, const struct content *content)
 {
     struct base_entry *entry = base_find(folder->base, content);
     if (entry == NULL || entry->keeps > 0 || entry->arriving) return;
-    entry_drop(folder->base, entry);
+    base_drop(folder->base, entry);
     base_quiet(folder);
 }
 
 // ---- the parts of a job
-
-static bool shows(const struct item *item)
-{
-    bool known = item->local.state == LOCAL_OK || item->local.state == LOCAL_DIRTY;
-    return known && item->local.version.value.kind == KIND_FILE;
-}
-
-static bool in_use(struct folder *folder, const struct content *content)
-{
-    const struct index_port *index = INDEX(folder);
-    struct arena *arena = folder->engine->scratch;
-    struct item item;
-    struct slice after = {0};
-    uint8_t key[40];
-    if (map_get(folder->transfers, content_key(content, key)) != NULL) return true;
-    for (int i = 0; i < USES_MAX; i++) {
-        if (!index->local_by_content(index->self, arena, folder->number, &content->id, after,
-                                     &item))
-            return false;
-        if (shows(&item)) return true;
-        after = item.path;
-    }
-    return true;
-}
-
-static void doubts_settle(struct folder *folder)
-{
-    struct base *b = folder->base;
-    size_t size = sizeof(struct content), count = b->doubts.size / size;
-    size_t left = count > DOUBTS_PER_STEP ? count - DOUBTS_PER_STEP : 0;
-    for (size_t i = left; i < count; i++) {
-        struct content content;
-        memcpy(&content, b->doubts.data + i * size, size);
-        struct base_entry *entry = base_find(b, &content);
-        if (entry == NULL) continue;
-        if (entry->keeps > 0)
-            memcpy(b->doubts.data + left++ * size, &content, size);
-        else if (!in_use(folder, &content))
-            entry_drop(b, entry);
-    }
-    b->doubts.size = left * size;
-}
 
 enum room { ROOM_THERE, ROOM_NOT, ROOM_LATER };
 
@@ -268,7 +216,7 @@ static enum room room_make(struct base *b, uint64_t room, int64_t mtime_ns)
         struct base_entry *oldest = b->heap[0];
         if (oldest->mtime_ns >= mtime_ns || oldest->keeps > 0) return ROOM_NOT;
         if (oldest->arriving) return ROOM_LATER;
-        entry_drop(b, oldest);
+        base_drop(b, oldest);
     }
     return b->room + room <= b->room_max ? ROOM_THERE : ROOM_NOT;
 }
@@ -286,7 +234,7 @@ static bool put_perhaps(struct folder *folder, struct job *job, const struct ite
     const struct value *value = &item->local.version.value;
     int64_t mtime_ns = item->local.version.mtime_ns;
     struct content content = {.id = value->content, .size = value->size};
-    if (!shows(item) || value->size == 0 || value->size > BASE_CONTENT_BYTES_MAX ||
+    if (!base_shows(item) || value->size == 0 || value->size > BASE_CONTENT_BYTES_MAX ||
         base_find(b, &content) != NULL)
         return true;
     uint64_t room = room_at_most(content.size);
@@ -340,8 +288,7 @@ static void stored_take(struct folder *folder, const struct job *job)
     for (uint32_t i = 0; i < job->base.stored_count; i++) {
         const struct base_stored *stored = &job->base.stored[i];
         if (base_find(b, &stored->content) != NULL) continue;
-        (void)entry_add(b, &stored->content, stored->room, stored->mtime_ns);
-        buf_append(&b->doubts, &stored->content, sizeof stored->content);
+        base_doubt_entry(b, entry_add(b, &stored->content, stored->room, stored->mtime_ns));
     }
     for (uint32_t i = 0; i < b->keep_count; i++) {
         const struct value *value = &b->keeps[i]->version.value;
@@ -438,7 +385,7 @@ bool base_rested(const struct folder *folder)
 static bool has_work(const struct folder *folder)
 {
     const struct base *b = folder->base;
-    return !b->listed || b->keep_count > 0 || b->doubts.size > 0 || b->drops.size > 0 ||
+    return !b->listed || b->keep_count > 0 || base_doubts(folder) || b->drops.size > 0 ||
            b->room > b->room_max || (b->room_max > 0 && b->seq < folder->row.seq);
 }
 
@@ -454,7 +401,6 @@ static struct job *job_make(struct folder *folder)
     struct job *job = job_new(JOB_BASE, folder->number);
     if (!b->listed) {
         entries_clear(b);
-        buf_clear(&b->doubts);
         buf_clear(&b->drops);
         job->base.list = true;
         keeps_ask(folder, job);
@@ -463,7 +409,7 @@ static struct job *job_make(struct folder *folder)
     bool keeps = keeps_take(folder, job);
     if (!keeps && !busy(folder)) {
         shrink(b);
-        doubts_settle(folder);
+        base_doubts_settle(folder);
         if (b->room_max > 0) puts_take(folder, job);
         drops_take(b, job);
     }

@@ -16,6 +16,7 @@ struct base_entry { // a content that is stored, or on its way there
     uint32_t at;    // in the heap
     uint32_t keeps; // versions that are to be kept of it
     bool arriving;  // the job that is made, or under way, puts it there
+    bool doubted;   // perhaps no file has it any more
 };
 
 struct own_keep { // a version that was replaced here
@@ -34,13 +35,14 @@ struct base {
     struct map *entries;      // content key -> struct base_entry
     struct base_entry **heap; // the oldest first
     uint32_t count, capacity;
+    uint32_t doubted;  // so many of them
+    int64_t doubts_ms; // they are not looked at before
     uint64_t room;
     bool listed;   // what is stored is known
     bool answered; // or cannot be known
     bool job_out;
     bool resting;
     uint64_t seq, seq_saved; // items up to here have been looked at
-    struct buf doubts;       // struct content: perhaps no file has it any more
     struct buf drops;        // struct content: to go
     struct own_keep **keeps; // in the order they were replaced; the first of them are with the job
     uint32_t keep_count, keep_capacity, keeps_out;
@@ -52,6 +54,13 @@ struct base {
 
 // ---- base.c
 struct base_entry *base_find(const struct base *b, const struct content *content);
+void base_drop(struct base *b, struct base_entry *entry);
+
+// ---- base_doubt.c: what perhaps no file has any more
+bool base_shows(const struct item *item); // a file, as its local version says
+void base_doubt_entry(struct base *b, struct base_entry *entry);
+bool base_doubts(const struct folder *folder); // there are some, and it is the time to look
+void base_doubts_settle(struct folder *folder);
 
 // ---- base_keep.c
 bool keeps_take(struct folder *folder, struct job *job); // false: there are none

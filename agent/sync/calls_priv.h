@@ -323,6 +323,7 @@ bool record_next(struct slice *rest, size_t value_size, struct slice *value, str
 void unblock(struct folder *folder, struct arena *arena, struct slice path); // in a transaction
 bool unblock_all(struct folder *folder, enum blocked reason); // false: the index is not written
 void blocked_retry(struct folder *folder);                    // it may not be any more
+bool blocked_may_pass(struct folder *folder);                 // what is tried again soon
 
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);
@@ -370,10 +371,6 @@ void decide_clear(struct folder *folder);
 // already, as a conflict item of `origin`. late_write_published hears of `kept_file`, if any.
 void decide_put(struct folder *folder, struct slice path, struct slice origin,
                 const struct value *value, int64_t mtime_ns, struct slice kept_file);
-
-// ---- age.c: not inside a transaction
-int64_t age_now(struct engine *engine);
-int64_t age_recent(struct engine *engine); // the same to ten minutes
 
 // ---- late_write.c: programs that still write into what a step took away
 enum { LATE_WRITE_QUIET_MS = 2000 };

@@ -3,6 +3,7 @@
 // Files that are empty and were not: an editor that is half way through, or what a power cut left,
 // which on some file systems is as many zeros as were saved.
 #include "agent/core/index.h"
+#include "agent/sync/age_priv.h"
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -38,10 +39,13 @@ static bool is_blocked_there(struct folder *folder, const struct bond *bond, str
 static bool may_tell_yet(const struct folder *folder, const struct peer *peer,
                          const struct bond *bond)
 {
-    int64_t away_ms = folder->engine->wall_ms - peer->last_seen_wall_ms;
+    // The power may have taken the clock with it.
+    int64_t away_ms = wall_unless_behind(folder->engine) - peer->last_seen_wall_ms;
     if (!bond->joined || away_ms >= WEEK_MS || away_ms <= -WEEK_MS) return false;
     const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
-    if (share == NULL || !share->offer_heard) return peer->in_use == NULL || !peer->folders_said;
+    if (share_paused_there(share)) return true;
+    if (share == NULL || !share->offer_heard)
+        return peer->in_use == NULL || !peer->in_use->folders_said;
     return !share->joined;
 }
 
@@ -65,6 +69,24 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
                                                 folder->number, &content.id, &name);
 }
 
+// The same version: of the names that it has here one may have been superseded since.
+static bool is_left_of(const struct version *head, const struct version *version)
+{
+    for (uint32_t i = 0; i < head->dots.count; i++) {
+        if (!dots_contain(version->dots, head->dots.entries[i])) return false;
+    }
+    return true;
+}
+
+// All have been asked for what it was, and it is looked at again.
+static bool has_stayed_empty(const struct item *item)
+{
+    bool is_head = false;
+    for (uint32_t i = 0; i < item->head_count && !is_head; i++)
+        is_head = is_left_of(&item->heads[i], &item->local.version);
+    return is_head && item->local.state == LOCAL_DIRTY;
+}
+
 // After a power cut a file that was saved without a flush may be empty or hold zeros. Nothing is
 // lost by putting back what it last was; much would be by telling everybody that it is empty.
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look)
@@ -72,9 +94,8 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     char escaped[LOG_ESCAPED_MAX];
     bool crash = folder->after_crash || is_unsettled(folder, item->path, UNSETTLED_CRASH);
     if (!crash || (!local_emptied(item, look) && !zeroed(item, look))) return false;
-    // Who is here may have more than its A says, where something before it is still to come. Dirty:
-    // all have been asked.
-    bool asks = item->local.state != LOCAL_DIRTY && share_any_joined(folder);
+    // Who is here may have more than its A says, where something before it is still to come.
+    bool asks = !has_stayed_empty(item) && share_any_joined(folder);
     if (!asks && !held_elsewhere(folder, item->path, &item->local.version, false)) return false;
     log_warn(LOG_SYNC, "content lost in a crash, to be put back", "folder=%s path=\"%s\"",
              folder->name, log_escape(item->path, escaped));
@@ -83,15 +104,6 @@ bool local_emptied_by_crash(struct folder *folder, struct item *item, const stru
     item->local.print = look->print;
     item->local.racy = false;
     item_save(folder, item, false, heads_live(item));
-    return true;
-}
-
-// The same version: of the names that it has here one may have been superseded since.
-static bool is_left_of(const struct version *head, const struct version *version)
-{
-    for (uint32_t i = 0; i < head->dots.count; i++) {
-        if (!dots_contain(version->dots, head->dots.entries[i])) return false;
-    }
     return true;
 }
 

@@ -4,6 +4,7 @@
 // every peer of the folder that this device has. K goes on covering it, and the floor says so to
 // whoever comes later. Never by age alone.
 #include "agent/base/planted.h"
+#include "agent/sync/age_priv.h"
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)

@@ -3,6 +3,7 @@
 // Kept versions: noting what a step took off the disk, in batches that can be taken back, and
 // letting go of what is old, too much, or between others.
 #include "agent/core/index.h"
+#include "agent/sync/age_priv.h"
 #include "agent/sync/engine_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)

@@ -54,7 +54,7 @@ static bool win(struct folder *folder, struct slice path)
         publish_again(folder, &item);
         return true;
     }
-    bool here = item_local_live(&item) && !local_implied(&item);
+    bool here = item_local_shown(&item) && !local_implied(&item);
     if (is_left_out(folder, &item, here)) return false;
     if (!here && INDEX(folder)->local_below(INDEX(folder)->self, folder->number, path))
         return false; // it lives by what is in it

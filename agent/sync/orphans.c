@@ -2,6 +2,7 @@
 //
 // Versions whose content is sought in vain: since when is noted with the item, and after a week
 // status names them. A person can give them up then (abandon.c).
+#include "agent/sync/age_priv.h"
 #include "agent/sync/fetch_priv.h"
 
 #define INDEX(folder) (&(folder)->engine->o.index)
@@ -57,8 +58,8 @@ bool transfer_refused_by_all(struct folder *folder, const struct transfer *t)
         bool paused = p->in_use != NULL && share_paused(folder, p);
         // Who lets a request go unanswered has not said that it has nothing, nor has he whose disk
         // is away or is being looked at, nor with whom all is paused.
-        if (folder_shared_with(folder, p->device) && (paused || share_paused_there(share)))
-            return false;
+        bool member = folder_shared_with(folder, p->device) && bond_get(folder, p->device)->joined;
+        if (member && (paused || share_paused_there(share))) return false;
         if (share == NULL || !share->joined) continue;
         if (!transfer_tried(t, p->device) || share->silences > 0 || !share_ready(share))
             return false;

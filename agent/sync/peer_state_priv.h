@@ -58,6 +58,7 @@ struct session {
     uint64_t features; // the peer's
     bool dialled;
     bool open;            // both lanes said HELLO
+    bool folders_said;    // all its OFFERs have come: so has a PONG
     bool near;            // its dialler's word
     int64_t ping_sent_ms; // 0: none on the way
     int64_t pong_by_ms;

@@ -54,7 +54,7 @@ static bool member_touchable(struct folder *folder, const struct member *m)
 
 static bool on_disk_already(const struct member *m)
 {
-    return item_local_live(&m->item) &&
+    return item_local_shown(&m->item) &&
            value_same_content(&m->item.local.version.value, &m->version.value);
 }
 
@@ -168,7 +168,7 @@ static bool contents_held(struct folder *folder, const struct item *item)
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct value *value = &item->heads[i].value;
         if (value->kind != KIND_FILE) continue;
-        if (item_local_live(item) && value_same_content(&item->local.version.value, value))
+        if (item_local_shown(item) && value_same_content(&item->local.version.value, value))
             continue;
         struct content content = {.id = value->content, .size = value->size};
         if (content_staged(folder, &content)) continue;

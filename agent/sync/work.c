@@ -35,8 +35,8 @@ bool work_left_out(struct folder *folder, const struct item *item)
 static bool content_at_hand(struct folder *folder, const struct item *item, const struct version *w)
 {
     if (w->value.kind != KIND_FILE) return true;
-    bool live = item_local_live(item);
-    if (live && value_same_content(&item->local.version.value, &w->value)) return true;
+    bool shown = item_local_shown(item);
+    if (shown && value_same_content(&item->local.version.value, &w->value)) return true;
     struct content content = {.id = w->value.content, .size = w->value.size};
     if (content_staged(folder, &content)) return true;
     content_want(folder, &content, item->path);
