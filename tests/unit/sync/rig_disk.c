@@ -143,6 +143,10 @@ void disk_step(struct rig *rig, struct step *step)
             disk_remove(rig, step->path);
         return;
     }
+    if (step->dir_implied_mode && disk_find(rig, step->path) == NULL) {
+        step->result = STEP_CHANGED; // only its mode was to be set
+        return;
+    }
     disk_parents(rig, step->path);
     struct on_disk *at = disk_put(rig, step->path);
     at->value = *value;

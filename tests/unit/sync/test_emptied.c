@@ -6,6 +6,8 @@
 
 #include "agent/core/index.h"
 #include "tests/unit/sync/base_test.h"
+#include "tests/unit/sync/brake_test.h"
+#include "tests/unit/sync/mode_test.h"
 
 static const int64_t DAY_MS = INT64_C(24) * 3600 * 1000;
 
@@ -110,6 +112,51 @@ static void test_emptied_removed_and_emptied(void **state)
     assert_false(rig_item(&rig, "a").need);
     assert_int_equal(rig_item(&rig, "a").heads[0].value.size, 0);
     assert_true(version_live(&rig_item(&rig, "a").heads[0]) && rig_on_disk(&rig, "a"));
+    rig_close(&rig);
+}
+
+// Another publishes beside it just what was left of it: it is not there any more.
+static void test_emptied_removed_and_against_empty(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_removed(&rig, 0, false);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    struct version v = script_file(peer, "a", "");
+    v.birth.wall_ms += INT64_C(1) << 40;
+    script_push(peer, 0, &v, 1, NULL);
+    rig.held = 0;
+    for (uint32_t turn = 0; turn < 4; turn++) {
+        rig_wait(&rig, LATER_MS);
+        (void)script_answer(peer, &v, 1, (const char *const[]){""}, 1);
+    }
+    rig_wait(&rig, LATER_MS);
+    assert_false(rig_item(&rig, "a").need);
+    assert_int_equal(rig_item(&rig, "a").head_count, 1);
+    assert_int_equal(rig_item(&rig, "a").heads[0].value.size, 0);
+    assert_true(rig_on_disk(&rig, "a"));
+    rig_close(&rig);
+}
+
+// In a folder that only sends: another has changed what it was, and the user wants what is here.
+static void test_emptied_removed_and_override(void **state)
+{
+    (void)state;
+    struct rig rig;
+    open_removed(&rig, 3, false);
+    set_mode(&rig, MODE_SEND_ONLY);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    struct version v = script_file(peer, "a", "two");
+    v.vv = vv_join(rig.arena, v.vv, rig_item(&rig, "a").local.version.vv);
+    script_push(peer, 0, &v, 1, NULL);
+    rig_wait(&rig, LATER_MS);
+    assert_int_equal(rig_item(&rig, "a").blocked, BLOCKED_SEND_ONLY);
+    decide(&rig, DECIDE_OVERRIDE);
+    assert_int_equal(rig.decided.err, ERR_OK);
+    assert_int_equal(rig_item(&rig, "a").head_count, 1);
+    assert_false(version_live(&rig_item(&rig, "a").heads[0]));
     rig_close(&rig);
 }
 
@@ -259,6 +306,108 @@ static void test_emptied_removed_and_given_up(void **state)
     rig_close(&rig);
 }
 
+// There is no room for it at first: what is stored of it stays.
+static bool no_room(struct rig *rig, struct job *job)
+{
+    (void)rig;
+    if (job->kind != JOB_STAGE) return false;
+    for (uint32_t i = 0; i < job->stage.count; i++)
+        job->stage.entries[i].err = ERR_NO_SPACE;
+    return true;
+}
+
+static void test_emptied_with_a_full_disk(void **state)
+{
+    struct rig rig;
+    (void)state;
+    open_with_base(&rig);
+    write_and_wait(&rig, "a", "one");
+    rig_save_zeros(&rig, "a", 3, rig.now_ms);
+    rig_fail_commits(0, 2);
+    rig.instead = no_room;
+    rig_restart(&rig);
+    rig_wait(&rig, 20 * LATER_MS);
+    assert_int_equal(rig_item(&rig, "a").blocked, BLOCKED_NO_SPACE);
+    assert_true(rig_base_has(&rig, "one"));
+    rig.instead = NULL;
+    rig_wait(&rig, 20 * LATER_MS);
+    assert_true(is_one(&rig, "a"));
+    assert_true(rig_base_has(&rig, "one"));
+    rig_close(&rig);
+}
+
+// He was here in this process, and comes again: until he has said his folders he may have it.
+static void test_emptied_and_taken_by_who_comes_again(void **state)
+{
+    struct rig rig;
+    (void)state;
+    struct script *peer = open_taken(&rig);
+    peer->answered = peer->heard_count;
+    script_reconnect(peer);
+    script_offer_as(peer, rig.id, true, OFFER_ERROR, (struct vv){0});
+    for (int turn = 0; turn < 4; turn++) {
+        script_pong(peer);
+        rig_wait(&rig, 100);
+    }
+    script_down(peer);
+    rig_wait(&rig, 120 * 1000);
+    assert_true(rig_item(&rig, "a").need);
+    script_reconnect(peer);
+    rig_wait(&rig, LATER_MS + 1000);
+    assert_true(rig_item(&rig, "a").need);
+    script_offer(peer, (struct vv){0});
+    peer_answers(peer, true);
+    assert_true(is_one(&rig, "a"));
+    rig_close(&rig);
+}
+
+// The clock of the machine went with the power, and is in 1970.
+static void test_emptied_and_taken_before_the_clock_fell(void **state)
+{
+    struct rig rig;
+    (void)state;
+    open_with_base(&rig);
+    struct script *peer = script_connect(&rig, 1);
+    script_offer(peer, (struct vv){0});
+    write_and_wait(&rig, "a", "one");
+    rig_wait(&rig, 3600 * 1000);
+    peer_answers(peer, true);
+    rig_save_zeros(&rig, "a", 3, rig.now_ms);
+    rig.base_count = 0;
+    rig_fail_commits(0, 2);
+    rig.skew_ms = -INT64_C(1700000000000);
+    rig_restart(&rig);
+    engine_peer_put(rig.engine, peer->device, "peer1");
+    rig_wait(&rig, 20 * LATER_MS);
+    assert_true(rig_item(&rig, "a").need);
+    rig_close(&rig);
+}
+
+// He is here, and has paused: before the look, or after it.
+static void test_emptied_and_taken_by_who_has_paused(void **state)
+{
+    struct rig rig;
+    (void)state;
+    struct script *peer = power_cut(&rig, "a");
+    rig.held = 1U << JOB_SCAN;
+    peer->answered = peer->heard_count;
+    script_reconnect(peer);
+    script_offer_as(peer, rig.id, true, OFFER_PAUSED, (struct vv){0});
+    rig_wait(&rig, 100);
+    script_pong(peer);
+    rig_wait(&rig, 100);
+    rig.held = 0;
+    for (int turn = 0; turn < 20; turn++) {
+        rig_wait(&rig, LATER_MS);
+        script_pong(peer);
+    }
+    assert_true(rig_item(&rig, "a").need);
+    script_offer(peer, (struct vv){0});
+    peer_answers(peer, true);
+    assert_true(is_one(&rig, "a"));
+    rig_close(&rig);
+}
+
 // Zeros are zeros if there was no crash.
 static void test_zeros_are_published(void **state)
 {
@@ -282,10 +431,16 @@ int main(void)
         cmocka_unit_test(test_large_emptied_for_good),
         cmocka_unit_test(test_emptied_and_removed),
         cmocka_unit_test(test_emptied_removed_and_emptied),
+        cmocka_unit_test(test_emptied_removed_and_against_empty),
+        cmocka_unit_test(test_emptied_removed_and_override),
         cmocka_unit_test(test_emptied_and_taken),
         cmocka_unit_test(test_emptied_and_not_taken),
         cmocka_unit_test(test_emptied_and_never_told),
         cmocka_unit_test(test_emptied_removed_and_given_up),
+        cmocka_unit_test(test_emptied_with_a_full_disk),
+        cmocka_unit_test(test_emptied_and_taken_by_who_comes_again),
+        cmocka_unit_test(test_emptied_and_taken_before_the_clock_fell),
+        cmocka_unit_test(test_emptied_and_taken_by_who_has_paused),
         cmocka_unit_test(test_zeros_are_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
