@@ -33,27 +33,13 @@ bool unblock_all(struct folder *folder, enum blocked reason)
     return true;
 }
 
-static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_CASE,      BLOCKED_SYMLINK,
-                                       BLOCKED_IO,        BLOCKED_BUSY,      BLOCKED_PERMISSION,
-                                       BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
-enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5 };
-
-bool blocked_may_pass(struct folder *folder)
-{
-    const struct index_port *index = INDEX(folder);
-    struct slice path;
-    for (uint32_t r = 0; folder->row.blocked > 0 && r < ALL; r++) {
-        bool lasts = reasons[r] == BLOCKED_CASE;
-        if (!lasts && index->blocked(index->self, folder->engine->scratch, folder->number,
-                                     reasons[r], 0, 1, &path) > 0)
-            return true;
-    }
-    return false;
-}
-
 // Of very many of one reason those that come next: the first may be blocked for good.
 void blocked_retry(struct folder *folder)
 {
+    static const enum blocked reasons[] = {BLOCKED_NO_SPACE,  BLOCKED_CASE,      BLOCKED_SYMLINK,
+                                           BLOCKED_IO,        BLOCKED_BUSY,      BLOCKED_PERMISSION,
+                                           BLOCKED_NOT_EMPTY, BLOCKED_IN_THE_WAY};
+    enum { ALL = sizeof reasons / sizeof reasons[0], SOON = 5 };
     const struct index_port *index = INDEX(folder);
     struct arena *arena = folder->engine->scratch;
     struct slice *paths = arena_alloc(arena, RETRY_MAX, sizeof *paths);

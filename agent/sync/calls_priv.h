@@ -132,6 +132,7 @@ void brake_signed(struct folder *folder);
 void approvals_open(struct folder *folder);
 void approvals_review(struct engine *engine);                         // others are believed now
 void approvals_trust(struct engine *engine, struct device_id device); // it is a peer again
+bool device_distrusted(const struct engine *engine, struct device_id device);
 void approvals_send(struct share *share);
 void approvals_handle(struct share *share, const struct msg_approvals *approvals);
 void holds_show(struct share *share);
@@ -323,7 +324,6 @@ bool record_next(struct slice *rest, size_t value_size, struct slice *value, str
 void unblock(struct folder *folder, struct arena *arena, struct slice path); // in a transaction
 bool unblock_all(struct folder *folder, enum blocked reason); // false: the index is not written
 void blocked_retry(struct folder *folder);                    // it may not be any more
-bool blocked_may_pass(struct folder *folder);                 // what is tried again soon
 
 // ---- work.c, apply.c, resolve.c: from heads to disk
 void work_item(struct folder *folder, struct slice path);
@@ -416,8 +416,9 @@ void base_empty(struct folder *folder);                     // it is no folder a
 void base_list_again(struct folder *folder);
 bool base_has(const struct folder *folder, const struct content *content);
 void base_spoilt(struct folder *folder, const struct content *content);
-void base_quiet(struct folder *folder);                          // something has changed: not now
-void base_doubt(struct folder *folder, const struct value *was); // perhaps no file has it any more
+void base_quiet(struct folder *folder);                           // something has changed: not now
+bool emptied_wants(const struct item *item, struct content *out); // emptied.c: to be put back
+void base_doubt(struct folder *folder, const struct value *was);  // perhaps no file has it any more
 // A version found here is in the place of what the item was. Inside a transaction.
 void base_replaced(struct folder *folder, const struct item *was, const struct value *now,
                    struct dot after);

@@ -34,14 +34,21 @@ static bool is_blocked_there(struct folder *folder, const struct bond *bond, str
     return said.blocked_count < bond->blocked_total || applied_names(&said, path) != NULL;
 }
 
+static bool is_week_off(int64_t now_ms, int64_t seen_ms)
+{
+    return now_ms - seen_ms >= WEEK_MS || now_ms - seen_ms <= -WEEK_MS;
+}
+
 // Who was here may have taken it just before the cut, and said so too late. Clocks may have been
 // years ahead.
 static bool may_tell_yet(const struct folder *folder, const struct peer *peer,
                          const struct bond *bond)
 {
-    // The power may have taken the clock with it.
-    int64_t away_ms = wall_unless_behind(folder->engine) - peer->last_seen_wall_ms;
-    if (!bond->joined || away_ms >= WEEK_MS || away_ms <= -WEEK_MS) return false;
+    // The power may have taken the clock with it: he was here before that, or since.
+    int64_t seen_ms = peer->last_seen_wall_ms;
+    bool away = is_week_off(folder->engine->wall_ms, seen_ms) &&
+                is_week_off(wall_unless_behind(folder->engine), seen_ms);
+    if (!bond->joined || away) return false;
     const struct share *share = peer->in_use != NULL ? share_find(peer->in_use, folder) : NULL;
     if (share_paused_there(share)) return true;
     if (share == NULL || !share->offer_heard)
@@ -119,6 +126,13 @@ static const struct version *put_back(const struct item *item)
         if (is_left_of(head, &local->version) && head->value.size > 0 && !same) return head;
     }
     return NULL;
+}
+
+bool emptied_wants(const struct item *item, struct content *out)
+{
+    const struct version *was = put_back(item);
+    if (was != NULL) *out = (struct content){.id = was->value.content, .size = was->value.size};
+    return was != NULL;
 }
 
 // Its user has removed what the power cut left of it. It is put back all the same, as long as

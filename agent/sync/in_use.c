@@ -50,6 +50,7 @@ static void session_retire(struct session *session)
 // Of the other side nothing is taken before its OFFER has come again: it must not pass for heard.
 static void session_recall(struct session *session)
 {
+    session->folders_said = false;
     for (struct share *share = session->shares; share != NULL; share = share->next) {
         if (!share->retired) continue;
         share_start_anew(share);

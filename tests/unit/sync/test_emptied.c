@@ -380,6 +380,13 @@ static void test_emptied_and_taken_before_the_clock_fell(void **state)
     engine_peer_put(rig.engine, peer->device, "peer1");
     rig_wait(&rig, 20 * LATER_MS);
     assert_true(rig_item(&rig, "a").need);
+    // He comes, and goes before he has answered.
+    script_reconnect(peer);
+    script_offer(peer, (struct vv){0});
+    rig_wait(&rig, 100);
+    script_down(peer);
+    rig_wait(&rig, 120 * 1000);
+    assert_true(rig_item(&rig, "a").need);
     rig_close(&rig);
 }
 
