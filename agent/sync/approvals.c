@@ -251,6 +251,11 @@ void engine_peer_distrust(struct engine *engine, struct device_id device)
     approvals_review(engine);
 }
 
+bool device_distrusted(const struct engine *engine, struct device_id device)
+{
+    return distrusted_at(engine, device) < engine->distrusted_count;
+}
+
 void approvals_trust(struct engine *engine, struct device_id device)
 {
     uint32_t at = distrusted_at(engine, device);

@@ -6,7 +6,7 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-enum { BELOW_MAX = 4096 };
+enum { BELOW_MAX = 4096, ASKED_AGAIN_MS = 1000 };
 
 static const int64_t AWAY_MS = INT64_C(24) * 3600 * 1000;
 
@@ -81,6 +81,9 @@ static bool maker_is_away(struct folder *folder, uint64_t inc, int64_t made_ms)
     if (!index->owner_get(index->self, engine->scratch, folder->number, inc, &owner)) return false;
     const struct peer *peer = peer_find(folder->engine, owner.device);
     int64_t now_ms = engine->wall_ms;
+    if (peer == NULL &&
+        (device_equal(owner.device, engine->o.device) || device_distrusted(engine, owner.device)))
+        return false;
     if (peer == NULL) return made_ms > now_ms - AWAY_MS && made_ms < now_ms + AWAY_MS;
     if (!folder_shared_with(folder, owner.device)) return false;
     if (now_ms - peer->last_seen_wall_ms >= AWAY_MS) return false;
@@ -89,22 +92,11 @@ static bool maker_is_away(struct folder *folder, uint64_t inc, int64_t made_ms)
     return (share == NULL || !share->joined) && peer->in_use->ping_sent_ms != 0;
 }
 
-// K has not come to it, and may yet; nearly all end with the first look.
-static bool is_ahead(struct folder *folder, struct dot dot, const struct version *v)
-{
-    return !vv_covers(folder->k.v, dot) && maker_is_away(folder, dot.inc, v->birth.wall_ms) &&
-           !vv_covers(k_beyond_ends(folder), dot);
-}
-
-static bool is_leaf(const struct version *v)
-{
-    return v->value.kind == KIND_FILE || v->value.kind == KIND_SYMLINK;
-}
-
 // What a maker publishes below a leaf, or as a leaf above something, comes after the end of what
 // was there: of each dot, whether an end may come.
 struct clash {
     struct folder *folder;
+    struct vv beyond_ends;
     struct leaf_dot {
         struct dot dot;
         bool ahead;
@@ -113,19 +105,31 @@ struct clash {
     uint32_t count;
 };
 
+// K has not come to it, and may yet; nearly all end with the first look.
+static bool is_ahead(const struct clash *clash, struct dot dot, const struct version *v)
+{
+    return !vv_covers(clash->folder->k.v, dot) && !vv_covers(clash->beyond_ends, dot) &&
+           maker_is_away(clash->folder, dot.inc, v->birth.wall_ms);
+}
+
+static bool is_leaf(const struct version *v)
+{
+    return v->value.kind == KIND_FILE || v->value.kind == KIND_SYMLINK;
+}
+
 static void clash_init(struct clash *clash, struct folder *folder, const struct item *leaf)
 {
     uint32_t max = 1;
     for (uint32_t h = 0; h < leaf->head_count; h++)
         max += leaf->heads[h].dots.count;
-    *clash = (struct clash){.folder = folder};
+    *clash = (struct clash){.folder = folder, .beyond_ends = k_beyond_ends(folder)};
     clash->leaf = arena_alloc(folder->engine->scratch, max, sizeof *clash->leaf);
     for (uint32_t h = 0; h < leaf->head_count; h++) {
         const struct version *v = &leaf->heads[h];
         for (uint32_t i = 0; is_leaf(v) && i < v->dots.count; i++) {
             struct dot dot = v->dots.entries[i];
             clash->leaf[clash->count++] =
-                (struct leaf_dot){.dot = dot, .ahead = is_ahead(folder, dot, v)};
+                (struct leaf_dot){.dot = dot, .ahead = is_ahead(clash, dot, v)};
         }
     }
 }
@@ -145,7 +149,7 @@ static void leaf_ends_note(struct clash *clash, struct dot dot, const struct ver
     for (uint32_t i = 0; i < clash->count; i++) {
         struct leaf_dot *leaf = &clash->leaf[i];
         bool after = leaf->dot.inc == dot.inc && leaf->dot.counter < dot.counter;
-        if (after && !leaf->ended) leaf->ended = is_ahead(clash->folder, dot, v);
+        if (after && !leaf->ended) leaf->ended = is_ahead(clash, dot, v);
     }
 }
 
@@ -193,7 +197,7 @@ static bool ends_may_come(struct folder *folder, const struct item *leaf)
     struct ends_asked *asked = &folder->ends_asked;
     int64_t now_ms = folder->engine->now_ms;
     bool same = slice_equal(buf_slice(&asked->path), leaf->path) && asked->seq == folder->row.seq &&
-                asked->at_ms == now_ms;
+                now_ms - asked->at_ms < ASKED_AGAIN_MS;
     if (same) return asked->may_come;
     buf_clear(&asked->path);
     buf_append(&asked->path, leaf->path.data, leaf->path.size);
