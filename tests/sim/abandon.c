@@ -11,6 +11,7 @@
 enum { TREE_DEPTH_MAX = 48, ITEMS_MAX = 400 };
 
 struct asked {
+    uint64_t ticket;
     char path[NAMES_PATH_MAX];
     struct content content;
 };
@@ -34,11 +35,12 @@ static void gave_up(struct world *world, const char *path, const struct content 
     }
 }
 
-static void asked_note(struct device *device, const struct item *item)
+static void asked_note(struct device *device, const struct item *item, uint64_t ticket)
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct value *value = &item->heads[i].value;
-        struct asked asked = {.content = {.id = value->content, .size = value->size}};
+        struct asked asked = {.ticket = ticket,
+                              .content = {.id = value->content, .size = value->size}};
         if (value->kind != KIND_FILE) continue;
         (void)snprintf(asked.path, sizeof asked.path, "%.*s", SLICE_ARG(item->path));
         buf_append(&device->asked, &asked, sizeof asked);
@@ -60,21 +62,35 @@ void device_abandon(struct device *device)
             .folder = "f", .paths = &items[i].path, .count = 1, .now = true};
         if (!items[i].need || items[i].head_count == 0) continue;
         device->giving_up++;
-        asked_note(device, &items[i]);
-        engine_abandon(device->engine, ++device->ticket, &request);
+        asked_note(device, &items[i], ++device->ticket);
+        engine_abandon(device->engine, device->ticket, &request);
     }
     device_leave(device);
     arena_destroy(&arena);
 }
 
-void device_abandoned(struct device *device, const struct abandon_result *result)
+static void asked_forget(struct device *device, uint64_t ticket)
+{
+    size_t left = 0;
+    for (size_t at = 0; at < device->asked.size; at += sizeof(struct asked)) {
+        struct asked asked;
+        memcpy(&asked, device->asked.data + at, sizeof asked);
+        if (asked.ticket == ticket) continue;
+        memcpy(device->asked.data + left, &asked, sizeof asked);
+        left += sizeof asked;
+    }
+    device->asked.size = left;
+}
+
+void device_abandoned(struct device *device, uint64_t ticket, const struct abandon_result *result)
 {
     char path[NAMES_PATH_MAX];
     for (uint32_t i = 0; i < result->count; i++) {
         (void)snprintf(path, sizeof path, "%.*s", SLICE_ARG(result->list[i].path));
         gave_up(device->world, path, &result->list[i].content);
     }
-    if (--device->giving_up == 0) buf_clear(&device->asked);
+    asked_forget(device, ticket);
+    device->giving_up--;
 }
 
 static bool is_head(struct device *device, struct arena *arena, const struct asked *asked)

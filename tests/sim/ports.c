@@ -285,7 +285,7 @@ static void on_abandoned(void *context, uint64_t ticket, const struct abandon_re
     world_say(device->world, "%s abandon %llu done: %u given up, %u came, %u unsure%s%s",
               device->name, (unsigned long long)ticket, result->count, result->came, result->unsure,
               result->what != NULL ? ": " : "", result->what != NULL ? result->what : "");
-    device_abandoned(device, result);
+    device_abandoned(device, ticket, result);
 }
 
 static void on_decided(void *context, uint64_t ticket, const struct decision_result *result)

@@ -311,7 +311,7 @@ void net_line_dies(struct world *world, struct wire *wire);
 
 // ---- abandon.c
 void device_abandon(struct device *device);
-void device_abandoned(struct device *device, const struct abandon_result *result);
+void device_abandoned(struct device *device, uint64_t ticket, const struct abandon_result *result);
 void device_abandons_cut(struct device *device);
 
 // ---- users.c
