@@ -88,16 +88,19 @@ def wait_same(one, other, seconds=20, what="the trees differ"):
 
 
 def conflicts(root):
-    """Name -> bytes of the conflict items of a folder (a link: its target)."""
+    """Name -> bytes of the conflict items of a folder (a link: its target). One may go meanwhile."""
     found = {}
     folder = os.path.join(root, ".cfgsync", "conflicts")
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         path = os.path.join(folder, name)
-        if os.path.islink(path):
-            found[name] = os.readlink(path).encode()
-        else:
-            with open(path, "rb") as file:
-                found[name] = file.read()
+        try:
+            if os.path.islink(path):
+                found[name] = os.readlink(path).encode()
+            else:
+                with open(path, "rb") as file:
+                    found[name] = file.read()
+        except FileNotFoundError:
+            continue
     return found
 
 
