@@ -88,7 +88,7 @@ def wait_same(one, other, seconds=20, what="the trees differ"):
 
 
 def conflicts(root):
-    """Name -> bytes of the conflict items of a folder (a link: its target). One may go meanwhile."""
+    """Name -> bytes of the conflict items of a folder (a link: its target). One may go by then."""
     found = {}
     folder = os.path.join(root, ".cfgsync", "conflicts")
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
