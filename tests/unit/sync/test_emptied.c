@@ -336,6 +336,17 @@ static void test_emptied_with_a_full_disk(void **state)
     rig_close(&rig);
 }
 
+// It was waited for, and he says now that he is ready, and has it.
+static void had_from(struct script *peer)
+{
+    struct rig *rig = peer->rig;
+    assert_true(rig_item(rig, "a").need);
+    script_offer(peer, (struct vv){0});
+    peer_answers(peer, true);
+    assert_true(is_one(rig, "a"));
+    rig_close(rig);
+}
+
 // He was here in this process, and comes again: until he has said his folders he may have it.
 static void test_emptied_and_taken_by_who_comes_again(void **state)
 {
@@ -354,11 +365,7 @@ static void test_emptied_and_taken_by_who_comes_again(void **state)
     assert_true(rig_item(&rig, "a").need);
     script_reconnect(peer);
     rig_wait(&rig, LATER_MS + 1000);
-    assert_true(rig_item(&rig, "a").need);
-    script_offer(peer, (struct vv){0});
-    peer_answers(peer, true);
-    assert_true(is_one(&rig, "a"));
-    rig_close(&rig);
+    had_from(peer);
 }
 
 // The clock of the machine went with the power, and is in 1970.
@@ -408,11 +415,7 @@ static void test_emptied_and_taken_by_who_has_paused(void **state)
         rig_wait(&rig, LATER_MS);
         script_pong(peer);
     }
-    assert_true(rig_item(&rig, "a").need);
-    script_offer(peer, (struct vv){0});
-    peer_answers(peer, true);
-    assert_true(is_one(&rig, "a"));
-    rig_close(&rig);
+    had_from(peer);
 }
 
 // Zeros are zeros if there was no crash.
