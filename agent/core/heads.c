@@ -209,6 +209,11 @@ bool item_need(const struct item *item, bool live_below)
     return !(implied && local->version.value.kind == KIND_DIR);
 }
 
+bool value_is_leaf(const struct value *value)
+{
+    return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
+}
+
 bool value_same_content(const struct value *a, const struct value *b)
 {
     if (a->kind != b->kind) return false;

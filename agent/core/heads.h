@@ -47,5 +47,6 @@ bool item_need(const struct item *item, bool live_below);
 
 // Only mode or mtime differ: no content is needed.
 bool value_same_content(const struct value *a, const struct value *b);
+bool value_is_leaf(const struct value *value); // a file or a symlink: nothing can live below it
 
 #endif

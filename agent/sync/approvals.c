@@ -17,6 +17,11 @@ static uint32_t distrusted_at(const struct engine *engine, struct device_id devi
     return at;
 }
 
+bool device_distrusted(const struct engine *engine, struct device_id device)
+{
+    return distrusted_at(engine, device) < engine->distrusted_count;
+}
+
 // A signer that is no peer here, and was none, is trusted if a peer that may approve has passed it
 // on.
 static bool trusted(const struct engine *engine, const struct approval_row *row)
@@ -26,7 +31,7 @@ static bool trusted(const struct engine *engine, const struct approval_row *row)
     for (const struct peer *p = engine->peers; p != NULL; p = p->next) {
         if (device_equal(signer, p->device)) return !p->approves_not;
     }
-    return row->vouched && distrusted_at(engine, signer) == engine->distrusted_count;
+    return row->vouched && !device_distrusted(engine, signer);
 }
 
 static bool believed(const struct folder *folder, const struct approval_row *row)
@@ -249,11 +254,6 @@ void engine_peer_distrust(struct engine *engine, struct device_id device)
     engine->distrusted = mem_realloc(engine->distrusted, (at + 1U) * sizeof device);
     engine->distrusted[engine->distrusted_count++] = device;
     approvals_review(engine);
-}
-
-bool device_distrusted(const struct engine *engine, struct device_id device)
-{
-    return distrusted_at(engine, device) < engine->distrusted_count;
 }
 
 void approvals_trust(struct engine *engine, struct device_id device)

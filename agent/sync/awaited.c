@@ -81,10 +81,11 @@ static bool maker_is_away(struct folder *folder, uint64_t inc, int64_t made_ms)
     if (!index->owner_get(index->self, engine->scratch, folder->number, inc, &owner)) return false;
     const struct peer *peer = peer_find(folder->engine, owner.device);
     int64_t now_ms = engine->wall_ms;
-    if (peer == NULL &&
-        (device_equal(owner.device, engine->o.device) || device_distrusted(engine, owner.device)))
-        return false;
-    if (peer == NULL) return made_ms > now_ms - AWAY_MS && made_ms < now_ms + AWAY_MS;
+    if (peer == NULL) {
+        bool gone =
+            device_equal(owner.device, engine->o.device) || device_distrusted(engine, owner.device);
+        return !gone && made_ms > now_ms - AWAY_MS && made_ms < now_ms + AWAY_MS;
+    }
     if (!folder_shared_with(folder, owner.device)) return false;
     if (now_ms - peer->last_seen_wall_ms >= AWAY_MS) return false;
     if (peer->in_use == NULL) return true;
@@ -112,11 +113,6 @@ static bool is_ahead(const struct clash *clash, struct dot dot, const struct ver
            maker_is_away(clash->folder, dot.inc, v->birth.wall_ms);
 }
 
-static bool is_leaf(const struct version *v)
-{
-    return v->value.kind == KIND_FILE || v->value.kind == KIND_SYMLINK;
-}
-
 static void clash_init(struct clash *clash, struct folder *folder, const struct item *leaf)
 {
     uint32_t max = 1;
@@ -126,7 +122,7 @@ static void clash_init(struct clash *clash, struct folder *folder, const struct 
     clash->leaf = arena_alloc(folder->engine->scratch, max, sizeof *clash->leaf);
     for (uint32_t h = 0; h < leaf->head_count; h++) {
         const struct version *v = &leaf->heads[h];
-        for (uint32_t i = 0; is_leaf(v) && i < v->dots.count; i++) {
+        for (uint32_t i = 0; value_is_leaf(&v->value) && i < v->dots.count; i++) {
             struct dot dot = v->dots.entries[i];
             clash->leaf[clash->count++] =
                 (struct leaf_dot){.dot = dot, .ahead = is_ahead(clash, dot, v)};

@@ -102,11 +102,6 @@ static void found_note(struct folder *folder, const struct look *look)
     (void)map_put(folder->brake->found, look->path, found);
 }
 
-static bool is_content(const struct value *value)
-{
-    return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
-}
-
 static bool few_rewritten(struct folder *folder, const struct slot *window)
 {
     const struct brake *b = folder->brake;
@@ -130,8 +125,8 @@ bool brake_changed(struct folder *folder, const struct item *item, const struct 
 {
     const struct local *local = &item->local;
     struct slot window;
-    bool live = local->state != LOCAL_NONE && is_content(&local->version.value);
-    if (!live || !is_content(&look->value) ||
+    bool live = local->state != LOCAL_NONE && value_is_leaf(&local->version.value);
+    if (!live || !value_is_leaf(&look->value) ||
         value_same_content(&local->version.value, &look->value))
         return false;
     if (!braked(folder, item->path) || passes(folder)) return false;

@@ -6,11 +6,6 @@
 
 #define INDEX(folder) (&(folder)->engine->o.index)
 
-static bool is_leaf(const struct value *value)
-{
-    return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
-}
-
 static bool is_own(const struct folder *folder, const struct version *v)
 {
     for (uint32_t i = 0; i < v->dots.count; i++) {
@@ -76,7 +71,7 @@ bool brake_takes_away(struct folder *folder, const struct item *item, struct inc
     const struct value *was = &local->version.value;
     if (is_accepted(folder, &local->version, w)) return false;
     bool deleted = w->value.kind == KIND_TOMB && !local_implied(item);
-    bool rewritten = is_leaf(was) && !deleted && !value_same_content(was, &w->value);
+    bool rewritten = value_is_leaf(was) && !deleted && !value_same_content(was, &w->value);
     if (!deleted && (!rewritten || is_again(folder, &local->version, w))) return false;
     if (!of_others(folder, w) || approvals_cover(folder, w->dots.entries[0])) return false;
     *out = (struct incoming){.kind = deleted ? IN_DELETED : IN_REWRITTEN,

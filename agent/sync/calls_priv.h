@@ -416,9 +416,8 @@ void base_empty(struct folder *folder);                     // it is no folder a
 void base_list_again(struct folder *folder);
 bool base_has(const struct folder *folder, const struct content *content);
 void base_spoilt(struct folder *folder, const struct content *content);
-void base_quiet(struct folder *folder);                           // something has changed: not now
-bool emptied_wants(const struct item *item, struct content *out); // emptied.c: to be put back
-void base_doubt(struct folder *folder, const struct value *was);  // perhaps no file has it any more
+void base_quiet(struct folder *folder);                          // something has changed: not now
+void base_doubt(struct folder *folder, const struct value *was); // perhaps no file has it any more
 // A version found here is in the place of what the item was. Inside a transaction.
 void base_replaced(struct folder *folder, const struct item *was, const struct value *now,
                    struct dot after);

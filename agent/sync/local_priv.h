@@ -73,6 +73,7 @@ void local_gone_below(struct folder *folder, struct slice path);
 bool local_emptied(const struct item *item, const struct look *look);
 bool local_emptied_by_crash(struct folder *folder, struct item *item, const struct look *look);
 bool local_emptied_gone(struct folder *folder, struct item *item);
+bool emptied_wants(const struct item *item, struct content *out); // what is to be put back
 // Nobody has the content that these are to have.
 void emptied_review(struct folder *folder, const struct slice *paths, uint32_t count,
                     bool kept_gone);

@@ -31,11 +31,6 @@ static struct slice key_of(const struct value *value, uint8_t out[33])
     return slice_of(out, 33);
 }
 
-static bool counts(const struct value *value)
-{
-    return value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
-}
-
 static struct places *places_of(struct moved *moved, const struct value *value)
 {
     uint8_t key[33];
@@ -58,7 +53,7 @@ static struct moved *moved_new(struct folder *folder)
 
 static void appears(struct moved *moved, const struct value *value)
 {
-    if (counts(value)) places_of(moved, value)->count++;
+    if (value_is_leaf(value)) places_of(moved, value)->count++;
 }
 
 struct moved *moved_here(struct folder *folder, uint64_t after)
@@ -102,7 +97,8 @@ void moved_note(struct folder *folder, const struct item *item)
 {
     struct map *appeared = folder->brake->appeared;
     bool here = item_local_live(item);
-    if (!item->need || here || item->head_count != 1 || !counts(&item->heads[0].value)) return;
+    if (!item->need || here || item->head_count != 1 || !value_is_leaf(&item->heads[0].value))
+        return;
     struct appeared *a = map_get(appeared, item->path);
     if (a == NULL) {
         if (map_count(appeared) >= APPEARED_MAX) return;
@@ -181,7 +177,7 @@ static bool take_here(struct moved *moved, struct places *places, const struct v
 
 bool moved_take(struct moved *moved, const struct value *value)
 {
-    if (!counts(value)) return false;
+    if (!value_is_leaf(value)) return false;
     struct places *places = places_of(moved, value);
     if (places->count > 0) {
         places->count--;

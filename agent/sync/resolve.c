@@ -181,8 +181,7 @@ static bool contents_held(struct folder *folder, const struct item *item)
 static bool has_live_leaf(const struct item *item)
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
-        enum kind kind = item->heads[i].value.kind;
-        if (kind == KIND_FILE || kind == KIND_SYMLINK) return true;
+        if (value_is_leaf(&item->heads[i].value)) return true;
     }
     return false;
 }

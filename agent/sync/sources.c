@@ -209,7 +209,7 @@ static bool is_wanted(struct folder *folder, const struct transfer *t)
         for (uint32_t k = 0; k < item.head_count; k++) {
             const struct value *value = &item.heads[k].value;
             if (item.need && is_content(value, &t->content)) return true;
-            leaf |= value->kind == KIND_FILE || value->kind == KIND_SYMLINK;
+            leaf |= value_is_leaf(value);
         }
         if (leaf && index->live_below(index->self, folder->number, t->paths[i])) return true;
     }

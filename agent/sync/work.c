@@ -54,8 +54,8 @@ static bool holds_children(struct folder *folder, const struct item *item, const
 
 static bool clashes(struct folder *folder, const struct version *w, struct slice path)
 {
-    bool leaf = w->value.kind == KIND_FILE || w->value.kind == KIND_SYMLINK;
-    return leaf && INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path);
+    return value_is_leaf(&w->value) &&
+           INDEX(folder)->live_below(INDEX(folder)->self, folder->number, path);
 }
 
 static bool is_dir_here(const struct item *item)
@@ -76,8 +76,7 @@ bool work_below_leaf(struct folder *folder, struct slice path)
         if (is_dir_here(&item)) break;
         bool leaf = false, dir = false;
         for (uint32_t i = 0; i < item.head_count; i++) {
-            leaf |=
-                item.heads[i].value.kind == KIND_FILE || item.heads[i].value.kind == KIND_SYMLINK;
+            leaf |= value_is_leaf(&item.heads[i].value);
             dir |= item.heads[i].value.kind == KIND_DIR;
         }
         if (leaf && !dir) return true;
