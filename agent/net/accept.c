@@ -4,10 +4,12 @@
 // message, because an admitted connection outlives its admission.
 //
 // The descriptor of a conn (ZMQ_SRCFD) ties it to the monitor's events. Descriptors are reused, so
-// two rules keep the books right. The monitor is read up before a new conn is made: what it says of
-// this descriptor by then belongs to earlier connections, and whether the descriptor counts as open
-// tells whether this one still lives. And a conn whose descriptor closed ends only when the ROUTER
-// has nothing more to read, so that its last messages come before its NET_DOWN.
+// three rules keep the books right. The monitor is read up before a new conn is made: what it says
+// of this descriptor by then belongs to earlier connections, and where the descriptor counts as
+// closed this one has ended. A conn whose descriptor closed ends only when the ROUTER has nothing
+// more to read, so that its last messages come before its NET_DOWN. And a first message on a
+// descriptor whose last connection closed unread may be of that one until the ROUTER has been
+// empty: nothing is done to the descriptor for the sake of such a conn.
 #include <string.h>
 #include <sys/socket.h>
 

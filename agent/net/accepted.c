@@ -11,14 +11,21 @@
 #include "agent/net/accept_priv.h"
 #include "proto/vv.h"
 
-enum fd_use { FD_CLOSED, FD_ACCEPTED, FD_HAS_CONN };
+enum fd_use {
+    FD_CLOSED,
+    FD_ACCEPTED, // nothing was delivered yet
+    FD_IN_DOUBT, // has a conn, which may be of the connection before it
+    FD_HAS_CONN
+};
 
 struct open_fd {
     enum fd_use use;
     int64_t since_ms;
+    bool ended_unread;   // what the one before it delivered may still come
+    uint64_t opened_dry; // net->dry_count by then
 };
 
-static void accepted_use(struct net *net, int fd, enum fd_use use)
+static struct open_fd *accepted_fd(struct net *net, int fd)
 {
     size_t at = (size_t)fd;
     if (at >= net->open_fds_size) {
@@ -28,7 +35,35 @@ static void accepted_use(struct net *net, int fd, enum fd_use use)
             net->open_fds[i] = (struct open_fd){.use = FD_CLOSED};
         net->open_fds_size = size;
     }
-    net->open_fds[at] = (struct open_fd){.use = use, .since_ms = net->now_ms};
+    return &net->open_fds[at];
+}
+
+static void accepted_use(struct net *net, int fd, enum fd_use use)
+{
+    struct open_fd *open = accepted_fd(net, fd);
+    open->use = use;
+    open->since_ms = net->now_ms;
+}
+
+static void accepted_closed_fd(struct net *net, int fd)
+{
+    struct open_fd *open = accepted_fd(net, fd);
+    if (open->use != FD_CLOSED) open->ended_unread = open->use != FD_HAS_CONN;
+    accepted_use(net, fd, FD_CLOSED);
+}
+
+static void accepted_opened_fd(struct net *net, int fd)
+{
+    accepted_closed_fd(net, fd); // not every end is told
+    accepted_use(net, fd, FD_ACCEPTED);
+    accepted_fd(net, fd)->opened_dry = net->dry_count;
+}
+
+// What was delivered before it was opened is read when the ROUTER has been empty since.
+static bool accepted_may_be_before(const struct net *net, int fd)
+{
+    const struct open_fd *open = &net->open_fds[fd];
+    return open->ended_unread && open->opened_dry == net->dry_count;
 }
 
 static bool accepted_is_open(const struct net *net, int fd)
@@ -61,12 +96,11 @@ void accept_mark_gone(struct net *net, struct conn *conn)
     source_ready(net, &net->router_source);
 }
 
-static void accepted_closed(struct net *net, int fd)
+static void accepted_end_conns(struct net *net, int fd)
 {
     struct slice key;
     void *value;
-    bool has_conn = accepted_is_open(net, fd) && net->open_fds[fd].use == FD_HAS_CONN;
-    for (size_t at = 0; has_conn && map_next(net->by_routing, &at, &key, &value);) {
+    for (size_t at = 0; map_next(net->by_routing, &at, &key, &value);) {
         struct conn *conn = value;
         if (conn->fd == fd) accept_mark_gone(net, conn);
     }
@@ -78,8 +112,12 @@ void accept_monitor(struct net *net)
     while (monitor_next(net->router_monitor, &event)) {
         int fd = (int)event.value;
         if (fd < 0) continue;
-        accepted_closed(net, fd);
-        accepted_use(net, fd, event.event == ZMQ_EVENT_ACCEPTED ? FD_ACCEPTED : FD_CLOSED);
+        accepted_end_conns(net, fd);
+        if (event.event == ZMQ_EVENT_ACCEPTED) {
+            accepted_opened_fd(net, fd);
+        } else {
+            accepted_closed_fd(net, fd);
+        }
     }
 }
 
@@ -100,10 +138,10 @@ void accept_attach(struct net *net, struct conn *conn, zmq_msg_t *body)
 {
     const char *peer = zmq_msg_gets(body, "Peer-Address");
     int fd = zmq_msg_get(body, ZMQ_SRCFD);
-    if (fd >= 0) accepted_closed(net, fd); // whoever had it before
+    if (fd >= 0) accepted_end_conns(net, fd); // whoever had it before
     conn->fd = fd;
     if (peer && accepted_is_open(net, fd) && accepted_remote(conn, peer)) {
-        accepted_use(net, fd, FD_HAS_CONN);
+        accepted_use(net, fd, accepted_may_be_before(net, fd) ? FD_IN_DOUBT : FD_HAS_CONN);
         conn->is_near = interface_near((const struct sockaddr *)&conn->remote);
         alive_watch(fd, conn->is_near);
         return;
@@ -119,6 +157,10 @@ static void accepted_shutdown(struct net *net, struct conn *conn)
     socklen_t size = sizeof remote;
     accept_monitor(net);
     if (conn->is_gone || conn->fd < 0) return;
+    if (net->open_fds[conn->fd].use == FD_IN_DOUBT) {
+        accepted_use(net, conn->fd, FD_ACCEPTED); // whoever it is speaks soon, or is cut as silent
+        return;
+    }
     if (getpeername(conn->fd, (struct sockaddr *)&remote, &size) == 0 &&
         size == conn->remote_size && !memcmp(&remote, &conn->remote, size)) {
         shutdown(conn->fd, SHUT_RDWR);
@@ -141,7 +183,7 @@ void accept_cut_stranger(struct net *net, zmq_msg_t *body)
     struct conn conn = {.fd = zmq_msg_get(body, ZMQ_SRCFD)};
     const char *peer = zmq_msg_gets(body, "Peer-Address");
     accept_monitor(net);
-    if (peer && accepted_is_open(net, conn.fd) && net->open_fds[conn.fd].use == FD_ACCEPTED &&
+    if (peer && accept_is_silent(net, conn.fd) && !accepted_may_be_before(net, conn.fd) &&
         accepted_remote(&conn, peer)) {
         shutdown(conn.fd, SHUT_RDWR);
     }

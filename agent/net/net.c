@@ -294,6 +294,7 @@ static void net_serve_router(struct net *net)
     if (accept_receive(net)) {
         source_ready(net, &net->router_source);
     } else {
+        net->dry_count++;
         accept_bury(net);
     }
 }

@@ -161,6 +161,7 @@ struct net {
     int64_t network_due_ms;   // the rest of a burst; INT64_MAX: none
     struct open_fd *open_fds; // at [fd]: accepted and not seen closed; accepted.c
     size_t open_fds_size;
+    uint64_t dry_count; // how often the ROUTER had nothing more to read
     struct grave graves[NET_GRAVES];
     uint32_t grave_count;
     uint32_t ending_count;  // accepted conns with is_gone

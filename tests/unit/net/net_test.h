@@ -44,7 +44,8 @@ struct device {
     bool trusts_all;
     struct seen seen[SEEN_MAX];
     uint32_t seen_count;
-    bool forget_at_up; // calls net_forget when NET_UP is handled, before its message
+    bool forget_at_up;     // calls net_forget when NET_UP is handled, before its message
+    bool drops_at_message; // who says anything is dropped
 };
 
 static inline int64_t test_now_ms(void)
@@ -153,6 +154,7 @@ static inline void device_note(struct device *device, const struct net_event *ev
     size_t size = seen->size < sizeof seen->head ? seen->size : sizeof seen->head;
     if (size) memcpy(seen->head, event->bytes.data, size);
     if (device->forget_at_up && event->kind == NET_UP) net_forget(device->net, event->device);
+    if (device->drops_at_message && event->kind == NET_MESSAGE) net_drop(device->net, event->conn);
 }
 
 static inline void device_pump(struct device *device, int timeout_ms)

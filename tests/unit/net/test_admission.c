@@ -258,6 +258,58 @@ static void connections_of_a_device_are_limited(void **state)
         device_destroy(&twins[i]);
 }
 
+// A device has spoken and gone before anyone looked, and the next one has its descriptor: what is
+// done about the first must not touch the second.
+static void who_comes_after(bool first_is_trusted)
+{
+    enum { ROUNDS = 20 };
+    AUTO(device_destroy) struct device *b = device_new(2);
+    device_open(b, true);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        AUTO(device_destroy) struct device *a = device_new(1);
+        AUTO(device_destroy) struct device *c = device_new(3);
+        device_trust(a, b);
+        device_trust(b, a);
+        device_open(a, false);
+        device_dial(a, b);
+        assert_true(pump_until(a, NULL, a, NET_UP, 2, 3000));
+        assert_true(device_send(a, device_seen(a, NET_UP, 0)->conn, "a"));
+        assert_true(device_send(a, device_seen(a, NET_UP, 1)->conn, "a"));
+        pump_for(a, NULL, 20);
+        net_close(&a->net, 100);
+        if (!first_is_trusted) device_distrust(b);
+        device_trust(b, c);
+        device_trust(c, b);
+        device_open(c, false);
+        device_dial(c, b);
+        assert_true(pump_until(c, NULL, c, NET_UP, 2, 3000));
+        b->drops_at_message = true;
+        pump_for(c, b, 50);
+        b->drops_at_message = false;
+        b->seen_count = 0;
+        assert_true(device_send(c, device_seen(c, NET_UP, 0)->conn, "c"));
+        assert_true(device_send(c, device_seen(c, NET_UP, 1)->conn, "c"));
+        assert_true(pump_until(c, b, b, NET_MESSAGE, 2, 2000));
+        assert_true(device_send(b, device_seen(b, NET_UP, 0)->conn, "to c"));
+        assert_true(pump_until(c, b, c, NET_MESSAGE, 1, 2000));
+        net_close(&c->net, 0);
+        pump_for(NULL, b, 20);
+        device_distrust(b);
+    }
+}
+
+static void who_comes_after_one_that_is_dropped(void **state)
+{
+    (void)state;
+    who_comes_after(true);
+}
+
+static void who_comes_after_one_that_is_not_trusted(void **state)
+{
+    (void)state;
+    who_comes_after(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +325,8 @@ int main(void)
         cmocka_unit_test(any_address_serves_both_families),
         cmocka_unit_test(several_addresses),
         cmocka_unit_test(connections_of_a_device_are_limited),
+        cmocka_unit_test(who_comes_after_one_that_is_dropped),
+        cmocka_unit_test(who_comes_after_one_that_is_not_trusted),
     };
     crypto_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
