@@ -52,12 +52,6 @@ struct versions {
     uint32_t count;
 };
 
-// A content by id. Ids of files over one leaf are tree hashes, so the size always goes with it.
-struct content {
-    struct digest id;
-    uint64_t size;
-};
-
 struct msg_hello {
     uint32_t protocol;
     struct slice program; // "cfgsync-agent 0.1.0"

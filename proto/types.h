@@ -58,6 +58,12 @@ struct value {
     struct slice target;   // symlink only
 };
 
+// A content by id. Ids of files over one leaf are tree hashes, so the size always goes with it.
+struct content {
+    struct digest id;
+    uint64_t size;
+};
+
 // The user event that made a content.
 struct birth {
     int64_t wall_ms; // cosmetic: decides only who keeps a name

@@ -201,6 +201,16 @@ bool digest_equal(struct digest a, struct digest b)
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
 
+struct content value_content(const struct value *file)
+{
+    return (struct content){.id = file->content, .size = file->size};
+}
+
+bool content_equal(const struct content *a, const struct content *b)
+{
+    return a->size == b->size && digest_equal(a->id, b->id);
+}
+
 bool value_equal(const struct value *a, const struct value *b)
 {
     if (a->kind != b->kind) return false;

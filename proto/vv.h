@@ -32,6 +32,8 @@ int birth_compare(struct birth a, struct birth b);                   // by wall,
 bool version_same(const struct version *a, const struct version *b); // equal dots, vv and value
 struct version version_copy(struct arena *arena, const struct version *v); // deep
 bool digest_equal(struct digest a, struct digest b);
+struct content value_content(const struct value *file); // id and size
+bool content_equal(const struct content *a, const struct content *b);
 bool device_equal(struct device_id a, struct device_id b);
 
 #endif

@@ -206,11 +206,6 @@ static enum err copy_hashed(struct disk *disk, int source_fd, int target_fd, str
     return code == 0 ? ERR_OK : err_from_errno(code);
 }
 
-static bool content_equal(const struct content *a, const struct content *b)
-{
-    return a->size == b->size && memcmp(&a->id, &b->id, sizeof a->id) == 0;
-}
-
 static enum err copy_to(const struct grip *grip, int source_fd, int dir_fd, struct job *job)
 {
     struct job_copy *copy = &job->copy;

@@ -173,7 +173,7 @@ void abandon_compared(struct abandon *abandon, bool all)
 static enum lost head_lost(struct folder *folder, const struct item *item,
                            const struct version *head)
 {
-    struct content content = {.id = head->value.content, .size = head->value.size};
+    struct content content = value_content(&head->value);
     const struct transfer *t = transfer_find(folder, &content);
     if (t != NULL && transfer_refused_by_all(folder, t)) return LOST;
     if (t == NULL) content_want(folder, &content, item->path);
@@ -214,8 +214,7 @@ static void given_add(struct arena *arena, struct given *given, struct slice pat
         if (given->count > 0) memcpy(list, given->list, given->count * sizeof *list);
         given->list = list;
     }
-    given->list[given->count++] =
-        (struct given_up){arena_copy(arena, path), {.id = value->content, .size = value->size}};
+    given->list[given->count++] = (struct given_up){arena_copy(arena, path), value_content(value)};
 }
 
 // Each content of the path that nobody has.

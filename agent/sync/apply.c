@@ -37,7 +37,7 @@ void step_expect(const struct folder *folder, struct step *step, const struct it
     const struct value *was = &item->local.version.value;
     step->before = item->local.print;
     step->before_racy = was->kind == KIND_FILE && write_may_not_show(folder, &item->local);
-    if (step->before_racy) step->was = (struct content){.id = was->content, .size = was->size};
+    if (step->before_racy) step->was = value_content(was);
 }
 
 // The end of what nothing is known of any more; the journal's form of a version wants a dot.
@@ -86,13 +86,13 @@ static bool still_ready(struct folder *folder, const struct item *item)
     if (w->value.kind != KIND_FILE ||
         (live && value_same_content(&item->local.version.value, &w->value)))
         return true;
-    struct content content = {.id = w->value.content, .size = w->value.size};
+    struct content content = value_content(&w->value);
     return content_staged(folder, &content);
 }
 
 static bool step_staged(const struct step *step, struct content *out)
 {
-    *out = (struct content){.id = step->version.value.content, .size = step->version.value.size};
+    *out = value_content(&step->version.value);
     return step->version.value.kind == KIND_FILE && !step->dir_implied_mode;
 }
 
@@ -102,7 +102,7 @@ static bool is_taken(struct folder *folder, const struct job *job, const struct 
     uint8_t key[40];
     if (item->head_count == 0 || item->heads[0].value.kind != KIND_FILE) return false;
     const struct value *value = &item->heads[0].value;
-    const struct content content = {.id = value->content, .size = value->size};
+    const struct content content = value_content(value);
     const void *by = map_get(folder->applying, content_key(&content, key));
     return by != NULL && by != job;
 }

@@ -233,7 +233,7 @@ static bool put_perhaps(struct folder *folder, struct job *job, const struct ite
     struct base *b = folder->base;
     const struct value *value = &item->local.version.value;
     int64_t mtime_ns = item->local.version.mtime_ns;
-    struct content content = {.id = value->content, .size = value->size};
+    struct content content = value_content(value);
     if (!base_shows(item) || value->size == 0 || value->size > BASE_CONTENT_BYTES_MAX ||
         base_find(b, &content) != NULL)
         return true;
@@ -292,7 +292,7 @@ static void stored_take(struct folder *folder, const struct job *job)
     }
     for (uint32_t i = 0; i < b->keep_count; i++) {
         const struct value *value = &b->keeps[i]->version.value;
-        struct content content = {.id = value->content, .size = value->size};
+        struct content content = value_content(value);
         struct base_entry *entry = base_find(b, &content);
         if (entry != NULL) entry->keeps++;
     }

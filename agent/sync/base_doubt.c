@@ -18,7 +18,7 @@ void base_doubt_entry(struct base *b, struct base_entry *entry)
 
 void base_doubt(struct folder *folder, const struct value *was)
 {
-    struct content content = {.id = was->content, .size = was->size};
+    struct content content = value_content(was);
     struct base_entry *entry = base_find(folder->base, &content);
     if (was->kind != KIND_FILE || entry == NULL) return;
     base_doubt_entry(folder->base, entry);
@@ -93,7 +93,7 @@ static bool is_wanted(const struct buf *wanted, const struct content *content)
     for (size_t at = 0; at < wanted->size; at += sizeof *content) {
         struct content other;
         memcpy(&other, wanted->data + at, sizeof other);
-        if (other.size == content->size && digest_equal(other.id, content->id)) return true;
+        if (content_equal(&other, content)) return true;
     }
     return false;
 }

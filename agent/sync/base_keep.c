@@ -17,15 +17,9 @@ enum {
     ROWS_ASKED = 256, // of a job that a crash cut off, and of others that came meanwhile
 };
 
-static struct content content_of(const struct own_keep *keep)
-{
-    const struct value *value = &keep->version.value;
-    return (struct content){.id = value->content, .size = value->size};
-}
-
 static void keep_free(struct base *b, struct own_keep *keep)
 {
-    struct content content = content_of(keep);
+    struct content content = value_content(&keep->version.value);
     struct base_entry *entry = base_find(b, &content);
     if (entry != NULL && entry->keeps > 0) entry->keeps--;
     b->keep_bytes -= keep->bytes.size;
@@ -76,7 +70,7 @@ void base_replaced(struct folder *folder, const struct item *was, const struct v
 {
     struct base *b = folder->base;
     const struct version *version = &was->local.version;
-    struct content content = {.id = version->value.content, .size = version->value.size};
+    struct content content = value_content(&version->value);
     struct base_entry *entry;
     struct slice bytes;
     if (b->room_max == 0 || version->value.kind != KIND_FILE ||
@@ -130,7 +124,7 @@ static void keep_fill(struct job *job, const struct own_keep *keep)
 {
     struct base_keep *out = &job->base.keeps[job->base.keep_count++];
     *out = (struct base_keep){.file = file_of(job->arena, keep->after),
-                              .content = content_of(keep),
+                              .content = value_content(&keep->version.value),
                               .at_hand = keep->at_hand,
                               .bytes = arena_copy(job->arena, keep->bytes),
                               .mode = keep->version.value.mode,
@@ -217,7 +211,7 @@ bool base_keeping(const struct folder *folder, const struct content *content)
 {
     const struct base *b = folder->base;
     for (uint32_t i = 0; i < b->keeps_out; i++) {
-        struct content one = content_of(b->keeps[i]);
+        struct content one = value_content(&b->keeps[i]->version.value);
         if (digest_equal(one.id, content->id)) return true;
     }
     return false;

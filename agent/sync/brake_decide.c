@@ -220,7 +220,7 @@ static bool elsewhere_here(struct folder *folder, const struct digest *content)
 bool brake_can_be_had(struct folder *folder, const struct value *value)
 {
     struct slice file;
-    struct content content = {.id = value->content, .size = value->size};
+    struct content content = value_content(value);
     if (value->kind != KIND_FILE || share_any_joined(folder)) return true;
     return content_staged(folder, &content) || base_has(folder, &content) ||
            elsewhere_here(folder, &value->content) ||

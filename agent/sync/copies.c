@@ -141,15 +141,14 @@ enum start copy_begin(struct folder *folder, struct transfer *t, struct copies *
 static bool job_has(const struct job *job, const struct content *content)
 {
     for (uint32_t i = 0; i < job->stage.count; i++) {
-        const struct content *other = &job->stage.entries[i].content;
-        if (other->size == content->size && digest_equal(other->id, content->id)) return true;
+        if (content_equal(&job->stage.entries[i].content, content)) return true;
     }
     return false;
 }
 
 static bool is_wanted(struct folder *folder, const struct version *v, const struct job *job)
 {
-    const struct content content = {.id = v->value.content, .size = v->value.size};
+    const struct content content = value_content(&v->value);
     struct item item;
     if (v->value.kind != KIND_FILE || content.size == 0 ||
         content.size > PROTO_PACK_CONTENT_BYTES_MAX || content_staged(folder, &content) ||
@@ -165,7 +164,7 @@ void copies_stage(struct folder *folder, const struct versions *versions, struct
     for (uint32_t i = 0; i < versions->count && i < COPIES_PER_JOB; i++) {
         const struct version *v = &versions->entries[i];
         if (!is_wanted(folder, v, job)) continue;
-        const struct content content = {.id = v->value.content, .size = v->value.size};
+        const struct content content = value_content(&v->value);
         struct stage_entry entry;
         struct fingerprint print;
         enum start start = of_item(folder, &content, &entry, &print);

@@ -167,7 +167,7 @@ static bool content_ready(struct folder *folder, const struct item *item, const 
 {
     bool same = item_local_live(item) && value_same_content(&item->local.version.value, &t->value);
     if (t->value.kind != KIND_FILE || same) return true;
-    struct content content = {.id = t->value.content, .size = t->value.size};
+    struct content content = value_content(&t->value);
     if (content_staged(folder, &content)) return true;
     content_want(folder, &content, t->path);
     return false;

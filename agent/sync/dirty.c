@@ -246,8 +246,7 @@ static void look_fill(struct folder *folder, struct job *job, struct look *look,
     bool known = item.local.state == LOCAL_OK || item.local.state == LOCAL_OBSOLETE;
     if (known && version_live(&item.local.version)) look->before = item.local.print;
     const struct value *was = &item.local.version.value;
-    if (known && was->kind == KIND_FILE)
-        look->was = (struct content){.id = was->content, .size = was->size};
+    if (known && was->kind == KIND_FILE) look->was = value_content(was);
     // The rules cannot wait: while they are looked at, nothing else is.
     look->large = dirty->large || rules_is_file(look->path);
     look->force = dirty->force || item.local.racy || item.local.state == LOCAL_DIRTY;

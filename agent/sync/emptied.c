@@ -70,7 +70,7 @@ static bool held_elsewhere(struct folder *folder, struct slice path, const struc
         if (!dots_covered(v->dots, bond->a.v)) continue;
         if (!is_blocked_there(folder, bond, path)) return true;
     }
-    const struct content content = {.id = v->value.content, .size = v->value.size};
+    const struct content content = value_content(&v->value);
     if (base_has(folder, &content)) return true;
     return !kept_gone && index->kept_by_content(index->self, folder->engine->scratch,
                                                 folder->number, &content.id, &name);
@@ -131,7 +131,7 @@ static const struct version *put_back(const struct item *item)
 bool emptied_wants(const struct item *item, struct content *out)
 {
     const struct version *was = put_back(item);
-    if (was != NULL) *out = (struct content){.id = was->value.content, .size = was->value.size};
+    if (was != NULL) *out = value_content(&was->value);
     return was != NULL;
 }
 

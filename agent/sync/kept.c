@@ -165,7 +165,7 @@ static bool still_wanted(struct folder *folder, const struct version *v)
 {
     struct item item;
     uint8_t key[40];
-    struct content content = {.id = v->value.content, .size = v->value.size};
+    struct content content = value_content(&v->value);
     if (v->value.kind != KIND_FILE) return false;
     if (map_get(folder->transfers, content_key(&content, key)) != NULL) return true;
     INDEX(folder)->item_get(INDEX(folder)->self, folder->engine->scratch, folder->number, v->path,

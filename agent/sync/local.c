@@ -248,7 +248,7 @@ static void remember_content(struct folder *folder, const struct look *look)
 {
     const struct index_port *index = INDEX(folder);
     if (look->value.kind != KIND_FILE) return;
-    struct content content = {.id = look->value.content, .size = look->value.size};
+    struct content content = value_content(&look->value);
     if (look->leaf_count > 0) {
         index->leaves_put(index->self, folder->number, &content, look->leaves, look->leaf_count);
     }

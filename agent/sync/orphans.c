@@ -21,7 +21,7 @@ bool head_missing(const struct folder *folder, const struct item *item, const st
     if (head->value.kind != KIND_FILE) return false;
     bool live = local->state != LOCAL_NONE && version_live(&local->version);
     if (live && value_same_content(&local->version.value, &head->value)) return false;
-    struct content content = {.id = head->value.content, .size = head->value.size};
+    struct content content = value_content(&head->value);
     return !content_staged(folder, &content);
 }
 

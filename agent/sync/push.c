@@ -40,7 +40,7 @@ static bool patch_add(const struct share *share, const struct version *v, struct
                       size_t *total, uint64_t *contents)
 {
     struct engine *engine = share->folder->engine;
-    struct content content = {.id = v->value.content, .size = v->value.size};
+    struct content content = value_content(&v->value);
     const struct ride_entry *entry = ride_entry(engine, &content);
     if (entry == NULL || !has_base(share, v, entry) ||
         *total + entry->patch.size > PROTO_RIDE_TOTAL_BYTES_MAX)
@@ -79,7 +79,7 @@ static void ride_add(const struct share *share, const struct version *v, struct 
     struct engine *engine = share->folder->engine;
     bool large = *contents + v->value.size > PROTO_RIDE_CONTENTS_BYTES_MAX;
     if (v->value.kind != KIND_FILE || v->value.size == 0 || large) return;
-    struct content content = {.id = v->value.content, .size = v->value.size};
+    struct content content = value_content(&v->value);
     const struct ride_entry *entry = ride_entry(engine, &content);
     if (entry != NULL && entry->elsewhere && is_on_its_disk(share, &content)) return;
     if (patch_add(share, v, push, total, contents)) return;

@@ -66,7 +66,7 @@ static bool members_ready(struct folder *folder, const struct resolution *plan, 
         const struct member *m = &plan->members[i];
         if (!member_touchable(folder, m)) return false;
         if (m->version.value.kind != KIND_FILE || on_disk_already(m)) continue;
-        struct content content = {.id = m->version.value.content, .size = m->version.value.size};
+        struct content content = value_content(&m->version.value);
         if (content_staged(folder, &content)) continue;
         content_want(folder, &content, path);
         ready = false;
@@ -170,7 +170,7 @@ static bool contents_held(struct folder *folder, const struct item *item)
         if (value->kind != KIND_FILE) continue;
         if (item_local_shown(item) && value_same_content(&item->local.version.value, value))
             continue;
-        struct content content = {.id = value->content, .size = value->size};
+        struct content content = value_content(value);
         if (content_staged(folder, &content)) continue;
         content_want(folder, &content, item->path);
         held = false;

@@ -31,7 +31,7 @@ static bool older_here(struct folder *folder, struct slice path, struct older *o
     const struct value *value = &item.local.version.value;
     bool shows = item.local.state == LOCAL_OK || item.local.state == LOCAL_DIRTY;
     if (!shows || value->kind != KIND_FILE || value->size == 0) return false;
-    *out = (struct older){.path = path, .content = {.id = value->content, .size = value->size}};
+    *out = (struct older){.path = path, .content = value_content(value)};
     out->leaf_count = leaf_count_of(value->size);
     if (out->leaf_count == 1) {
         out->leaves = arena_alloc(arena, 1, sizeof *out->leaves);

@@ -34,7 +34,7 @@ static bool is_elsewhere(struct folder *folder, const struct content *content)
 void ride_remember(struct folder *folder, const struct look *look)
 {
     struct engine *engine = folder->engine;
-    struct content content = {.id = look->value.content, .size = look->value.size};
+    struct content content = value_content(&look->value);
     struct slice patch = look->patch.size <= PROTO_RIDE_BYTES_MAX ? look->patch : slice_of("", 0);
     uint8_t key[40];
     if (look->bytes.size > PROTO_PATCH_CONTENT_BYTES_MAX) return;

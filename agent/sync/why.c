@@ -72,7 +72,7 @@ static bool awaits_content(struct folder *folder, const struct item *item)
     uint8_t key[40];
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct value *value = &item->heads[i].value;
-        struct content content = {.id = value->content, .size = value->size};
+        struct content content = value_content(value);
         if (value->kind != KIND_FILE) continue;
         if (map_get(folder->transfers, content_key(&content, key)) != NULL) return true;
     }

@@ -37,7 +37,7 @@ static bool content_at_hand(struct folder *folder, const struct item *item, cons
     if (w->value.kind != KIND_FILE) return true;
     bool shown = item_local_shown(item);
     if (shown && value_same_content(&item->local.version.value, &w->value)) return true;
-    struct content content = {.id = w->value.content, .size = w->value.size};
+    struct content content = value_content(&w->value);
     if (content_staged(folder, &content)) return true;
     content_want(folder, &content, item->path);
     return false;
@@ -276,7 +276,7 @@ static void contents_of(struct folder *folder, struct arena *arena, struct slice
     INDEX(folder)->item_get(INDEX(folder)->self, arena, folder->number, path, &item);
     for (uint32_t h = 0; h < item.head_count; h++) {
         const struct value *value = &item.heads[h].value;
-        struct content content = {.id = value->content, .size = value->size};
+        struct content content = value_content(value);
         (void)map_put(out, content_key(&content, key), out);
     }
 }

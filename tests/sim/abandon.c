@@ -39,8 +39,7 @@ static void asked_note(struct device *device, const struct item *item, uint64_t 
 {
     for (uint32_t i = 0; i < item->head_count; i++) {
         const struct value *value = &item->heads[i].value;
-        struct asked asked = {.ticket = ticket,
-                              .content = {.id = value->content, .size = value->size}};
+        struct asked asked = {.ticket = ticket, .content = value_content(value)};
         if (value->kind != KIND_FILE) continue;
         (void)snprintf(asked.path, sizeof asked.path, "%.*s", SLICE_ARG(item->path));
         buf_append(&device->asked, &asked, sizeof asked);

@@ -124,7 +124,7 @@ static void test_contents_outlive_a_move(void **state)
     assert_int_equal(script_heard(peer, MSG_PUSH), news + 1); // the script hears the new one alone
 
     speak_in(peer, &older);
-    struct content content = {.id = theirs.value.content, .size = theirs.value.size};
+    struct content content = value_content(&theirs.value);
     struct message pack = {.kind = MSG_PACK, .pack = {.folder = rig.id, .contents = &content}};
     pack.pack.count = 1;
     pack.pack.bytes = slice_text("Y");
@@ -194,7 +194,7 @@ static void test_contents_wait_for_the_bulk_lane(void **state)
     script_dialled_half(peer, CONN_DIALLED);
     script_offer(peer, (struct vv){0});
     struct value value = rig_item(&rig, "x").local.version.value;
-    struct content content = {.id = value.content, .size = value.size};
+    struct content content = value_content(&value);
     struct message want = {.kind = MSG_WANT, .want = {.folder = rig.id, .ids = &content}};
     want.want.id_count = 1;
     rig.held = 1u << JOB_READ;
