@@ -247,7 +247,10 @@ static bool give_up(struct folder *folder, struct item *item, struct given *give
         v.flags = 0;
     }
     bool minted = item_mint(folder, item, &v, seen, NULL, (struct dots){0});
-    if (!minted) given->count = before;
+    if (minted)
+        made_ended(folder, item);
+    else
+        given->count = before;
     return minted;
 }
 

@@ -102,6 +102,7 @@ void made_becomes_head(struct folder *folder, const struct item *item); // as it
 bool made_here(const struct folder *folder, struct slice path, uint32_t *out_mode);
 bool made_found(struct folder *folder, struct item *item, uint32_t mode);
 void made_before(struct folder *folder, struct item *item, uint32_t mode);
+void made_ended(struct folder *folder, struct item *item);
 
 void local_implied_now(struct folder *folder, struct item *item, const struct version *tomb,
                        uint32_t mode);

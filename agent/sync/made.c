@@ -188,6 +188,15 @@ bool made_found(struct folder *folder, struct item *item, uint32_t mode)
     return true;
 }
 
+// An end of its path was made here, without a step: the directory is that end's to remove.
+void made_ended(struct folder *folder, struct item *item)
+{
+    uint32_t mode;
+    if (item_local_shown(item) || !made_here(folder, item->path, &mode)) return;
+    struct version tomb = item->local.version;
+    local_implied_now(folder, item, &tomb, mode);
+}
+
 // By a process before this one, as far as is known.
 void made_before(struct folder *folder, struct item *item, uint32_t mode)
 {

@@ -311,6 +311,33 @@ static void test_two_of_one_path(void **state)
     rig_close(&rig);
 }
 
+// A directory that was made on the way to what has ended since is not left over.
+static void test_made_on_the_way(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct script *peer = script_connect(&rig, 3);
+    script_offer(peer, (struct vv){0});
+    struct version below = script_file(peer, "a/b", "B");
+    script_push(peer, 0, &below, 1, "B");
+    rig_settle(&rig);
+    assert_true(rig_on_disk(&rig, "a/b"));
+    struct version v[2] = {script_file(peer, "a/b", ""), script_file(peer, "a", "lost")};
+    v[0].value = (struct value){.kind = KIND_TOMB};
+    v[0].vv = vv_join(rig.arena, v[0].vv, below.vv);
+    script_push(peer, 1, v, 2, NULL);
+    rig_settle(&rig);
+    go(peer);
+    assert_true(rig_on_disk(&rig, "a") && !rig_on_disk(&rig, "a/b"));
+    (void)abandon(&rig, "a", true);
+    rig_wait(&rig, 1000);
+    assert_int_equal(rig.abandon.count, 1);
+    assert_false(rig_on_disk(&rig, "a"));
+    assert_false(rig_item(&rig, "a").need);
+    rig_close(&rig);
+}
+
 // A week is given to whoever has it to come back, unless a person says that nobody does.
 static void test_not_for_a_week(void **state)
 {
@@ -459,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_an_edit_comes_back),
         cmocka_unit_test(test_what_lives_beside_it),
         cmocka_unit_test(test_two_of_one_path),
+        cmocka_unit_test(test_made_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
