@@ -166,6 +166,13 @@ void dirty_look_again(struct folder *folder, struct slice path)
     if (dirty != NULL && dirty->looking) dirty->again = true;
 }
 
+// A look that is under way may be older than the walk that failed there.
+void dirty_unread(struct folder *folder, struct slice path)
+{
+    struct dirty *dirty = map_get(folder->dirty, path);
+    if (dirty != NULL && dirty->looking) dirty->again = dirty->unread = true;
+}
+
 void dirty_walked(struct folder *folder, struct slice path)
 {
     dirty_mark(folder, path, 0, false);
@@ -354,7 +361,7 @@ static void dirty_settle(struct folder *folder, struct dirty *dirty, enum look_v
     dirty->overtaken = dirty->found_below = false;
     bool again = dirty->again;
     int64_t quiet = dirty->again_delay_ms;
-    dirty->again = dirty->written = false;
+    dirty->again = dirty->written = dirty->unread = false;
     dirty->again_delay_ms = 0;
     list_append(list_of(folder, dirty), dirty);
     if (verdict == LOOK_AGAIN_LATER) {

@@ -434,7 +434,7 @@ static void look_is_well(struct folder *folder, const struct item *item, bool is
                          const struct dirty *dirty)
 {
     bool known = item->local.state == LOCAL_OK && !dirty->unpublished;
-    if (!is_dir || known) problem_clear(folder, item->path, is_dir);
+    if ((!is_dir || known) && !dirty->unread) problem_clear(folder, item->path, is_dir);
 }
 
 static enum look_verdict judge(struct folder *folder, struct look *look, struct dirty *dirty)
@@ -458,7 +458,7 @@ static enum look_verdict judge(struct folder *folder, struct look *look, struct 
         if (wait_for_parent(folder, look->path, dirty)) return LOOK_AGAIN_LATER;
         return look_value(folder, &item, look, dirty);
     case LOOK_GONE:
-        problem_clear(folder, look->path, false);
+        look_is_well(folder, &item, false, dirty);
         if (look->other.size > 0) dirty_mark(folder, look->other, 0, false);
         return look_gone(folder, &item, dirty);
     case LOOK_MOVING:

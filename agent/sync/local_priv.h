@@ -31,6 +31,7 @@ struct dirty {
     uint32_t parent_waits; // for the directory above to be published first
     uint32_t writer_waits; // for a program that had it open
     bool unpublished;      // was found here and counted for nothing, before the looks since
+    bool unread;           // a walk that ended since the look began could not read it
     bool known_dir;        // found as one before, of which the index says nothing
     struct dirty *prev, *next;
 };
@@ -56,6 +57,7 @@ void dirty_overtake(struct folder *folder, struct slice path);
 void dirty_found_below(struct folder *folder, struct slice path);   // what is above is a directory
 void dirty_look_again(struct folder *folder, struct slice path);    // if it is looked at now
 void dirty_walked(struct folder *folder, struct slice path);        // and marked by the walk
+void dirty_unread(struct folder *folder, struct slice path);        // by a walk that has just ended
 void dirty_gone_expected(struct folder *folder, struct slice path); // it is marked already
 void dirty_gone_found(struct folder *folder, struct slice path);
 int64_t dirty_publish_delay(struct folder *folder, struct slice path);

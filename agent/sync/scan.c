@@ -404,6 +404,7 @@ static void scan_note(struct folder *folder, const struct job_scan *batch)
     for (uint32_t i = 0; i < batch->unread_count; i++) {
         list_add(scan->arena, &scan->unread, &scan->unread_count, &scan->unread_capacity,
                  batch->unread[i]);
+        dirty_unread(folder, batch->unread[i]);
     }
     if (!batch->complete && batch->done) scan->complete = false;
 }

@@ -156,6 +156,42 @@ static void test_what_could_not_be_read_is_read_later(void **state)
     rig_close(&rig);
 }
 
+static bool look_from_before(struct rig *rig, struct job *job)
+{
+    if (job->kind != JOB_LOOK) return false;
+    rig->instead = NULL;
+    job->look.looks[0].result = LOOK_GONE;
+    return true;
+}
+
+// A look at what a directory has taken the place of comes back after a walk of that has failed.
+static void test_a_look_older_than_the_failed_walk(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    rig_write(&rig, "d", "leaf");
+    rig_settle(&rig);
+    rig.held = 1U << JOB_LOOK;
+    rig_write(&rig, "d", NULL);
+    rig_wait(&rig, SECOND_MS);
+    assert_int_equal(rig_jobs(&rig, JOB_LOOK), 1);
+    rig_mkdir(&rig, "d");
+    rig_save(&rig, "d/x", "x", rig.now_ms);
+    rig.unread = "d";
+    engine_watch(rig.engine, rig.folder, ENGINE_TREE, slice_text("d"));
+    engine_watch(rig.engine, rig.folder, ENGINE_WRITTEN, slice_text("d"));
+    rig_settle(&rig);
+    rig.unread = NULL;
+    rig.instead = look_from_before;
+    rig.held = 0;
+    rig_wait(&rig, 90 * SECOND_MS);
+    struct item item = rig_item(&rig, "d/x");
+    assert_true(item.head_count == 1 && version_live(&item.heads[0]));
+    assert_int_equal(rig_status(&rig).error_count, 0);
+    rig_close(&rig);
+}
+
 // Nothing tells when: permissions above it, or a file system that was mounted there; and there may
 // be more that cannot be synced than is shown.
 static void test_what_cannot_be_read_is_tried_again(void **state)
@@ -372,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_what_could_not_be_read_is_read_later),
         cmocka_unit_test(test_what_cannot_be_read_is_tried_again),
         cmocka_unit_test(test_what_can_be_read_again_is_no_problem),
+        cmocka_unit_test(test_a_look_older_than_the_failed_walk),
         cmocka_unit_test(test_unknown_keys_are_passed_on),
         cmocka_unit_test(test_the_last_conflict_item_goes),
         cmocka_unit_test(test_a_log_every_second),
