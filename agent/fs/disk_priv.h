@@ -50,6 +50,7 @@ struct root {
     struct rules *rules;
     int64_t rules_gone_ns[RULES_FILES]; // JOB_HEALTH's own: since when a file of them is not there
     bool rules_unkept[RULES_FILES];     // JOB_HEALTH's own: their last text could not be written
+    bool marked;                        // JOB_HEALTH's own: marker and layout are durable
     bool modeless;                      // its file system has no permissions to be set
     int fd;                             // the held directory; -1 while the root is away
     uint64_t device;

@@ -84,6 +84,7 @@ static void root_let_go(const struct grip *grip)
     pthread_mutex_lock(&grip->disk->lock);
     fd_close(&grip->root->fd);
     pthread_mutex_unlock(&grip->disk->lock);
+    grip->root->marked = false;
 }
 
 static bool root_open(const struct grip *grip, int *out_fd)
@@ -212,7 +213,18 @@ static void unhealthy_errno(struct job_health *health, int code, const char *cal
                                                                     : "root cannot be prepared";
 }
 
-static int internal_prepare(struct disk *disk, int root_fd, struct job_health *health, int *out_fd)
+// A marker that was found may be one whose flush failed, or which the agent did not live to flush.
+static int marker_flush(const struct grip *grip, int root_fd, int internal_fd)
+{
+    if (grip->root->marked) return 0;
+    int code = dir_sync(internal_fd);
+    if (code == 0) code = dir_sync(root_fd);
+    grip->root->marked = code == 0;
+    return code;
+}
+
+static int internal_prepare(const struct grip *grip, int root_fd, struct job_health *health,
+                            int *out_fd)
 {
     int code = resolve_walk(root_fd, FS_INTERNAL, O_RDONLY | O_DIRECTORY, out_fd);
     if (code == ENOENT && !health->create) return 0;
@@ -223,11 +235,10 @@ static int internal_prepare(struct disk *disk, int root_fd, struct job_health *h
     bool write = (health->create && !health->has_id) ||
                  (health->write_id && (health->has_id || health->create));
     if (!write && marker_check(health) != NULL) return 0;
-    code = layout_make(disk, *out_fd);
-    if (code == 0 && write) code = token_write(disk, *out_fd, "root", health->id.bytes);
-    // One that was written before may have failed to be flushed.
-    if (code == 0 && health->create && !write) code = dir_sync(*out_fd);
-    if (code == 0 && (write || health->create) && dir_sync(root_fd) != 0) code = EIO;
+    if (write) grip->root->marked = false;
+    code = layout_make(grip->disk, *out_fd);
+    if (code == 0 && write) code = token_write(grip->disk, *out_fd, "root", health->id.bytes);
+    if (code == 0) code = marker_flush(grip, root_fd, *out_fd);
     return code == 0 ? marker_read(*out_fd, health) : code;
 }
 
@@ -256,8 +267,7 @@ static void root_examine(const struct grip *grip, int root_fd, struct job *job)
 {
     AUTO(fd_close) int internal_fd = -1;
     struct job_health *health = &job->health;
-    struct disk *disk = grip->disk;
-    int code = internal_prepare(disk, root_fd, health, &internal_fd);
+    int code = internal_prepare(grip, root_fd, health, &internal_fd);
     if (code == 0 && marker_check(health) == NULL) code = twin_read(grip, health);
     if (code != 0) {
         unhealthy_errno(health, code, "prepare");
