@@ -30,7 +30,9 @@ def ends_well(a, b, on_a, on_b):
     wait_for(lambda: a.status()["state"] == "synced" and b.status()["state"] == "synced",
              lambda: f"in step: {a.status()['errors'][:3]} {b.status()['errors'][:3]}", 180,
              every=0.3)
-    a.sync("f")
+    # What it could not look at for want of descriptors an agent has not told anyone yet.
+    for agent in (a, b):
+        wait_for(lambda: agent.try_sync("f").code == 0, f"{agent.name} has all", 60)
     same(on_a, on_b)
     check(not conflicts(on_a), "no conflict")
     wait_for(lambda: not leftovers(on_a) + leftovers(on_b),
